@@ -1,0 +1,46 @@
+# make report | test | lab | bench | lint: each sets up what it needs first (.venv/), then runs.
+# Needs Python 3.11 or newer and make, nothing else. Another Python: make PYTHON=python3.13 …
+
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+BIN := .venv/bin
+
+.PHONY: help report test lab bench lint lock notebooks set-up clean
+
+help:
+	@echo "make report   run every notebook on the sample data and write site/index.html"
+	@echo "make test     run all tests: unit, property, policies, notebooks"
+	@echo "make lab      open JupyterLab at the tour"
+	@echo "make bench    measure, compare in one run, write benchmarks/results.md"
+	@echo "make lint     ruff and mypy"
+
+set-up:
+	@test -n "$(PYTHON)" || { echo "set-up: needs Python 3.11 or newer; none was found on PATH" >&2; exit 1; }
+	@$(PYTHON) setup/install.py
+
+report: set-up
+	@$(BIN)/clerk-cerbos-lab report
+
+test: set-up
+	@$(BIN)/python -m pytest
+
+lab: set-up
+	@$(BIN)/jupyter lab notebooks/00_tour.ipynb
+
+bench: set-up
+	@$(BIN)/python benchmarks/run.py
+
+lint: set-up
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+# Run the notebooks and keep their outputs, after a change that alters what they show.
+notebooks: set-up
+	@$(BIN)/python setup/run_notebooks.py
+
+lock:
+	@setup/lock
+
+clean:
+	rm -rf .venv site .pytest_cache .mypy_cache .ruff_cache

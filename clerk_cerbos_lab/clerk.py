@@ -1,0 +1,393 @@
+"""The one door to Clerk's Backend API.
+
+Facts from Clerk's OpenAPI description of 2026-05-12: ``GET /users`` answers a bare array, 500 at
+most a page; ``starting_after`` is the cursor; 429 carries ``Retry-After`` in seconds. A limit
+above 500 has been seen to answer 10 rows silently, so that a list is held against
+``GET /users/count`` before it counts as whole.
+"""
+
+from __future__ import annotations
+
+import getpass
+import logging
+import os
+import re
+import sys
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final, Self
+from urllib.parse import urlsplit
+
+import httpx
+from httpx_retries import Retry, RetryTransport
+from pydantic import SecretStr
+
+from clerk_cerbos_lab.errors import ClerkError, InputError, KeyMissingError, UsersError, did_you_mean
+from clerk_cerbos_lab.mapping import Mapping
+from clerk_cerbos_lab.progress import progress
+from clerk_cerbos_lab.users import User, membership_roles, parse_users, read_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+API_URL: Final = "https://api.clerk.com/v1"
+API_VERSION: Final = "2026-05-12"
+PAGE: Final = 500
+REQUEST_SECONDS: Final = 30.0
+ATTEMPTS: Final = 8
+
+FILTERS: Final = frozenset(
+    {
+        "banned",
+        "created_at_after",
+        "created_at_before",
+        "email_address",
+        "email_address_query",
+        "external_id",
+        "last_active_at_after",
+        "last_active_at_before",
+        "last_active_at_since",
+        "last_sign_in_at_after",
+        "last_sign_in_at_before",
+        "name_query",
+        "organization_id",
+        "phone_number",
+        "phone_number_query",
+        "provider",
+        "provider_user_id",
+        "query",
+        "user_id",
+        "username",
+        "username_query",
+        "web3_wallet",
+    }
+)
+"""The filters that both ``/users`` and ``/users/count`` take, so that a list can be checked."""
+
+Filter = str | int | bool | list[str]
+
+
+def load_users(
+    source: str | os.PathLike[str] | None = None,
+    *,
+    mapping: Mapping | None = None,
+    memberships: str | os.PathLike[str] | None = None,
+    filters: dict[str, Filter] | None = None,
+    key: str | SecretStr | None = None,
+    api_url: str | None = None,
+    budget: float = 300.0,
+) -> list[User]:
+    """Load Clerk users from a file of Clerk's own shape, or from Clerk's live Backend API.
+
+    Args:
+        source: a JSON file (an array, a page ``{"data": […]}``, or one user a line); None asks Clerk.
+        mapping: what to keep of each user; default: the public metadata.
+        memberships: with a file, a file of organization memberships, for a mapping with
+            ``organization_roles``.
+        filters: with the API, Clerk's own filters such as ``{"organization_id": ["org_…"]}``.
+        key: with the API, the secret key; default: ``CLERK_SECRET_KEY``, else it is asked for where
+            somebody can answer.
+        api_url: default: ``CLERK_API_URL``, else Clerk's own. Only a loopback address may be http.
+        budget: seconds that the whole load may take, waits included.
+
+    Returns:
+        The users, once each: in the file's order, or from the API by the time they were created,
+        oldest first. A user that stands twice in a file says so in ``odd``.
+
+    Raises:
+        UsersError: when the file can't be read, is not JSON (with the line), or holds no user.
+        KeyMissingError: when there is no key, or it is not a Clerk secret key.
+        ClerkError: when Clerk refuses, fails for good, the budget is used up, or the list is not
+            whole. No partial list is returned.
+    """
+    key = hide(key)  # from here on no frame of ours holds it in plain
+    plan = mapping or Mapping()
+    if source is not None:
+        if filters or key or api_url:
+            msg = "filters=, key= and api_url= are for Clerk's API; a file needs none of them"
+            raise InputError(msg)
+        return _from_file(source, plan, memberships)
+    if memberships is not None:
+        msg = "memberships= goes with a file; from the API they come with organization_roles=True"
+        raise InputError(msg)
+    for name in filters or {}:
+        if name not in FILTERS:
+            msg = f"no filter '{name}' in Clerk's user list{did_you_mean(name, FILTERS)}"
+            raise InputError(msg)
+    with _Api(_secret(key), _url(api_url), budget) as api:
+        raw_roles = membership_roles(_memberships(api)) if plan.organization_roles else None
+        users = _users(api, filters or {}, plan, raw_roles)
+    if not users:
+        msg = "Clerk has no users" + (" that match the filters" if filters else " in this instance")
+        raise UsersError(msg)
+    return users
+
+
+def _from_file(
+    source: str | os.PathLike[str], plan: Mapping, memberships: str | os.PathLike[str] | None
+) -> list[User]:
+    roles = None
+    if plan.organization_roles:
+        if memberships is None:
+            msg = (
+                "the mapping asks for organization roles: give the file of memberships too, "
+                "memberships='data/clerk_organization_memberships.json'"
+            )
+            raise InputError(msg)
+        roles = membership_roles(read_json(memberships))
+    parsed = parse_users(read_json(source), paths=plan.paths(), organization_roles=roles, where=str(source))
+    if not parsed:
+        msg = f"{source}: holds no users"
+        raise UsersError(msg)
+    kept: dict[str, User] = {}
+    for user in parsed:
+        first = kept.setdefault(user.id, user)
+        if first is not user:
+            same = "the same" if first == user else "not the same: the first one is used"
+            note = f"stands twice in the file, {same}"
+            kept[user.id] = first.model_copy(update={"odd": (*first.odd, note)})
+    return list(kept.values())
+
+
+def _users(
+    api: _Api,
+    filters: dict[str, Filter],
+    plan: Mapping,
+    roles: dict[str, tuple[str, ...]] | None,
+) -> list[User]:
+    before = _count(api, filters)
+    users: dict[str, User] = {}
+    cursor: dict[str, Filter] = {}
+    with progress(before, "users") as advance:
+        while True:
+            page = api.get("/users", {**filters, "limit": PAGE, "order_by": "created_at", **cursor})
+            if not isinstance(page, list):
+                msg = "Clerk's user list was no array; is the API address right?"
+                raise ClerkError(msg)
+            parsed = parse_users(
+                page, paths=plan.paths(), organization_roles=roles, where="Clerk's user list"
+            )
+            known = len(users)
+            for user in parsed:
+                users.setdefault(user.id, user)
+            advance(len(users) - known)
+            if not parsed or (len(parsed) < PAGE and len(users) >= before):
+                break
+            if len(users) == known:
+                msg = f"Clerk's user list does not advance after {known:,} users; nothing is kept"
+                raise ClerkError(msg)
+            cursor = {"starting_after": parsed[-1].id}
+    after = _count(api, filters)
+    if not min(before, after) <= len(users) <= max(before, after):
+        msg = (
+            f"Clerk listed {len(users):,} users but counts {after:,}: the list is not whole, nothing "
+            "is kept; try again"
+        )
+        raise ClerkError(msg)
+    return list(users.values())
+
+
+def _count(api: _Api, filters: dict[str, Filter]) -> int:
+    answer = api.get("/users/count", filters)
+    total = answer.get("total_count") if isinstance(answer, dict) else None
+    if not isinstance(total, int):
+        msg = "Clerk's user count held no total_count; is the API address right?"
+        raise ClerkError(msg)
+    return total
+
+
+def _memberships(api: _Api) -> Iterator[Any]:
+    """All organization memberships of the instance; this list pages by offset only."""
+    seen: set[str] = set()
+    offset = 0
+    while True:
+        page = api.get(
+            "/organization_memberships",
+            {"limit": PAGE, "offset": offset, "order_by": "created_at"},
+        )
+        data = page.get("data") if isinstance(page, dict) else None
+        total = page.get("total_count") if isinstance(page, dict) else None
+        if not isinstance(data, list) or not isinstance(total, int):
+            msg = "Clerk's list of organization memberships held no data and total_count"
+            raise ClerkError(msg)
+        for membership in data:
+            own = str(membership.get("id")) if isinstance(membership, dict) else ""
+            if own not in seen:
+                seen.add(own)
+                yield membership
+        offset += len(data)
+        if not data or offset >= total:
+            break
+    if len(seen) != total:
+        msg = (
+            f"Clerk listed {len(seen):,} organization memberships but counts {total:,}: nothing is "
+            "kept; try again"
+        )
+        raise ClerkError(msg)
+
+
+def hide(key: str | SecretStr | None) -> SecretStr | None:
+    """The key as something that no traceback or log shows."""
+    return SecretStr(key.strip()) if isinstance(key, str) else key
+
+
+def _is_secret_key(key: SecretStr) -> bool:
+    return re.fullmatch(r"sk_[\x21-\x7e]+", key.get_secret_value().strip()) is not None
+
+
+def _secret(given: SecretStr | None) -> SecretStr:
+    if given is None and os.environ.get("CLERK_SECRET_KEY"):
+        given = hide(os.environ["CLERK_SECRET_KEY"])
+    if given is None and _somebody_can_answer():
+        try:
+            given = hide(getpass.getpass("Clerk secret key (sk_…): "))
+        except (EOFError, OSError, RuntimeError):
+            given = None
+    if given is None or not given.get_secret_value().strip():
+        msg = (
+            "no Clerk secret key: set CLERK_SECRET_KEY (Clerk's dashboard, API keys), or give a file of users"
+        )
+        raise KeyMissingError(msg)
+    if not _is_secret_key(given):
+        publishable = given.get_secret_value().startswith("pk_")
+        kind = "a publishable key, not" if publishable else "not"
+        msg = f"that is {kind} a Clerk secret key: one starts with sk_test_ or sk_live_"
+        raise KeyMissingError(msg)
+    return given
+
+
+def _somebody_can_answer() -> bool:
+    """A terminal, or a notebook whose front end takes input."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    kernel = getattr(shell, "kernel", None)
+    if kernel is not None:
+        return bool(getattr(kernel, "_allow_stdin", False))
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
+def _url(given: str | None) -> str:
+    url = (given or os.environ.get("CLERK_API_URL") or API_URL).rstrip("/")
+    parts = urlsplit(url)
+    local = parts.hostname in {"localhost", "127.0.0.1", "::1"}
+    if parts.scheme not in {"https", "http"} or not parts.hostname:
+        msg = f"the Clerk API address must look like {API_URL}"
+        raise InputError(msg)
+    if parts.scheme == "http" and not local:
+        msg = f"the Clerk API address must be https: a secret key is never sent openly ({parts.hostname})"
+        raise InputError(msg)
+    return url if parts.path.strip("/") else f"{url}/v1"
+
+
+class _Api:
+    """GET requests with the key, within one budget of time."""
+
+    def __init__(self, key: SecretStr, url: str, budget: float) -> None:
+        if budget <= 0:
+            msg = f"budget must be above 0 seconds, not {budget}"
+            raise InputError(msg)
+        self._url = url
+        self._budget = budget
+        self._end = time.monotonic() + budget
+        self._client = httpx.Client(
+            transport=RetryTransport(transport=httpx.HTTPTransport()),
+            headers={
+                "Authorization": f"Bearer {key.get_secret_value()}",
+                "Clerk-API-Version": API_VERSION,
+                "Accept": "application/json",
+            },
+            follow_redirects=False,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
+
+    def get(self, path: str, params: dict[str, Filter]) -> Any:
+        """The decoded answer of a GET, with 429, 5xx and network faults tried again.
+
+        Raises:
+            ClerkError: with status, code and trace id only; the body may hold personal data.
+        """
+        left = self._end - time.monotonic()
+        if left <= 0:
+            msg = f"loading from Clerk took longer than its budget of {self._budget:g} s; nothing is kept"
+            raise ClerkError(msg)
+        retry = Retry(
+            total=ATTEMPTS,
+            status_forcelist=[429, 500, 502, 503, 504],
+            backoff_factor=0.25,
+            max_backoff_wait=self._budget,  # a Retry-After is honoured, however long
+            total_timeout=left,
+        )
+        problem = ""
+        response: httpx.Response | None = None
+        with _quiet("httpx", "httpcore", "httpx_retries"):
+            try:
+                response = self._client.get(
+                    f"{self._url}{path}",
+                    params=params,
+                    timeout=min(REQUEST_SECONDS, left),
+                    extensions={"retry": retry},
+                )
+            except httpx.HTTPError as error:
+                problem = type(error).__name__
+        if response is None:
+            where = urlsplit(self._url).hostname
+            tried = f"after {ATTEMPTS + 1} tries or {self._budget:g} s"
+            msg = f"Clerk's API at {where} did not answer {path} {tried} ({problem}); nothing is kept"
+            raise ClerkError(msg)
+        if response.status_code != httpx.codes.OK:
+            raise _refusal(path, response, self._budget)
+        try:
+            return response.json()
+        except ValueError:
+            pass
+        msg = f"Clerk's answer to {path} was not JSON; nothing is kept"
+        raise ClerkError(msg, status=response.status_code)
+
+
+def _refusal(path: str, response: httpx.Response, budget: float) -> ClerkError:
+    status = response.status_code
+    code = trace = None
+    try:
+        body = response.json()
+        code = str(body["errors"][0]["code"])[:80]
+        trace = str(body["clerk_trace_id"])[:80] if body.get("clerk_trace_id") else None
+    except (ValueError, LookupError, TypeError, AttributeError):
+        pass
+    reasons: dict[int, str] = {
+        401: "Clerk refused the secret key: is it of this instance, and still valid?",
+        403: "Clerk does not allow this key to list users",
+        404: "there is nothing at this address: is the API address right?",
+        422: "Clerk refused the filters",
+        429: f"Clerk's rate limit did not clear within the budget of {budget:g} s",
+    }
+    if status in reasons:
+        reason = reasons[status]
+    elif 300 <= status < 400:
+        reason = "Clerk's address answered with a redirect, which is never followed with a key"
+    elif status >= 500:
+        reason = "Clerk failed, also when tried again"
+    else:
+        reason = "Clerk refused the request"
+    about = ", ".join(filter(None, [f"status {status}", code, f"trace {trace}" if trace else None]))
+    return ClerkError(
+        f"{reason} ({path}: {about}); nothing is kept", status=status, code=code, trace_id=trace
+    )
+
+
+@contextmanager
+def _quiet(*names: str) -> Iterator[None]:
+    """Keep addresses with filters in them (an e-mail, perhaps) out of logs for a moment."""
+    loggers = [logging.getLogger(name) for name in names]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(max(logging.ERROR, logger.level))
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

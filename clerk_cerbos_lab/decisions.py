@@ -1,0 +1,545 @@
+"""Decisions: the effects of a sweep as labelled data, expanded only where it is looked at."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import numpy as np
+import pandas as pd
+
+from clerk_cerbos_lab import thresholds as grid
+from clerk_cerbos_lab import view
+from clerk_cerbos_lab.errors import InputError, did_you_mean
+from clerk_cerbos_lab.values import MISSING, Relation, clean, key, label
+
+if TYPE_CHECKING:
+    import datetime
+    import os
+    from collections.abc import Hashable, Iterator, Mapping, Sequence
+
+    import numpy.typing as npt
+
+EFFECTS: Final = np.array(["DENY", "ALLOW"], dtype=object)
+CHUNK: Final = 500_000  # rows of a frame made at once when a file is written
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """An attribute that varies.
+
+    Attributes:
+        name: the attribute's name (or ``resource_id``).
+        values: its values in the order asked, no two the same for the PDP.
+    """
+
+    name: str
+    values: tuple[Any, ...]
+
+    @property
+    def numeric(self) -> bool:
+        """Whether every value is a number."""
+        return all(_is_number(value) for value in self.values)
+
+    def array(self) -> Any:
+        """The values as a column's array: text, numbers, booleans, or objects."""
+        if all(isinstance(value, str) for value in self.values):
+            return pd.array([str(value) for value in self.values], dtype="str")
+        if self.numeric or all(isinstance(value, bool) for value in self.values):
+            return np.array(self.values)
+        array = np.empty(len(self.values), dtype=object)
+        array[:] = self.values
+        return array
+
+    @property
+    def plain(self) -> bool:
+        """Whether a file can hold the values as they are: all text, all numbers, or all booleans."""
+        return bool(self.array().dtype != object)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and value is not MISSING
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where decisions come from and how they were verified.
+
+    Attributes:
+        pdp_version: of Cerbos.
+        engine: how the PDP was run, in words.
+        policy_digest: SHA-256 of the policy files; None for a PDP at an address.
+        evaluation: ``"strict"``, ``"lenient"`` (Cerbos's default) or ``"unknown"`` (at an address).
+        mapping: what made principals of users, as plain data; None for a frame made by hand.
+        method: how the cells were asked.
+        verified: how it is known that each cell is the PDP's answer.
+        names_checked: whether the kind and the actions could be checked against the policies.
+        asked: decisions asked of the PDP.
+        started: when, in UTC.
+        seconds: how long the questions took.
+        policy_version: of the resource; empty: the PDP's default.
+        scope: of the resource.
+        principal_policy_version: where it differs from the resource's.
+        principal_scope: where it differs from the resource's.
+        aux_data: whether a JWT was sent with each request.
+    """
+
+    pdp_version: str
+    engine: str
+    policy_digest: str | None
+    evaluation: str
+    mapping: Mapping[str, Any] | None
+    method: str
+    verified: str
+    names_checked: bool
+    asked: int
+    started: datetime.datetime
+    seconds: float
+    policy_version: str
+    scope: str
+    principal_policy_version: str | None
+    principal_scope: str | None
+    aux_data: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data for JSON."""
+        return {**dataclasses.asdict(self), "started": self.started.isoformat()}
+
+    def caption(self) -> str:
+        """The part that is the same in every run, for a table's caption."""
+        policies = f"policies {self.policy_digest[:12]}" if self.policy_digest else "its own policies"
+        spelling = "" if self.names_checked else ", names not checked for spelling"
+        return (
+            f"Cerbos {self.pdp_version}, {policies}, {self.evaluation} evaluation; "
+            f"{self.method}: {self.verified}{spelling}"
+        )
+
+
+class Cells(Protocol):
+    """What holds the effects of a sweep: the seam between asking and showing.
+
+    A method that asks fewer questions holds fewer answers, and expands what is taken.
+    """
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Principals, actions, then each axis."""
+        ...
+
+    def take(self, index: Sequence[npt.NDArray[np.intp]]) -> npt.NDArray[np.bool_]:
+        """``allowed`` at the cross product of these positions, one array a dimension."""
+        ...
+
+    def allowed(self, index: Sequence[npt.NDArray[np.intp]]) -> int:
+        """How many cells of that cross product are ALLOW, without expanding them where possible."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class EveryCell:
+    """Cells that were each asked: ``effect[principal, action, *axes]``, True for ALLOW."""
+
+    effect: npt.NDArray[np.bool_]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Principals, actions, then each axis."""
+        return self.effect.shape
+
+    def take(self, index: Sequence[npt.NDArray[np.intp]]) -> npt.NDArray[np.bool_]:
+        """``effect`` at the cross product of these positions."""
+        whole = all(
+            len(i) == n and np.array_equal(i, np.arange(n)) for i, n in zip(index, self.shape, strict=True)
+        )
+        taken: npt.NDArray[np.bool_] = self.effect if whole else self.effect[np.ix_(*index)]
+        return taken
+
+    def allowed(self, index: Sequence[npt.NDArray[np.intp]]) -> int:
+        """How many cells of that cross product are ALLOW."""
+        return int(np.count_nonzero(self.take(index)))
+
+
+class Decisions:
+    """The effect of each action of each principal at each combination of the axes.
+
+    Made by ``lab.sweep``. Nothing changes one: ``.sel`` gives another.
+
+    Attributes:
+        kind: the resource kind.
+        names: the principals' labels: the id, and what differs where an id has several rows.
+        actions: the action names.
+        axes: the attributes that vary.
+        fixed: the attributes that do not, with ``resource_id`` where that is fixed.
+        provenance: where this comes from and how it was verified.
+    """
+
+    def __init__(
+        self,
+        *,
+        cells: Cells,
+        kind: str,
+        principals: pd.DataFrame,
+        names: tuple[str, ...],
+        actions: tuple[str, ...],
+        axes: tuple[Axis, ...],
+        fixed: Mapping[str, Any],
+        provenance: Provenance,
+        index: tuple[npt.NDArray[np.intp], ...] | None = None,
+    ) -> None:
+        self._cells = cells
+        self._index = index or tuple(np.arange(n, dtype=np.intp) for n in cells.shape)
+        self._principals = principals
+        self.kind = kind
+        self.names = names
+        self.actions = actions
+        self.axes = axes
+        self.fixed = dict(fixed)
+        self.provenance = provenance
+
+    # -- size and counts ----------------------------------------------------------------------
+
+    @property
+    def dims(self) -> tuple[str, ...]:
+        """The names of the dimensions: ``principal``, ``action``, then the axes."""
+        return ("principal", "action", *(axis.name for axis in self.axes))
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """How many values each dimension has."""
+        return tuple(len(index) for index in self._index)
+
+    def __len__(self) -> int:
+        """The number of decisions."""
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    def counts(self) -> dict[str, int]:
+        """How many decisions are ALLOW and how many DENY: ``{"ALLOW": n, "DENY": m}``."""
+        allow = self._cells.allowed(self._index)
+        return {"ALLOW": allow, "DENY": len(self) - allow}
+
+    @property
+    def principals(self) -> pd.DataFrame:
+        """The principals frame of the decisions, with their labels as its index."""
+        rows = self._principals.iloc[self._index[0]]
+        return rows.set_axis(pd.Index(self.names, name="principal"), axis=0)
+
+    # -- selecting ----------------------------------------------------------------------------
+
+    def sel(self, **labels: object) -> Decisions:
+        """The decisions at these labels, with every dimension kept.
+
+        Args:
+            labels: for a dimension one value, a list of values, or (on a numeric axis) a
+                ``slice(low, high)`` with both ends included. A value that is itself a list stands
+                inside a list. ``principal`` and ``action`` are dimensions too.
+
+        Returns:
+            ``Decisions`` in the order of the labels asked for.
+
+        Raises:
+            InputError: for a dimension or a value that is not there; names the nearest.
+        """
+        index = list(self._index)
+        names, actions, axes = self.names, self.actions, list(self.axes)
+        for dim, wanted in labels.items():
+            if dim not in self.dims:
+                what = "fixed, not an axis" if dim in self.fixed else "no dimension of these decisions"
+                msg = f"'{dim}' is {what}{did_you_mean(dim, self.dims)}"
+                raise InputError(msg)
+            place = self.dims.index(dim)
+            chosen = _positions(dim, self.values(dim), wanted)
+            index[place] = index[place][chosen]
+            if dim == "principal":
+                names = tuple(names[i] for i in chosen)
+            elif dim == "action":
+                actions = tuple(actions[i] for i in chosen)
+            else:
+                axis = axes[place - 2]
+                axes[place - 2] = Axis(axis.name, tuple(axis.values[i] for i in chosen))
+        return Decisions(
+            cells=self._cells,
+            kind=self.kind,
+            principals=self._principals,
+            names=names,
+            actions=actions,
+            axes=tuple(axes),
+            fixed=self.fixed,
+            provenance=self.provenance,
+            index=tuple(index),
+        )
+
+    def effect(self, **labels: object) -> str:
+        """One decision: ``"ALLOW"`` or ``"DENY"``.
+
+        Args:
+            labels: a value for each dimension that has more than one.
+
+        Raises:
+            InputError: for a value that is not there, or when more than one decision is left.
+        """
+        one = self.sel(**labels)
+        if len(one) != 1:
+            wide = [f"{dim} ({n})" for dim, n in zip(one.dims, one.shape, strict=True) if n > 1]
+            msg = f"{len(one):,} decisions are left; say which: {', '.join(wide)}"
+            raise InputError(msg)
+        return str(EFFECTS[int(one.allowed().item())])
+
+    def values(self, dim: str) -> tuple[Any, ...]:
+        """The labels of a dimension, in order."""
+        if dim == "principal":
+            return self.names
+        if dim == "action":
+            return self.actions
+        return self.axes[self.dims.index(dim) - 2].values
+
+    # -- expanding ----------------------------------------------------------------------------
+
+    def allowed(self) -> npt.NDArray[np.bool_]:
+        """The cube as an array of booleans, True for ALLOW, in the order of ``dims``."""
+        return self._cells.take(self._index)
+
+    def frame(self) -> pd.DataFrame:
+        """One row a decision.
+
+        Returns:
+            A DataFrame with the columns ``principal``, ``action``, one for each axis under the
+            attribute's name, and ``effect`` (``"ALLOW"`` or ``"DENY"``); the last axis varies
+            fastest.
+        """
+        arrays = {dim: Axis(dim, self.values(dim)).array() for dim in self.dims}
+        return pd.concat(list(self._frames(arrays)), ignore_index=True)
+
+    def _frames(self, arrays: Mapping[str, Any]) -> Iterator[pd.DataFrame]:
+        """The frame in parts of about ``CHUNK`` rows, at least one principal each.
+
+        Args:
+            arrays: for each dimension in order, under the name of its column, the values.
+        """
+        effects = pd.array(EFFECTS, dtype="str")
+        each = max(1, len(self) // max(1, self.shape[0]))
+        step = max(1, CHUNK // each)
+        for start in range(0, self.shape[0], step):
+            part = self._index[0][start : start + step]
+            allowed = self._cells.take((part, *self._index[1:]))
+            places = list(np.unravel_index(np.arange(allowed.size), allowed.shape))
+            places[0] = places[0] + start
+            columns = {
+                name: array.take(place) for (name, array), place in zip(arrays.items(), places, strict=True)
+            }
+            yield pd.DataFrame({**columns, "effect": effects.take(allowed.ravel().astype(np.intp))})
+
+    def matrix(
+        self,
+        rows: str | Sequence[str] | None = None,
+        columns: str | Sequence[str] | None = None,
+    ) -> pd.DataFrame:
+        """The decision matrix: a wide DataFrame of ``"ALLOW"`` and ``"DENY"``.
+
+        Args:
+            rows: the dimensions down the side; default: ``principal`` and all that have more than
+                one value and stand in no column.
+            columns: the dimensions across the top; default: the longest numeric axis, else the
+                last axis, else ``action``.
+
+        Returns:
+            A DataFrame with one level of index or columns for each dimension named. Every decision
+            stands in it once: a dimension with several values must be named on one side.
+
+        Raises:
+            InputError: for a name that is no dimension, or one left out or given twice.
+        """
+        down, across = self._layout(rows, columns)
+        order = [*down, *across]
+        rest = [dim for dim in self.dims if dim not in order]
+        cube = np.transpose(self.allowed(), [self.dims.index(dim) for dim in [*order, *rest]])
+        sizes = [self.shape[self.dims.index(dim)] for dim in order]
+        split = int(np.prod(sizes[: len(down)], dtype=np.int64))
+        values = EFFECTS[cube.reshape(split, -1).astype(np.int8)]
+        return pd.DataFrame(values, index=self._labels(down), columns=self._labels(across))
+
+    def _layout(
+        self, rows: str | Sequence[str] | None, columns: str | Sequence[str] | None
+    ) -> tuple[list[str], list[str]]:
+        across = _names(columns) or [self._default_column()]
+        wide = [dim for dim, n in zip(self.dims, self.shape, strict=True) if n > 1]
+        down = _names(rows)
+        if down is None:
+            down = [dim for dim in self.dims if dim not in across and dim in {*wide, "principal"}]
+            if not down:
+                down = [dim for dim in self.dims if dim not in across][:1]
+        for dim in [*down, *across]:
+            if dim not in self.dims:
+                msg = f"'{dim}' is no dimension{did_you_mean(dim, self.dims)}"
+                raise InputError(msg)
+        if len({*down, *across}) != len(down) + len(across):
+            msg = f"a dimension is given twice: rows {down}, columns {across}"
+            raise InputError(msg)
+        left = [dim for dim in wide if dim not in {*down, *across}]
+        if left:
+            msg = f"{left} have several values: name them in rows or columns, or choose with .sel"
+            raise InputError(msg)
+        return down, across
+
+    def _default_column(self) -> str:
+        numeric = [axis for axis in self.axes if axis.numeric]
+        if numeric:
+            return max(numeric, key=lambda axis: len(axis.values)).name
+        return self.axes[-1].name if self.axes else "action"
+
+    def _labels(self, dims: Sequence[str]) -> pd.Index[Any]:
+        if len(dims) == 1:
+            array = Axis(dims[0], self.values(dims[0])).array()
+            one: pd.Index[Any] = pd.Index(array, name=dims[0], tupleize_cols=False)
+            return one
+        levels: list[list[Hashable]] = [[_hashable(v) for v in self.values(dim)] for dim in dims]
+        return pd.MultiIndex.from_product(levels, names=list(dims))
+
+    def thresholds(self, axis: str, *, action: str | Sequence[str] | None = None) -> pd.DataFrame:
+        """Where the effect flips along a numeric axis, as far as the grid can tell.
+
+        Args:
+            axis: a numeric axis.
+            action: one or several; default: all.
+
+        Returns:
+            One row an interval: ``principal``, ``action``, the other axes, ``lower``,
+            ``lower_closed``, ``upper``, ``upper_closed``, ``effect``, ``exact`` (bool) and
+            ``boundary``. The intervals of one combination cover the whole line in order, and
+            neighbours differ in effect. The amount at which the effect flips lies somewhere
+            between two neighbours of the grid, which ``boundary`` names: ``between 4,950 and
+            5,000``. That gap is counted as DENY; so is nothing else that was not asked: what
+            lies below the first and above the last amount carries on their effect, and
+            ``boundary`` says that it was not asked. ``exact`` is therefore False.
+
+        Raises:
+            InputError: when the axis is not there or not numeric.
+        """
+        chosen = self if action is None else self.sel(action=action)
+        found = next((a for a in chosen.axes if a.name == axis), None)
+        if found is None or not found.numeric:
+            what = "not a numeric axis" if found else "no axis"
+            known = [a.name for a in chosen.axes if a.numeric]
+            msg = f"'{axis}' is {what} of these decisions{did_you_mean(axis, known)}"
+            raise InputError(msg)
+        order = np.argsort(np.array(found.values), kind="stable")
+        place = chosen.dims.index(axis)
+        cube = np.moveaxis(chosen.allowed(), place, -1)[..., order]
+        others = [dim for dim in chosen.dims if dim != axis]
+        flips = grid.intervals(cube, [float(found.values[i]) for i in order])
+        columns: dict[str, Any] = {
+            dim: Axis(dim, chosen.values(dim)).array().take(codes)
+            for dim, codes in zip(others, flips.codes, strict=True)
+        }
+        return pd.DataFrame({**columns, **flips.columns})
+
+    # -- files --------------------------------------------------------------------------------
+
+    def to_csv(self, path: str | os.PathLike[str]) -> None:
+        """Write the long frame as CSV, in UTF-8.
+
+        A column whose values are of one plain type (text, numbers, booleans) is written as such.
+        Any other column holds each value as JSON (``null``, ``"5000"``, ``["a"]``), an empty cell
+        where the attribute is missing, and the column is called ``<name> (JSON)``.
+        """
+        arrays = self._file_arrays(" (JSON)")
+        header = True
+        with Path(path).open("w", encoding="utf-8", newline="") as out:
+            for frame in self._frames(arrays):
+                frame.to_csv(out, header=header, index=False)
+                header = False
+
+    def to_parquet(self, path: str | os.PathLike[str]) -> None:
+        """Write the long frame as Parquet, in parts, with the provenance in the file's metadata.
+
+        Columns as in ``to_csv``, but a column of JSON keeps its name and says so in the metadata:
+        the key ``clerk_cerbos_lab`` holds ``provenance``, ``kind``, ``fixed`` and ``json_columns``.
+        """
+        import pyarrow as pa  # noqa: PLC0415 - 0.2 s that only this needs
+        import pyarrow.parquet as pq  # noqa: PLC0415
+
+        about = {
+            "provenance": self.provenance.to_dict(),
+            "kind": self.kind,
+            "fixed": {name: label(value) for name, value in self.fixed.items()},
+            "json_columns": [axis.name for axis in self.axes if not axis.plain],
+        }
+        metadata = {b"clerk_cerbos_lab": json.dumps(about, ensure_ascii=False).encode()}
+        writer: pq.ParquetWriter | None = None
+        try:
+            for frame in self._frames(self._file_arrays("")):
+                table = pa.Table.from_pandas(frame, preserve_index=False)
+                table = table.replace_schema_metadata({**(table.schema.metadata or {}), **metadata})
+                writer = writer or pq.ParquetWriter(path, table.schema, compression="zstd")
+                writer.write_table(table)
+        finally:
+            if writer is not None:
+                writer.close()
+
+    def _file_arrays(self, suffix: str) -> dict[str, Any]:
+        """The values of each dimension as a file holds them, mixed ones as JSON."""
+        arrays = {dim: Axis(dim, self.values(dim)).array() for dim in self.dims[:2]}
+        for axis in self.axes:
+            if axis.plain:
+                arrays[axis.name] = axis.array()
+            else:
+                texts = [None if value is MISSING else key(value) for value in axis.values]
+                arrays[f"{axis.name}{suffix}"] = pd.array(texts, dtype="str")
+        return arrays
+
+    # -- showing ------------------------------------------------------------------------------
+
+    def __repr__(self) -> str:
+        return view.text(self)
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+        """What a notebook shows: the same bytes in every run, with or without scripts."""
+        return {"text/plain": view.text(self), "text/html": view.html(self)}
+
+
+def _names(given: str | Sequence[str] | None) -> list[str] | None:
+    if given is None:
+        return None
+    return [given] if isinstance(given, str) else list(given)
+
+
+def _hashable(value: Any) -> Hashable:
+    if isinstance(value, Relation):
+        return value.value
+    plain: Hashable = label(value) if isinstance(value, (dict, list)) else value
+    return plain
+
+
+def _positions(dim: str, values: Sequence[Any], wanted: object) -> npt.NDArray[np.intp]:
+    places = {key(value): i for i, value in enumerate(values)}
+    if isinstance(wanted, slice):
+        if wanted.step is not None or not all(_is_number(value) for value in values):
+            msg = f"{dim}: a slice without a step chooses from a numeric axis"
+            raise InputError(msg)
+        low = -np.inf if wanted.start is None else wanted.start
+        high = np.inf if wanted.stop is None else wanted.stop
+        found = [i for i, value in enumerate(values) if low <= value <= high]
+        if not found:
+            msg = f"{dim}: no value between {low} and {high}"
+            raise InputError(msg)
+        return np.array(found, dtype=np.intp)
+    many = isinstance(wanted, (list, tuple, range, np.ndarray, pd.Series, pd.Index))
+    asked = list(wanted) if many else [wanted]  # type: ignore[call-overload]
+    if not asked:
+        msg = f"{dim}: an empty choice"
+        raise InputError(msg)
+    chosen = []
+    for value in asked:
+        wire = key(clean(value, dim))
+        if wire not in places:
+            shown = [label(v) for v in values]
+            near = did_you_mean(label(value), shown)
+            msg = f"{dim} has no value {label(clean(value, dim))}{near}"
+            raise InputError(msg)
+        chosen.append(places[wire])
+    if len(set(chosen)) != len(chosen):
+        msg = f"{dim}: a value is chosen twice"
+        raise InputError(msg)
+    return np.array(chosen, dtype=np.intp)

@@ -1,0 +1,150 @@
+"""Every error and warning the kit raises on purpose.
+
+::
+
+    LabError
+    ├── InputError          an argument, a frame or a file that can't be used (also a ValueError)
+    │   └── UsersError      a file of Clerk users that can't be read; names the file and the line
+    ├── ClerkError          Clerk's API refused, failed, or answered a partial list
+    │   └── KeyMissingError no secret key, or not one
+    └── PDPError            the PDP was not found, did not start, or was lost
+        └── PolicyError     the policies do not compile; holds file, line, column and the lines around
+
+    LabWarning              something was done, and the reader should know about it (a UserWarning)
+
+No message holds a key, a profile field or the body of an answer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING
+
+from rapidfuzz import process
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+
+class LabError(Exception):
+    """The root of the tree: catch it to catch everything the kit raises on purpose."""
+
+
+class InputError(LabError, ValueError):
+    """An argument, a frame or a file can't be used as it is."""
+
+
+class UsersError(InputError):
+    """A file of Clerk users can't be read. The message names the file and the line."""
+
+
+class ClerkError(LabError):
+    """Clerk's API refused a request, failed for good, or its list was not whole.
+
+    Attributes:
+        status: the HTTP status, or None where no answer came.
+        code: Clerk's own error code, such as ``authentication_invalid``, or None.
+        trace_id: Clerk's trace id to quote to its support, or None.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        code: str | None = None,
+        trace_id: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.trace_id = trace_id
+
+
+class KeyMissingError(ClerkError):
+    """No Clerk secret key was found where one is needed, or what was found is not one."""
+
+
+class PDPError(LabError):
+    """The PDP was not found, did not start, refused a request, or was lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyProblem:
+    """One thing the Cerbos compiler objects to.
+
+    Attributes:
+        file: path below the policy folder.
+        line: from 1; 0 where Cerbos names no position.
+        column: from 1; 0 where Cerbos names no position.
+        message: Cerbos's own words.
+        context: the lines around, numbered, the line marked with ``>``; may be empty.
+    """
+
+    file: str
+    line: int
+    column: int
+    message: str
+    context: str
+
+    @property
+    def place(self) -> str:
+        """``file:line:column``, as far as it is known."""
+        return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+
+
+class PolicyError(PDPError):
+    """The policies do not compile.
+
+    Attributes:
+        problems: what Cerbos objects to, in its order; at least one.
+    """
+
+    def __init__(self, folder: str, problems: Sequence[PolicyProblem]) -> None:
+        self.folder = folder
+        self.problems = tuple(problems)
+        many = f"{len(problems)} errors" if len(problems) > 1 else "1 error"
+        parts = [f"the policies in {folder} do not compile ({many})"]
+        for problem in self.problems:
+            parts.append(f"{problem.place}: {problem.message}")
+            if problem.context:
+                parts.append(problem.context.rstrip("\n"))
+        super().__init__("\n".join(parts))
+
+    def _repr_html_(self) -> str:
+        rows = []
+        for problem in self.problems:
+            lines = []
+            for line in problem.context.rstrip("\n").split("\n") if problem.context else ():
+                mark = "font-weight:bold;background:rgba(213,94,0,.18)" if line[:1] == ">" else ""
+                lines.append(f'<span style="display:block;{mark}">{escape(line) or " "}</span>')
+            context = f'<pre style="margin:4px 0 0;line-height:1.4">{"".join(lines)}</pre>'
+            rows.append(
+                f'<li style="margin:6px 0"><code>{escape(problem.place)}</code> '
+                f"{escape(problem.message)}{context if lines else ''}</li>"
+            )
+        return (
+            '<div style="border-left:4px solid #d55e00;padding:4px 12px">'
+            f"<strong>✗ The policies in {escape(self.folder)} do not compile</strong>"
+            f'<ol style="margin:4px 0;padding-left:20px">{"".join(rows)}</ol></div>'
+        )
+
+
+class LabWarning(UserWarning):
+    """Something was done as asked, and the reader of the notebook should know about it."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The end of an error message: the nearest known name, and all of them.
+
+    >>> did_you_mean("aprove", ["approve", "view"])
+    "; did you mean 'approve'? There are: approve, view"
+    """
+    names = sorted(known)
+    if not names:
+        return "; there are none"
+    near = process.extractOne(name, names, score_cutoff=60)
+    guess = f"; did you mean '{near[0]}'? There are: " if near else "; there are: "
+    shown = ", ".join(names[:20])
+    return f"{guess}{shown}" + (f" and {len(names) - 20} more" if len(names) > 20 else "")

@@ -1,0 +1,145 @@
+"""The one door to Cerbos's protobuf messages: plain values in, requests out, effects back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+from cerbos.effect.v1 import effect_pb2
+from cerbos.engine.v1 import engine_pb2
+from cerbos.request.v1 import request_pb2
+from cerbos.response.v1 import response_pb2
+from google.protobuf import json_format, struct_pb2
+
+from clerk_cerbos_lab.errors import PDPError
+from clerk_cerbos_lab.values import MISSING, resolve, uses_self
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy.typing as npt
+
+    from clerk_cerbos_lab.principals import Principal
+
+Entry: TypeAlias = request_pb2.CheckResourcesRequest.ResourceEntry
+CheckRequest: TypeAlias = request_pb2.CheckResourcesRequest
+CheckResponse: TypeAlias = response_pb2.CheckResourcesResponse
+
+ALLOW = effect_pb2.EFFECT_ALLOW
+DENY = effect_pb2.EFFECT_DENY
+
+
+def to_value(value: object) -> struct_pb2.Value:
+    """A clean value (see ``values.clean``) as a protobuf ``Value``."""
+    if value is None:
+        return struct_pb2.Value(null_value=struct_pb2.NULL_VALUE)
+    if isinstance(value, bool):
+        return struct_pb2.Value(bool_value=value)
+    if isinstance(value, (int, float)):
+        return struct_pb2.Value(number_value=float(value))
+    if isinstance(value, str):
+        return struct_pb2.Value(string_value=value)
+    if isinstance(value, dict):
+        fields = {name: to_value(item) for name, item in value.items()}
+        return struct_pb2.Value(struct_value=struct_pb2.Struct(fields=fields))
+    if isinstance(value, list):
+        items = [to_value(item) for item in value]
+        return struct_pb2.Value(list_value=struct_pb2.ListValue(values=items))
+    msg = f"a {type(value).__name__} was not cleaned before it was sent"
+    raise TypeError(msg)
+
+
+def from_value(value: struct_pb2.Value) -> Any:
+    """A protobuf ``Value`` as a Python value; whole numbers become ints."""
+    plain: object = json_format.MessageToDict(value)
+    return int(plain) if isinstance(plain, float) and plain.is_integer() else plain
+
+
+def principal_message(principal: Principal, *, policy_version: str, scope: str) -> engine_pb2.Principal:
+    """The principal as the request holds it."""
+    return engine_pb2.Principal(
+        id=principal.id,
+        roles=principal.roles,
+        policy_version=policy_version,
+        scope=scope,
+        attr={name: to_value(value) for name, value in principal.attr.items()},
+    )
+
+
+class Entries:
+    """Up to a batch of resources that each principal in turn is asked about.
+
+    What does not depend on the principal is built once. What holds ``SELF`` is written anew
+    for each principal, in place: a request copies its entries when it is made.
+    """
+
+    def __init__(
+        self,
+        resources: Sequence[tuple[str, Mapping[str, object]]],
+        *,
+        kind: str,
+        actions: Sequence[str],
+        policy_version: str,
+        scope: str,
+        other: str,
+    ) -> None:
+        self.messages: list[Entry] = []
+        self._own: list[tuple[struct_pb2.Value, object]] = []
+        self._other = other
+        for resource_id, attributes in resources:
+            entry = Entry(
+                actions=actions,
+                resource=engine_pb2.Resource(
+                    kind=kind,
+                    id=resource_id,
+                    policy_version=policy_version,
+                    scope=scope,
+                    attr={
+                        name: to_value(resolve(value, own="", other=other))
+                        for name, value in attributes.items()
+                        if value is not MISSING
+                    },
+                ),
+            )
+            self.messages.append(entry)
+            for name, value in attributes.items():
+                if uses_self(value):
+                    self._own.append((entry.resource.attr[name], value))
+
+    def for_principal(self, own: str) -> list[Entry]:
+        """The entries with ``SELF`` standing for this id; valid until the next call."""
+        for message, value in self._own:
+            message.CopyFrom(to_value(resolve(value, own=own, other=self._other)))
+        return self.messages
+
+
+def aux_data_message(aux_data: Mapping[str, str] | None) -> request_pb2.AuxData | None:
+    """``{"token": …, "key_set_id": …}`` as Cerbos's auxiliary data."""
+    if aux_data is None:
+        return None
+    return request_pb2.AuxData(jwt=request_pb2.AuxData.JWT(**aux_data))
+
+
+def effects(request: CheckRequest, response: CheckResponse, actions: Sequence[str]) -> npt.NDArray[np.bool_]:
+    """The answer as ``allowed[resource, action]``, by position.
+
+    Raises:
+        PDPError: when the answer does not hold one ALLOW or DENY for each question.
+    """
+    if len(response.results) != len(request.resources):
+        msg = (
+            f"the PDP answered {len(response.results)} resources of {len(request.resources)}; "
+            "no decision of this request is used"
+        )
+        raise PDPError(msg)
+    if len(actions) == 1:
+        only = actions[0]
+        codes = np.array([[result.actions[only]] for result in response.results], dtype=np.int8)
+    else:
+        maps = [result.actions for result in response.results]
+        codes = np.array([[held[action] for action in actions] for held in maps], dtype=np.int8)
+    allowed: npt.NDArray[np.bool_] = codes == ALLOW
+    if not np.all(allowed | (codes == DENY)):
+        msg = "the PDP left an action without ALLOW or DENY; no decision of this request is used"
+        raise PDPError(msg)
+    return allowed

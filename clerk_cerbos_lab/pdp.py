@@ -1,0 +1,612 @@
+"""The one door to gRPC: a PDP to ask, started here or found at an address."""
+
+from __future__ import annotations
+
+import atexit
+import base64
+import os
+import re
+import warnings
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import grpc
+import numpy as np
+import pandas as pd
+from cerbos.request.v1 import request_pb2
+from cerbos.response.v1 import response_pb2
+from cerbos.sdk.grpc.client import CerbosClient
+from cerbos.svc.v1 import svc_pb2_grpc
+from pydantic import SecretStr
+
+from clerk_cerbos_lab import messages, policies, process
+from clerk_cerbos_lab.errors import InputError, LabWarning, PDPError, PolicyError, did_you_mean
+from clerk_cerbos_lab.principals import Principal, one_principal
+from clerk_cerbos_lab.values import OTHER, clean
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+    from types import TracebackType
+    from typing import Self
+
+    import numpy.typing as npt
+    from cerbos.engine.v1 import engine_pb2
+
+IN_FLIGHT: Final = 4
+"""Requests under way at once: more gained nothing on two cores (see ``make bench``)."""
+
+OTHER_ID: Final = "somebody-else"
+"""What ``lab.OTHER`` stands for; a sweep refuses principals of that id."""
+
+_LIMIT = re.compile(r"number of (resources|actions).*exceeds configured limit \((\d+)\)")
+_OPTIONS: Final = {
+    "grpc.max_receive_message_length": -1,
+    "grpc.max_send_message_length": -1,
+    "grpc.initial_reconnect_backoff_ms": 10,
+    "grpc.min_reconnect_backoff_ms": 10,
+    "grpc.max_reconnect_backoff_ms": 200,
+    "grpc.use_local_subchannel_pool": 1,  # a new server on an old address is a new connection
+}
+
+
+class PDP:
+    """A Cerbos policy decision point to ask.
+
+    It is found in this order: the ``address`` given or ``CERBOS_ADDRESS``; the binary that
+    set-up installed; ``cerbos`` on PATH; the official image in a container engine. One that is
+    started here reads ``policies``, listens on a Unix socket in a private folder, is asked to
+    reload when a policy file has changed since the last question, is restarted once when it is
+    killed in the middle of an operation, and ends with this process however that ends.
+
+    Args:
+        policies: the folder of Cerbos policies.
+        address: ``host:port`` of the gRPC API (Cerbos's default port: 3593) or ``unix:/path``.
+        tls: with an address: True for TLS with the system's certificates, or the path of a CA
+            certificate.
+        playground_instance: with an address: the id of a Cerbos playground instance.
+        admin: with an address: user and password of its Admin API, which ``.policies`` needs.
+            Default: ``CERBOS_USERNAME`` and ``CERBOS_PASSWORD``.
+        strict: evaluate strictly (``engine.strictEvaluation``): an error in a condition denies,
+            instead of counting as not satisfied.
+        config: more of Cerbos's own configuration (``engine.globals``, ``auxData``, ``schema``,
+            …); the kit's own listen addresses, limits and storage win.
+        timeout: seconds that one request may take.
+
+    Attributes:
+        address: what any Cerbos SDK client can connect to.
+        engine: in words, how this PDP is run.
+        strict: as given; None for a PDP at an address, which does not tell.
+
+    Raises:
+        InputError: for arguments that do not fit together, or a folder without policies.
+        PolicyError: when the policies do not compile.
+        PDPError: when no PDP is found, it does not start, or nothing answers at the address.
+    """
+
+    def __init__(
+        self,
+        policies: str | os.PathLike[str] | None = None,
+        *,
+        address: str | None = None,
+        tls: bool | str = False,
+        playground_instance: str | None = None,
+        admin: tuple[str, str | SecretStr] | None = None,
+        strict: bool = False,
+        config: Mapping[str, Any] | None = None,
+        timeout: float = 30.0,
+    ) -> None:
+        self._closed = False
+        self._server: process.Server | None = None
+        self._folder: Path | None = None
+        self._timeout = timeout
+        self._batch = process.MAX_PER_REQUEST
+        at = _address(policies, address)
+        if at is None:
+            self._start_embedded(policies, tls, playground_instance, strict=strict, config=config)
+        else:
+            if strict or config:
+                msg = "strict= and config= are for a PDP that is started here; one at an address has its own"
+                raise InputError(msg)
+            self.engine = "at an address"
+            self.strict: bool | None = None
+            self.address = at
+            self._admin = admin or _admin_from_environment()
+            self._connect(tls, playground_instance)
+        atexit.register(self.close)
+
+    def _start_embedded(
+        self,
+        folder: str | os.PathLike[str] | None,
+        tls: bool | str,  # noqa: FBT001
+        playground_instance: str | None,
+        *,
+        strict: bool,
+        config: Mapping[str, Any] | None,
+    ) -> None:
+        if folder is None:
+            msg = "lab.PDP needs a folder of policies, or an address of a PDP that has its own"
+            raise InputError(msg)
+        if tls or playground_instance:
+            msg = "tls= and playground_instance= go with address="
+            raise InputError(msg)
+        self._folder = policies.policy_folder(folder)
+        self._shown_folder = str(folder)
+        self._engine = process.find_engine()
+        self.engine = self._engine.describe()
+        self.strict = strict
+        engine = {**((config or {}).get("engine") or {})}
+        if strict:
+            engine["strictEvaluation"] = True
+        self._config = {**(config or {}), "engine": engine}
+        self._admin = process.ADMIN
+        self._start()
+
+    def _start(self) -> None:
+        """Start the server on the policies as they are now, and connect."""
+        folder = self._need_folder()
+        self._signature = policies.signature(folder)
+        self._digest = policies.digest(folder)
+        self._server = process.Server(self._engine, folder, self._config)
+        self.address = self._server.address
+        try:
+            self._server.wait_until_listening(15.0)
+        except PDPError:
+            self._server.stop()
+            self._compile()  # says what is wrong with the policies, if that is what it was
+            raise
+        except BaseException:
+            self._server.stop()
+            raise
+        self._connect(tls=False, playground_instance=None)
+
+    def _connect(self, tls: bool | str, playground_instance: str | None) -> None:  # noqa: FBT001
+        try:
+            self._client = CerbosClient(
+                self.address,
+                tls_verify=tls or playground_instance is not None,
+                playground_instance=playground_instance or "",
+                channel_options=_OPTIONS,
+            )
+        except Exception as error:  # noqa: BLE001 - the SDK and gRPC raise bare errors for a bad certificate or address
+            msg = f"can't connect to {self.address}: {error}"
+            raise PDPError(msg) from None
+        channel = self._client._channel  # noqa: SLF001 - the SDK has no public way to the Admin API on the same channel
+        self._stub = svc_pb2_grpc.CerbosServiceStub(channel)  # type: ignore[no-untyped-call]
+        self._admin_stub = svc_pb2_grpc.CerbosAdminServiceStub(channel)  # type: ignore[no-untyped-call]
+        try:
+            info = self._stub.ServerInfo(request_pb2.ServerInfoRequest(), timeout=min(self._timeout, 10.0))
+        except grpc.RpcError as error:
+            self._client.close()  # type: ignore[no-untyped-call]
+            msg = f"no Cerbos PDP answers at {self.address}: {_words(error)}{_port_hint(self.address)}"
+            raise PDPError(msg) from None
+        self.version: str = info.version
+
+    # -- what it knows ------------------------------------------------------------------------
+
+    @property
+    def digest(self) -> str | None:
+        """SHA-256 of the policy files in force (tests left out); None for a PDP at an address."""
+        self.refresh()
+        return self._digest if self._folder else None
+
+    @property
+    def signature(self) -> object:
+        """Changes when a policy file is written; None for a PDP at an address."""
+        return policies.signature(self._folder) if self._folder else None
+
+    @property
+    def policies(self) -> pd.DataFrame:
+        """What Cerbos's InspectPolicies says, one row a policy.
+
+        Returns:
+            A DataFrame with the columns ``policy`` (such as ``resource.expense.vdefault``),
+            ``type`` (``resource``, ``principal``, ``derived_roles``, …), ``name`` (the kind, the
+            principal id, …), ``version``, ``scope``, ``file``, and tuples ``actions``,
+            ``derived_roles``, ``variables``, ``principal_attributes``, ``resource_attributes``,
+            and ``constants`` (a dict of name to value). Sorted by ``policy``.
+
+        Raises:
+            PDPError: when the PDP's Admin API is not enabled or refuses the user.
+        """
+        self.refresh()
+        answer = self._ask_admin("InspectPolicies", request_pb2.InspectPoliciesRequest())
+        rows = [_policy_row(name, answer.results[name]) for name in sorted(answer.results)]
+        return pd.DataFrame(rows, columns=_POLICY_COLUMNS)
+
+    def actions(self, kind: str, *, policy_version: str = "", scope: str = "") -> tuple[str, ...] | None:
+        """The actions that the policies of a resource kind name, patterns such as ``view:*`` too.
+
+        Returns:
+            Sorted action names; None when the PDP does not tell (no Admin API).
+
+        Raises:
+            InputError: when no policy is about this kind, or not in this version or scope.
+        """
+        try:
+            known = self.policies
+        except PDPError:
+            if self._folder:
+                raise
+            return None
+        about = known[known["type"] == "resource"]
+        of_kind = about[about["name"] == kind]
+        if of_kind.empty:
+            msg = f"no policy is about the resource kind '{kind}'{did_you_mean(kind, set(about['name']))}"
+            raise InputError(msg)
+        version = policy_version or "default"
+        if not self._own_defaults():
+            of_version = of_kind[of_kind["version"] == version]
+            if of_version.empty:
+                versions = set(of_kind["version"])
+                msg = f"'{kind}' has no policy version '{version}'{did_you_mean(version, versions)}"
+                raise InputError(msg)
+            of_kind = of_version
+        scopes = set(of_kind["scope"])
+        if scope and not any(scope == s or scope.startswith(f"{s}.") for s in scopes if s):
+            msg = f"'{kind}' has no policy in the scope '{scope}'{did_you_mean(scope, scopes)}"
+            raise InputError(msg)
+        return tuple(sorted({action for row in of_kind["actions"] for action in row}))
+
+    def _own_defaults(self) -> bool:
+        """Whether the configuration changes which policy version a request means."""
+        if not self._folder:
+            return True
+        return "defaultPolicyVersion" in self._config["engine"]
+
+    # -- asking -------------------------------------------------------------------------------
+
+    def is_allowed(
+        self,
+        action: str,
+        principal: Mapping[Hashable, Any] | pd.Series[Any] | Principal,
+        kind: str,
+        attr: Mapping[str, object] | None = None,
+        *,
+        resource_id: str = "resource",
+        policy_version: str = "",
+        scope: str = "",
+        aux_data: Mapping[str, str] | None = None,
+    ) -> bool:
+        """Ask one question with one request.
+
+        Args:
+            action: what the principal wants to do.
+            principal: a row of a principals frame, or a dict with ``id``, ``roles`` and attributes.
+            kind: the resource kind.
+            attr: the resource's attributes; ``SELF``, ``OTHER`` and ``MISSING`` work here too.
+            resource_id: the resource's id.
+            policy_version: of the resource and the principal policies; empty: the PDP's default.
+            scope: of the resource and the principal policies.
+            aux_data: ``{"token": …, "key_set_id": …}``, a JWT for the conditions.
+
+        Returns:
+            True for ALLOW, False for DENY.
+
+        Raises:
+            InputError: for a value that can't be sent.
+            PDPError: when the PDP refuses the request or is lost.
+        """
+        self.refresh()
+        person = principal if isinstance(principal, Principal) else one_principal(principal)
+        attributes = {name: clean(value, f"attribute '{name}'") for name, value in (attr or {}).items()}
+        entries = messages.Entries(
+            [(resource_id, attributes)],
+            kind=kind,
+            actions=[action],
+            policy_version=policy_version,
+            scope=scope,
+            other=OTHER_ID if person.id != OTHER_ID else OTHER.value,
+        )
+        message = messages.principal_message(person, policy_version=policy_version, scope=scope)
+        batch = (message, entries.for_principal(person.id))
+        (answer,) = self.check([batch], [action], messages.aux_data_message(aux_data))
+        return bool(answer[0, 0])
+
+    def check(
+        self,
+        batches: Iterable[tuple[engine_pb2.Principal, Sequence[messages.Entry]]],
+        actions: Sequence[str],
+        aux_data: request_pb2.AuxData | None = None,
+    ) -> Iterator[npt.NDArray[np.bool_]]:
+        """Ask many questions, several requests in flight; the answers come in the order asked.
+
+        Args:
+            batches: a principal and up to 500 resources each, all asked about ``actions``.
+            actions: the actions that every entry holds.
+            aux_data: sent with every request.
+
+        Yields:
+            ``allowed[resource, action]`` for each batch.
+
+        Raises:
+            PDPError: when the PDP refuses a request, or is lost for good. What was yielded
+                before is right, but not the whole: throw it away.
+        """
+        restarts = _Restarts()
+        pending: deque[list[_Sent]] = deque()
+        try:
+            for principal, entries in batches:
+                requests = self._requests(principal, entries, aux_data)
+                pending.append([self._send(request) for request in requests])
+                if len(pending) >= IN_FLIGHT:
+                    yield self._answer(pending[0], actions, restarts)
+                    pending.popleft()
+            while pending:
+                yield self._answer(pending[0], actions, restarts)
+                pending.popleft()
+        finally:  # an error or an interrupt leaves no request running
+            for sent in pending:
+                for one in sent:
+                    one.future.cancel()
+
+    def _requests(
+        self,
+        principal: engine_pb2.Principal,
+        entries: Sequence[messages.Entry],
+        aux_data: request_pb2.AuxData | None,
+    ) -> Iterator[messages.CheckRequest]:
+        for start in range(0, len(entries), self._batch):
+            yield messages.CheckRequest(
+                request_id="clerk-cerbos-lab",
+                principal=principal,
+                resources=entries[start : start + self._batch],
+                aux_data=aux_data,
+            )
+
+    def _send(self, request: messages.CheckRequest) -> _Sent:
+        if self._closed:
+            msg = "this PDP is closed; make another with lab.PDP(...)"
+            raise PDPError(msg)
+        future = self._stub.CheckResources.future(request, timeout=self._timeout)
+        return _Sent(request, future, self._stub)
+
+    def _answer(
+        self, sent: Sequence[_Sent], actions: Sequence[str], restarts: _Restarts
+    ) -> npt.NDArray[np.bool_]:
+        parts = [self._receive(one, actions, restarts) for one in sent]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def _receive(self, sent: _Sent, actions: Sequence[str], restarts: _Restarts) -> npt.NDArray[np.bool_]:
+        try:
+            response = sent.future.result()
+        except grpc.FutureCancelledError:
+            msg = f"the connection to the PDP at {self.address} was closed while it was asked"
+            raise PDPError(msg) from None
+        except grpc.RpcError as error:
+            limit = _LIMIT.search(_words(error))
+            if limit and limit[1] == "resources" and int(limit[2]) < len(sent.request.resources):
+                self._batch = int(limit[2])  # a PDP at an address may take fewer: Cerbos's default is 50
+                entries = list(sent.request.resources)
+                aux_data = sent.request.aux_data if sent.request.HasField("aux_data") else None
+                again = self._requests(sent.request.principal, entries, aux_data)
+                return self._answer([self._send(part) for part in again], actions, restarts)
+            if error.code() is grpc.StatusCode.UNAVAILABLE and self._server is not None:
+                if sent.stub is self._stub:
+                    self._revive(restarts)
+                return self._receive(self._send(sent.request), actions, restarts)
+            raise PDPError(self._refusal(error)) from None
+        return messages.effects(sent.request, response, actions)
+
+    def _revive(self, restarts: _Restarts) -> None:
+        """Start the server again after it was lost, once an operation."""
+        if restarts.left == 0:
+            msg = "the PDP was lost again after it had been restarted once; no partial result is kept"
+            raise PDPError(msg)
+        restarts.left -= 1
+        before = self._digest
+        self._stop_server()
+        self._start()
+        if self._digest != before:
+            msg = "the PDP was lost and the policies have changed since; ask again"
+            raise PDPError(msg)
+
+    def _refusal(self, error: grpc.RpcError) -> str:
+        code = error.code()
+        if code is grpc.StatusCode.DEADLINE_EXCEEDED:
+            return f"the PDP did not answer a request within {self._timeout:g} s"
+        if code is grpc.StatusCode.UNAVAILABLE:
+            return f"the PDP at {self.address} does not answer: {_words(error)}"
+        return f"the PDP refused a request ({code.name}): {_words(error)}"
+
+    # -- its life -----------------------------------------------------------------------------
+
+    def refresh(self) -> None:
+        """Make a PDP that was started here answer by the policy files as they are now.
+
+        Cheap when nothing has changed (a look at the files' times and sizes). A changed folder is
+        compiled, then the PDP reloads it before this returns. Each question does this first.
+
+        Raises:
+            PolicyError: when the changed policies do not compile. The PDP then still answers by the
+                last good ones, and every question raises until the files are mended.
+            PDPError: when the PDP is closed, or was lost and can't be started again.
+        """
+        if self._closed:
+            msg = "this PDP is closed; make another with lab.PDP(...)"
+            raise PDPError(msg)
+        if self._folder is None:
+            return
+        if self._server is None or not self._server.running:
+            self._stop_server()
+            self._start()
+            return
+        now = policies.signature(self._folder)
+        if now == self._signature:
+            return
+        fresh = policies.digest(self._folder)
+        if fresh != self._digest:
+            self._compile()
+            self._ask_admin("ReloadStore", request_pb2.ReloadStoreRequest(wait=True))
+            self._digest = fresh
+        self._signature = now
+
+    def _compile(self) -> None:
+        folder = self._need_folder()
+        command = self._engine.compile_command(folder)
+        problems = policies.compile_problems(command, folder)
+        if problems:
+            raise PolicyError(self._shown_folder, problems)
+
+    def _need_folder(self) -> Path:
+        if self._folder is None:
+            msg = "a PDP at an address has its own policies"
+            raise PDPError(msg)
+        return self._folder
+
+    def _ask_admin(self, method: str, request: Any) -> Any:
+        if self._admin is None:
+            msg = (
+                f"the PDP at {self.address} tells its policies through its Admin API only; give "
+                "admin=(user, password) or set CERBOS_USERNAME and CERBOS_PASSWORD"
+            )
+            raise PDPError(msg)
+        user, password = self._admin
+        secret = password.get_secret_value() if isinstance(password, SecretStr) else password
+        token = base64.b64encode(f"{user}:{secret}".encode()).decode()
+        call = getattr(self._admin_stub, method)
+        try:
+            return call(
+                request,
+                metadata=(("authorization", f"Basic {token}"),),
+                timeout=self._timeout,
+            )
+        except grpc.RpcError as error:
+            code = error.code()
+        if code is grpc.StatusCode.UNAUTHENTICATED:
+            msg = f"the Admin API of the PDP at {self.address} refused the user or password"
+        elif code is grpc.StatusCode.UNIMPLEMENTED:
+            msg = f"the Admin API of the PDP at {self.address} is not enabled (server.adminAPI.enabled)"
+        else:
+            msg = f"the Admin API of the PDP at {self.address} failed ({code.name})"
+        raise PDPError(msg)
+
+    def close(self) -> None:
+        """End the server that was started here and close the connection; may be called again."""
+        self._closed = True
+        self._stop_server()
+        atexit.unregister(self.close)
+
+    def _stop_server(self) -> None:
+        client = getattr(self, "_client", None)
+        if client is not None:
+            client.close()
+        if self._server is not None:
+            self._server.stop()
+            self._server = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        if self._closed:
+            return "PDP(closed)"
+        if self._folder is None:
+            return f"PDP(Cerbos {self.version} at {self.address})"
+        mode = ", strict" if self.strict else ""
+        return f"PDP(Cerbos {self.version}, policies '{self._shown_folder}'{mode})"
+
+
+class _Restarts:
+    """How many restarts an operation may still make."""
+
+    def __init__(self) -> None:
+        self.left = 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """A request under way, and the connection it went over."""
+
+    request: messages.CheckRequest
+    future: Any
+    stub: Any
+
+
+_POLICY_COLUMNS: Final = [
+    "policy",
+    "type",
+    "name",
+    "version",
+    "scope",
+    "file",
+    "actions",
+    "derived_roles",
+    "variables",
+    "constants",
+    "principal_attributes",
+    "resource_attributes",
+]
+_ATTRIBUTE: Final = response_pb2.InspectPoliciesResponse.Attribute
+
+
+def _policy_row(policy: str, result: response_pb2.InspectPoliciesResponse.Result) -> list[object]:
+    kind, _, rest = policy.partition(".")
+    named, _, scope = rest.partition("/")
+    name, found, version = named.rpartition(".v")
+    if not found:
+        name, version = named, ""
+    attributes = [
+        tuple(sorted(a.name for a in result.attributes if a.kind == wanted))
+        for wanted in (_ATTRIBUTE.KIND_PRINCIPAL_ATTRIBUTE, _ATTRIBUTE.KIND_RESOURCE_ATTRIBUTE)
+    ]
+    return [
+        policy,
+        kind,
+        name,
+        version,
+        scope,
+        result.policy_id,
+        tuple(sorted(result.actions)),
+        tuple(sorted(role.name for role in result.derived_roles)),
+        tuple(sorted(variable.name for variable in result.variables)),
+        {c.name: messages.from_value(c.value) for c in sorted(result.constants, key=_by_name)},
+        *attributes,
+    ]
+
+
+def _by_name(constant: response_pb2.InspectPoliciesResponse.Constant) -> str:
+    return constant.name
+
+
+def _address(folder: object, address: str | None) -> str | None:
+    """The address to use, if any; a folder beside an explicit address is a contradiction."""
+    if address is not None and folder is not None:
+        msg = "give lab.PDP a folder of policies or an address, not both: a PDP at an address has its own"
+        raise InputError(msg)
+    if address is None:
+        address = os.environ.get("CERBOS_ADDRESS") or None
+        if address and folder is not None:
+            warnings.warn(
+                f"CERBOS_ADDRESS is set: asking the PDP at {address} by its own policies, not by "
+                f"those in {folder}",
+                LabWarning,
+                stacklevel=4,
+            )
+    if address is not None and re.match(r"https?://", address):
+        msg = f"{address} is a URL; give the gRPC address as host:port (Cerbos's default port: 3593)"
+        raise InputError(msg)
+    return address
+
+
+def _admin_from_environment() -> tuple[str, SecretStr] | None:
+    user, password = os.environ.get("CERBOS_USERNAME"), os.environ.get("CERBOS_PASSWORD")
+    return (user, SecretStr(password)) if user and password else None
+
+
+def _words(error: grpc.RpcError) -> str:
+    details = error.details() or error.code().name
+    return str(details)
+
+
+def _port_hint(address: str) -> str:
+    return " (3592 is Cerbos's HTTP port; its gRPC port is 3593)" if address.endswith(":3592") else ""

@@ -1,0 +1,212 @@
+"""The principals of a sweep: one row a person in a DataFrame, one frozen object in a request.
+
+The frame is the meeting point: whatever gives one (Clerk, a directory, a spreadsheet, a person
+made up in a cell) can be swept. Column contract:
+
+- ``id``: the principal's id, a non-empty string;
+- ``roles``: a tuple of role names, at least one;
+- every other column: an attribute of that name. Missing (``lab.MISSING``, NaN, ``pd.NA``,
+  ``NaT``) means that the request does not hold the attribute; ``None`` in a column of dtype
+  object is sent as null.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from clerk_cerbos_lab.errors import InputError, did_you_mean
+from clerk_cerbos_lab.values import MISSING, clean, key, label
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Mapping, Sequence
+
+RESERVED = ("id", "roles")
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """A principal as a request holds it.
+
+    Attributes:
+        id: ``principal.id`` in the policies.
+        roles: the role names, at least one.
+        attr: attribute name to value; what is missing has no key.
+    """
+
+    id: str
+    roles: tuple[str, ...]
+    attr: Mapping[str, Any]
+
+
+def read_principals(principals: pd.DataFrame) -> list[Principal]:
+    """Check a principals frame against its contract and turn each row into a ``Principal``.
+
+    Raises:
+        InputError: when a column is not there, there is no row, or a cell can't be sent; names
+            the row and the column, never the value of an attribute.
+    """
+    if not isinstance(principals, pd.DataFrame):
+        msg = (
+            f"principals must be a DataFrame, not a {type(principals).__name__}; "
+            "lab.load_principals makes one, pd.DataFrame([...]) too"
+        )
+        raise InputError(msg)
+    names = list(principals.columns)
+    for needed in RESERVED:
+        if needed not in names:
+            msg = f"principals has no column '{needed}'; its columns are {names}"
+            raise InputError(msg)
+    if not principals.columns.is_unique:
+        twice = sorted({str(name) for name in names if names.count(name) > 1})
+        msg = f"principals has columns of the same name: {twice}"
+        raise InputError(msg)
+    if principals.empty:
+        msg = "there are no principals to ask about: the frame has no rows"
+        raise InputError(msg)
+    ids = [_id(value, row) for row, value in enumerate(principals["id"].tolist())]
+    roles = [_roles(value, row) for row, value in enumerate(principals["roles"].tolist())]
+    attributes: dict[str, list[Any]] = {}
+    for name in names:
+        if name in RESERVED:
+            continue
+        if not isinstance(name, str) or not name:
+            msg = f"the column {name!r} can't name an attribute: it must be a non-empty string"
+            raise InputError(msg)
+        attributes[name] = [
+            _attribute(value, name, row) for row, value in enumerate(principals[name].tolist())
+        ]
+    return [
+        Principal(
+            id=own,
+            roles=own_roles,
+            attr={name: column[row] for name, column in attributes.items() if column[row] is not MISSING},
+        )
+        for row, (own, own_roles) in enumerate(zip(ids, roles, strict=True))
+    ]
+
+
+def _id(value: object, row: int) -> str:
+    if not isinstance(value, str) or not value:
+        msg = f"principals, row {row}: 'id' must be a non-empty string, not {_kind(value)}"
+        raise InputError(msg)
+    return value
+
+
+def _roles(value: object, row: int) -> tuple[str, ...]:
+    if isinstance(value, str) or not isinstance(value, (tuple, list)):
+        msg = (
+            f"principals, row {row}: 'roles' must be a tuple of role names such as ('manager',), "
+            f"not {_kind(value)}"
+        )
+        raise InputError(msg)
+    if not value:
+        msg = f"principals, row {row}: 'roles' is empty, and Cerbos refuses a principal without one"
+        raise InputError(msg)
+    for role in value:
+        if not isinstance(role, str) or not role:
+            msg = f"principals, row {row}: a role must be a non-empty string, not {_kind(role)}"
+            raise InputError(msg)
+    return tuple(dict.fromkeys(value))
+
+
+def _attribute(value: object, name: str, row: int) -> Any:
+    if value is MISSING or value is None:
+        return value
+    if value is pd.NA or value is pd.NaT or (isinstance(value, float) and value != value):  # noqa: PLR0124
+        return MISSING
+    return clean(value, f"principals, row {row}, column '{name}'")
+
+
+def _kind(value: object) -> str:
+    return "null" if value is None else f"a {type(value).__name__}"
+
+
+def labels(people: Sequence[Principal]) -> list[str]:
+    """A name for each row: its id, and where an id has several rows what differs between them.
+
+    ``lab.vary`` keeps the id, so that rules about an id still hold; its rows are then told apart
+    as ``user_1 region=south``.
+
+    Raises:
+        InputError: when two rows are the same in everything.
+    """
+    by_id: dict[str, list[int]] = {}
+    for row, person in enumerate(people):
+        by_id.setdefault(person.id, []).append(row)
+    names = [person.id for person in people]
+    for rows in by_id.values():
+        if len(rows) == 1:
+            continue
+        everything = [{"roles": list(people[row].roles), **people[row].attr} for row in rows]
+        fields = dict.fromkeys(name for item in everything for name in item)
+        differing = [
+            name for name in fields if len({key(item.get(name, MISSING)) for item in everything}) > 1
+        ]
+        seen: dict[str, int] = {}
+        for row, item in zip(rows, everything, strict=True):
+            parts = [f"{name}={label(item.get(name, MISSING))}" for name in differing]
+            names[row] = " ".join([people[row].id, *parts])
+            if names[row] in seen:
+                msg = (
+                    f"principals, rows {seen[names[row]]} and {row} are the same person with the "
+                    "same roles and attributes; keep one"
+                )
+                raise InputError(msg)
+            seen[names[row]] = row
+    return names
+
+
+def vary(principals: pd.DataFrame, **attributes: Sequence[object]) -> pd.DataFrame:
+    """What-if people: each principal once for every combination of the given values.
+
+    Args:
+        principals: a principals frame.
+        attributes: ``name=[value, …]``, an attribute or ``roles`` (then a list of tuples). A name
+            that no principal has yet is added. ``lab.MISSING`` takes the attribute away.
+
+    Returns:
+        A principals frame with ``len(principals) x`` the number of combinations rows, the first
+        name varying slowest. The ids stay, so that rules about an id still hold: a sweep tells
+        the rows of one id apart by what differs.
+
+    Raises:
+        InputError: when a list is empty or no list, or ``id`` is varied.
+    """
+    if "id" in attributes:
+        msg = "lab.vary can't vary 'id': a principal with another id is another principal"
+        raise InputError(msg)
+    for name, values in attributes.items():
+        if isinstance(values, (str, bytes, dict)) or not hasattr(values, "__len__"):
+            msg = f"lab.vary: {name} needs a list of values, not {_kind(values)}"
+            raise InputError(msg)
+        if len(values) == 0:
+            msg = f"lab.vary: {name} has no values"
+            raise InputError(msg)
+    combinations = list(itertools.product(*attributes.values()))
+    rows = principals.loc[principals.index.repeat(len(combinations))].reset_index(drop=True)
+    for position, name in enumerate(attributes):
+        column = [combination[position] for combination in combinations] * len(principals)
+        rows[name] = pd.Series(column, index=rows.index, dtype=object)
+    return rows
+
+
+def find_row(principals: Sequence[str], name: str) -> int:
+    """The position of a principal by its label.
+
+    Raises:
+        InputError: for a label that is not there; names the nearest.
+    """
+    try:
+        return principals.index(name)
+    except ValueError:
+        msg = f"no principal '{name}'{did_you_mean(name, principals)}"
+        raise InputError(msg) from None
+
+
+def one_principal(row: Mapping[Hashable, Any] | pd.Series[Any]) -> Principal:
+    """One principal from a row of a frame or a dict with ``id``, ``roles`` and attributes."""
+    return read_principals(pd.DataFrame([dict(row)], dtype=object))[0]

@@ -1,0 +1,305 @@
+"""The one door to processes: finds a Cerbos engine, runs it in a private folder, ends it.
+
+The server listens on a Unix socket in a folder that only this user can enter. A watchdog (a
+shell that waits for the end of a pipe) outlives a crash of this process by a moment, ends the
+server and removes the folder: no orphan stays, not even after ``kill -9``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+import weakref
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from clerk_cerbos_lab.errors import PDPError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+IMAGE = "ghcr.io/cerbos/cerbos:0.55.0"  # the same release as set-up pins
+ADMIN = ("cerbos", "cerbosAdmin")  # Cerbos's own default; only this user reaches the socket
+MAX_PER_REQUEST = 500  # the most that Cerbos can be configured to take
+
+_WATCHDOG = 'read -r _; kill -9 "$1"; rm -rf "$2"; shift 2; [ $# -eq 0 ] || "$@"'
+_SOCKET_PATH_LIMIT = 100  # sun_path holds 104 bytes on macOS, 108 on Linux
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """A way to run Cerbos on this machine.
+
+    Attributes:
+        kind: ``"installed"`` (by set-up), ``"path"`` or ``"container"``.
+        command: the program, such as ``cerbos`` or ``docker``.
+    """
+
+    kind: str
+    command: str
+
+    def describe(self) -> str:
+        """In words, for ``doctor`` and provenance."""
+        return {
+            "installed": "embedded, the binary that set-up installed",
+            "path": "embedded, cerbos on PATH",
+            "container": f"embedded, the official image in {Path(self.command).name}",
+        }[self.kind]
+
+    def compile_command(self, folder: Path) -> list[str]:
+        """The call that compiles a folder and reports as JSON, without running tests."""
+        options = ["--skip-tests", "--output=json"]
+        if self.kind != "container":
+            return [self.command, "compile", *options, str(folder)]
+        mount = f"--volume={folder}:/policies:ro"
+        return [self.command, "run", "--rm", mount, IMAGE, "compile", *options, "/policies"]
+
+
+def installed_binary() -> Path:
+    """Where set-up puts the pinned binary: beside the environment's ``python``."""
+    return Path(sys.prefix, "bin", "cerbos")
+
+
+def find_engines() -> list[Engine]:
+    """The engines there are, the one to use first."""
+    found = []
+    own = installed_binary()
+    if os.access(own, os.X_OK):
+        found.append(Engine("installed", str(own)))
+    on_path = shutil.which("cerbos")
+    if on_path and not (found and Path(on_path).resolve() == own.resolve()):
+        found.append(Engine("path", on_path))
+    for name in ("docker", "podman"):
+        program = shutil.which(name)
+        if program and _container_engine_answers(program):
+            found.append(Engine("container", program))
+    return found
+
+
+def find_engine() -> Engine:
+    """The engine to use.
+
+    Raises:
+        PDPError: when there is none; names the four ways to a PDP.
+    """
+    own = installed_binary()
+    if os.access(own, os.X_OK):
+        return Engine("installed", str(own))
+    for engine in find_engines():
+        return engine
+    msg = (
+        "no Cerbos PDP was found. Any one of these gives one: (1) an address, "
+        "lab.PDP(address='host:3593') or CERBOS_ADDRESS; (2) the pinned binary, which `make report` "
+        "installs into .venv; (3) `cerbos` on PATH; (4) a running container engine, docker or podman"
+    )
+    raise PDPError(msg)
+
+
+def _container_engine_answers(program: str) -> bool:
+    """A client without a running engine is no engine."""
+    try:
+        done = subprocess.run(  # noqa: S603
+            [program, "info"], capture_output=True, timeout=5, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0
+
+
+class Server:
+    """A running Cerbos server: started by the constructor, ended by ``stop`` or with us.
+
+    Attributes:
+        address: what a gRPC client connects to.
+    """
+
+    def __init__(self, engine: Engine, folder: Path, config: Mapping[str, Any]) -> None:
+        self.private = _private_folder()
+        self._log = self.private / "log"
+        container = f"clerk-cerbos-lab-{uuid.uuid4().hex[:12]}"
+        if engine.kind == "container":
+            port = _free_port()
+            self.address = f"127.0.0.1:{port}"
+            inside = _server_config(config, "0.0.0.0:3593", "0.0.0.0:3592", "/policies")
+            command = [
+                *(engine.command, "run", "--rm", f"--name={container}"),
+                *(f"--publish=127.0.0.1:{port}:3593", f"--volume={folder}:/policies:ro"),
+                *(f"--volume={self.private}:/lab:ro", IMAGE, "server", "--config=/lab/config.json"),
+            ]
+            clean_up = [engine.command, "rm", "--force", container]
+        else:
+            self.address = f"unix:{self.private / 'grpc'}"
+            http = f"unix:{self.private / 'http'}"
+            inside = _server_config(config, self.address, http, str(folder))
+            command = [engine.command, "server", f"--config={self.private / 'config.json'}"]
+            clean_up = []
+        (self.private / "config.json").write_text(json.dumps(inside), encoding="utf-8")
+        if engine.kind == "container":  # another user inside the container must read the file
+            self.private.chmod(0o755)
+        with self._log.open("wb") as log:
+            try:
+                self._process = subprocess.Popen(  # noqa: S603
+                    [*command, "--log-level=error"],
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,  # Ctrl-C is for the notebook, not for the PDP
+                )
+            except OSError as error:
+                shutil.rmtree(self.private, ignore_errors=True)
+                msg = f"could not start {engine.command}: {error.strerror}"
+                raise PDPError(msg) from None
+        watchdog = subprocess.Popen(  # noqa: S603
+            ["/bin/sh", "-c", _WATCHDOG, "watchdog", *self._victims(), *clean_up],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        self._stop = weakref.finalize(
+            self, _end, self._process, watchdog, self.private, clean_up, os.getpid()
+        )
+        _close_in_forks(watchdog.stdin)
+
+    def _victims(self) -> Iterator[str]:
+        yield str(self._process.pid)
+        yield str(self.private)
+
+    @property
+    def pid(self) -> int:
+        """The process id of the server (of the container client, with a container)."""
+        return self._process.pid
+
+    @property
+    def running(self) -> bool:
+        """Whether the process is there."""
+        return self._process.poll() is None
+
+    def wait_until_listening(self, seconds: float) -> None:
+        """Return as soon as something listens on the address.
+
+        Raises:
+            PDPError: when the process ends first, or the seconds are over.
+        """
+        end = time.monotonic() + seconds
+        while not _listens(self.address):
+            if not self.running:
+                msg = f"the Cerbos server ended at once: {self.last_words()}"
+                raise PDPError(msg)
+            if time.monotonic() > end:
+                msg = f"the Cerbos server was not ready in {seconds:g} s: {self.last_words()}"
+                raise PDPError(msg)
+            time.sleep(0.004)
+
+    def last_words(self) -> str:
+        """The last error in the server's log, or what it printed last."""
+        text = self._log.read_text(encoding="utf-8", errors="replace").strip()
+        lines = [line for line in text.splitlines() if not line.startswith("{")]
+        return " ".join(lines) or (text.splitlines()[-1] if text else "it printed nothing")
+
+    def stop(self) -> None:
+        """End the server and remove its folder; may be called again."""
+        self._stop()
+
+
+def _end(
+    process: subprocess.Popen[bytes],
+    watchdog: subprocess.Popen[bytes],
+    private: Path,
+    clean_up: Sequence[str],
+    owner: int,
+) -> None:
+    if os.getpid() != owner:
+        return  # a fork must not end its parent's server
+    watchdog.kill()  # first, so that it never kills a pid that was given to somebody else
+    watchdog.wait()
+    if watchdog.stdin:
+        watchdog.stdin.close()
+    process.terminate()
+    try:
+        process.wait(timeout=2)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    if clean_up:
+        subprocess.run(clean_up, capture_output=True, timeout=30, check=False)  # noqa: S603
+    shutil.rmtree(private, ignore_errors=True)
+
+
+def _close_in_forks(pipe: IO[bytes] | None) -> None:
+    """A fork that lives on would keep the pipe open, and so the server alive."""
+    if pipe is None:
+        return
+    held = weakref.ref(pipe)
+
+    def close() -> None:
+        stream = held()
+        if stream is not None:
+            with contextlib.suppress(OSError):
+                stream.close()
+
+    os.register_at_fork(after_in_child=close)
+
+
+def _private_folder() -> Path:
+    folder = tempfile.mkdtemp(prefix="cerbos-")
+    if len(folder) + len("/grpc") > _SOCKET_PATH_LIMIT:
+        Path(folder).rmdir()
+        folder = tempfile.mkdtemp(prefix="cerbos-", dir="/tmp")
+    return Path(folder)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _listens(address: str) -> bool:
+    kind, target = (
+        (socket.AF_UNIX, address.removeprefix("unix:"))
+        if address.startswith("unix:")
+        else (socket.AF_INET, (address.rpartition(":")[0], int(address.rpartition(":")[2])))
+    )
+    with socket.socket(kind) as probe:
+        probe.settimeout(0.5)
+        return probe.connect_ex(target) == 0
+
+
+def _server_config(extra: Mapping[str, Any], grpc: str, http: str, policies: str) -> dict[str, Any]:
+    ours = {
+        "server": {
+            "grpcListenAddr": grpc,
+            "httpListenAddr": http,
+            "requestLimits": {
+                "maxResourcesPerRequest": MAX_PER_REQUEST,
+                "maxActionsPerResource": MAX_PER_REQUEST,
+            },
+            "adminAPI": {"enabled": True},
+        },
+        "storage": {
+            "driver": "disk",
+            "disk": {"directory": policies, "watchForChanges": True},
+        },
+        "engine": {"celErrorLogLevel": "none"},
+        "telemetry": {"disabled": True},
+    }
+    return _merge(extra, ours)
+
+
+def _merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(under)
+    for name, value in over.items():
+        below = merged.get(name)
+        both = isinstance(below, dict) and isinstance(value, dict)
+        merged[name] = _merge(below or {}, value) if both else value
+    return merged

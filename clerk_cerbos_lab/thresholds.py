@@ -1,0 +1,96 @@
+"""Intervals of equal effect along a numeric axis, from the answers at its grid points."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from clerk_cerbos_lab.values import number_label
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+
+@dataclass(frozen=True, slots=True)
+class Intervals:
+    """Intervals, one an entry, in the order of the lines they cut.
+
+    Attributes:
+        codes: for each dimension but the last, the position of the interval's line.
+        columns: ``lower``, ``lower_closed``, ``upper``, ``upper_closed``, ``effect``, ``exact``,
+            ``boundary``.
+    """
+
+    codes: tuple[npt.NDArray[np.intp], ...]
+    columns: dict[str, Any]
+
+
+def intervals(allowed: npt.NDArray[np.bool_], points: Sequence[float]) -> Intervals:
+    """Cut each line into intervals of equal effect.
+
+    Args:
+        allowed: ``allowed[..., point]``.
+        points: ascending, one for each place of the last dimension.
+
+    Returns:
+        Intervals that cover each line from -∞ to ∞. The gap between two grid points of different
+        effect counts as DENY: where ALLOW ends at a point, that point belongs to ALLOW; where it
+        begins at one, too.
+    """
+    lines = allowed.reshape(-1, allowed.shape[-1])
+    number, at = np.nonzero(lines[:, 1:] != lines[:, :-1])  # a flip between point `at` and the next
+    flips = np.bincount(number, minlength=len(lines))
+    line = np.repeat(np.arange(len(lines)), flips + 1)
+    first = np.ones(len(line), dtype=np.bool_)
+    first[1:] = line[1:] != line[:-1]
+    last = np.append(first[1:], True)
+    start = np.zeros(len(line), dtype=np.intp)
+    start[~first] = at + 1  # the first grid point inside
+    end = np.full(len(line), len(points) - 1, dtype=np.intp)
+    end[~last] = at  # the last grid point inside
+    allow = lines[line, start]
+    grid = np.array(points, dtype=np.float64)
+    before = grid[np.maximum(start - 1, 0)]
+    after = grid[np.minimum(end + 1, len(points) - 1)]
+    lower = np.where(first, -np.inf, np.where(allow, grid[start], before))
+    upper = np.where(last, np.inf, np.where(allow, grid[end], after))
+    codes = np.unravel_index(line, allowed.shape[:-1])
+    texts = [
+        _boundary(points, None if is_first else int(s), None if is_last else int(e))
+        for s, e, is_first, is_last in zip(start, end, first, last, strict=True)
+    ]
+    return Intervals(
+        codes=codes,
+        columns={
+            "lower": lower,
+            "lower_closed": ~first & allow,
+            "upper": upper,
+            "upper_closed": ~last & allow,
+            "effect": pd.array(np.where(allow, "ALLOW", "DENY"), dtype="str"),
+            "exact": np.zeros(len(line), dtype=np.bool_),
+            "boundary": pd.array(texts, dtype="str"),
+        },
+    )
+
+
+def _boundary(points: Sequence[float], start: int | None, end: int | None) -> str:
+    """What is known of both ends of an interval, in words."""
+    parts = []
+    if start is None:
+        parts.append(f"not asked below {number_label(points[0])}")
+    else:
+        parts.append(_between(points[start - 1], points[start]))
+    if end is None:
+        parts.append(f"not asked above {number_label(points[-1])}")
+    else:
+        parts.append(_between(points[end], points[end + 1]))
+    return "; ".join(parts)
+
+
+def _between(low: float, high: float) -> str:
+    return f"between {number_label(low)} and {number_label(high)}"

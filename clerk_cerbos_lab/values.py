@@ -1,0 +1,260 @@
+"""The values an attribute can have, and the three that stand for something else.
+
+``MISSING`` leaves an attribute out of a request. ``SELF`` and ``OTHER`` stand for an id: the
+principal's own, and one that belongs to nobody in the sweep.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from decimal import Decimal
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Final, Self
+
+import numpy as np
+
+from clerk_cerbos_lab.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class _Missing(float):
+    """The one value of an attribute that is not there.
+
+    It is a NaN, so that pandas counts it as missing (``isna``, ``fillna``, ``dropna``) and a
+    column of numbers with holes stays a column of numbers. It is not ``None``: ``None`` is sent
+    to the PDP as null.
+    """
+
+    def __new__(cls) -> Self:
+        return float.__new__(cls, "nan")
+
+    def __repr__(self) -> str:
+        return "MISSING"
+
+    __str__ = __repr__
+
+    def __reduce__(self) -> str:
+        return "MISSING"  # pickle, copy and deepcopy give back the one object
+
+    def __copy__(self) -> _Missing:
+        return self
+
+    def __deepcopy__(self, memo: object) -> _Missing:
+        return self
+
+
+MISSING: Final = _Missing()
+"""An attribute that is left out of the request; pandas counts it as missing. Not null."""
+
+
+class Relation(StrEnum):
+    """An id in relation to the principal of the request."""
+
+    SELF = "SELF"
+    OTHER = "OTHER"
+
+    def __repr__(self) -> str:
+        return f"lab.{self.value}"
+
+
+SELF: Final = Relation.SELF
+"""The principal's own id."""
+OTHER: Final = Relation.OTHER
+"""An id that no principal of the sweep has."""
+
+MAX_EXACT = 2**53  # Cerbos numbers are doubles: above this not every integer exists
+
+
+def amounts(start: float | Decimal, stop: float | Decimal, *, step: float | Decimal) -> list[int | float]:
+    """Amounts from ``start`` to ``stop``, both included, without the drift of adding floats.
+
+    Args:
+        start: the first amount, in the unit the policies use (the sample ones: dollars).
+        stop: the last amount; it is included when a whole number of steps leads there.
+        step: the distance between two neighbours, above 0.
+
+    Returns:
+        ``start, start + step, …``: ints where all three are whole, else the doubles nearest to
+        the decimal amounts (``amounts(0, 1, step=0.1)[3] == 0.3``).
+
+    Raises:
+        InputError: when a number is not finite, the step is not above 0, stop lies below start,
+            or there would be more than 10,000,000 amounts.
+    """
+    try:
+        first, last, width = (Decimal(str(number)) for number in (start, stop, step))
+        count = int((last - first) / width)
+    except ArithmeticError:
+        msg = f"amounts({start}, {stop}, step={step}): needs three finite numbers and a step > 0"
+        raise InputError(msg) from None
+    if width <= 0 or last < first:
+        msg = f"amounts({start}, {stop}, step={step}): needs start <= stop and a step > 0"
+        raise InputError(msg)
+    if count > 10_000_000:
+        msg = f"amounts({start}, {stop}, step={step}) would be {count + 1:,}; 10,000,000 at most"
+        raise InputError(msg)
+    whole = all(number == number.to_integral_value() for number in (first, width))
+    convert: Callable[[Decimal], int | float] = int if whole else float
+    return [convert(first + i * width) for i in range(count + 1)]
+
+
+def clean(value: object, where: str) -> Any:  # noqa: C901 - one branch a JSON type
+    """The value as Cerbos can hold it, or an error; never a silent change.
+
+    Numpy scalars become Python's; bool, number, string, null, list and nested map stay as they
+    are; ``SELF``, ``OTHER`` and ``MISSING`` are kept. Numbers are doubles on the wire: an int that a
+    double does not hold exactly (above 2⁵³) is refused. A ``Decimal`` such
+    as 5000.10 becomes the nearest double, as it does in any JSON request to the PDP.
+
+    Args:
+        value: what the caller gave.
+        where: names the place in the error, for example ``attribute 'amount'``.
+
+    Raises:
+        InputError: for a value that CEL has no type for, NaN, infinity, or a number a double
+            can't hold.
+    """
+    if value is MISSING or isinstance(value, Relation):
+        return value
+    if isinstance(value, np.generic):
+        value = value.item()
+    if value is None or isinstance(value, (bool, str)):
+        return _text(value, where) if isinstance(value, str) else value
+    if isinstance(value, int):
+        if abs(value) > MAX_EXACT and int(float(value)) != value:
+            msg = f"{where}: {value} has no exact double, and Cerbos numbers are doubles"
+            raise InputError(msg)
+        return value
+    if isinstance(value, (float, Decimal)):
+        number = float(value)
+        if not math.isfinite(number):
+            msg = f"{where}: {value} is not a finite number; use lab.MISSING to leave it out"
+            raise InputError(msg)
+        return number
+    if isinstance(value, dict):
+        for key in value:
+            if not isinstance(key, str):
+                msg = f"{where}: the key {key!r} of a map must be a string"
+                raise InputError(msg)
+        return {
+            _text(key, where): clean(item, f"{where}[{key!r}]")
+            for key, item in value.items()
+            if item is not MISSING
+        }
+    if isinstance(value, (list, tuple, np.ndarray)):
+        return [_item(item, f"{where}[{i}]") for i, item in enumerate(value)]
+    hint = "; give .isoformat()" if hasattr(value, "isoformat") else ""
+    msg = (
+        f"{where}: a {type(value).__name__} can't be sent to Cerbos{hint}; it takes bool, number, "
+        "string, None (null), list and dict"
+    )
+    raise InputError(msg)
+
+
+def _text(value: str, where: str) -> str:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        msg = f"{where}: the text holds a lone surrogate, which is not valid Unicode"
+        raise InputError(msg) from None
+    return value
+
+
+def _item(value: object, where: str) -> Any:
+    if value is MISSING:
+        msg = f"{where}: lab.MISSING can't stand inside a list; leave the item out"
+        raise InputError(msg)
+    return clean(value, where)
+
+
+def key(value: object) -> str:
+    """A text that is equal for two clean values exactly when the PDP can't tell them apart."""
+    if value is MISSING:
+        return "MISSING"
+    if isinstance(value, Relation):
+        return f"lab.{value.value}"
+    return json.dumps(_canonical(value), sort_keys=True, ensure_ascii=False)
+
+
+def _canonical(value: object) -> object:
+    if isinstance(value, dict):
+        return {name: _canonical(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_canonical(item) for item in value]
+    if isinstance(value, Relation):
+        return {"": f"lab.{value.value}"}
+    if isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    return value
+
+
+def label(value: object) -> str:
+    """How a value is written in a table header: ``5,000``, ``south``, ``null``, ``MISSING``.
+
+    Numbers keep every digit. A string that could be read as something else is quoted.
+    """
+    if isinstance(value, Relation):
+        return value.value
+    if isinstance(value, bool) or value is None:
+        return json.dumps(value)
+    if value is MISSING:
+        return "MISSING"
+    if isinstance(value, (int, float)):
+        return number_label(value)
+    if isinstance(value, str):
+        odd = value.strip() != value or not value or value in _LOOKS_ODD or _is_number(value)
+        return json.dumps(value, ensure_ascii=False) if odd else value
+    return json.dumps(_plain(value), ensure_ascii=False, sort_keys=True)
+
+
+_LOOKS_ODD = {"null", "true", "false", "MISSING", "SELF", "OTHER"}
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text.replace(",", ""))
+    except ValueError:
+        return False
+    return True
+
+
+def number_label(value: float) -> str:
+    """A number with thousands separators and all its digits: ``5,000``, ``0.1``, ``-∞``."""
+    if math.isinf(value):
+        return "∞" if value > 0 else "-∞"
+    if float(value).is_integer() and abs(value) < 1e16:
+        return f"{int(value):,}"
+    text = repr(float(value))
+    whole, dot, rest = text.partition(".")
+    return f"{int(whole):,}{dot}{rest}" if "e" not in text and abs(value) >= 1000 else text
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, dict):
+        return {name: _plain(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return value
+
+
+def uses_self(value: object) -> bool:
+    """Whether ``SELF`` stands anywhere inside the value."""
+    if isinstance(value, dict):
+        return any(uses_self(item) for item in value.values())
+    if isinstance(value, list):
+        return any(uses_self(item) for item in value)
+    return value is SELF
+
+
+def resolve(value: object, *, own: str, other: str) -> object:
+    """The value with ``SELF`` and ``OTHER`` replaced by the ids they stand for."""
+    if isinstance(value, dict):
+        return {name: resolve(item, own=own, other=other) for name, item in value.items()}
+    if isinstance(value, list):
+        return [resolve(item, own=own, other=other) for item in value]
+    if isinstance(value, Relation):
+        return own if value is SELF else other
+    return value

@@ -1,0 +1,217 @@
+"""How decisions look: a coloured table for a notebook, a plain one for a terminal.
+
+Both are the same bytes in every run. The HTML carries its colours inline, so that they survive
+where scripts and style sheets are stripped, and each cell says in text what its colour says.
+The colours are a pair that people with the common forms of colour blindness tell apart (blue
+and vermilion of Okabe and Ito, 2008), each translucent, so that a dark page stays dark.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from html import escape
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from clerk_cerbos_lab.values import label
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+    from clerk_cerbos_lab.decisions import Decisions
+
+ROWS: Final = 40  # shown before the table says that there are more
+COLUMNS: Final = 14
+
+ALLOW: Final = "background:rgba(0,114,178,.22)"
+DENY: Final = "background:rgba(213,94,0,.16)"
+_CELL: Final = "padding:3px 9px;text-align:center;border:1px solid rgba(128,128,128,.28)"
+_HEAD: Final = (
+    "padding:3px 9px;border:1px solid rgba(128,128,128,.28);font-weight:600;background:rgba(128,128,128,.12)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """What is shown: the head of the rows, and columns of equal neighbours drawn together.
+
+    Attributes:
+        down: the dimensions down the side.
+        across: the dimension across the top.
+        rows: the labels of each row shown, one a dimension.
+        columns: the label of each column shown.
+        allowed: ``allowed[row, column]`` of what is shown.
+        total_rows: how many rows there are.
+        total_columns: how many values the dimension across has.
+        shown_columns: how many of those values the columns shown stand for.
+        merged: whether a column stands for several neighbours that are equal in every row.
+    """
+
+    down: tuple[str, ...]
+    across: str
+    rows: list[list[str]]
+    columns: list[str]
+    allowed: npt.NDArray[np.bool_]
+    total_rows: int
+    total_columns: int
+    shown_columns: int
+    merged: bool
+
+
+def layout(decisions: Decisions) -> Grid:
+    """The rows and columns to show, and what was left out."""
+    wide = decisions.matrix()
+    across = str(wide.columns.name)
+    down = tuple(str(name) for name in wide.index.names)
+    values = decisions.values(across)
+    allowed = np.asarray(wide) == "ALLOW"
+    numeric = all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in values)
+    ascending = numeric and all(a < b for a, b in pairwise(values))
+    merged = len(values) > COLUMNS and ascending
+    runs = _runs(allowed) if merged else [(i, i) for i in range(len(values))]
+    shown = runs[:COLUMNS]
+    texts = [_span(values[first], values[last]) for first, last in shown]
+    rows = [
+        [_text(part) for part in (entry if isinstance(entry, tuple) else (entry,))]
+        for entry in wide.index[:ROWS]
+    ]
+    return Grid(
+        down=down,
+        across=across,
+        rows=rows,
+        columns=texts,
+        allowed=allowed[:ROWS, [first for first, _ in shown]],
+        total_rows=len(wide),
+        total_columns=len(values),
+        shown_columns=shown[-1][1] + 1,
+        merged=merged,
+    )
+
+
+def _runs(allowed: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """First and last column of each run of columns that are equal in every row."""
+    change = np.flatnonzero(np.any(allowed[:, 1:] != allowed[:, :-1], axis=0)) + 1
+    firsts = [0, *change.tolist()]
+    return list(zip(firsts, [*(i - 1 for i in firsts[1:]), allowed.shape[1] - 1], strict=True))
+
+
+def _span(first: Any, last: Any) -> str:
+    return label(first) if first == last else f"{label(first)} to {label(last)}"
+
+
+def _text(value: object) -> str:
+    return label(value)
+
+
+def _counts(decisions: Decisions) -> str:
+    counts = decisions.counts()
+    total = len(decisions)
+    share = f" ({counts['ALLOW'] / total:.1%})" if total else ""
+    return f"{total:,} decisions: {counts['ALLOW']:,} ALLOW{share}, {counts['DENY']:,} DENY"
+
+
+def _what(decisions: Decisions) -> str:
+    """The question, as far as one line can hold it."""
+    parts = [f"{decisions.kind}"]
+    for dim, values in (("action", decisions.actions), ("principal", decisions.names)):
+        parts.append(f"{dim} {label(values[0])}" if len(values) == 1 else f"{len(values):,} {dim}s")
+    for axis in decisions.axes:
+        one = len(axis.values) == 1
+        parts.append(f"{axis.name} {label(axis.values[0])}" if one else f"{len(axis.values):,} {axis.name}s")
+    parts += [f"{name} {label(value)}" for name, value in decisions.fixed.items() if name != "resource_id"]
+    return ", ".join(parts)
+
+
+def _left_out(grid: Grid) -> str:
+    """What the table does not show; empty when it shows everything."""
+    parts = []
+    if len(grid.rows) < grid.total_rows:
+        parts.append(f"the first {len(grid.rows)} of {grid.total_rows:,} rows")
+    if grid.shown_columns < grid.total_columns:
+        parts.append(f"the first {grid.shown_columns:,} of {grid.total_columns:,} values of {grid.across}")
+    return f"Shown: {' and '.join(parts)}. All of them: .matrix(), .frame()." if parts else ""
+
+
+def _merged(grid: Grid) -> str:
+    what = f"the amounts asked of {grid.across}" if grid.across != "amount" else "the amounts asked"
+    return (
+        f"A column stands for {what} from its first to its last: equal in every row." if grid.merged else ""
+    )
+
+
+def text(decisions: Decisions) -> str:
+    """A table for a terminal: marks, counts, provenance."""
+    grid = layout(decisions)
+    heads = [*grid.down, *(f"{grid.across} {grid.columns[0]}", *grid.columns[1:])]
+    body = [
+        [*row, *("✓" if cell else "✗" for cell in cells)]
+        for row, cells in zip(grid.rows, grid.allowed, strict=True)
+    ]
+    widths = [max(len(line[i]) for line in [heads, *body]) for i in range(len(heads))]
+    lines = []
+    for line in [heads, *body]:
+        left = [part.ljust(width) for part, width in zip(line, widths, strict=True)][: len(grid.down)]
+        right = [part.rjust(width) for part, width in zip(line, widths, strict=True)][len(grid.down) :]
+        lines.append("  ".join([*left, *right]).rstrip())
+    notes = [_what(decisions), _counts(decisions) + " (✓ ALLOW, ✗ DENY)", _merged(grid), _left_out(grid)]
+    return "\n".join([*lines, *filter(None, notes), decisions.provenance.caption()])
+
+
+def html(decisions: Decisions) -> str:
+    """A table that reads without scripts or style sheets; every value is escaped."""
+    grid = layout(decisions)
+    spans = _row_spans(grid.rows)
+    head = "".join(f'<th scope="col" style="{_HEAD};text-align:left">{escape(d)}</th>' for d in grid.down)
+    head += "".join(
+        f'<th scope="col" style="{_HEAD};text-align:right">{escape(c)}</th>' for c in grid.columns
+    )
+    over = (
+        f'<tr><td colspan="{len(grid.down)}" style="border:0"></td>'
+        f'<th scope="colgroup" colspan="{len(grid.columns)}" style="{_HEAD};text-align:left">'
+        f"{escape(grid.across)}</th></tr>"
+    )
+    body = []
+    for r, (row, cells) in enumerate(zip(grid.rows, grid.allowed, strict=True)):
+        heads = []
+        for c, part in enumerate(row):
+            span = spans[r][c]
+            if span:
+                scope = f'scope="row" rowspan="{span}"' if span > 1 else 'scope="row"'
+                style = f"{_HEAD};text-align:left;vertical-align:top;white-space:nowrap"
+                heads.append(f'<th {scope} style="{style}">{escape(part)}</th>')
+        body.append(f"<tr>{''.join(heads)}{_cells(cells)}</tr>")
+    question = escape(_what(decisions))
+    notes = [escape(note) for note in (_merged(grid), _left_out(grid)) if note]
+    foot = " ".join(notes)
+    return (
+        '<div style="overflow-x:auto;max-width:100%">'
+        '<table style="border-collapse:collapse;font-size:13px;margin:4px 0">'
+        '<caption style="caption-side:top;text-align:left;padding:4px 0">'
+        f"<strong>{question}</strong><br>{escape(_counts(decisions))}</caption>"
+        f"<thead>{over}<tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table>"
+        f'<p style="font-size:12px;opacity:.85;margin:4px 0">{foot}{" " if foot else ""}'
+        f"{escape(decisions.provenance.caption())}.</p></div>"
+    )
+
+
+def _cells(cells: Sequence[bool] | npt.NDArray[np.bool_]) -> str:
+    return "".join(
+        f'<td style="{_CELL};{ALLOW if cell else DENY}" title="{"ALLOW" if cell else "DENY"}">'
+        f"{'✓ ALLOW' if cell else '✗ DENY'}</td>"
+        for cell in cells
+    )
+
+
+def _row_spans(rows: Sequence[Sequence[str]]) -> list[list[int]]:
+    """For each head cell over how many rows it reaches; 0 where one above reaches here."""
+    spans = [[1] * len(row) for row in rows]
+    for r in range(len(rows) - 1, 0, -1):
+        for c in range(len(rows[r]) - 1):  # the last head stands in every row
+            if rows[r][: c + 1] == rows[r - 1][: c + 1]:
+                spans[r - 1][c] += spans[r][c]
+                spans[r][c] = 0
+    return spans

