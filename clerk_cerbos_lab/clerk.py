@@ -14,12 +14,11 @@ import os
 import re
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, Self
-from urllib.parse import urlsplit
 
 import httpx
-from httpx_retries import Retry, RetryTransport
+from httpx_retries import Retry
 from pydantic import SecretStr
 
 from clerk_cerbos_lab.errors import ClerkError, InputError, KeyMissingError, UsersError, did_you_mean
@@ -127,6 +126,9 @@ def _from_file(
     source: str | os.PathLike[str], plan: Mapping, memberships: str | os.PathLike[str] | None
 ) -> list[User]:
     roles = None
+    if memberships is not None and not plan.organization_roles:
+        msg = "memberships= needs a mapping that reads them: mapping=lab.Mapping(organization_roles=True)"
+        raise InputError(msg)
     if plan.organization_roles:
         if memberships is None:
             msg = (
@@ -134,19 +136,29 @@ def _from_file(
                 "memberships='data/clerk_organization_memberships.json'"
             )
             raise InputError(msg)
-        roles = membership_roles(read_json(memberships))
+        held = read_json(memberships)
+        roles = membership_roles(held)
+        if held and not roles:
+            msg = f"{memberships}: holds no organization memberships (public_user_data.user_id and role)"
+            raise UsersError(msg)
     parsed = parse_users(read_json(source), paths=plan.paths(), organization_roles=roles, where=str(source))
     if not parsed:
         msg = f"{source}: holds no users"
         raise UsersError(msg)
-    kept: dict[str, User] = {}
+    by_id: dict[str, list[User]] = {}
     for user in parsed:
-        first = kept.setdefault(user.id, user)
-        if first is not user:
-            same = "the same" if first == user else "not the same: the first one is used"
-            note = f"stands twice in the file, {same}"
-            kept[user.id] = first.model_copy(update={"odd": (*first.odd, note)})
-    return list(kept.values())
+        by_id.setdefault(user.id, []).append(user)
+    return [_first(copies) for copies in by_id.values()]
+
+
+def _first(copies: list[User]) -> User:
+    """The first of what a file holds under one id, with a note where that is more than one."""
+    first = copies[0]
+    if len(copies) == 1:
+        return first
+    times = "twice" if len(copies) == 2 else f"{len(copies)} times"
+    same = "the same" if all(user == first for user in copies) else "not the same: the first one is used"
+    return first.model_copy(update={"odd": (*first.odd, f"stands {times} in the file, {same}")})
 
 
 def _users(
@@ -227,12 +239,24 @@ def _memberships(api: _Api) -> Iterator[Any]:
 
 
 def hide(key: str | SecretStr | None) -> SecretStr | None:
-    """The key as something that no traceback or log shows."""
-    return SecretStr(key.strip()) if isinstance(key, str) else key
+    """The key as something that no traceback or log shows, without the space around it."""
+    if key is None:
+        return None
+    return SecretStr((key if isinstance(key, str) else key.get_secret_value()).strip())
 
 
 def _is_secret_key(key: SecretStr) -> bool:
-    return re.fullmatch(r"sk_[\x21-\x7e]+", key.get_secret_value().strip()) is not None
+    return re.fullmatch(r"sk_[\x21-\x7e]+", key.get_secret_value()) is not None
+
+
+def secret_key_kind() -> str | None:
+    """What CLERK_SECRET_KEY holds: ``"test"``, ``"live"``, ``"wrong"``, or None where it is not set."""
+    held = hide(os.environ.get("CLERK_SECRET_KEY") or None)
+    if held is None:
+        return None
+    if not _is_secret_key(held):
+        return "wrong"
+    return "live" if held.get_secret_value().startswith("sk_live_") else "test"
 
 
 def _secret(given: SecretStr | None) -> SecretStr:
@@ -243,7 +267,7 @@ def _secret(given: SecretStr | None) -> SecretStr:
             given = hide(getpass.getpass("Clerk secret key (sk_…): "))
         except (EOFError, OSError, RuntimeError):
             given = None
-    if given is None or not given.get_secret_value().strip():
+    if given is None or not given.get_secret_value():
         msg = (
             "no Clerk secret key: set CLERK_SECRET_KEY (Clerk's dashboard, API keys), or give a file of users"
         )
@@ -267,16 +291,19 @@ def _somebody_can_answer() -> bool:
 
 
 def _url(given: str | None) -> str:
-    url = (given or os.environ.get("CLERK_API_URL") or API_URL).rstrip("/")
-    parts = urlsplit(url)
-    local = parts.hostname in {"localhost", "127.0.0.1", "::1"}
-    if parts.scheme not in {"https", "http"} or not parts.hostname:
+    text = (given or os.environ.get("CLERK_API_URL") or API_URL).rstrip("/")
+    try:
+        url = httpx.URL(text)  # read as the client will read it
+    except httpx.InvalidURL:
+        url = httpx.URL()
+    local = url.host in {"localhost", "127.0.0.1", "::1"}
+    if url.scheme not in {"https", "http"} or not url.host or url.query or url.fragment or url.userinfo:
         msg = f"the Clerk API address must look like {API_URL}"
         raise InputError(msg)
-    if parts.scheme == "http" and not local:
-        msg = f"the Clerk API address must be https: a secret key is never sent openly ({parts.hostname})"
+    if url.scheme == "http" and not local:
+        msg = f"the Clerk API address must be https: a secret key is never sent openly ({url.host})"
         raise InputError(msg)
-    return url if parts.path.strip("/") else f"{url}/v1"
+    return text if url.path.strip("/") else f"{text}/v1"
 
 
 class _Api:
@@ -290,7 +317,7 @@ class _Api:
         self._budget = budget
         self._end = time.monotonic() + budget
         self._client = httpx.Client(
-            transport=RetryTransport(transport=httpx.HTTPTransport()),
+            transport=httpx.HTTPTransport(),
             headers={
                 "Authorization": f"Bearer {key.get_secret_value()}",
                 "Clerk-API-Version": API_VERSION,
@@ -311,42 +338,67 @@ class _Api:
         Raises:
             ClerkError: with status, code and trace id only; the body may hold personal data.
         """
-        left = self._end - time.monotonic()
-        if left <= 0:
+        if self._left() <= 0:
             msg = f"loading from Clerk took longer than its budget of {self._budget:g} s; nothing is kept"
             raise ClerkError(msg)
-        retry = Retry(
-            total=ATTEMPTS,
-            status_forcelist=[429, 500, 502, 503, 504],
-            backoff_factor=0.25,
-            max_backoff_wait=self._budget,  # a Retry-After is honoured, however long
-            total_timeout=left,
-        )
-        problem = ""
-        response: httpx.Response | None = None
         with _quiet("httpx", "httpcore", "httpx_retries"):
-            try:
-                response = self._client.get(
-                    f"{self._url}{path}",
-                    params=params,
-                    timeout=min(REQUEST_SECONDS, left),
-                    extensions={"retry": retry},
-                )
-            except httpx.HTTPError as error:
-                problem = type(error).__name__
-        if response is None:
-            where = urlsplit(self._url).hostname
+            response = self._answer(path, params)
+        if isinstance(response, httpx.HTTPError):
+            where = httpx.URL(self._url).host
             tried = f"after {ATTEMPTS + 1} tries or {self._budget:g} s"
+            problem = type(response).__name__
             msg = f"Clerk's API at {where} did not answer {path} {tried} ({problem}); nothing is kept"
             raise ClerkError(msg)
         if response.status_code != httpx.codes.OK:
             raise _refusal(path, response, self._budget)
         try:
             return response.json()
-        except ValueError:
+        except (ValueError, RecursionError):
             pass
         msg = f"Clerk's answer to {path} was not JSON; nothing is kept"
         raise ClerkError(msg, status=response.status_code)
+
+    def _left(self) -> float:
+        return self._end - time.monotonic()
+
+    def _answer(self, path: str, params: dict[str, Filter]) -> httpx.Response | httpx.HTTPError:
+        """The answer, or the last of several where trying again helps and the budget allows it."""
+        retry = Retry(
+            total=ATTEMPTS,
+            status_forcelist=[429, 500, 502, 503, 504],
+            backoff_factor=0.25,
+            max_backoff_wait=self._budget,
+        )
+        while True:
+            answer = self._ask(path, params)
+            if isinstance(answer, httpx.Response):
+                again = retry.is_retryable_status_code(answer.status_code)
+            else:
+                again = retry.is_retryable_exception(answer)
+            if not again or retry.is_exhausted():
+                return answer
+            retry = retry.increment()
+            wait = retry.backoff_strategy()
+            if isinstance(answer, httpx.Response):
+                with suppress(ValueError):  # there is none, or it is no time
+                    wait = retry.parse_retry_after(answer.headers.get("Retry-After", "")) or wait
+            if wait >= self._left():
+                return answer
+            time.sleep(wait)
+
+    def _ask(self, path: str, params: dict[str, Filter]) -> httpx.Response | httpx.HTTPError:
+        """One try. The body is read here, so that an answer cut short counts as none."""
+        timeout = min(REQUEST_SECONDS, max(self._left(), 0.001))
+        body = bytearray()
+        try:
+            with self._client.stream("GET", f"{self._url}{path}", params=params, timeout=timeout) as response:
+                for chunk in response.iter_raw():
+                    body += chunk
+                    if self._left() <= 0:
+                        return httpx.ReadTimeout("the budget is used up")
+            return httpx.Response(response.status_code, headers=response.headers, content=bytes(body))
+        except httpx.HTTPError as error:
+            return error
 
 
 def _refusal(path: str, response: httpx.Response, budget: float) -> ClerkError:
@@ -363,7 +415,7 @@ def _refusal(path: str, response: httpx.Response, budget: float) -> ClerkError:
         403: "Clerk does not allow this key to list users",
         404: "there is nothing at this address: is the API address right?",
         422: "Clerk refused the filters",
-        429: f"Clerk's rate limit did not clear within the budget of {budget:g} s",
+        429: f"Clerk's rate limit does not clear within the budget of {budget:g} s",
     }
     if status in reasons:
         reason = reasons[status]

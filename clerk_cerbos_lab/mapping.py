@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import unicodedata
 import warnings
 from collections import Counter
@@ -27,6 +28,10 @@ Row = dict[str, str]
 
 COLUMNS: Final = ["principal", "problem", "attribute", "detail"]
 _METADATA: Final = "public_metadata."
+
+
+_FORMS: Final = {"public_metadata.role": str, "public_metadata.roles": list}
+"""The form of the roles by the default paths; by any other both are as good."""
 
 
 class Report(list[Row]):
@@ -70,12 +75,16 @@ class Mapping:
             value = getattr(self, name)
             if name == "metadata" and value == "*":
                 continue
-            if isinstance(value, str) or not all(isinstance(v, str) and v for v in value):
+            sequence = isinstance(value, (tuple, list))
+            if not sequence or not all(isinstance(v, str) and v for v in value):
                 msg = f"Mapping.{name} must be a tuple of non-empty strings, not {value!r}"
                 raise InputError(msg)
             object.__setattr__(self, name, tuple(value))
         if not self.default_roles:
             msg = "Mapping.default_roles must name a role: Cerbos refuses a principal without one"
+            raise InputError(msg)
+        if not isinstance(self.profile, dict):
+            msg = f"Mapping.profile must be a dict of attribute names and paths, not {self.profile!r}"
             raise InputError(msg)
         for attribute, path in self.profile.items():
             if not (isinstance(path, str) and path and attribute and isinstance(attribute, str)):
@@ -147,13 +156,14 @@ def to_principals(users: Sequence[User], mapping: Mapping | None = None) -> pd.D
         report.extend(_line(user, "not as Clerk describes a user", "", note) for note in user.odd)
         report.extend(_line(user, flag, "", "Clerk gives this user no session") for flag in _flags(user))
         rows.append(row)
-    names = dict.fromkeys(name for row in rows for name in row)
+    names = dict.fromkeys([*RESERVED, *(name for row in rows for name in row)])
     frame = pd.DataFrame(
         {name: pd.Series([row.get(name, MISSING) for row in rows], dtype=object) for name in names}
     )
     personal = set(plan.profile)
     report.extend(_odd_types(frame))
     report.extend(_odd_values(frame, personal))
+    report.extend(_odd_numbers(frame))
     report.extend(_unlike_others(frame))
     order = {own: i for i, own in enumerate(frame["id"])}
     report.sort(key=lambda line: order[line["principal"]])
@@ -204,8 +214,7 @@ def _role_names(user: User, path: str, value: object, report: Report) -> tuple[s
         detail = f"{path} is {json_type(value)}, not a role name or a list of them"
         report.append(_line(user, "mistyped role", "roles", detail))
         return None
-    expects_list = path.endswith("roles")
-    if isinstance(value, str) == expects_list:
+    if not isinstance(value, _FORMS.get(path, object)):
         detail = f"{path} is {json_type(value)}; read as such, but others may read it otherwise"
         report.append(_line(user, "role in the other form", "roles", detail))
     blank = [name for name in names if not name.strip()]
@@ -253,9 +262,13 @@ def _attributes(user: User, plan: Mapping, report: Report) -> Iterator[tuple[str
     for name, path in plan.profile.items():
         given[name] = _value(user, path)
     for name, value in given.items():
+        if not name:
+            detail = "an attribute of public_metadata has an empty name: left out"
+            report.append(_line(user, "can't be sent", name, detail))
+            continue
         try:
             sendable = value if value is MISSING else clean(value, name)
-        except InputError:
+        except (InputError, RecursionError):
             detail = f"{json_type(value)} that Cerbos can't hold: left out"
             report.append(_line(user, "can't be sent", name, detail))
             continue
@@ -276,7 +289,12 @@ FEW: Final = 12
 
 def _holders(frame: pd.DataFrame, name: str) -> list[tuple[str, Any]]:
     pairs = zip(frame["id"].tolist(), frame[name].tolist(), strict=True)
-    return [(own, value) for own, value in pairs if value is not MISSING]
+    return [(own, value) for own, value in pairs if not _is_missing(value)]
+
+
+def _is_missing(value: object) -> bool:
+    """Whether a principals frame says by the value that there is none; pandas has more than one way."""
+    return value is pd.NA or value is pd.NaT or (isinstance(value, float) and math.isnan(value))
 
 
 def _attribute_names(frame: pd.DataFrame) -> list[str]:
@@ -312,6 +330,17 @@ def _odd_values(frame: pd.DataFrame, personal: set[str]) -> Iterator[Row]:
                 twin = next((c for c in common if _folded(c) == _folded(value)), None)
                 but = f"; it looks like '{twin}'" if twin else ""
                 detail = f"nobody else has '{value}'{but}; the others: {', '.join(common)}"
+                yield _row(own, "unusual value", name, detail)
+
+
+def _odd_numbers(frame: pd.DataFrame) -> Iterator[Row]:
+    """Numbers below zero where (almost) nobody else has one."""
+    for name in _attribute_names(frame):
+        numbers = [(own, value) for own, value in _holders(frame, name) if json_type(value) == "a number"]
+        below = [own for own, value in numbers if value < 0]
+        if len(below) <= (1 - USUAL) * len(numbers):
+            for own in below:
+                detail = f"below 0, where {len(numbers) - len(below)} of the {len(numbers)} numbers are not"
                 yield _row(own, "unusual value", name, detail)
 
 
@@ -362,7 +391,7 @@ def problems(principals: pd.DataFrame, pdp: PDP | None = None) -> pd.DataFrame:
             held = {own for own, _ in _holders(principals, name)} if name in principals else set()
             lines += [
                 _row(own, "not set, but read", name, "policies read it: a condition on it is not met")
-                for own in ids
+                for own in dict.fromkeys(ids)
                 if own not in held and (own, name) not in reported
             ]
         order = {own: i for i, own in enumerate(ids)}

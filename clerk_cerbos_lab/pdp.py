@@ -176,7 +176,11 @@ class PDP:
         self._stub = svc_pb2_grpc.CerbosServiceStub(channel)  # type: ignore[no-untyped-call]
         self._admin_stub = svc_pb2_grpc.CerbosAdminServiceStub(channel)  # type: ignore[no-untyped-call]
         try:
-            info = self._stub.ServerInfo(request_pb2.ServerInfoRequest(), timeout=min(self._timeout, 10.0))
+            info = self._stub.ServerInfo(
+                request_pb2.ServerInfoRequest(),
+                timeout=min(self._timeout, 10.0),
+                wait_for_ready=self._server is not None,  # a container's port listens before the PDP in it
+            )
         except grpc.RpcError as error:
             self._client.close()  # type: ignore[no-untyped-call]
             msg = f"no Cerbos PDP answers at {self.address}: {_words(error)}{_port_hint(self.address)}"
@@ -203,7 +207,7 @@ class PDP:
         Returns:
             A DataFrame with the columns ``policy`` (such as ``resource.expense.vdefault``),
             ``type`` (``resource``, ``principal``, ``derived_roles``, …), ``name`` (the kind, the
-            principal id, …), ``version``, ``scope``, ``file``, and tuples ``actions``,
+            principal id, …, with ``_`` for what is no letter, digit or dot), ``version``, ``scope``, ``file``, and tuples ``actions``,
             ``derived_roles``, ``variables``, ``principal_attributes``, ``resource_attributes``,
             and ``constants`` (a dict of name to value). Sorted by ``policy``.
 
@@ -231,7 +235,7 @@ class PDP:
                 raise
             return None
         about = known[known["type"] == "resource"]
-        of_kind = about[about["name"] == kind]
+        of_kind = about[about["name"] == _sanitized(kind)]
         if of_kind.empty:
             msg = f"no policy is about the resource kind '{kind}'{did_you_mean(kind, set(about['name']))}"
             raise InputError(msg)
@@ -245,7 +249,7 @@ class PDP:
             of_kind = of_version
         scopes = set(of_kind["scope"])
         if scope and not any(scope == s or scope.startswith(f"{s}.") for s in scopes if s):
-            msg = f"'{kind}' has no policy in the scope '{scope}'{did_you_mean(scope, scopes)}"
+            msg = f"'{kind}' has no policy in the scope '{scope}'{did_you_mean(scope, scopes - {''})}"
             raise InputError(msg)
         return tuple(sorted({action for row in of_kind["actions"] for action in row}))
 
@@ -372,6 +376,8 @@ class PDP:
         try:
             response = sent.future.result()
         except grpc.FutureCancelledError:
+            if sent.stub is not self._stub:  # it went down with the connection to the PDP that was lost
+                return self._receive(self._send(sent.request), actions, restarts)
             msg = f"the connection to the PDP at {self.address} was closed while it was asked"
             raise PDPError(msg) from None
         except grpc.RpcError as error:
@@ -438,9 +444,9 @@ class PDP:
         fresh = policies.digest(self._folder)
         if fresh != self._digest:
             self._compile()
-            self._ask_admin("ReloadStore", request_pb2.ReloadStoreRequest(wait=True))
-            self._digest = fresh
-        self._signature = now
+        # The bytes of before, too: meanwhile the PDP may have seen others, it watches the folder.
+        self._ask_admin("ReloadStore", request_pb2.ReloadStoreRequest(wait=True))
+        self._digest, self._signature = fresh, now
 
     def _compile(self) -> None:
         folder = self._need_folder()
@@ -465,15 +471,16 @@ class PDP:
         user, password = self._admin
         secret = password.get_secret_value() if isinstance(password, SecretStr) else password
         token = base64.b64encode(f"{user}:{secret}".encode()).decode()
-        call = getattr(self._admin_stub, method)
-        try:
-            return call(
-                request,
-                metadata=(("authorization", f"Basic {token}"),),
-                timeout=self._timeout,
-            )
-        except grpc.RpcError as error:
-            code = error.code()
+        metadata = (("authorization", f"Basic {token}"),)
+        for last in (self._server is None, True):
+            try:
+                return getattr(self._admin_stub, method)(request, metadata=metadata, timeout=self._timeout)
+            except grpc.RpcError as error:
+                code = error.code()
+            if code is not grpc.StatusCode.UNAVAILABLE or last:
+                break
+            self._stop_server()  # killed since it was looked at: once more
+            self._start()
         if code is grpc.StatusCode.UNAUTHENTICATED:
             msg = f"the Admin API of the PDP at {self.address} refused the user or password"
         elif code is grpc.StatusCode.UNIMPLEMENTED:
@@ -546,15 +553,14 @@ _POLICY_COLUMNS: Final = [
     "principal_attributes",
     "resource_attributes",
 ]
+_VERSIONED: Final = ("resource", "principal", "role")  # the others have no version: my.vips is a name
 _ATTRIBUTE: Final = response_pb2.InspectPoliciesResponse.Attribute
 
 
 def _policy_row(policy: str, result: response_pb2.InspectPoliciesResponse.Result) -> list[object]:
     kind, _, rest = policy.partition(".")
     named, _, scope = rest.partition("/")
-    name, found, version = named.rpartition(".v")
-    if not found:
-        name, version = named, ""
+    name, _, version = named.rpartition(".v") if kind in _VERSIONED else (named, "", "")
     attributes = [
         tuple(sorted(a.name for a in result.attributes if a.kind == wanted))
         for wanted in (_ATTRIBUTE.KIND_PRINCIPAL_ATTRIBUTE, _ATTRIBUTE.KIND_RESOURCE_ATTRIBUTE)
@@ -572,6 +578,11 @@ def _policy_row(policy: str, result: response_pb2.InspectPoliciesResponse.Result
         {c.name: messages.from_value(c.value) for c in sorted(result.constants, key=_by_name)},
         *attributes,
     ]
+
+
+def _sanitized(kind: str) -> str:
+    """A resource kind as InspectPolicies names it: Cerbos keeps ``a:b`` and ``a/b`` as ``a_b``."""
+    return re.sub(r"[^\w.]+", "_", kind, flags=re.ASCII)
 
 
 def _by_name(constant: response_pb2.InspectPoliciesResponse.Constant) -> str:

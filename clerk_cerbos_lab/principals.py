@@ -16,6 +16,7 @@ import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from clerk_cerbos_lab.errors import InputError, did_you_mean
@@ -187,7 +188,7 @@ def vary(principals: pd.DataFrame, **attributes: Sequence[object]) -> pd.DataFra
             msg = f"lab.vary: {name} has no values"
             raise InputError(msg)
     combinations = list(itertools.product(*attributes.values()))
-    rows = principals.loc[principals.index.repeat(len(combinations))].reset_index(drop=True)
+    rows = principals.iloc[np.arange(len(principals)).repeat(len(combinations))].reset_index(drop=True)
     for position, name in enumerate(attributes):
         column = [combination[position] for combination in combinations] * len(principals)
         rows[name] = pd.Series(column, index=rows.index, dtype=object)

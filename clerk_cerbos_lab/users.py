@@ -6,8 +6,10 @@ Only what the mapping names is kept of a user; the rest of the JSON is dropped a
 from __future__ import annotations
 
 import json
+import re
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import BaseModel, ConfigDict
 
@@ -73,7 +75,7 @@ def parse_users(
             msg = f"{where}: user {position} is {json_type(entry)}, not an object"
             raise UsersError(msg)
         own = entry.get("id")
-        if not isinstance(own, str) or not own:
+        if not isinstance(own, str) or not own or not _is_text(own):
             msg = f"{where}: user {position} has no 'id' (a non-empty string in Clerk's User)"
             raise UsersError(msg)
         users.append(_parse(own, entry, wanted, (organization_roles or {}).get(own, ())))
@@ -87,6 +89,9 @@ def _parse(own: str, entry: dict[str, Any], paths: Sequence[str], roles: tuple[s
         if metadata is not None:
             odd.append(f"public_metadata is {json_type(metadata)}, not a map: taken as empty")
         metadata = {}
+    kept = {key: value for key, value in metadata.items() if _is_text(key)}
+    if len(kept) < len(metadata):
+        odd.append("public_metadata has a key with a lone surrogate, which is not valid Unicode: left out")
     flags = {}
     for name in ("banned", "locked"):
         flag = entry.get(name, False)
@@ -101,7 +106,7 @@ def _parse(own: str, entry: dict[str, Any], paths: Sequence[str], roles: tuple[s
             fields[path] = value
     return User(
         id=own,
-        public_metadata=metadata,
+        public_metadata=kept,
         fields=fields,
         organization_roles=roles,
         odd=tuple(odd),
@@ -109,11 +114,20 @@ def _parse(own: str, entry: dict[str, Any], paths: Sequence[str], roles: tuple[s
     )
 
 
+def _is_text(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _at(entry: dict[str, Any], path: str) -> tuple[bool, Any]:
     """The value at a dotted path; ``primary_email_address`` is looked up as Clerk means it."""
     if path == "primary_email_address":
         primary = entry.get("primary_email_address_id")
-        for address in entry.get("email_addresses") or ():
+        addresses = entry.get("email_addresses")
+        for address in addresses if isinstance(addresses, list) else ():
             if isinstance(address, dict) and primary and address.get("id") == primary:
                 return "email_address" in address, address.get("email_address")
         return False, None
@@ -137,6 +151,10 @@ def json_type(value: object) -> str:
     return names.get(type(value), f"a {type(value).__name__}")
 
 
+_LINE_END: Final = re.compile(r"\r\n|\n|\r")  # of JSON's: U+2028 and its like may stand inside a string
+_TOKEN: Final = re.compile(r'"(?:[^"\\]|\\.)*"|NaN|-?Infinity')
+
+
 def read_json(path: str | os.PathLike[str]) -> list[Any]:
     """The objects in a file: a JSON array, a page ``{"data": […]}``, or one object a line.
 
@@ -156,7 +174,7 @@ def read_json(path: str | os.PathLike[str]) -> list[Any]:
     if not text.strip():
         msg = f"{name}: the file is empty; it should hold Clerk users as JSON"
         raise UsersError(msg)
-    lines = text.splitlines()
+    lines = _LINE_END.split(text)
     first = next(line for line in lines if line.strip())
     if first.lstrip().startswith("{") and _is_object(first):
         rows = [_loads(line, name, number) for number, line in enumerate(lines, start=1) if line.strip()]
@@ -179,14 +197,14 @@ def read_json(path: str | os.PathLike[str]) -> list[Any]:
 def _is_object(line: str) -> bool:
     try:
         return isinstance(json.loads(line), dict)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
 
 
 def _loads(text: str, name: str, first_line: int) -> Any:
     def refuse(constant: str) -> None:
-        at = text.find(constant)
-        line = first_line + text.count("\n", 0, max(at, 0))
+        at = next(match.start() for match in _TOKEN.finditer(text) if match[0] == constant)
+        line = first_line + text.count("\n", 0, at)
         msg = f"{name}, line {line}: {constant} is not JSON"
         raise UsersError(msg)
 
@@ -207,6 +225,11 @@ def _loads(text: str, name: str, first_line: int) -> Any:
         raise UsersError(msg) from None
     except RecursionError:
         msg = f"{name}: the JSON is nested too deeply"
+        raise UsersError(msg) from None
+    except UsersError:
+        raise
+    except ValueError:
+        msg = f"{name}: a number has more digits than Python reads ({sys.get_int_max_str_digits():,})"
         raise UsersError(msg) from None
 
 

@@ -65,8 +65,6 @@ SELF: Final = Relation.SELF
 OTHER: Final = Relation.OTHER
 """An id that no principal of the sweep has."""
 
-MAX_EXACT = 2**53  # Cerbos numbers are doubles: above this not every integer exists
-
 
 def amounts(start: float | Decimal, stop: float | Decimal, *, step: float | Decimal) -> list[int | float]:
     """Amounts from ``start`` to ``stop``, both included, without the drift of adding floats.
@@ -77,7 +75,7 @@ def amounts(start: float | Decimal, stop: float | Decimal, *, step: float | Deci
         step: the distance between two neighbours, above 0.
 
     Returns:
-        ``start, start + step, …``: ints where all three are whole, else the doubles nearest to
+        ``start, start + step, …``: ints where start and step are whole, else the doubles nearest to
         the decimal amounts (``amounts(0, 1, step=0.1)[3] == 0.3``).
 
     Raises:
@@ -87,7 +85,7 @@ def amounts(start: float | Decimal, stop: float | Decimal, *, step: float | Deci
     try:
         first, last, width = (Decimal(str(number)) for number in (start, stop, step))
         count = int((last - first) / width)
-    except ArithmeticError:
+    except (ArithmeticError, ValueError):
         msg = f"amounts({start}, {stop}, step={step}): needs three finite numbers and a step > 0"
         raise InputError(msg) from None
     if width <= 0 or last < first:
@@ -119,17 +117,17 @@ def clean(value: object, where: str) -> Any:  # noqa: C901 - one branch a JSON t
     """
     if value is MISSING or isinstance(value, Relation):
         return value
-    if isinstance(value, np.generic):
+    if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.ndim == 0):
         value = value.item()
     if value is None or isinstance(value, (bool, str)):
         return _text(value, where) if isinstance(value, str) else value
     if isinstance(value, int):
-        if abs(value) > MAX_EXACT and int(float(value)) != value:
+        if not _is_double(value):
             msg = f"{where}: {value} has no exact double, and Cerbos numbers are doubles"
             raise InputError(msg)
         return value
     if isinstance(value, (float, Decimal)):
-        number = float(value)
+        number = math.nan if isinstance(value, Decimal) and value.is_nan() else float(value)
         if not math.isfinite(number):
             msg = f"{where}: {value} is not a finite number; use lab.MISSING to leave it out"
             raise InputError(msg)
@@ -152,6 +150,13 @@ def clean(value: object, where: str) -> Any:  # noqa: C901 - one branch a JSON t
         "string, None (null), list and dict"
     )
     raise InputError(msg)
+
+
+def _is_double(number: int) -> bool:
+    try:
+        return int(float(number)) == number
+    except OverflowError:
+        return False
 
 
 def _text(value: str, where: str) -> str:

@@ -30,9 +30,7 @@ COLUMNS: Final = 14
 ALLOW: Final = "background:rgba(0,114,178,.22)"
 DENY: Final = "background:rgba(213,94,0,.16)"
 _CELL: Final = "padding:3px 9px;text-align:center;border:1px solid rgba(128,128,128,.28)"
-_HEAD: Final = (
-    "padding:3px 9px;border:1px solid rgba(128,128,128,.28);font-weight:600;background:rgba(128,128,128,.12)"
-)
+_HEAD: Final = "padding:3px 9px;border:1px solid rgba(128,128,128,.28);font-weight:600;white-space:nowrap;background:rgba(128,128,128,.12)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +141,19 @@ def _merged(grid: Grid) -> str:
     )
 
 
+def _odd(decisions: Decisions) -> str:
+    """How many of the principals have a data problem, which a DENY may come from."""
+    people = decisions.principals
+    report = people.attrs.get("problems", ())
+    odd = {line["principal"] for line in report} & set(people["id"])
+    if not odd:
+        return ""
+    return (
+        f"{len(odd)} of the principals have something odd in their data, and a DENY may come from that: "
+        "lab.problems(decisions.principals)."
+    )
+
+
 def text(decisions: Decisions) -> str:
     """A table for a terminal: marks, counts, provenance."""
     grid = layout(decisions)
@@ -157,7 +168,13 @@ def text(decisions: Decisions) -> str:
         left = [part.ljust(width) for part, width in zip(line, widths, strict=True)][: len(grid.down)]
         right = [part.rjust(width) for part, width in zip(line, widths, strict=True)][len(grid.down) :]
         lines.append("  ".join([*left, *right]).rstrip())
-    notes = [_what(decisions), _counts(decisions) + " (✓ ALLOW, ✗ DENY)", _merged(grid), _left_out(grid)]
+    notes = [
+        _what(decisions),
+        _counts(decisions) + " (✓ ALLOW, ✗ DENY)",
+        _merged(grid),
+        _left_out(grid),
+        _odd(decisions),
+    ]
     return "\n".join([*lines, *filter(None, notes), decisions.provenance.caption()])
 
 
@@ -181,11 +198,11 @@ def html(decisions: Decisions) -> str:
             span = spans[r][c]
             if span:
                 scope = f'scope="row" rowspan="{span}"' if span > 1 else 'scope="row"'
-                style = f"{_HEAD};text-align:left;vertical-align:top;white-space:nowrap"
+                style = f"{_HEAD};text-align:left;vertical-align:top"
                 heads.append(f'<th {scope} style="{style}">{escape(part)}</th>')
         body.append(f"<tr>{''.join(heads)}{_cells(cells)}</tr>")
     question = escape(_what(decisions))
-    notes = [escape(note) for note in (_merged(grid), _left_out(grid)) if note]
+    notes = [escape(note) for note in (_merged(grid), _left_out(grid), _odd(decisions)) if note]
     foot = " ".join(notes)
     return (
         '<div style="overflow-x:auto;max-width:100%">'

@@ -1,0 +1,263 @@
+"""The command line: ``doctor``, ``users``, ``sweep``, ``report``.
+
+Exit codes: 0 all is well; 1 something is missing (doctor) or a notebook failed (report); 2 the
+input can't be used; 3 the policies do not compile; 4 the PDP or Clerk can't be reached or refused.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from clerk_cerbos_lab.errors import ClerkError, InputError, LabError, PDPError, PolicyError, UsersError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,  # a traceback with local variables could show what it should not
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Who may approve what, up to which amount: Clerk users swept through a real Cerbos PDP.",
+)
+
+CODES: Final = ((PolicyError, 3), (PDPError, 4), (UsersError, 2), (ClerkError, 4), (InputError, 2))
+
+Policies = Annotated[Path, typer.Option(help="Folder of Cerbos policies.", metavar="FOLDER")]
+Source = Annotated[
+    Path | None,
+    typer.Argument(
+        help="JSON file of Clerk users; without it, Clerk's API is asked with CLERK_SECRET_KEY.",
+        metavar="[FILE]",
+        show_default=False,
+    ),
+]
+Memberships = Annotated[
+    Path | None,
+    typer.Option(help="File of organization memberships: their roles join.", metavar="FILE"),
+]
+
+
+def main() -> None:
+    """Run the command line; an error of the kit's own becomes one line and an exit code."""
+    warnings.showwarning = _show_warning
+    try:
+        app()
+    except OSError as error:
+        name = f" {error.filename}" if error.filename else ""
+        typer.echo(f"error: can't use{name}: {error.strerror}", err=True)
+        sys.exit(2)
+    except LabError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(next((code for kind, code in CODES if isinstance(error, kind)), 1))
+
+
+def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
+    typer.echo(f"warning: {message}", err=True)
+
+
+@app.command(epilog="Example:  clerk-cerbos-lab doctor --policies policies")
+def doctor(policies: Policies = Path("policies")) -> None:
+    """Say what was found, what is missing, and what to do about it. Exit code 1: no PDP to ask."""
+    from clerk_cerbos_lab.doctor import examine  # noqa: PLC0415 - a command loads only what it needs
+
+    findings = examine(policies)
+    width = max(len(finding.what) for finding in findings)
+    for finding in findings:
+        typer.echo(f"{finding.mark} {finding.what.ljust(width)}  {finding.found}")
+        if finding.advice:
+            typer.echo(f"  {' ' * width}  → {finding.advice}")
+    if any(finding.mark == "✗" for finding in findings):
+        raise typer.Exit(1)
+
+
+@app.command(
+    epilog="Examples:  clerk-cerbos-lab users data/clerk_users.json   ·   "
+    "clerk-cerbos-lab users data/clerk_users.json --policies policies --rows   ·   "
+    "CLERK_SECRET_KEY=… clerk-cerbos-lab users --csv principals.csv"
+)
+def users(
+    source: Source = None,
+    *,
+    memberships: Memberships = None,
+    profile: Annotated[
+        list[str] | None,
+        typer.Option(help="A profile field as attribute, NAME=PATH; personal.", metavar="NAME=PATH"),
+    ] = None,
+    policies: Annotated[
+        Path | None, typer.Option(help="Hold the attributes against these policies, too.", metavar="FOLDER")
+    ] = None,
+    rows: Annotated[bool, typer.Option("--rows", help="Show each principal, too.")] = False,
+    csv: Annotated[
+        Path | None, typer.Option(help="Write the principals to this file.", metavar="FILE")
+    ] = None,
+) -> None:
+    """Load Clerk users, map them to principals, and report what is odd about them.
+
+    Shows ids, counts and the report. Attributes are shown with --rows or written with --csv only.
+    """
+    import clerk_cerbos_lab as lab  # noqa: PLC0415
+
+    principals = _principals(source, memberships, profile)
+    typer.echo(f"{len(principals):,} users became principals")
+    _table(_role_counts(principals), "Roles")
+    _table(_attribute_counts(principals), "Attributes")
+    if rows:
+        _table(principals.map(_cell), "Principals")
+    if policies:
+        with lab.PDP(policies) as pdp:
+            odd = lab.problems(principals, pdp)
+    else:
+        odd = lab.problems(principals)
+    affected = odd["principal"].nunique()
+    _table(odd, f"{len(odd)} findings about {affected} principals; none was dropped or changed")
+    if csv:
+        principals.map(_cell).to_csv(csv, index=False)
+        typer.echo(f"wrote {csv}")
+
+
+@app.command(
+    epilog="Examples:  clerk-cerbos-lab sweep expense --users data/clerk_users.json --action approve "
+    "--axis amount=0:60000:5000 --axis region=northeast,south --attr owner=OTHER --attr status=OPEN   ·   "
+    "add --role manager to ask about managers only, --csv or --parquet to keep every decision"
+)
+def sweep(
+    kind: Annotated[str, typer.Argument(help="Resource kind, such as expense.")],
+    *,
+    users: Annotated[
+        Path | None, typer.Option(help="JSON file of Clerk users; default: Clerk's API.", metavar="FILE")
+    ] = None,
+    memberships: Memberships = None,
+    policies: Policies = Path("policies"),
+    address: Annotated[
+        str | None,
+        typer.Option(help="A running PDP instead, HOST:PORT of its gRPC API.", metavar="HOST:PORT"),
+    ] = None,
+    action: Annotated[list[str] | None, typer.Option(help="Repeat for several; default: all.")] = None,
+    axis: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="An attribute that varies: NAME=START:STOP:STEP, NAME=a,b,c or NAME=JSON list. "
+            "SELF, OTHER and MISSING have their meaning.",
+            metavar="NAME=VALUES",
+        ),
+    ] = None,
+    attr: Annotated[
+        list[str] | None,
+        typer.Option(help="An attribute that is fixed: NAME=VALUE, as JSON or text.", metavar="NAME=VALUE"),
+    ] = None,
+    role: Annotated[list[str] | None, typer.Option(help="Only principals with one of these roles.")] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Evaluate strictly.")] = False,
+    csv: Annotated[Path | None, typer.Option(help="Write every decision as CSV.", metavar="FILE")] = None,
+    parquet: Annotated[
+        Path | None, typer.Option(help="Write every decision as Parquet.", metavar="FILE")
+    ] = None,
+) -> None:
+    """Sweep attributes through the PDP: the decision matrix on the terminal, all of it in a file."""
+    import clerk_cerbos_lab as lab  # noqa: PLC0415
+    from clerk_cerbos_lab.arguments import axis_argument, fixed_argument  # noqa: PLC0415
+
+    attributes: dict[str, Any] = {}
+    for name, value in [*map(axis_argument, axis or ()), *map(fixed_argument, attr or ())]:
+        if name in attributes:
+            msg = f"the attribute '{name}' is given twice"
+            raise InputError(msg)
+        attributes[name] = value
+    principals = _principals(users, memberships, None)
+    if role:
+        wanted = set(role)
+        chosen = principals[[bool(wanted & set(roles)) for roles in principals["roles"]]]
+        if chosen.empty:
+            held = sorted({name for roles in principals["roles"] for name in roles})
+            msg = f"nobody has the role {' or '.join(role)}; there are: {', '.join(held)}"
+            raise InputError(msg)
+        principals = chosen
+    with lab.PDP(address=address) if address else lab.PDP(policies, strict=strict) as pdp:
+        decisions = lab.sweep(pdp, principals, kind, actions=action, attr=attributes)
+    typer.echo(str(decisions))
+    if csv:
+        decisions.to_csv(csv)
+        typer.echo(f"wrote {len(decisions):,} decisions to {csv}")
+    if parquet:
+        decisions.to_parquet(parquet)
+        typer.echo(f"wrote {len(decisions):,} decisions to {parquet}")
+
+
+@app.command(epilog="Example:  clerk-cerbos-lab report --output site")
+def report(
+    notebooks: Annotated[Path, typer.Option(help="Folder of notebooks.", metavar="FOLDER")] = Path(
+        "notebooks"
+    ),
+    policies: Policies = Path("policies"),
+    output: Annotated[Path, typer.Option(help="Folder to write to; replaced.", metavar="FOLDER")] = Path(
+        "site"
+    ),
+) -> None:
+    """Run every notebook against the real PDP and write one offline page each, with an index."""
+    from clerk_cerbos_lab.report_run import write_report  # noqa: PLC0415
+
+    index = write_report(notebooks, policies, output)
+    typer.echo(f"wrote {index}")
+
+
+def _principals(source: Path | None, memberships: Path | None, profile: Sequence[str] | None) -> pd.DataFrame:
+    import clerk_cerbos_lab as lab  # noqa: PLC0415
+
+    fields = {}
+    for text in profile or ():
+        name, found, path = text.partition("=")
+        if not found or not name or not path:
+            msg = f"--profile takes NAME=PATH, such as email=primary_email_address, not '{text}'"
+            raise InputError(msg)
+        fields[name] = path
+    mapping = lab.Mapping(profile=fields, organization_roles=memberships is not None)
+    return lab.load_principals(source, mapping=mapping, memberships=memberships)
+
+
+def _role_counts(principals: pd.DataFrame) -> pd.DataFrame:
+    counts = principals["roles"].map(", ".join).value_counts()
+    return counts.rename_axis("roles").rename("principals").reset_index()
+
+
+def _attribute_counts(principals: pd.DataFrame) -> pd.DataFrame:
+    import pandas as pd  # noqa: PLC0415
+
+    names = [name for name in principals.columns if name not in {"id", "roles"}]
+    held = [int((~principals[name].map(_is_missing)).sum()) for name in names]
+    return pd.DataFrame({"attribute": names, "principals who have it": held})
+
+
+def _is_missing(value: object) -> bool:
+    from clerk_cerbos_lab.values import MISSING  # noqa: PLC0415
+
+    return value is MISSING
+
+
+def _cell(value: object) -> str:
+    from clerk_cerbos_lab.values import MISSING, label  # noqa: PLC0415
+
+    if value is MISSING:
+        return ""
+    return ", ".join(value) if isinstance(value, tuple) else label(value)
+
+
+def _table(frame: pd.DataFrame, title: str) -> None:
+    """A frame as a table on the terminal; whole, whatever its length."""
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    table = Table(title=title, title_justify="left")
+    for name in frame.columns:
+        table.add_column(Text(str(name)), overflow="fold")
+    for row in frame.itertuples(index=False):
+        table.add_row(*(Text(str(value)) for value in row))
+    Console(width=None if sys.stdout.isatty() else 160).print(table)

@@ -1,0 +1,190 @@
+"""Run notebooks and write them as pages that open anywhere: offline, light and dark, printable."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import re
+import shutil
+import tempfile
+from dataclasses import dataclass
+from importlib.metadata import version
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from unittest.mock import patch
+
+import jinja2
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from nbconvert import HTMLExporter
+from pygments.formatters import HtmlFormatter
+
+from clerk_cerbos_lab.errors import InputError, LabError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+CELL_SECONDS: Final = 300
+_STATIC = files("clerk_cerbos_lab") / "static"
+
+
+class ReportError(LabError):
+    """A notebook failed: names the notebook, the cell and the error. No page was replaced."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A notebook as a page.
+
+    Attributes:
+        name: file name without suffix, of the notebook and of the page.
+        title: the question, the notebook's first heading.
+    short: for the navigation.
+        answer: the first paragraph below it.
+        body: HTML of the cells.
+        cells: how many code cells were run.
+    """
+
+    name: str
+    title: str
+    short: str
+    answer: str
+    body: str
+    cells: int
+
+
+def notebook_files(folder: Path) -> list[Path]:
+    """The notebooks of a folder, by name.
+
+    Raises:
+        InputError: when there is none.
+    """
+    found = sorted(path for path in folder.glob("*.ipynb") if not path.name.startswith("."))
+    if not found:
+        msg = f"there is no notebook in {folder}"
+        raise InputError(msg)
+    return found
+
+
+def code_cells(path: Path) -> int:
+    """How many cells of a notebook hold code."""
+    notebook = nbformat.read(path, as_version=4)
+    return sum(cell.cell_type == "code" and bool(cell.source.strip()) for cell in notebook.cells)
+
+
+def run_notebook(path: Path, on_cell: Callable[[], object] | None = None) -> Any:
+    """Run a notebook from top to bottom in a fresh kernel, in its own folder.
+
+    Args:
+        path: the notebook; the file is not changed.
+        on_cell: called after each code cell.
+
+    Returns:
+        The notebook with its outputs, execution counts 1…n, and no trace of when it ran.
+
+    Raises:
+        ReportError: when a cell raises (unless it is tagged ``raises-exception``) or the kernel dies.
+    """
+    notebook = nbformat.read(path, as_version=4)
+    for cell in notebook.cells:
+        if "nbval-raises-exception" in cell.metadata.get("tags", ()):
+            cell.metadata.tags = [*{*cell.metadata.tags, "raises-exception"}]
+    done = 0
+
+    def executed(**_: object) -> None:
+        nonlocal done
+        done += 1
+        if on_cell:
+            on_cell()
+
+    client = NotebookClient(
+        notebook,
+        timeout=CELL_SECONDS,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(path.parent)}},
+        on_cell_executed=executed,
+        record_timing=False,
+        extra_arguments=["--log-level=40"],
+        store_widget_state=False,
+    )
+    trouble = ""
+    try:
+        with patch.dict(os.environ, {"TQDM_DISABLE": "1"}):  # a bar would make two runs differ
+            client.execute()
+    except CellExecutionError as error:
+        trouble = f"{error.ename}: {error.evalue}"
+    except CellTimeoutError:
+        trouble = f"took longer than {CELL_SECONDS} s"
+    except DeadKernelError:
+        trouble = "the kernel died"
+    if trouble:
+        msg = f"{path.name}, code cell {done}: {trouble}"
+        raise ReportError(msg)
+    for cell in notebook.cells:
+        if "raises-exception" in cell.metadata.get("tags", ()):
+            cell.metadata.tags = [tag for tag in cell.metadata.tags if tag != "raises-exception"]
+    return notebook
+
+
+def to_page(notebook: Any, name: str) -> Page:
+    """A notebook that was run as a page, with no address of another host in it."""
+    exporter = HTMLExporter(template_name="basic", exclude_input_prompt=True, exclude_output_prompt=True)
+    exporter.exclude_anchor_links = True
+    body, _ = exporter.from_notebook_node(notebook)
+    body = re.sub(r'href="(\w+)\.ipynb"', r'href="\1.html"', body)  # to the page beside this one
+    first = next((c.source for c in notebook.cells if c.cell_type == "markdown"), "")
+    heading = re.search(r"^#\s+(.+)$", first, flags=re.MULTILINE)
+    rest = first[heading.end() :].strip() if heading else ""
+    answer = re.sub(r"[*`\\]", "", rest.split("\n\n")[0].replace("\n", " "))
+    cells = sum(cell.cell_type == "code" for cell in notebook.cells)
+    title = heading[1].replace("\\", "").strip() if heading else name
+    return Page(name, title, name.replace("_", " "), answer, body, cells)
+
+
+def write_site(folder: Path, pages: Sequence[Page], about: dict[str, str], *, now: datetime.datetime) -> Path:
+    """Write an index and one file for each page; the old site is replaced as a whole.
+
+    Args:
+        folder: where to; made when it is not there.
+        pages: in the order of the index.
+        about: what the footer says of the decisions' source, label to text.
+        now: the time of the report.
+
+    Returns:
+        The path of the index.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.FunctionLoader(lambda name: (_STATIC / name).read_text("utf-8")),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    code = HtmlFormatter(style="default").get_style_defs(".highlight")
+    dark = HtmlFormatter(style="github-dark").get_style_defs(".highlight")
+    css = (_STATIC / "report.css").read_text("utf-8")
+    style = f"{css}\n{code}\n@media screen and (prefers-color-scheme: dark) {{\n{dark}\n}}"
+    common = {
+        "pages": pages,
+        "style": style,
+        "about": {
+            **about,
+            "clerk-cerbos-lab": version("clerk-cerbos-lab"),
+            "made": now.strftime("%Y-%m-%d %H:%M UTC"),
+        },
+    }
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".site-") as scratch:
+        fresh = Path(scratch, "site")
+        fresh.mkdir(mode=0o755)
+        for page in pages:
+            html = environment.get_template("page.html.j2").render(page=page, **common)
+            (fresh / f"{page.name}.html").write_text(html, encoding="utf-8")
+        html = environment.get_template("index.html.j2").render(**common)
+        (fresh / "index.html").write_text(html, encoding="utf-8")
+        if folder.exists():
+            shutil.rmtree(folder)
+        fresh.rename(folder)
+    return folder / "index.html"
