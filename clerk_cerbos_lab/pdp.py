@@ -207,9 +207,10 @@ class PDP:
         Returns:
             A DataFrame with the columns ``policy`` (such as ``resource.expense.vdefault``),
             ``type`` (``resource``, ``principal``, ``derived_roles``, …), ``name`` (the kind, the
-            principal id, …, with ``_`` for what is no letter, digit or dot), ``version``, ``scope``, ``file``, and tuples ``actions``,
-            ``derived_roles``, ``variables``, ``principal_attributes``, ``resource_attributes``,
-            and ``constants`` (a dict of name to value). Sorted by ``policy``.
+            principal id, …, with ``_`` for what is no letter, digit or dot), ``version``,
+            ``scope``, ``file``, and tuples ``actions``, ``derived_roles``, ``variables``,
+            ``principal_attributes``, ``resource_attributes``, and ``constants`` (a dict of name to
+            value). Sorted by ``policy``.
 
         Raises:
             PDPError: when the PDP's Admin API is not enabled or refuses the user.

@@ -193,7 +193,9 @@ class Server:
         end = time.monotonic() + seconds
         while not _listens(self.address):
             if not self.running:
-                msg = f"the Cerbos server ended at once: {self.last_words()}"
+                killed = self._process.returncode < 0
+                how = f"was killed by signal {-self._process.returncode}" if killed else "ended at once"
+                msg = f"the Cerbos server {how}: {self.last_words()}"
                 raise PDPError(msg)
             if time.monotonic() > end:
                 msg = f"the Cerbos server was not ready in {seconds:g} s: {self.last_words()}"
