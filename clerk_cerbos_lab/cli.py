@@ -52,8 +52,8 @@ def main() -> None:
     try:
         app()
     except OSError as error:
-        name = f" {error.filename}" if error.filename else ""
-        typer.echo(f"error: can't use{name}: {error.strerror}", err=True)
+        about = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        typer.echo(f"error: {about}", err=True)
         sys.exit(2)
     except LabError as error:
         typer.echo(f"error: {error}", err=True)

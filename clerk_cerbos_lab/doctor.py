@@ -23,7 +23,7 @@ class Finding:
     """One thing that was looked at.
 
     Attributes:
-        mark: ``✓`` there, ``✗`` missing and needed, ``–`` missing and not needed.
+        mark: ``✓`` there, ``✗`` missing and needed, ``-`` missing and not needed.
         what: what was looked for.
         found: what was found.
         advice: what to do, or empty.
@@ -81,7 +81,7 @@ def _clerk() -> Finding:
     kind = secret_key_kind()
     if kind is None:
         advice = "only for live users: set CLERK_SECRET_KEY; files of users need no key"
-        return Finding("–", "Clerk key", "CLERK_SECRET_KEY is not set", advice)
+        return Finding("-", "Clerk key", "CLERK_SECRET_KEY is not set", advice)
     if kind == "wrong":
         advice = "take the secret key from Clerk's dashboard, API keys; it starts with sk_"
         return Finding("✗", "Clerk key", "CLERK_SECRET_KEY is set, but is no Clerk secret key", advice)
@@ -93,5 +93,5 @@ def _jupyter() -> Finding:
         version = importlib.metadata.version("jupyterlab")
     except importlib.metadata.PackageNotFoundError:
         advice = 'for the notebooks: pip install "clerk-cerbos-lab[notebooks]"'
-        return Finding("–", "JupyterLab", "not installed", advice)
+        return Finding("-", "JupyterLab", "not installed", advice)
     return Finding("✓", "JupyterLab", version)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import os
 import re
 import shutil
@@ -24,6 +23,7 @@ from pygments.formatters import HtmlFormatter
 from clerk_cerbos_lab.errors import InputError, LabError
 
 if TYPE_CHECKING:
+    import datetime
     from collections.abc import Callable, Sequence
 
 CELL_SECONDS: Final = 300
@@ -85,12 +85,11 @@ def run_notebook(path: Path, on_cell: Callable[[], object] | None = None) -> Any
         The notebook with its outputs, execution counts 1…n, and no trace of when it ran.
 
     Raises:
-        ReportError: when a cell raises (unless it is tagged ``raises-exception``) or the kernel dies.
+        ReportError: when a cell raises (unless it is tagged ``nbval-raises-exception``) or the kernel
+            dies; names the cell.
     """
     notebook = nbformat.read(path, as_version=4)
-    for cell in notebook.cells:
-        if "nbval-raises-exception" in cell.metadata.get("tags", ()):
-            cell.metadata.tags = [*{*cell.metadata.tags, "raises-exception"}]
+    _allow_errors(notebook)
     done = 0
 
     def executed(**_: object) -> None:
@@ -106,10 +105,9 @@ def run_notebook(path: Path, on_cell: Callable[[], object] | None = None) -> Any
         resources={"metadata": {"path": str(path.parent)}},
         on_cell_executed=executed,
         record_timing=False,
-        extra_arguments=["--log-level=40"],
         store_widget_state=False,
+        extra_arguments=["--log-level=40"],
     )
-    trouble = ""
     try:
         with patch.dict(os.environ, {"TQDM_DISABLE": "1"}):  # a bar would make two runs differ
             client.execute()
@@ -119,13 +117,20 @@ def run_notebook(path: Path, on_cell: Callable[[], object] | None = None) -> Any
         trouble = f"took longer than {CELL_SECONDS} s"
     except DeadKernelError:
         trouble = "the kernel died"
-    if trouble:
-        msg = f"{path.name}, code cell {done}: {trouble}"
-        raise ReportError(msg)
+    else:
+        _allow_errors(notebook, undo=True)
+        return notebook
+    msg = f"{path.name}, code cell {done}: {trouble}"
+    raise ReportError(msg)
+
+
+def _allow_errors(notebook: Any, *, undo: bool = False) -> None:
+    """Tell nbclient, by its own tag, what nbval's tag says: this cell is meant to raise."""
     for cell in notebook.cells:
-        if "raises-exception" in cell.metadata.get("tags", ()):
-            cell.metadata.tags = [tag for tag in cell.metadata.tags if tag != "raises-exception"]
-    return notebook
+        tags = cell.metadata.get("tags", [])
+        if "nbval-raises-exception" in tags:
+            others = [tag for tag in tags if tag != "raises-exception"]
+            cell.metadata.tags = others if undo else [*others, "raises-exception"]
 
 
 def to_page(notebook: Any, name: str) -> Page:

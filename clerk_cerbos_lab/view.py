@@ -29,8 +29,11 @@ COLUMNS: Final = 14
 
 ALLOW: Final = "background:rgba(0,114,178,.22)"
 DENY: Final = "background:rgba(213,94,0,.16)"
-_CELL: Final = "padding:3px 9px;text-align:center;border:1px solid rgba(128,128,128,.28)"
-_HEAD: Final = "padding:3px 9px;border:1px solid rgba(128,128,128,.28);font-weight:600;white-space:nowrap;background:rgba(128,128,128,.12)"
+_CELL: Final = "padding:3px 9px;text-align:center;white-space:nowrap;border:1px solid rgba(128,128,128,.28)"
+_HEAD: Final = (
+    "padding:3px 9px;border:1px solid rgba(128,128,128,.28);font-weight:600;white-space:nowrap;"
+    "background:rgba(128,128,128,.12)"
+)
 
 
 @dataclass(frozen=True, slots=True)
