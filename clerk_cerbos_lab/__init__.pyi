@@ -23,3 +23,31 @@ from .values import MISSING as MISSING
 from .values import OTHER as OTHER
 from .values import SELF as SELF
 from .values import amounts as amounts
+
+__all__ = [
+    "MISSING",
+    "OTHER",
+    "PDP",
+    "SELF",
+    "Axis",
+    "ClerkError",
+    "Decisions",
+    "InputError",
+    "KeyMissingError",
+    "LabError",
+    "LabWarning",
+    "Mapping",
+    "PDPError",
+    "PolicyError",
+    "PolicyProblem",
+    "Provenance",
+    "User",
+    "UsersError",
+    "amounts",
+    "load_principals",
+    "load_users",
+    "problems",
+    "sweep",
+    "to_principals",
+    "vary",
+]

@@ -34,6 +34,7 @@ API_VERSION: Final = "2026-05-12"
 PAGE: Final = 500
 REQUEST_SECONDS: Final = 30.0
 ATTEMPTS: Final = 8
+CONNECT_ATTEMPTS: Final = 3
 
 FILTERS: Final = frozenset(
     {
@@ -317,7 +318,6 @@ class _Api:
         self._budget = budget
         self._end = time.monotonic() + budget
         self._client = httpx.Client(
-            transport=httpx.HTTPTransport(),
             headers={
                 "Authorization": f"Bearer {key.get_secret_value()}",
                 "Clerk-API-Version": API_VERSION,
@@ -345,9 +345,12 @@ class _Api:
             response = self._answer(path, params)
         if isinstance(response, httpx.HTTPError):
             where = httpx.URL(self._url).host
-            tried = f"after {ATTEMPTS + 1} tries or {self._budget:g} s"
             problem = type(response).__name__
-            msg = f"Clerk's API at {where} did not answer {path} {tried} ({problem}); nothing is kept"
+            if isinstance(response, httpx.ConnectError):
+                msg = f"Clerk's API at {where} can't be reached ({problem}): is the network up?"
+            else:
+                tried = f"after {ATTEMPTS + 1} tries or {self._budget:g} s"
+                msg = f"Clerk's API at {where} did not answer {path} {tried} ({problem}); nothing is kept"
             raise ClerkError(msg)
         if response.status_code != httpx.codes.OK:
             raise _refusal(path, response, self._budget)
@@ -375,7 +378,8 @@ class _Api:
                 again = retry.is_retryable_status_code(answer.status_code)
             else:
                 again = retry.is_retryable_exception(answer)
-            if not again or retry.is_exhausted():
+            unreachable = isinstance(answer, httpx.ConnectError) and retry.attempts_made >= CONNECT_ATTEMPTS
+            if not again or unreachable or retry.is_exhausted():
                 return answer
             retry = retry.increment()
             wait = retry.backoff_strategy()
@@ -422,7 +426,7 @@ def _refusal(path: str, response: httpx.Response, budget: float) -> ClerkError:
     elif 300 <= status < 400:
         reason = "Clerk's address answered with a redirect, which is never followed with a key"
     elif status >= 500:
-        reason = "Clerk failed, also when tried again"
+        reason = f"Clerk failed and did not recover in {ATTEMPTS + 1} tries or {budget:g} s"
     else:
         reason = "Clerk refused the request"
     about = ", ".join(filter(None, [f"status {status}", code, f"trace {trace}" if trace else None]))

@@ -14,7 +14,7 @@ import pandas as pd
 from clerk_cerbos_lab import thresholds as grid
 from clerk_cerbos_lab import view
 from clerk_cerbos_lab.errors import InputError, did_you_mean
-from clerk_cerbos_lab.values import MISSING, Relation, clean, key, label
+from clerk_cerbos_lab.values import MISSING, clean, key, label, to_json
 
 if TYPE_CHECKING:
     import datetime
@@ -58,6 +58,12 @@ class Axis:
     def plain(self) -> bool:
         """Whether a file can hold the values as they are: all text, all numbers, or all booleans."""
         return bool(self.array().dtype != object)
+
+
+def _take(array: Any, places: npt.NDArray[np.intp]) -> Any:
+    """The values at these places; objects stay objects, where pandas would make null a missing text."""
+    taken = array.take(places)
+    return pd.Series(taken, dtype=object) if array.dtype == object else taken
 
 
 def _is_number(value: object) -> bool:
@@ -327,7 +333,7 @@ class Decisions:
             places = list(np.unravel_index(np.arange(allowed.size), allowed.shape))
             places[0] = places[0] + start
             columns = {
-                name: array.take(place) for (name, array), place in zip(arrays.items(), places, strict=True)
+                name: _take(array, place) for (name, array), place in zip(arrays.items(), places, strict=True)
             }
             yield pd.DataFrame({**columns, "effect": effects.take(allowed.ravel().astype(np.intp))})
 
@@ -346,23 +352,32 @@ class Decisions:
 
         Returns:
             A DataFrame with one level of index or columns for each dimension named. Every decision
-            stands in it once: a dimension with several values must be named on one side.
+            stands in it once: a dimension with several values must be named on one side. Where
+            one side has several levels, a level whose values are not all text, all numbers or all
+            booleans holds them as written in a table (``null``, ``MISSING``, ``"5"``): pandas would
+            take some of them for the same.
 
         Raises:
             InputError: for a name that is no dimension, or one left out or given twice.
         """
-        down, across = self._layout(rows, columns)
+        down, across = self.sides(rows, columns)
+        values = EFFECTS[self.table(down, across).astype(np.int8)]
+        return pd.DataFrame(values, index=self._labels(down), columns=self._labels(across))
+
+    def table(self, down: Sequence[str], across: Sequence[str]) -> npt.NDArray[np.bool_]:
+        """``allowed[row, column]``, with the dimensions of each side flattened, the last fastest."""
         order = [*down, *across]
         rest = [dim for dim in self.dims if dim not in order]
         cube = np.transpose(self.allowed(), [self.dims.index(dim) for dim in [*order, *rest]])
-        sizes = [self.shape[self.dims.index(dim)] for dim in order]
-        split = int(np.prod(sizes[: len(down)], dtype=np.int64))
-        values = EFFECTS[cube.reshape(split, -1).astype(np.int8)]
-        return pd.DataFrame(values, index=self._labels(down), columns=self._labels(across))
+        sizes = [self.shape[self.dims.index(dim)] for dim in down]
+        return cube.reshape(int(np.prod(sizes, dtype=np.int64)), -1)
 
-    def _layout(
-        self, rows: str | Sequence[str] | None, columns: str | Sequence[str] | None
+    def sides(
+        self,
+        rows: str | Sequence[str] | None = None,
+        columns: str | Sequence[str] | None = None,
     ) -> tuple[list[str], list[str]]:
+        """The dimensions down the side and across the top; arguments and errors as ``matrix``."""
         across = _names(columns) or [self._default_column()]
         wide = [dim for dim, n in zip(self.dims, self.shape, strict=True) if n > 1]
         down = _names(rows)
@@ -394,7 +409,7 @@ class Decisions:
             array = Axis(dims[0], self.values(dims[0])).array()
             one: pd.Index[Any] = pd.Index(array, name=dims[0], tupleize_cols=False)
             return one
-        levels: list[list[Hashable]] = [[_hashable(v) for v in self.values(dim)] for dim in dims]
+        levels = [_level(self.values(dim)) for dim in dims]
         return pd.MultiIndex.from_product(levels, names=list(dims))
 
     def thresholds(self, axis: str, *, action: str | Sequence[str] | None = None) -> pd.DataFrame:
@@ -430,7 +445,7 @@ class Decisions:
         others = [dim for dim in chosen.dims if dim != axis]
         flips = grid.intervals(cube, [float(found.values[i]) for i in order])
         columns: dict[str, Any] = {
-            dim: Axis(dim, chosen.values(dim)).array().take(codes)
+            dim: _take(Axis(dim, chosen.values(dim)).array(), codes)
             for dim, codes in zip(others, flips.codes, strict=True)
         }
         return pd.DataFrame({**columns, **flips.columns})
@@ -485,7 +500,7 @@ class Decisions:
             if axis.plain:
                 arrays[axis.name] = axis.array()
             else:
-                texts = [None if value is MISSING else key(value) for value in axis.values]
+                texts = [to_json(value) for value in axis.values]
                 arrays[f"{axis.name}{suffix}"] = pd.array(texts, dtype="str")
         return arrays
 
@@ -505,11 +520,10 @@ def _names(given: str | Sequence[str] | None) -> list[str] | None:
     return [given] if isinstance(given, str) else list(given)
 
 
-def _hashable(value: Any) -> Hashable:
-    if isinstance(value, Relation):
-        return value.value
-    plain: Hashable = label(value) if isinstance(value, (dict, list)) else value
-    return plain
+def _level(values: tuple[Any, ...]) -> list[Hashable]:
+    """Values for one level of several; as texts where pandas would take two for the same."""
+    plain = Axis("", values).plain
+    return [str(v) if isinstance(v, str) else v for v in values] if plain else [label(v) for v in values]
 
 
 def _positions(dim: str, values: Sequence[Any], wanted: object) -> npt.NDArray[np.intp]:

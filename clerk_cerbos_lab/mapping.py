@@ -160,11 +160,7 @@ def to_principals(users: Sequence[User], mapping: Mapping | None = None) -> pd.D
     frame = pd.DataFrame(
         {name: pd.Series([row.get(name, MISSING) for row in rows], dtype=object) for name in names}
     )
-    personal = set(plan.profile)
-    report.extend(_odd_types(frame))
-    report.extend(_odd_values(frame, personal))
-    report.extend(_odd_numbers(frame))
-    report.extend(_unlike_others(frame))
+    report.extend(_against_others(frame, personal=set(plan.profile)))
     order = {own: i for i, own in enumerate(frame["id"])}
     report.sort(key=lambda line: order[line["principal"]])
     frame.attrs["mapping"] = dataclasses.asdict(plan)
@@ -301,6 +297,13 @@ def _attribute_names(frame: pd.DataFrame) -> list[str]:
     return [str(name) for name in frame.columns if name not in RESERVED]
 
 
+def _against_others(frame: pd.DataFrame, personal: set[str]) -> Iterator[Row]:
+    yield from _odd_types(frame)
+    yield from _odd_values(frame, personal)
+    yield from _odd_numbers(frame)
+    yield from _unlike_others(frame)
+
+
 def _odd_types(frame: pd.DataFrame) -> Iterator[Row]:
     for name in _attribute_names(frame):
         holders = _holders(frame, name)
@@ -369,7 +372,9 @@ def problems(principals: pd.DataFrame, pdp: PDP | None = None) -> pd.DataFrame:
     A missing or mistyped attribute makes Cerbos answer a plain DENY, which looks like a rule's.
 
     Args:
-        principals: a frame from ``lab.load_principals``, or a selection of its rows.
+        principals: a frame from ``lab.load_principals``, or a selection of its rows. Any other
+            principals frame, such as one joined with people made up, is looked at afresh, without
+            what only Clerk knows of a user, such as ``banned``, and without unusual texts.
         pdp: a PDP whose policies to hold the attributes against, too: an attribute that policies
             read and somebody does not have is then reported even where most do not have it
             (problem ``not set, but read``), and one that no policy reads is marked in ``detail``.
@@ -380,7 +385,10 @@ def problems(principals: pd.DataFrame, pdp: PDP | None = None) -> pd.DataFrame:
     """
     ids = principals["id"].tolist()
     here = set(ids)
-    lines = [dict(line) for line in principals.attrs.get("problems", ()) if line["principal"] in here]
+    report = principals.attrs.get("problems")
+    if report is None:  # which columns are personal went with it: no value of any is shown
+        report = list(_against_others(principals, personal=set(_attribute_names(principals))))
+    lines = [dict(line) for line in report if line["principal"] in here]
     if pdp is not None:
         read = {name for row in pdp.policies["principal_attributes"] for name in row}
         for line in lines:
@@ -394,6 +402,6 @@ def problems(principals: pd.DataFrame, pdp: PDP | None = None) -> pd.DataFrame:
                 for own in dict.fromkeys(ids)
                 if own not in held and (own, name) not in reported
             ]
-        order = {own: i for i, own in enumerate(ids)}
-        lines.sort(key=lambda line: order[line["principal"]])
+    order = {own: i for i, own in enumerate(ids)}
+    lines.sort(key=lambda line: order[line["principal"]])
     return pd.DataFrame(lines, columns=COLUMNS)

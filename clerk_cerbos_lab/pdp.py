@@ -6,8 +6,10 @@ import atexit
 import base64
 import os
 import re
+import threading
 import warnings
 from collections import deque
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,7 +28,7 @@ from clerk_cerbos_lab.principals import Principal, one_principal
 from clerk_cerbos_lab.values import OTHER, clean
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
     from typing import Self
@@ -98,6 +100,10 @@ class PDP:
         timeout: float = 30.0,
     ) -> None:
         self._closed = False
+        self._lock = threading.RLock()
+        self._in_block = False
+        self._digest: str | None = None
+        self._told: tuple[str | None, pd.DataFrame] | None = None
         self._server: process.Server | None = None
         self._folder: Path | None = None
         self._timeout = timeout
@@ -176,11 +182,12 @@ class PDP:
         self._stub = svc_pb2_grpc.CerbosServiceStub(channel)  # type: ignore[no-untyped-call]
         self._admin_stub = svc_pb2_grpc.CerbosAdminServiceStub(channel)  # type: ignore[no-untyped-call]
         try:
-            info = self._stub.ServerInfo(
-                request_pb2.ServerInfoRequest(),
-                timeout=min(self._timeout, 10.0),
-                wait_for_ready=self._server is not None,  # a container's port listens before the PDP in it
-            )
+            with process.interrupt_held_back():
+                info = self._stub.ServerInfo(
+                    request_pb2.ServerInfoRequest(),
+                    timeout=min(self._timeout, 10.0),
+                    wait_for_ready=self._server is not None,  # a container's port listens before its PDP
+                )
         except grpc.RpcError as error:
             self._client.close()  # type: ignore[no-untyped-call]
             msg = f"no Cerbos PDP answers at {self.address}: {_words(error)}{_port_hint(self.address)}"
@@ -192,13 +199,8 @@ class PDP:
     @property
     def digest(self) -> str | None:
         """SHA-256 of the policy files in force (tests left out); None for a PDP at an address."""
-        self.refresh()
-        return self._digest if self._folder else None
-
-    @property
-    def signature(self) -> object:
-        """Changes when a policy file is written; None for a PDP at an address."""
-        return policies.signature(self._folder) if self._folder else None
+        with self.asking():
+            return self._digest if self._folder else None
 
     @property
     def policies(self) -> pd.DataFrame:
@@ -215,10 +217,12 @@ class PDP:
         Raises:
             PDPError: when the PDP's Admin API is not enabled or refuses the user.
         """
-        self.refresh()
-        answer = self._ask_admin("InspectPolicies", request_pb2.InspectPoliciesRequest())
-        rows = [_policy_row(name, answer.results[name]) for name in sorted(answer.results)]
-        return pd.DataFrame(rows, columns=_POLICY_COLUMNS)
+        with self.asking():
+            if self._folder is None or self._told is None or self._told[0] != self._digest:
+                answer = self._ask_admin("InspectPolicies", request_pb2.InspectPoliciesRequest())
+                rows = [_policy_row(name, answer.results[name]) for name in sorted(answer.results)]
+                self._told = (self._digest, pd.DataFrame(rows, columns=_POLICY_COLUMNS))
+            return self._told[1].copy()
 
     def actions(self, kind: str, *, policy_version: str = "", scope: str = "") -> tuple[str, ...] | None:
         """The actions that the policies of a resource kind name, patterns such as ``view:*`` too.
@@ -249,10 +253,16 @@ class PDP:
                 raise InputError(msg)
             of_kind = of_version
         scopes = set(of_kind["scope"])
-        if scope and not any(scope == s or scope.startswith(f"{s}.") for s in scopes if s):
+        if scope and scope not in scopes and not self._looks_above(scope, scopes):
             msg = f"'{kind}' has no policy in the scope '{scope}'{did_you_mean(scope, scopes - {''})}"
             raise InputError(msg)
         return tuple(sorted({action for row in of_kind["actions"] for action in row}))
+
+    def _looks_above(self, scope: str, scopes: Iterable[str]) -> bool:
+        """Whether a scope that no policy has may mean one further up."""
+        if self._folder:
+            return bool(self._config["engine"].get("lenientScopeSearch"))
+        return any(scope.startswith(f"{above}.") for above in scopes if above)  # it may, who knows
 
     def _own_defaults(self) -> bool:
         """Whether the configuration changes which policy version a request means."""
@@ -265,7 +275,7 @@ class PDP:
     def is_allowed(
         self,
         action: str,
-        principal: Mapping[Hashable, Any] | pd.Series[Any] | Principal,
+        principal: Mapping[Any, Any] | pd.Series[Any] | Principal,
         kind: str,
         attr: Mapping[str, object] | None = None,
         *,
@@ -293,7 +303,6 @@ class PDP:
             InputError: for a value that can't be sent.
             PDPError: when the PDP refuses the request or is lost.
         """
-        self.refresh()
         person = principal if isinstance(principal, Principal) else one_principal(principal)
         attributes = {name: clean(value, f"attribute '{name}'") for name, value in (attr or {}).items()}
         entries = messages.Entries(
@@ -306,7 +315,8 @@ class PDP:
         )
         message = messages.principal_message(person, policy_version=policy_version, scope=scope)
         batch = (message, entries.for_principal(person.id))
-        (answer,) = self.check([batch], [action], messages.aux_data_message(aux_data))
+        with self.asking():
+            (answer,) = self.check([batch], [action], messages.aux_data_message(aux_data))
         return bool(answer[0, 0])
 
     def check(
@@ -334,7 +344,8 @@ class PDP:
         try:
             for principal, entries in batches:
                 requests = self._requests(principal, entries, aux_data)
-                pending.append([self._send(request) for request in requests])
+                with process.interrupt_held_back():
+                    pending.append([self._send(request) for request in requests])
                 if len(pending) >= IN_FLIGHT:
                     yield self._answer(pending[0], actions, restarts)
                     pending.popleft()
@@ -342,9 +353,10 @@ class PDP:
                 yield self._answer(pending[0], actions, restarts)
                 pending.popleft()
         finally:  # an error or an interrupt leaves no request running
-            for sent in pending:
-                for one in sent:
-                    one.future.cancel()
+            with process.interrupt_held_back():
+                for sent in pending:
+                    for one in sent:
+                        one.future.cancel()
 
     def _requests(
         self,
@@ -364,7 +376,8 @@ class PDP:
         if self._closed:
             msg = "this PDP is closed; make another with lab.PDP(...)"
             raise PDPError(msg)
-        future = self._stub.CheckResources.future(request, timeout=self._timeout)
+        with process.interrupt_held_back():
+            future = self._stub.CheckResources.future(request, timeout=self._timeout)
         return _Sent(request, future, self._stub)
 
     def _answer(
@@ -375,13 +388,14 @@ class PDP:
 
     def _receive(self, sent: _Sent, actions: Sequence[str], restarts: _Restarts) -> npt.NDArray[np.bool_]:
         try:
-            response = sent.future.result()
-        except grpc.FutureCancelledError:
+            with process.interrupt_held_back():
+                response = sent.future.result()
+        except (grpc.FutureCancelledError, grpc.RpcError) as error:
             if sent.stub is not self._stub:  # it went down with the connection to the PDP that was lost
                 return self._receive(self._send(sent.request), actions, restarts)
-            msg = f"the connection to the PDP at {self.address} was closed while it was asked"
-            raise PDPError(msg) from None
-        except grpc.RpcError as error:
+            if not isinstance(error, grpc.RpcError):
+                msg = f"the connection to the PDP at {self.address} was closed while it was asked"
+                raise PDPError(msg) from None
             limit = _LIMIT.search(_words(error))
             if limit and limit[1] == "resources" and int(limit[2]) < len(sent.request.resources):
                 self._batch = int(limit[2])  # a PDP at an address may take fewer: Cerbos's default is 50
@@ -390,8 +404,7 @@ class PDP:
                 again = self._requests(sent.request.principal, entries, aux_data)
                 return self._answer([self._send(part) for part in again], actions, restarts)
             if error.code() is grpc.StatusCode.UNAVAILABLE and self._server is not None:
-                if sent.stub is self._stub:
-                    self._revive(restarts)
+                self._revive(restarts)
                 return self._receive(self._send(sent.request), actions, restarts)
             raise PDPError(self._refusal(error)) from None
         return messages.effects(sent.request, response, actions)
@@ -419,17 +432,39 @@ class PDP:
 
     # -- its life -----------------------------------------------------------------------------
 
+    @contextmanager
+    def asking(self) -> Iterator[None]:
+        """Ask by one state of the policies: the files as they are now, until the block ends.
+
+        What is written meanwhile counts for the next block. Threads take turns.
+
+        Raises:
+            PolicyError: when the policies do not compile. The PDP then still answers its socket by the
+                last good ones, and every question of the kit raises until the files are mended.
+            PDPError: when the PDP is closed, or was lost and can't be started again.
+        """
+        with self._lock:
+            if not self._in_block:
+                self._refresh()
+            outer, self._in_block = self._in_block, True
+            try:
+                yield
+            finally:
+                self._in_block = outer
+
     def refresh(self) -> None:
         """Make a PDP that was started here answer by the policy files as they are now.
 
-        Cheap when nothing has changed (a look at the files' times and sizes). A changed folder is
-        compiled, then the PDP reloads it before this returns. Each question does this first.
+        Each question of the kit does this first; who asks ``address`` with another client calls it
+        after an edit. Cheap when nothing has changed (a look at the files' times and sizes).
 
         Raises:
-            PolicyError: when the changed policies do not compile. The PDP then still answers by the
-                last good ones, and every question raises until the files are mended.
-            PDPError: when the PDP is closed, or was lost and can't be started again.
+            PolicyError, PDPError: as ``asking``.
         """
+        with self.asking():
+            pass
+
+    def _refresh(self) -> None:
         if self._closed:
             msg = "this PDP is closed; make another with lab.PDP(...)"
             raise PDPError(msg)
@@ -445,9 +480,10 @@ class PDP:
         fresh = policies.digest(self._folder)
         if fresh != self._digest:
             self._compile()
-        # The bytes of before, too: meanwhile the PDP may have seen others, it watches the folder.
-        self._ask_admin("ReloadStore", request_pb2.ReloadStoreRequest(wait=True))
+            self._ask_admin("ReloadStore", request_pb2.ReloadStoreRequest(wait=True))
         self._digest, self._signature = fresh, now
+        if policies.signature(self._folder) != now:  # written while it was read: read it again
+            self._refresh()
 
     def _compile(self) -> None:
         folder = self._need_folder()
@@ -475,7 +511,9 @@ class PDP:
         metadata = (("authorization", f"Basic {token}"),)
         for last in (self._server is None, True):
             try:
-                return getattr(self._admin_stub, method)(request, metadata=metadata, timeout=self._timeout)
+                with process.interrupt_held_back():
+                    call = getattr(self._admin_stub, method)
+                    return call(request, metadata=metadata, timeout=self._timeout)
             except grpc.RpcError as error:
                 code = error.code()
             if code is not grpc.StatusCode.UNAVAILABLE or last:
@@ -499,7 +537,8 @@ class PDP:
     def _stop_server(self) -> None:
         client = getattr(self, "_client", None)
         if client is not None:
-            client.close()
+            with process.interrupt_held_back():
+                client.close()
         if self._server is not None:
             self._server.stop()
             self._server = None
@@ -602,7 +641,7 @@ def _address(folder: object, address: str | None) -> str | None:
                 f"CERBOS_ADDRESS is set: asking the PDP at {address} by its own policies, not by "
                 f"those in {folder}",
                 LabWarning,
-                stacklevel=4,
+                stacklevel=3,
             )
     if address is not None and re.match(r"https?://", address):
         msg = f"{address} is a URL; give the gRPC address as host:port (Cerbos's default port: 3593)"

@@ -23,7 +23,7 @@ from clerk_cerbos_lab.errors import InputError, did_you_mean
 from clerk_cerbos_lab.values import MISSING, clean, key, label
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
 RESERVED = ("id", "roles")
 
@@ -98,13 +98,13 @@ def _id(value: object, row: int) -> str:
 
 
 def _roles(value: object, row: int) -> tuple[str, ...]:
-    if isinstance(value, str) or not isinstance(value, (tuple, list)):
+    if isinstance(value, str) or not isinstance(value, (tuple, list, np.ndarray)):
         msg = (
             f"principals, row {row}: 'roles' must be a tuple of role names such as ('manager',), "
             f"not {_kind(value)}"
         )
         raise InputError(msg)
-    if not value:
+    if len(value) == 0:
         msg = f"principals, row {row}: 'roles' is empty, and Cerbos refuses a principal without one"
         raise InputError(msg)
     for role in value:
@@ -192,6 +192,9 @@ def vary(principals: pd.DataFrame, **attributes: Sequence[object]) -> pd.DataFra
     for position, name in enumerate(attributes):
         column = [combination[position] for combination in combinations] * len(principals)
         rows[name] = pd.Series(column, index=rows.index, dtype=object)
+    if "problems" in rows.attrs:  # what was odd about a value that is replaced is no longer so
+        report = rows.attrs["problems"]
+        rows.attrs["problems"] = type(report)(line for line in report if line["attribute"] not in attributes)
     return rows
 
 
@@ -208,6 +211,6 @@ def find_row(principals: Sequence[str], name: str) -> int:
         raise InputError(msg) from None
 
 
-def one_principal(row: Mapping[Hashable, Any] | pd.Series[Any]) -> Principal:
+def one_principal(row: Mapping[Any, Any] | pd.Series[Any]) -> Principal:
     """One principal from a row of a frame or a dict with ``id``, ``roles`` and attributes."""
     return read_principals(pd.DataFrame([dict(row)], dtype=object))[0]

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from clerk_cerbos_lab import messages
 from clerk_cerbos_lab.decisions import Axis, Decisions, EveryCell, Provenance
-from clerk_cerbos_lab.errors import InputError, LabWarning, PDPError, did_you_mean
+from clerk_cerbos_lab.errors import InputError, LabWarning, did_you_mean
 from clerk_cerbos_lab.pdp import OTHER_ID
 from clerk_cerbos_lab.principals import labels, read_principals
 from clerk_cerbos_lab.process import MAX_PER_REQUEST
@@ -81,8 +81,9 @@ def sweep(
         InputError: for an unknown kind or action, an empty or repeated axis value, a value that
             can't be sent, or a frame that breaks its contract.
         PolicyError: when the policies do not compile.
-        PDPError: when the PDP refuses, is lost for good, or the policies change meanwhile. No
-            partial result is returned.
+        PDPError: when the PDP refuses or is lost for good. No partial result is returned. Policies
+            that change meanwhile do not touch it: all decisions are of the state that
+            ``provenance.policy_digest`` names.
     """
     if method != "every-cell":
         msg = f"no method '{method}'{did_you_mean(str(method), ['every-cell'])}"
@@ -93,28 +94,25 @@ def sweep(
     if any(person.id == OTHER_ID for person in people):
         msg = f"a principal has the id '{OTHER_ID}', which lab.OTHER stands for"
         raise InputError(msg)
-    pdp.refresh()
-    digest, signature = pdp.digest, pdp.signature
-    asked, checked = _actions(pdp, kind, actions, policy_version=policy_version, scope=scope)
     started = datetime.datetime.now(datetime.UTC)
     clock = time.perf_counter()
-    allowed = _every_cell(
-        pdp,
-        people,
-        axes,
-        fixed,
-        asked,
-        kind=kind,
-        resource=(policy_version, scope),
-        principal=(
-            policy_version if principal_policy_version is None else principal_policy_version,
-            scope if principal_scope is None else principal_scope,
-        ),
-        aux_data=_aux_data(aux_data),
-    )
-    if pdp.signature != signature:
-        msg = "the policies changed while the sweep ran; run it again for decisions of one state"
-        raise PDPError(msg)
+    with pdp.asking():
+        digest = pdp.digest
+        asked, checked = _actions(pdp, kind, actions, policy_version=policy_version, scope=scope)
+        allowed = _every_cell(
+            pdp,
+            people,
+            axes,
+            fixed,
+            asked,
+            kind=kind,
+            resource=(policy_version, scope),
+            principal=(
+                policy_version if principal_policy_version is None else principal_policy_version,
+                scope if principal_scope is None else principal_scope,
+            ),
+            aux_data=_aux_data(aux_data),
+        )
     provenance = Provenance(
         pdp_version=pdp.version,
         engine=pdp.engine,

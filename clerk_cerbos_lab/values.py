@@ -88,8 +88,8 @@ def amounts(start: float | Decimal, stop: float | Decimal, *, step: float | Deci
     except (ArithmeticError, ValueError):
         msg = f"amounts({start}, {stop}, step={step}): needs three finite numbers and a step > 0"
         raise InputError(msg) from None
-    if width <= 0 or last < first:
-        msg = f"amounts({start}, {stop}, step={step}): needs start <= stop and a step > 0"
+    if not 0 < width < math.inf or last < first:
+        msg = f"amounts({start}, {stop}, step={step}): needs start <= stop and a finite step > 0"
         raise InputError(msg)
     if count > 10_000_000:
         msg = f"amounts({start}, {stop}, step={step}) would be {count + 1:,}; 10,000,000 at most"
@@ -176,11 +176,13 @@ def _item(value: object, where: str) -> Any:
 
 
 def key(value: object) -> str:
-    """A text that is equal for two clean values exactly when the PDP can't tell them apart."""
+    """A text that is equal for two clean values exactly when the PDP can't tell them apart.
+
+    But for this: ``SELF`` counts as the text ``"SELF"``, and ``OTHER`` likewise, because no table
+    could tell those apart.
+    """
     if value is MISSING:
         return "MISSING"
-    if isinstance(value, Relation):
-        return f"lab.{value.value}"
     return json.dumps(_canonical(value), sort_keys=True, ensure_ascii=False)
 
 
@@ -189,11 +191,14 @@ def _canonical(value: object) -> object:
         return {name: _canonical(item) for name, item in value.items()}
     if isinstance(value, list):
         return [_canonical(item) for item in value]
-    if isinstance(value, Relation):
-        return {"": f"lab.{value.value}"}
     if isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     return value
+
+
+def to_json(value: object) -> str | None:
+    """A clean value as JSON, with ``SELF`` and ``OTHER`` as texts; None for ``MISSING``."""
+    return None if value is MISSING else json.dumps(value, ensure_ascii=False)
 
 
 def label(value: object) -> str:

@@ -8,9 +8,9 @@ and vermilion of Okabe and Ito, 2008), each translucent, so that a dark page sta
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from html import escape
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -65,28 +65,23 @@ class Grid:
 
 def layout(decisions: Decisions) -> Grid:
     """The rows and columns to show, and what was left out."""
-    wide = decisions.matrix()
-    across = str(wide.columns.name)
-    down = tuple(str(name) for name in wide.index.names)
+    down, (across, *_) = decisions.sides()
     values = decisions.values(across)
-    allowed = np.asarray(wide) == "ALLOW"
+    allowed = decisions.table(down, [across])
     numeric = all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in values)
-    ascending = numeric and all(a < b for a, b in pairwise(values))
+    ascending = numeric and all(a < b for a, b in itertools.pairwise(values))
     merged = len(values) > COLUMNS and ascending
     runs = _runs(allowed) if merged else [(i, i) for i in range(len(values))]
     shown = runs[:COLUMNS]
     texts = [_span(values[first], values[last]) for first, last in shown]
-    rows = [
-        [_text(part) for part in (entry if isinstance(entry, tuple) else (entry,))]
-        for entry in wide.index[:ROWS]
-    ]
+    heads = itertools.product(*(decisions.values(dim) for dim in down))
     return Grid(
-        down=down,
+        down=tuple(down),
         across=across,
-        rows=rows,
+        rows=[[label(part) for part in head] for head in itertools.islice(heads, ROWS)],
         columns=texts,
         allowed=allowed[:ROWS, [first for first, _ in shown]],
-        total_rows=len(wide),
+        total_rows=len(allowed),
         total_columns=len(values),
         shown_columns=shown[-1][1] + 1,
         merged=merged,
@@ -101,11 +96,7 @@ def _runs(allowed: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:
 
 
 def _span(first: Any, last: Any) -> str:
-    return label(first) if first == last else f"{label(first)} to {label(last)}"
-
-
-def _text(value: object) -> str:
-    return label(value)
+    return label(first) if first is last else f"{label(first)} to {label(last)}"
 
 
 def _counts(decisions: Decisions) -> str:

@@ -44,7 +44,7 @@ def main() -> None:
     target.parent.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
         page = Path(scratch, "page.html")
-        page.write_text(PAGE.format(table=decisions()._repr_mimebundle_()["text/html"]), encoding="utf-8")  # noqa: SLF001
+        page.write_text(PAGE.format(table=decisions()._repr_mimebundle_()["text/html"]), encoding="utf-8")
         options = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--no-first-run"]
         size = ["--window-size=920,400", "--force-device-scale-factor=2"]
         profile = f"--user-data-dir={scratch}/profile"

@@ -1,0 +1,46 @@
+"""The real PDP for every test that needs one, and a place for policies of a test's own."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import small_policies
+from hypothesis import settings
+
+import clerk_cerbos_lab as lab
+
+POLICIES = Path(__file__).parents[1] / "policies"
+
+settings.register_profile("lab", deadline=None, database=None)
+settings.load_profile("lab")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_settings_of_the_machine() -> Iterator[None]:
+    """Hide a PDP that the environment of this machine points at."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("CERBOS_")]:
+            patch.delenv(name)
+        yield
+
+
+@pytest.fixture(scope="session")
+def pdp(_no_settings_of_the_machine: None) -> Iterator[lab.PDP]:
+    """Return a PDP on the sample policies."""
+    with lab.PDP(POLICIES) as running:
+        yield running
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[..., Path]:
+    """Return a function that writes policies, ``name=text``, and returns their folder."""
+    return lambda **files: small_policies.write(tmp_path / "policies", **files)
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[lab.PDP]:
+    """Return a PDP on one policy: a user approves a thing up to 100."""
+    folder = small_policies.write(tmp_path_factory.mktemp("small"), thing=small_policies.up_to(100))
+    with lab.PDP(folder) as running:
+        yield running

@@ -1,0 +1,111 @@
+"""Principals travel as a frame with a contract, and what-if people keep their ids."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from small_policies import users
+
+import clerk_cerbos_lab as lab
+from clerk_cerbos_lab.principals import Principal, find_row, labels, one_principal, read_principals
+
+ANN = {"id": "ann", "roles": ("user", "boss", "user"), "limit": 5, "region": None}
+
+
+def test_a_row_becomes_a_principal_without_what_is_missing() -> None:
+    frame = pd.DataFrame(
+        [ANN, {"id": "bob", "roles": ["user"], "limit": lab.MISSING, "region": pd.NA}], dtype=object
+    )
+    assert read_principals(frame) == [
+        Principal("ann", ("user", "boss"), {"limit": 5, "region": None}),
+        Principal("bob", ("user",), {}),
+    ]
+
+
+def test_each_way_pandas_has_to_miss_a_value_is_an_absent_attribute() -> None:
+    frame = pd.DataFrame(
+        {
+            "id": ["a", "b"],
+            "roles": [("user",), ("user",)],
+            "float": [np.nan, 1.5],
+            "nullable": pd.array([pd.NA, 3], dtype="Int64"),
+            "text": pd.array([None, "x"], dtype="str"),
+            "time": [pd.NaT, lab.MISSING],
+            "flag": pd.array([pd.NA, True], dtype="boolean"),
+        }
+    )
+    absent, present = read_principals(frame)
+    assert absent.attr == {}
+    assert present.attr == {"float": 1.5, "nullable": 3, "text": "x", "flag": True}
+
+
+def test_an_error_names_row_and_column_and_never_the_value() -> None:
+    frame = pd.DataFrame([ANN, {**ANN, "id": "bob", "limit": b"s3cret"}], dtype=object)
+    with pytest.raises(lab.InputError, match="principals, row 1, column 'limit': a bytes") as refused:
+        read_principals(frame)
+    assert "s3cret" not in str(refused.value)
+    with pytest.raises(lab.InputError, match=r"columns of the same name: \['limit'"):
+        read_principals(pd.DataFrame([["a", ("user",), 1, 2]], columns=["id", "roles", "limit", "limit"]))
+    with pytest.raises(lab.InputError, match="column 5 can't name an attribute"):
+        read_principals(pd.DataFrame([ANN]).assign(limit=1).rename(columns={"limit": 5}))
+    with pytest.raises(lab.InputError, match="a role must be a non-empty string, not null"):
+        read_principals(pd.DataFrame([{**ANN, "roles": ("user", None)}]))
+
+
+def test_one_principal_is_a_dict_or_a_row_of_a_frame() -> None:
+    nested = {**ANN, "tags": ["a", {"b": [1]}]}
+    expected = Principal("ann", ("user", "boss"), {"limit": 5, "region": None, "tags": ["a", {"b": [1]}]})
+    assert one_principal(nested) == expected
+    assert one_principal(pd.Series(nested)) == expected
+
+
+def test_vary_makes_each_principal_once_for_every_combination() -> None:
+    people = lab.vary(users(2, limit=1), region=["south", lab.MISSING], limit=[5, None])
+    assert people["id"].tolist() == ["u0"] * 4 + ["u1"] * 4
+    assert people["region"].tolist() == ["south", "south", lab.MISSING, lab.MISSING] * 2
+    assert people["limit"].tolist() == [5, None, 5, None] * 2
+    assert people.index.tolist() == list(range(8))
+    assert labels(read_principals(people))[:3] == [
+        "u0 limit=5 region=south",
+        "u0 limit=null region=south",
+        "u0 limit=5 region=MISSING",
+    ]
+
+
+def test_vary_takes_frames_with_any_index_and_keeps_what_they_carry() -> None:
+    both = pd.concat([users(1), users(1).assign(id="x")])  # each row has the index 0
+    both.attrs["mapping"] = {"roles": "role"}
+    varied = lab.vary(both, region=["south", "west"])
+    assert varied["id"].tolist() == ["u0", "u0", "x", "x"]
+    assert varied.attrs == both.attrs
+    assert lab.vary(both, roles=[("boss",)])["roles"].tolist() == [("boss",)] * 2
+    assert lab.vary(both)["id"].tolist() == ["u0", "x"]
+
+
+def test_vary_refuses_what_is_no_list_and_another_id() -> None:
+    with pytest.raises(lab.InputError, match="can't vary 'id'"):
+        lab.vary(users(1), id=["a"])
+    with pytest.raises(lab.InputError, match="region has no values"):
+        lab.vary(users(1), region=[])
+    for wrong in ("south", 5, {"a": 1}):
+        with pytest.raises(lab.InputError, match="region needs a list of values"):
+            lab.vary(users(1), region=wrong)  # type: ignore[arg-type]
+
+
+def test_two_rows_that_are_the_same_in_everything_are_refused() -> None:
+    twice = pd.DataFrame([ANN, {**ANN, "limit": 5.0}], dtype=object)
+    with pytest.raises(lab.InputError, match="rows 0 and 1 are the same person"):
+        labels(read_principals(twice))
+
+
+def test_a_principal_is_found_by_its_label() -> None:
+    assert find_row(["ann", "bob"], "bob") == 1
+    with pytest.raises(lab.InputError, match="no principal 'anne'; did you mean 'ann'"):
+        find_row(["ann", "bob"], "anne")
+
+
+def test_what_if_people_are_swept_as_themselves(small: lab.PDP) -> None:
+    people = lab.vary(users(1), roles=[("user",), ("guest",)])
+    decisions = lab.sweep(small, people, "thing", actions="approve", amount=[1, 2])
+    assert decisions.names == ('u0 roles=["user"]', 'u0 roles=["guest"]')
+    assert decisions.allowed().all(axis=(1, 2)).tolist() == [True, False]
+    assert decisions.principals.index.tolist() == list(decisions.names)

@@ -1,0 +1,78 @@
+"""The report: notebooks become pages that open anywhere."""
+
+import datetime
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from clerk_cerbos_lab import report
+from clerk_cerbos_lab.report_run import write_report
+
+ROOT = Path(__file__).parents[1]
+
+
+def notebook(path: Path, *sources: str, tags: tuple[str, ...] = ()) -> Path:
+    made = nbformat.v4.new_notebook()
+    made.cells = [nbformat.v4.new_markdown_cell("# Does it run?\n\n**Yes**, as `a_test` shows.")]
+    made.cells += [nbformat.v4.new_code_cell(source, metadata={"tags": list(tags)}) for source in sources]
+    nbformat.write(made, path)
+    return path
+
+
+def test_a_report_is_an_index_and_a_page_for_each_notebook(tmp_path: Path) -> None:
+    folder = tmp_path / "notebooks"
+    folder.mkdir()
+    notebook(folder / "00_first.ipynb", "print(1 + 1)")
+    notebook(folder / "01_second.ipynb", "2 + 2")
+    index = write_report(folder, ROOT / "policies", tmp_path / "site")
+    assert index == Path("site", "index.html")
+    assert sorted(p.name for p in (tmp_path / "site").iterdir()) == [
+        "00_first.html",
+        "01_second.html",
+        "index.html",
+    ]
+    text = (tmp_path / index).read_text("utf-8")
+    assert "Does it run?" in text
+    assert "Yes, as a_test shows." in text
+    assert re.search(r"SHA-256 [0-9a-f]{64}", text)
+
+
+def test_a_page_asks_no_other_host_for_anything(tmp_path: Path) -> None:
+    made = report.run_notebook(
+        notebook(tmp_path / "a.ipynb", "import pandas as pd\npd.DataFrame({'a': [1]})")
+    )
+    page = report.to_page(made, "a")
+    now = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+    index = report.write_site(tmp_path / "site", [page], {"PDP": "<b>"}, now=now)
+    for path in index.parent.iterdir():
+        text = path.read_text("utf-8")
+        assert not re.search(r"""(src|href|url)\s*[=(]\s*["']?(https?:)?//""", text)
+        assert "<script" not in text
+        assert "&lt;b&gt;" in text
+
+
+def test_a_failing_notebook_names_its_cell_and_leaves_the_old_site(tmp_path: Path) -> None:
+    folder, site = tmp_path / "notebooks", tmp_path / "site"
+    folder.mkdir()
+    site.mkdir()
+    (site / "index.html").write_text("the old one")
+    notebook(folder / "00_broken.ipynb", "x = 1", "assert x == 2, 'x is 1'")
+    with pytest.raises(report.ReportError, match=r"00_broken.ipynb, code cell 2: AssertionError: x is 1"):
+        write_report(folder, ROOT / "policies", site)
+    assert (site / "index.html").read_text() == "the old one"
+
+
+def test_a_cell_that_is_meant_to_raise_does(tmp_path: Path) -> None:
+    path = notebook(tmp_path / "a.ipynb", "1 / 0", tags=("nbval-raises-exception",))
+    made = report.run_notebook(path)
+    assert made.cells[1].outputs[0].ename == "ZeroDivisionError"
+    assert made.cells[1].metadata.tags == ["nbval-raises-exception"]
+
+
+def test_running_a_notebook_leaves_its_file_alone(tmp_path: Path) -> None:
+    path = notebook(tmp_path / "a.ipynb", "1")
+    before = path.read_bytes()
+    report.run_notebook(path)
+    assert path.read_bytes() == before
