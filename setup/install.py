@@ -18,16 +18,16 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 SETUP = ROOT / "setup"
 VENV = ROOT / ".venv"
-STAMP = VENV / "set-up"
 PDP = VENV / "pdp"
 PYTHON = VENV / "bin" / "python"
-INPUTS = ("requirements.lock", "nodejs.lock", "package.json", "package-lock.json", "install.py")
+PACKAGES_OF = (SETUP / "requirements.lock", ROOT / "pyproject.toml")
+PDP_OF = (SETUP / "nodejs.lock", SETUP / "package.json", SETUP / "package-lock.json")
 
 
-def fingerprint() -> str:
-    """What the environment is made of: another value means another environment."""
+def fingerprint(inputs: tuple[Path, ...]) -> str:
+    """What a step makes its part of: another value means that the part is made anew."""
     total = hashlib.sha256(f"{sys.version}\0{ROOT}\0".encode())
-    for path in [*(SETUP / name for name in INPUTS), ROOT / "pyproject.toml"]:
+    for path in (*inputs, Path(__file__)):
         total.update(path.read_bytes())
     return total.hexdigest()
 
@@ -47,6 +47,7 @@ def run(command: list[str | Path], *, counting: str = "", total: int = 0, cwd: P
     lines: list[str] = []
     done = 0
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    environment.setdefault("NODE_USE_SYSTEM_CA", "1")  # npm trusts whom this machine trusts
     with subprocess.Popen(
         command, cwd=cwd, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:
@@ -103,26 +104,22 @@ def npm_command() -> list[str | Path]:
 
 def install_pdp() -> None:
     """The pinned Cerbos binary from npm; npm checks its integrity against package-lock.json."""
-    pins: dict[str, str] = json.loads((SETUP / "package.json").read_text("utf-8"))["optionalDependencies"]
-    version = next(iter(pins.values()))
+    pins: dict[str, str] = json.loads((SETUP / "package.json").read_text("utf-8"))["dependencies"]
+    ((name, version),) = pins.items()
+    if (sys.platform, os.uname().machine) != ("linux", "x86_64"):
+        step(3, f"no Cerbos binary is pinned for {sys.platform} {os.uname().machine}")
+        print(f"  the kit will use `cerbos` on PATH (best {version}), docker or podman, or CERBOS_ADDRESS")
+        return
     step(3, f"Cerbos {version}, the policy decision point (100 MB)")
     shutil.rmtree(PDP, ignore_errors=True)
     PDP.mkdir()
-    for name in ("package.json", "package-lock.json"):
-        shutil.copy(SETUP / name, PDP / name)
+    for file in ("package.json", "package-lock.json"):
+        shutil.copy(SETUP / file, PDP / file)
     run([*npm_command(), "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=PDP)
-    found = next((path for name in pins for path in PDP.glob(f"node_modules/{name}/{Path(name).name}")), None)
+    binary = PDP / "node_modules" / name / Path(name).name
     link = VENV / "bin" / "cerbos"
     link.unlink(missing_ok=True)
-    if found is None:
-        if (sys.platform, os.uname().machine) == ("linux", "x86_64"):
-            stop("npm did not deliver the Cerbos binary with the pinned integrity; run again, or see README")
-        print(
-            f"  no binary is pinned for {sys.platform} {os.uname().machine}: the kit will use `cerbos` on "
-            f"PATH (best {version}), a container engine, or CERBOS_ADDRESS"
-        )
-        return
-    link.symlink_to(os.path.relpath(found, link.parent))
+    link.symlink_to(os.path.relpath(binary, link.parent))
     shown = subprocess.run([link, "--version"], capture_output=True, text=True, check=False)
     if shown.stdout.split("\n")[0].strip() != version:
         stop(f"the Cerbos binary does not run here or is not {version}")
@@ -132,14 +129,21 @@ def main() -> None:
     """Set up, or return at once when everything is as it should be."""
     if sys.version_info < (3, 11):
         stop(f"needs Python 3.11 or newer, this is {sys.version.split()[0]}; try `make PYTHON=python3.12`")
-    want = fingerprint()
-    if STAMP.exists() and STAMP.read_text("utf-8") == want and PYTHON.exists():
-        return
     start = time.monotonic()
-    make_environment()
-    install_pdp()
-    STAMP.write_text(want, encoding="utf-8")
-    print(f"set-up done in {time.monotonic() - start:.0f} s", flush=True)
+    steps = (
+        (VENV / "packages.done", PACKAGES_OF, make_environment),
+        (VENV / "pdp.done", PDP_OF, install_pdp),
+    )
+    worked = False
+    for stamp, inputs, work in steps:
+        want = fingerprint(inputs)
+        if stamp.exists() and stamp.read_text("utf-8") == want and PYTHON.exists():
+            continue
+        work()
+        stamp.write_text(want, encoding="utf-8")
+        worked = True
+    if worked:
+        print(f"set-up done in {time.monotonic() - start:.0f} s", flush=True)
 
 
 if __name__ == "__main__":

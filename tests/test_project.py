@@ -129,5 +129,5 @@ def test_the_pinned_pdp_has_its_integrity_and_no_address() -> None:
 
 
 def test_the_container_image_is_the_release_that_setup_pins() -> None:
-    pins = json.loads((ROOT / "setup" / "package.json").read_text("utf-8"))["optionalDependencies"]
+    pins = json.loads((ROOT / "setup" / "package.json").read_text("utf-8"))["dependencies"]
     assert {IMAGE.rpartition(":")[2]} == set(pins.values())

@@ -1,6 +1,7 @@
 """A sweep equals the same questions asked one at a time, by the kit and by Cerbos's own client."""
 
 import itertools
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,10 @@ def plain(value: Any, own: str) -> Any:
     return value
 
 
+def is_nan(value: object) -> bool:
+    return isinstance(value, float) and math.isnan(value)
+
+
 def attributes(given: Mapping[str, Any], own: str) -> dict[str, struct_pb2.Value]:
     struct = json_format.ParseDict(plain(dict(given), own), struct_pb2.Struct())
     return dict(struct.fields)
@@ -95,7 +100,11 @@ def assert_as_asked_one_at_a_time(pdp: lab.PDP, decisions: lab.Decisions, people
         for person, action, attr, effect in cells(decisions, people):
             at, own = attr.pop("resource_id"), person["id"]
             if own not in principals:
-                more = {name: value for name, value in person.items() if name not in {"id", "roles"}}
+                more = {
+                    name: value
+                    for name, value in person.items()
+                    if name not in {"id", "roles"} and not is_nan(value)  # to_dict makes a NaN of MISSING
+                }
                 attr_of = attributes(more, own)
                 principals[own] = engine_pb2.Principal(id=own, roles=person["roles"], attr=attr_of)
             what = engine_pb2.Resource(id=at, kind=decisions.kind, attr=attributes(attr, own))
