@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import base64
 import os
 import re
@@ -28,7 +27,7 @@ from clerk_cerbos_lab.principals import Principal, one_principal
 from clerk_cerbos_lab.values import OTHER, clean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
     from typing import Self
@@ -120,7 +119,6 @@ class PDP:
             self.address = at
             self._admin = admin or _admin_from_environment()
             self._connect(tls, playground_instance)
-        atexit.register(self.close)
 
     def _start_embedded(
         self,
@@ -324,7 +322,7 @@ class PDP:
         batches: Iterable[tuple[engine_pb2.Principal, Sequence[messages.Entry]]],
         actions: Sequence[str],
         aux_data: request_pb2.AuxData | None = None,
-    ) -> Iterator[npt.NDArray[np.bool_]]:
+    ) -> Generator[npt.NDArray[np.bool_]]:
         """Ask many questions, several requests in flight; the answers come in the order asked.
 
         Args:
@@ -532,7 +530,6 @@ class PDP:
         """End the server that was started here and close the connection; may be called again."""
         self._closed = True
         self._stop_server()
-        atexit.unregister(self.close)
 
     def _stop_server(self) -> None:
         client = getattr(self, "_client", None)

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from clerk_cerbos_lab.errors import InputError, did_you_mean
-from clerk_cerbos_lab.values import MISSING, clean, key, label
+from clerk_cerbos_lab.errors import InputError
+from clerk_cerbos_lab.values import MISSING, clean, key, label, text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -77,6 +77,7 @@ def read_principals(principals: pd.DataFrame) -> list[Principal]:
         if not isinstance(name, str) or not name:
             msg = f"the column {name!r} can't name an attribute: it must be a non-empty string"
             raise InputError(msg)
+        text(name, "principals: a column's name")
         attributes[name] = [
             _attribute(value, name, row) for row, value in enumerate(principals[name].tolist())
         ]
@@ -94,7 +95,7 @@ def _id(value: object, row: int) -> str:
     if not isinstance(value, str) or not value:
         msg = f"principals, row {row}: 'id' must be a non-empty string, not {_kind(value)}"
         raise InputError(msg)
-    return value
+    return text(value, f"principals, row {row}: 'id'")
 
 
 def _roles(value: object, row: int) -> tuple[str, ...]:
@@ -111,7 +112,7 @@ def _roles(value: object, row: int) -> tuple[str, ...]:
         if not isinstance(role, str) or not role:
             msg = f"principals, row {row}: a role must be a non-empty string, not {_kind(role)}"
             raise InputError(msg)
-    return tuple(dict.fromkeys(value))
+    return tuple(dict.fromkeys(text(role, f"principals, row {row}: a role") for role in value))
 
 
 def _attribute(value: object, name: str, row: int) -> Any:
@@ -158,6 +159,10 @@ def labels(people: Sequence[Principal]) -> list[str]:
                 )
                 raise InputError(msg)
             seen[names[row]] = row
+    if len(set(names)) != len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        msg = f"two principals would both be called '{twice}' in a table: give one of them another id"
+        raise InputError(msg)
     return names
 
 
@@ -196,19 +201,6 @@ def vary(principals: pd.DataFrame, **attributes: Sequence[object]) -> pd.DataFra
         report = rows.attrs["problems"]
         rows.attrs["problems"] = type(report)(line for line in report if line["attribute"] not in attributes)
     return rows
-
-
-def find_row(principals: Sequence[str], name: str) -> int:
-    """The position of a principal by its label.
-
-    Raises:
-        InputError: for a label that is not there; names the nearest.
-    """
-    try:
-        return principals.index(name)
-    except ValueError:
-        msg = f"no principal '{name}'{did_you_mean(name, principals)}"
-        raise InputError(msg) from None
 
 
 def one_principal(row: Mapping[Any, Any] | pd.Series[Any]) -> Principal:

@@ -6,6 +6,7 @@ import datetime
 import itertools
 import time
 import warnings
+from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
@@ -19,7 +20,7 @@ from clerk_cerbos_lab.pdp import OTHER_ID
 from clerk_cerbos_lab.principals import labels, read_principals
 from clerk_cerbos_lab.process import MAX_PER_REQUEST
 from clerk_cerbos_lab.progress import progress
-from clerk_cerbos_lab.values import clean, key, label
+from clerk_cerbos_lab.values import clean, key, label, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -68,8 +69,9 @@ def sweep(
         resource_id: one fixed id, or an axis of ids.
         policy_version: of the resource, and of the principal where not given; empty: the PDP's default.
         scope: of the resource, and of the principal where not given.
-        principal_policy_version: of the principal policies, where it differs.
-        principal_scope: of the principal policies, where it differs.
+        principal_policy_version: sent with the principal, where it differs. Cerbos 0.55 was seen to
+            choose principal policies by the resource's version all the same.
+        principal_scope: sent with the principal, where it differs.
         aux_data: a JWT, or ``{"token": …, "key_set_id": …}``; used, never stored.
         method: ``"every-cell"`` asks about each cell: 500 resources a request, all actions in one.
 
@@ -170,6 +172,7 @@ def read_attributes(
         if not isinstance(name, str) or not name:
             msg = f"an attribute's name must be a non-empty string, not {name!r}"
             raise InputError(msg)
+        text(name, "an attribute's name")
         values = _axis_values(value, name)
         if values is None:
             fixed[name] = clean(value, f"attribute '{name}'")
@@ -227,6 +230,7 @@ def _actions(  # noqa: C901 - one check a way to be wrong
     if not isinstance(kind, str) or not kind:
         msg = f"the resource kind must be a non-empty string, not {kind!r}"
         raise InputError(msg)
+    text(kind, "the resource kind")
     known = pdp.actions(kind, policy_version=policy_version, scope=scope)
     if actions is None:
         plain = [action for action in known or () if "*" not in action]
@@ -242,6 +246,7 @@ def _actions(  # noqa: C901 - one check a way to be wrong
         if not isinstance(action, str) or not action:
             msg = f"an action must be a non-empty string, not {action!r}"
             raise InputError(msg)
+        text(action, "an action")
         if known is not None and not any(_covers(pattern, action) for pattern in known):
             msg = f"no action '{action}' in the policies of '{kind}'{did_you_mean(action, known)}"
             raise InputError(msg)
@@ -341,7 +346,7 @@ def _every_cell(
 
     places = itertools.product(slices, range(len(people)))
     answers = pdp.check(batches(), actions, messages.aux_data_message(aux_data))
-    with progress(allowed.size, "decisions") as advance:
+    with closing(answers), progress(allowed.size, "decisions") as advance:
         for (part, row), answer in zip(places, answers, strict=True):
             allowed[row, :, part] = answer.T
             advance(answer.size)

@@ -60,10 +60,9 @@ def intervals(allowed: npt.NDArray[np.bool_], points: Sequence[float]) -> Interv
     lower = np.where(first, -np.inf, np.where(allow, grid[start], before))
     upper = np.where(last, np.inf, np.where(allow, grid[end], after))
     codes = np.unravel_index(line, allowed.shape[:-1])
-    texts = [
-        _boundary(points, None if is_first else int(s), None if is_last else int(e))
-        for s, e, is_first, is_last in zip(start, end, first, last, strict=True)
-    ]
+    ends = np.column_stack([np.where(first, -1, start), np.where(last, -1, end)])
+    kinds, kind = np.unique(ends, axis=0, return_inverse=True)
+    texts = pd.array([_boundary(points, int(s), int(e)) for s, e in kinds], dtype="str")
     return Intervals(
         codes=codes,
         columns={
@@ -73,19 +72,19 @@ def intervals(allowed: npt.NDArray[np.bool_], points: Sequence[float]) -> Interv
             "upper_closed": ~last & allow,
             "effect": pd.array(np.where(allow, "ALLOW", "DENY"), dtype="str"),
             "exact": np.zeros(len(line), dtype=np.bool_),
-            "boundary": pd.array(texts, dtype="str"),
+            "boundary": texts.take(kind),
         },
     )
 
 
-def _boundary(points: Sequence[float], start: int | None, end: int | None) -> str:
-    """What is known of both ends of an interval, in words."""
+def _boundary(points: Sequence[float], start: int, end: int) -> str:
+    """What is known of both ends of an interval, in words; -1 is an open end."""
     parts = []
-    if start is None:
+    if start < 0:
         parts.append(f"not asked below {number_label(points[0])}")
     else:
         parts.append(_between(points[start - 1], points[start]))
-    if end is None:
+    if end < 0:
         parts.append(f"not asked above {number_label(points[-1])}")
     else:
         parts.append(_between(points[end], points[end + 1]))

@@ -120,7 +120,7 @@ def clean(value: object, where: str) -> Any:  # noqa: C901 - one branch a JSON t
     if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.ndim == 0):
         value = value.item()
     if value is None or isinstance(value, (bool, str)):
-        return _text(value, where) if isinstance(value, str) else value
+        return text(value, where) if isinstance(value, str) else value
     if isinstance(value, int):
         if not _is_double(value):
             msg = f"{where}: {value} has no exact double, and Cerbos numbers are doubles"
@@ -138,7 +138,7 @@ def clean(value: object, where: str) -> Any:  # noqa: C901 - one branch a JSON t
                 msg = f"{where}: the key {key!r} of a map must be a string"
                 raise InputError(msg)
         return {
-            _text(key, where): clean(item, f"{where}[{key!r}]")
+            text(key, where): clean(item, f"{where}[{key!r}]")
             for key, item in value.items()
             if item is not MISSING
         }
@@ -159,7 +159,8 @@ def _is_double(number: int) -> bool:
         return False
 
 
-def _text(value: str, where: str) -> str:
+def text(value: str, where: str) -> str:
+    """The text, when it is valid Unicode; a request can't hold anything else."""
     try:
         value.encode()
     except UnicodeEncodeError:

@@ -1,6 +1,7 @@
 """A PDP starts on a folder, answers by it over a private socket, and says what it knows."""
 
 import base64
+import gc
 import hashlib
 import hmac
 import json
@@ -313,3 +314,13 @@ def test_what_the_pdp_refuses_is_one_error_in_its_words(small: lab.PDP) -> None:
         small.is_allowed("approve", USER, "")
     with pytest.raises(lab.InputError, match="attribute 'amount': nan is not a finite number"):
         small.is_allowed("approve", USER, "thing", {"amount": float("nan")})
+
+
+def test_a_pdp_that_nobody_holds_any_more_ends_its_server(tmp_path: Path) -> None:
+    (tmp_path / "thing.yaml").write_text(up_to(100))
+    running = lab.PDP(tmp_path)
+    private = folder_of(running)
+    assert private.exists()
+    del running
+    gc.collect()
+    assert not private.exists()

@@ -6,7 +6,7 @@ import pytest
 from small_policies import users
 
 import clerk_cerbos_lab as lab
-from clerk_cerbos_lab.principals import Principal, find_row, labels, one_principal, read_principals
+from clerk_cerbos_lab.principals import Principal, labels, one_principal, read_principals
 
 ANN = {"id": "ann", "roles": ("user", "boss", "user"), "limit": 5, "region": None}
 
@@ -97,15 +97,25 @@ def test_two_rows_that_are_the_same_in_everything_are_refused() -> None:
         labels(read_principals(twice))
 
 
-def test_a_principal_is_found_by_its_label() -> None:
-    assert find_row(["ann", "bob"], "bob") == 1
-    with pytest.raises(lab.InputError, match="no principal 'anne'; did you mean 'ann'"):
-        find_row(["ann", "bob"], "anne")
-
-
 def test_what_if_people_are_swept_as_themselves(small: lab.PDP) -> None:
     people = lab.vary(users(1), roles=[("user",), ("guest",)])
     decisions = lab.sweep(small, people, "thing", actions="approve", amount=[1, 2])
     assert decisions.names == ('u0 roles=["user"]', 'u0 roles=["guest"]')
     assert decisions.allowed().all(axis=(1, 2)).tolist() == [True, False]
     assert decisions.principals.index.tolist() == list(decisions.names)
+
+
+def test_two_ids_that_would_be_called_the_same_are_refused() -> None:
+    people = lab.vary(pd.DataFrame({"id": ["a"], "roles": [("user",)]}), region=["south", "west"])
+    other = pd.DataFrame({"id": ["a region=south"], "roles": [("user",)]})
+    with pytest.raises(lab.InputError, match="'a region=south' in a table"):
+        labels(read_principals(pd.concat([people, other], ignore_index=True)))
+
+
+@pytest.mark.parametrize("column", ["id", "roles", "name"])
+def test_a_lone_surrogate_is_refused_where_it_stands(column: str) -> None:
+    row = {"id": "u", "roles": ("user",), "name": "x"} | {
+        column: ("\ud800",) if column == "roles" else "\ud800"
+    }
+    with pytest.raises(lab.InputError, match=r"row 0.*not valid Unicode"):
+        read_principals(pd.DataFrame([row], dtype=object))
