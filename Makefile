@@ -25,7 +25,7 @@ test: set-up
 	@$(BIN)/python -m pytest
 
 lab: set-up
-	@$(BIN)/jupyter lab notebooks/00_tour.ipynb
+	@$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) notebooks/00_tour.ipynb
 
 bench: set-up
 	@$(BIN)/python benchmarks/run.py

@@ -27,6 +27,7 @@ Row = dict[str, str]
 """One line of the report: ``principal``, ``problem``, ``attribute``, ``detail``."""
 
 COLUMNS: Final = ["principal", "problem", "attribute", "detail"]
+MISTYPED: Final = "mistyped attribute"
 _METADATA: Final = "public_metadata."
 
 
@@ -314,7 +315,7 @@ def _odd_types(frame: pd.DataFrame) -> Iterator[Row]:
         for own, value in holders:
             if json_type(value) != usual:
                 detail = f"{json_type(value)}, where {count} of the {len(holders)} who have it hold {usual}"
-                yield _row(own, "mistyped attribute", name, detail)
+                yield _row(own, MISTYPED, name, detail)
 
 
 def _odd_values(frame: pd.DataFrame, personal: set[str]) -> Iterator[Row]:
@@ -362,6 +363,22 @@ def _unlike_others(frame: pd.DataFrame) -> Iterator[Row]:
                 yield _row(own, "missing attribute", name, detail)
 
 
+def _unlike_policies(frame: pd.DataFrame, types: dict[str, str], lines: list[Row]) -> list[Row]:
+    """Values of another type than the policies compare them with; known ones are told more of."""
+    known = {(line["principal"], line["attribute"]): line for line in lines if line["problem"] == MISTYPED}
+    found = []
+    for name, wanted in types.items():
+        for own, value in _holders(frame, name) if name in frame else ():
+            if json_type(value) == wanted:
+                continue
+            if (own, name) in known:
+                known[own, name]["detail"] += f"; policies compare it with {wanted}"
+            else:
+                detail = f"{json_type(value)}, and policies compare it with {wanted}"
+                found.append(_row(own, MISTYPED, name, detail))
+    return found
+
+
 def _row(own: str, problem: str, attribute: str, detail: str) -> Row:
     return {"principal": own, "problem": problem, "attribute": attribute, "detail": detail}
 
@@ -377,7 +394,9 @@ def problems(principals: pd.DataFrame, pdp: PDP | None = None) -> pd.DataFrame:
             what only Clerk knows of a user, such as ``banned``, and without unusual texts.
         pdp: a PDP whose policies to hold the attributes against, too: an attribute that policies
             read and somebody does not have is then reported even where most do not have it
-            (problem ``not set, but read``), and one that no policy reads is marked in ``detail``.
+            (problem ``not set, but read``), one that no policy reads is marked in ``detail``, and a
+            value of another type than the policies compare it with is a mistyped attribute, whatever
+            the others have (as far as the text of the policies tells, see ``PDP.compared_types``).
 
     Returns:
         A DataFrame with the columns ``principal`` (id), ``problem``, ``attribute`` and ``detail``,
@@ -394,6 +413,7 @@ def problems(principals: pd.DataFrame, pdp: PDP | None = None) -> pd.DataFrame:
         for line in lines:
             if line["attribute"] in _attribute_names(principals) and line["attribute"] not in read:
                 line["detail"] += "; no policy reads it"
+        lines += _unlike_policies(principals, pdp.compared_types(), lines)
         reported = {(line["principal"], line["attribute"]) for line in lines}
         for name in sorted(read):
             held = {own for own, _ in _holders(principals, name)} if name in principals else set()

@@ -22,6 +22,7 @@ from cerbos.svc.v1 import svc_pb2_grpc
 from pydantic import SecretStr
 
 from clerk_cerbos_lab import messages, policies, process
+from clerk_cerbos_lab.comparisons import compared_types
 from clerk_cerbos_lab.errors import InputError, LabWarning, PDPError, PolicyError, did_you_mean
 from clerk_cerbos_lab.principals import Principal, one_principal
 from clerk_cerbos_lab.values import OTHER, clean
@@ -261,6 +262,18 @@ class PDP:
         if self._folder:
             return bool(self._config["engine"].get("lenientScopeSearch"))
         return any(scope.startswith(f"{above}.") for above in scopes if above)  # it may, who knows
+
+    def compared_types(self) -> dict[str, str]:
+        """What type the policies compare principal attributes with, as far as their text tells.
+
+        Returns:
+            Attribute name to JSON type in words (``{"approval_limit": "a number"}``); empty for a PDP
+            at an address.
+        """
+        if self._folder is None:
+            return {}
+        constants = {name: v for held in self.policies["constants"] for name, v in held.items()}
+        return compared_types(policies.texts(self._folder), constants)
 
     def _own_defaults(self) -> bool:
         """Whether the configuration changes which policy version a request means."""

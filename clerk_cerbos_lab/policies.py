@@ -59,6 +59,11 @@ def signature(folder: Path) -> Signature:
     return tuple(rows)
 
 
+def texts(folder: Path) -> list[str]:
+    """The policy files as text."""
+    return [path.read_text(encoding="utf-8", errors="replace") for path in _files(folder)]
+
+
 def digest(folder: Path) -> str:
     """SHA-256 over the names and bytes of the policy files, tests and test data left out."""
     total = hashlib.sha256()
