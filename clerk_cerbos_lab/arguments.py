@@ -52,12 +52,13 @@ def _split(text: str, form: str) -> tuple[str, str]:
 
 def _range(text: str) -> tuple[Decimal, Decimal, Decimal] | None:
     parts = text.split(":")
-    if len(parts) != 3:
+    if len(parts) != 3 or not any(part[:1].isdigit() for part in parts):
         return None
     try:
         first, last, step = (Decimal(part) for part in parts)
     except InvalidOperation:
-        return None
+        msg = f"{text} is not START:STOP:STEP with plain numbers; a text with colons goes into a JSON list"
+        raise InputError(msg) from None
     return first, last, step
 
 

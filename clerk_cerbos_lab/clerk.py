@@ -102,6 +102,9 @@ def load_users(
     """
     key = hide(key)  # from here on no frame of ours holds it in plain
     plan = mapping or Mapping()
+    if source is not None and not isinstance(source, (str, os.PathLike)):
+        msg = f"source is the path of a JSON file, not a {type(source).__name__}"
+        raise InputError(msg)
     if source is not None:
         if filters or key or api_url:
             msg = "filters=, key= and api_url= are for Clerk's API; a file needs none of them"
@@ -405,13 +408,19 @@ class _Api:
             return error
 
 
+def _plain_word(value: object) -> str | None:
+    """A code or trace id; anything else of a body could be personal."""
+    plain = isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9_-]{1,80}", value)
+    return value if plain and isinstance(value, str) else None
+
+
 def _refusal(path: str, response: httpx.Response, budget: float) -> ClerkError:
     status = response.status_code
     code = trace = None
     try:
         body = response.json()
-        code = str(body["errors"][0]["code"])[:80]
-        trace = str(body["clerk_trace_id"])[:80] if body.get("clerk_trace_id") else None
+        code = _plain_word(body["errors"][0]["code"])
+        trace = _plain_word(body.get("clerk_trace_id"))
     except (ValueError, LookupError, TypeError, AttributeError):
         pass
     reasons: dict[int, str] = {

@@ -6,6 +6,7 @@ input can't be used; 3 the policies do not compile; 4 the PDP or Clerk can't be 
 
 from __future__ import annotations
 
+import json
 import sys
 import warnings
 from pathlib import Path
@@ -120,7 +121,7 @@ def users(
     affected = odd["principal"].nunique()
     _table(odd, f"{len(odd)} findings about {affected} principals; none was dropped or changed")
     if csv:
-        principals.map(_cell).to_csv(csv, index=False)
+        principals.map(_file_cell).to_csv(csv, index=False)
         typer.echo(f"wrote {csv}")
 
 
@@ -136,7 +137,10 @@ def sweep(
         Path | None, typer.Option(help="JSON file of Clerk users; default: Clerk's API.", metavar="FILE")
     ] = None,
     memberships: Memberships = None,
-    policies: Policies = Path("policies"),
+    policies: Annotated[
+        Path | None,
+        typer.Option(help="Folder of Cerbos policies; default: policies.", metavar="FOLDER"),
+    ] = None,
     address: Annotated[
         str | None,
         typer.Option(help="A running PDP instead, HOST:PORT of its gRPC API.", metavar="HOST:PORT"),
@@ -174,13 +178,20 @@ def sweep(
     principals = _principals(users, memberships, None)
     if role:
         wanted = set(role)
-        chosen = principals[[bool(wanted & set(roles)) for roles in principals["roles"]]]
-        if chosen.empty:
-            held = sorted({name for roles in principals["roles"] for name in roles})
-            msg = f"nobody has the role {' or '.join(role)}; there are: {', '.join(held)}"
+        held = sorted({name for roles in principals["roles"] for name in roles})
+        unknown = sorted(wanted - set(held))
+        if unknown:
+            msg = f"nobody has the role {', '.join(unknown)}; there are: {', '.join(held)}"
             raise InputError(msg)
-        principals = chosen
-    with lab.PDP(address=address) if address else lab.PDP(policies, strict=strict) as pdp:
+        principals = principals[[bool(wanted & set(roles)) for roles in principals["roles"]]]
+    if address and (policies or strict):
+        msg = "--policies and --strict are for a PDP that is started here; one at an address has its own"
+        raise InputError(msg)
+    for path in filter(None, (csv, parquet)):
+        if not path.absolute().parent.is_dir():
+            msg = f"can't write {path}: the folder is not there"
+            raise InputError(msg)
+    with lab.PDP(address=address) if address else lab.PDP(policies or "policies", strict=strict) as pdp:
         decisions = lab.sweep(pdp, principals, kind, actions=action, attr=attributes)
     typer.echo(str(decisions))
     if csv:
@@ -247,6 +258,17 @@ def _cell(value: object) -> str:
     if value is MISSING:
         return ""
     return ", ".join(value) if isinstance(value, tuple) else label(value)
+
+
+def _file_cell(value: object) -> str:
+    """A text or the JSON of anything else, so that 7500 stays a number for who reads the file."""
+    from clerk_cerbos_lab.values import MISSING  # noqa: PLC0415
+
+    if value is MISSING:
+        return ""
+    if isinstance(value, tuple):
+        return ", ".join(value)
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _table(frame: pd.DataFrame, title: str) -> None:

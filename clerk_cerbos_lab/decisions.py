@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -83,6 +84,7 @@ class Provenance:
         method: how the cells were asked.
         verified: how it is known that each cell is the PDP's answer.
         names_checked: whether the kind and the actions could be checked against the policies.
+        notes: sentences on attributes that no policy reads, or that are read and were not sent.
         asked: decisions asked of the PDP.
         started: when, in UTC.
         seconds: how long the questions took.
@@ -101,6 +103,7 @@ class Provenance:
     method: str
     verified: str
     names_checked: bool
+    notes: tuple[str, ...]
     asked: int
     started: datetime.datetime
     seconds: float
@@ -112,7 +115,7 @@ class Provenance:
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data for JSON."""
-        return {**dataclasses.asdict(self), "started": self.started.isoformat()}
+        return {**dataclasses.asdict(self), "notes": list(self.notes), "started": self.started.isoformat()}
 
     def caption(self) -> str:
         """The part that is the same in every run, for a table's caption."""
@@ -425,7 +428,8 @@ class Decisions:
             ``boundary``. The intervals of one combination cover the whole line in order, and
             neighbours differ in effect. The amount at which the effect flips lies somewhere
             between two neighbours of the grid, which ``boundary`` names: ``between 4,950 and
-            5,000``. That gap is counted as DENY; so is nothing else that was not asked: what
+            5,000``. A band that begins and ends between two neighbours is not seen. That gap is counted
+            as DENY; so is nothing else that was not asked: what
             lies below the first and above the last amount carries on their effect, and
             ``boundary`` says that it was not asked. ``exact`` is therefore False.
 
@@ -438,6 +442,10 @@ class Decisions:
             what = "not a numeric axis" if found else "no axis"
             known = [a.name for a in chosen.axes if a.numeric]
             msg = f"'{axis}' is {what} of these decisions{did_you_mean(axis, known)}"
+            raise InputError(msg)
+        taken = {dim for dim in chosen.dims if dim != axis} & set(grid.COLUMNS)
+        if taken:
+            msg = f"the table of thresholds has columns {sorted(taken)} of its own: no axis can be called so"
             raise InputError(msg)
         order = np.argsort(np.array(found.values), kind="stable")
         place = chosen.dims.index(axis)
@@ -461,7 +469,7 @@ class Decisions:
         """
         arrays = self._file_arrays(" (JSON)")
         header = True
-        with Path(path).open("w", encoding="utf-8", newline="") as out:
+        with _whole_file(path) as fresh, fresh.open("w", encoding="utf-8", newline="") as out:
             for frame in self._frames(arrays):
                 frame.to_csv(out, header=header, index=False)
                 header = False
@@ -483,15 +491,16 @@ class Decisions:
         }
         metadata = {b"clerk_cerbos_lab": json.dumps(about, ensure_ascii=False).encode()}
         writer: pq.ParquetWriter | None = None
-        try:
-            for frame in self._frames(self._file_arrays("")):
-                table = pa.Table.from_pandas(frame, preserve_index=False)
-                table = table.replace_schema_metadata({**(table.schema.metadata or {}), **metadata})
-                writer = writer or pq.ParquetWriter(path, table.schema, compression="zstd")
-                writer.write_table(table)
-        finally:
-            if writer is not None:
-                writer.close()
+        with _whole_file(path) as fresh:
+            try:
+                for frame in self._frames(self._file_arrays("")):
+                    table = pa.Table.from_pandas(frame, preserve_index=False)
+                    table = table.replace_schema_metadata({**(table.schema.metadata or {}), **metadata})
+                    writer = writer or pq.ParquetWriter(fresh, table.schema, compression="zstd")
+                    writer.write_table(table)
+            finally:
+                if writer is not None:
+                    writer.close()
 
     def _file_arrays(self, suffix: str) -> dict[str, Any]:
         """The values of each dimension as a file holds them, mixed ones as JSON."""
@@ -512,6 +521,18 @@ class Decisions:
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
         """What a notebook shows: the same bytes in every run, with or without scripts."""
         return {"text/plain": view.text(self), "text/html": view.html(self)}
+
+
+@contextmanager
+def _whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """A path to write to that becomes the file when all is written: a partial file never looks whole."""
+    target = Path(path)
+    fresh = target.with_name(f".{target.name}.part")
+    try:
+        yield fresh
+        fresh.replace(target)
+    finally:
+        fresh.unlink(missing_ok=True)
 
 
 def _names(given: str | Sequence[str] | None) -> list[str] | None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import pandas as pd
 
 from clerk_cerbos_lab.errors import InputError, LabWarning
-from clerk_cerbos_lab.principals import RESERVED
+from clerk_cerbos_lab.principals import RESERVED, check_frame
 from clerk_cerbos_lab.users import User, json_type
 from clerk_cerbos_lab.values import MISSING, clean
 
@@ -149,6 +149,9 @@ def to_principals(users: Sequence[User], mapping: Mapping | None = None) -> pd.D
         mapping and the report that ``lab.problems`` shows.
     """
     plan = mapping or Mapping()
+    if isinstance(users, str) or not all(isinstance(user, User) for user in users):
+        msg = "to_principals takes a list of lab.User, as lab.load_users gives it"
+        raise InputError(msg)
     report = Report()
     rows: list[dict[str, Any]] = []
     for user in users:
@@ -162,6 +165,14 @@ def to_principals(users: Sequence[User], mapping: Mapping | None = None) -> pd.D
         {name: pd.Series([row.get(name, MISSING) for row in rows], dtype=object) for name in names}
     )
     report.extend(_against_others(frame, personal=set(plan.profile)))
+    nobody = [name for name in plan.profile if users and not _holders(frame, name)]
+    if nobody:
+        paths = ", ".join(f"{name} ({plan.profile[name]})" for name in nobody)
+        warnings.warn(
+            f"no user has {paths}: is the path right, and were the users loaded with this mapping?",
+            LabWarning,
+            stacklevel=2,
+        )
     order = {own: i for i, own in enumerate(frame["id"])}
     report.sort(key=lambda line: order[line["principal"]])
     frame.attrs["mapping"] = dataclasses.asdict(plan)
@@ -331,9 +342,9 @@ def _odd_values(frame: pd.DataFrame, personal: set[str]) -> Iterator[Row]:
             continue
         for own, value in texts:
             if counts[value] == 1:
-                twin = next((c for c in common if _folded(c) == _folded(value)), None)
-                but = f"; it looks like '{twin}'" if twin else ""
-                detail = f"nobody else has '{value}'{but}; the others: {', '.join(common)}"
+                twin = any(_folded(c) == _folded(value) for c in common)
+                but = "; but for case or spaces it is one of theirs" if twin else ""
+                detail = f"nobody else has this value, the others share {len(common)}{but}"
                 yield _row(own, "unusual value", name, detail)
 
 
@@ -402,6 +413,7 @@ def problems(principals: pd.DataFrame, pdp: PDP | None = None) -> pd.DataFrame:
         A DataFrame with the columns ``principal`` (id), ``problem``, ``attribute`` and ``detail``,
         in the order of the principals. No profile value stands in it.
     """
+    check_frame(principals)
     ids = principals["id"].tolist()
     here = set(ids)
     report = principals.attrs.get("problems")

@@ -10,8 +10,9 @@ from cerbos.engine.v1 import engine_pb2
 from cerbos.request.v1 import request_pb2
 from cerbos.response.v1 import response_pb2
 from google.protobuf import json_format, struct_pb2
+from pydantic import SecretStr
 
-from clerk_cerbos_lab.errors import PDPError
+from clerk_cerbos_lab.errors import InputError, PDPError
 from clerk_cerbos_lab.values import MISSING, resolve, uses_self
 
 if TYPE_CHECKING:
@@ -113,11 +114,21 @@ class Entries:
         return self.messages
 
 
-def aux_data_message(aux_data: Mapping[str, str] | None) -> request_pb2.AuxData | None:
-    """``{"token": …, "key_set_id": …}`` as Cerbos's auxiliary data."""
-    if aux_data is None:
+def aux_data_message(given: str | SecretStr | Mapping[str, str] | None) -> request_pb2.AuxData | None:
+    """A JWT, or ``{"token": …, "key_set_id": …}``, as Cerbos's auxiliary data.
+
+    Raises:
+        InputError: for anything else.
+    """
+    if given is None:
         return None
-    return request_pb2.AuxData(jwt=request_pb2.AuxData.JWT(**aux_data))
+    if isinstance(given, SecretStr):
+        given = given.get_secret_value()
+    parts = {"token": given} if isinstance(given, str) else given
+    if not isinstance(parts, dict) or "token" not in parts or set(parts) - {"token", "key_set_id"}:
+        msg = 'aux_data must be a JWT, or {"token": …, "key_set_id": …}'
+        raise InputError(msg)
+    return request_pb2.AuxData(jwt=request_pb2.AuxData.JWT(**parts))
 
 
 def effects(request: CheckRequest, response: CheckResponse, actions: Sequence[str]) -> npt.NDArray[np.bool_]:

@@ -99,6 +99,13 @@ class PDP:
         config: Mapping[str, Any] | None = None,
         timeout: float = 30.0,
     ) -> None:
+        given = {} if config is None else config
+        if not (isinstance(given, dict) and isinstance(given.get("engine", {}), dict)):
+            msg = "config= is a dict of Cerbos's configuration, such as {'engine': {'globals': {…}}}"
+            raise InputError(msg)
+        if admin is not None and (isinstance(admin, str) or len(admin) != 2):
+            msg = "admin= is a pair, (user, password)"
+            raise InputError(msg)
         self._closed = False
         self._lock = threading.RLock()
         self._in_block = False
@@ -140,7 +147,7 @@ class PDP:
         self._shown_folder = str(folder)
         self._engine = process.find_engine()
         self.engine = self._engine.describe()
-        self.strict = strict
+        self.strict = bool(strict or ((config or {}).get("engine") or {}).get("strictEvaluation"))
         engine = {**((config or {}).get("engine") or {})}
         if strict:
             engine["strictEvaluation"] = True
@@ -235,11 +242,14 @@ class PDP:
         try:
             known = self.policies
         except PDPError:
-            if self._folder:
+            if self._folder or self._admin is not None:  # asked to look, and could not
                 raise
             return None
         about = known[known["type"] == "resource"]
         of_kind = about[about["name"] == _sanitized(kind)]
+        elsewhere = self._actions_elsewhere()
+        if of_kind.empty and elsewhere:  # what these are about, InspectPolicies does not tell
+            return elsewhere
         if of_kind.empty:
             msg = f"no policy is about the resource kind '{kind}'{did_you_mean(kind, set(about['name']))}"
             raise InputError(msg)
@@ -257,11 +267,47 @@ class PDP:
             raise InputError(msg)
         return tuple(sorted({action for row in of_kind["actions"] for action in row}))
 
+    def _actions_elsewhere(self) -> tuple[str, ...]:
+        """The actions that principal and role policies name, of whatever kind."""
+        known = self.policies
+        rows = known.loc[known["type"].isin(["principal", "role"]), "actions"]
+        return tuple(sorted({action for row in rows for action in row}))
+
+    def check_action(self, action: str, kind: str, known: Sequence[str]) -> None:
+        """Refuse an action that no policy names: Cerbos would answer a plain DENY.
+
+        Args:
+            action: what is to be asked.
+            kind: the resource kind, for the error.
+            known: the actions of the kind, as ``actions`` gives them.
+
+        Raises:
+            InputError: names the nearest.
+        """
+        patterns = (*known, *self._actions_elsewhere())
+        if not any(policies.covers(pattern, action) for pattern in patterns):
+            msg = f"no action '{action}' in the policies of '{kind}'{did_you_mean(action, known)}"
+            raise InputError(msg)
+
     def _looks_above(self, scope: str, scopes: Iterable[str]) -> bool:
         """Whether a scope that no policy has may mean one further up."""
         if self._folder:
             return bool(self._config["engine"].get("lenientScopeSearch"))
         return any(scope.startswith(f"{above}.") for above in scopes if above)  # it may, who knows
+
+    def resource_attributes(self, kind: str) -> tuple[frozenset[str], frozenset[str]]:
+        """The resource attributes that any policy reads, and those that the kind's own policies read.
+
+        Raises:
+            PDPError: when the PDP does not tell its policies.
+        """
+        known = self.policies
+        of_kind = known[(known["type"] == "resource") & (known["name"] == _sanitized(kind))]
+        everywhere, own = (
+            frozenset(name for names in some["resource_attributes"] for name in names)
+            for some in (known, of_kind)
+        )
+        return everywhere, own
 
     def compared_types(self) -> dict[str, str]:
         """What type the policies compare principal attributes with, as far as their text tells.
@@ -293,7 +339,7 @@ class PDP:
         resource_id: str = "resource",
         policy_version: str = "",
         scope: str = "",
-        aux_data: Mapping[str, str] | None = None,
+        aux_data: str | SecretStr | Mapping[str, str] | None = None,
     ) -> bool:
         """Ask one question with one request.
 
@@ -305,15 +351,18 @@ class PDP:
             resource_id: the resource's id.
             policy_version: of the resource and the principal policies; empty: the PDP's default.
             scope: of the resource and the principal policies.
-            aux_data: ``{"token": …, "key_set_id": …}``, a JWT for the conditions.
+            aux_data: a JWT for the conditions, or ``{"token": …, "key_set_id": …}``.
 
         Returns:
             True for ALLOW, False for DENY.
 
         Raises:
-            InputError: for a value that can't be sent.
+            InputError: for an unknown kind or action, or a value that can't be sent.
             PDPError: when the PDP refuses the request or is lost.
         """
+        if not isinstance(resource_id, str) or not resource_id:
+            msg = f"resource_id must be a non-empty string, not {resource_id!r}"
+            raise InputError(msg)
         person = principal if isinstance(principal, Principal) else one_principal(principal)
         attributes = {name: clean(value, f"attribute '{name}'") for name, value in (attr or {}).items()}
         entries = messages.Entries(
@@ -327,6 +376,9 @@ class PDP:
         message = messages.principal_message(person, policy_version=policy_version, scope=scope)
         batch = (message, entries.for_principal(person.id))
         with self.asking():
+            known = self.actions(kind, policy_version=policy_version, scope=scope)
+            if known is not None:
+                self.check_action(action, kind, known)
             (answer,) = self.check([batch], [action], messages.aux_data_message(aux_data))
         return bool(answer[0, 0])
 
@@ -488,6 +540,7 @@ class PDP:
         now = policies.signature(self._folder)
         if now == self._signature:
             return
+        policies.policy_folder(self._folder)  # an emptied folder would deny everything, without a word
         fresh = policies.digest(self._folder)
         if fresh != self._digest:
             self._compile()

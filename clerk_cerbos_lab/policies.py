@@ -24,6 +24,9 @@ def policy_folder(policies: str | os.PathLike[str]) -> Path:
     Raises:
         InputError: when it is not a folder, or holds no policy file.
     """
+    if not isinstance(policies, (str, os.PathLike)):
+        msg = f"policies must be the path of a folder, not a {type(policies).__name__}"
+        raise InputError(msg)
     folder = Path(policies).expanduser().absolute()
     if not folder.is_dir():
         what = "is a file" if folder.exists() else "does not exist"
@@ -41,8 +44,8 @@ def _files(folder: Path) -> Iterator[Path]:
         folders[:] = sorted(f for f in folders if not f.startswith(".") and f != "testdata")
         for name in sorted(names):
             path = Path(parent, name)
-            test = path.stem.endswith("_test")
-            if path.suffix in SUFFIXES and not name.startswith(".") and not test:
+            test = path.stem.lower().endswith("_test")
+            if path.suffix.lower() in SUFFIXES and not name.startswith(".") and not test:
                 yield path
 
 
@@ -52,7 +55,7 @@ def signature(folder: Path) -> Signature:
     for path in _files(folder):
         try:
             stat = path.stat()
-        except FileNotFoundError:
+        except OSError:  # gone meanwhile, or a link that leads nowhere
             continue
         name = path.relative_to(folder).as_posix()
         rows.append((name, stat.st_ctime_ns, stat.st_size, stat.st_ino))  # no copy keeps a ctime
@@ -70,12 +73,31 @@ def digest(folder: Path) -> str:
     for path in _files(folder):
         try:
             content = path.read_bytes()
-        except FileNotFoundError:
+        except OSError:
             continue
-        head = f"{path.relative_to(folder).as_posix()}\0{len(content)}\0"
-        total.update(head.encode())
+        total.update(os.fsencode(path.relative_to(folder).as_posix()) + f"\0{len(content)}\0".encode())
         total.update(content)
     return total.hexdigest()
+
+
+def covers(pattern: str, action: str) -> bool:
+    """Whether a policy's action, perhaps a pattern, can mean this action.
+
+    Cerbos splits actions at ``:`` and lets ``*`` stand inside a part; to refuse too little is
+    harmless here, so that ``*`` stands for anything.
+    """
+    if "*" not in pattern:
+        return pattern == action
+    first, *rest = pattern.split("*")
+    if not action.startswith(first):
+        return False
+    position = len(first)
+    for part in rest:
+        position = action.find(part, position)
+        if position < 0:
+            return False
+        position += len(part)
+    return True
 
 
 def compile_problems(command: Sequence[str], folder: Path) -> list[PolicyProblem]:

@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from clerk_cerbos_lab.errors import InputError
-from clerk_cerbos_lab.values import MISSING, clean, key, label, text
+from clerk_cerbos_lab.values import MISSING, Relation, clean, key, label, text, uses_self
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -43,13 +43,8 @@ class Principal:
     attr: Mapping[str, Any]
 
 
-def read_principals(principals: pd.DataFrame) -> list[Principal]:
-    """Check a principals frame against its contract and turn each row into a ``Principal``.
-
-    Raises:
-        InputError: when a column is not there, there is no row, or a cell can't be sent; names
-            the row and the column, never the value of an attribute.
-    """
+def check_frame(principals: pd.DataFrame) -> None:
+    """Raise ``InputError`` for what is no principals frame at all."""
     if not isinstance(principals, pd.DataFrame):
         msg = (
             f"principals must be a DataFrame, not a {type(principals).__name__}; "
@@ -61,6 +56,17 @@ def read_principals(principals: pd.DataFrame) -> list[Principal]:
         if needed not in names:
             msg = f"principals has no column '{needed}'; its columns are {names}"
             raise InputError(msg)
+
+
+def read_principals(principals: pd.DataFrame) -> list[Principal]:
+    """Check a principals frame against its contract and turn each row into a ``Principal``.
+
+    Raises:
+        InputError: when a column is not there, there is no row, or a cell can't be sent; names
+            the row and the column, never the value of an attribute.
+    """
+    check_frame(principals)
+    names = list(principals.columns)
     if not principals.columns.is_unique:
         twice = sorted({str(name) for name in names if names.count(name) > 1})
         msg = f"principals has columns of the same name: {twice}"
@@ -120,7 +126,12 @@ def _attribute(value: object, name: str, row: int) -> Any:
         return value
     if value is pd.NA or value is pd.NaT or (isinstance(value, float) and value != value):  # noqa: PLR0124
         return MISSING
-    return clean(value, f"principals, row {row}, column '{name}'")
+    where = f"principals, row {row}, column '{name}'"
+    cleaned = clean(value, where)
+    if isinstance(cleaned, Relation) or uses_self(cleaned):
+        msg = f"{where}: lab.SELF and lab.OTHER are for the resource; give the id itself"
+        raise InputError(msg)
+    return cleaned
 
 
 def _kind(value: object) -> str:
@@ -182,6 +193,7 @@ def vary(principals: pd.DataFrame, **attributes: Sequence[object]) -> pd.DataFra
     Raises:
         InputError: when a list is empty or no list, or ``id`` is varied.
     """
+    check_frame(principals)
     if "id" in attributes:
         msg = "lab.vary can't vary 'id': a principal with another id is another principal"
         raise InputError(msg)

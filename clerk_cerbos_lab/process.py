@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -24,7 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from clerk_cerbos_lab.errors import PDPError
+from clerk_cerbos_lab.errors import InputError, PDPError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -165,10 +166,16 @@ class Server:
             inside = _server_config(config, self.address, http, str(folder))
             command = [engine.command, "server", f"--config={self.private / 'config.json'}"]
             clean_up = []
-        (self.private / "config.json").write_text(json.dumps(inside), encoding="utf-8")
+        try:
+            text = json.dumps(inside).replace("$", "$$")  # Cerbos would take $NAME for a variable
+        except (TypeError, ValueError) as error:
+            self.private.rmdir()
+            msg = f"config= holds something that is no JSON: {error}"
+            raise InputError(msg) from None
+        (self.private / "config.json").write_text(text, encoding="utf-8")
         if engine.kind == "container":  # another user inside the container must read the file
             self.private.chmod(0o755)
-        with self._log.open("wb") as log:
+        with interrupt_held_back(), self._log.open("wb") as log:
             try:
                 self._process = subprocess.Popen(  # noqa: S603
                     [*command, "--log-level=error"],
@@ -181,16 +188,23 @@ class Server:
                 shutil.rmtree(self.private, ignore_errors=True)
                 msg = f"could not start {engine.command}: {error.strerror}"
                 raise PDPError(msg) from None
-        watchdog = subprocess.Popen(  # noqa: S603
-            ["/bin/sh", "-c", _WATCHDOG, "watchdog", *self._victims(), *clean_up],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        self._stop = weakref.finalize(
-            self, _end, self._process, watchdog, self.private, clean_up, os.getpid()
-        )
+            try:
+                watchdog = subprocess.Popen(  # noqa: S603
+                    ["/bin/sh", "-c", _WATCHDOG, "watchdog", *self._victims(), *clean_up],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                    start_new_session=True,
+                )
+            except OSError as error:
+                self._process.kill()
+                self._process.wait()
+                shutil.rmtree(self.private, ignore_errors=True)
+                msg = f"could not start /bin/sh, which ends the PDP when this process ends: {error.strerror}"
+                raise PDPError(msg) from None
+            self._stop = weakref.finalize(
+                self, _end, self._process, watchdog, self.private, clean_up, os.getpid()
+            )
         _close_in_forks(watchdog.stdin)
 
     def _victims(self) -> Iterator[str]:
@@ -245,6 +259,7 @@ def _end(
 ) -> None:
     if os.getpid() != owner:
         return  # a fork must not end its parent's server
+    shutil.rmtree(private, ignore_errors=True)  # killed in what follows, we would leave it
     process.terminate()  # before the watchdog goes: killed in between, we would leave an orphan
     watchdog.kill()  # before the server is waited for: its pid is not given to somebody else until then
     watchdog.wait()
@@ -277,7 +292,8 @@ def _close_in_forks(pipe: IO[bytes] | None) -> None:
 
 def _private_folder() -> Path:
     folder = tempfile.mkdtemp(prefix="cerbos-")
-    if len(folder) + len("/grpc") > _SOCKET_PATH_LIMIT:
+    odd = re.fullmatch(r"[\w./-]+", folder, flags=re.ASCII) is None  # gRPC reads it as part of a URL
+    if odd or len(folder) + len("/grpc") > _SOCKET_PATH_LIMIT:
         Path(folder).rmdir()
         folder = tempfile.mkdtemp(prefix="cerbos-", dir="/tmp")
     return Path(folder)
@@ -310,6 +326,7 @@ def _server_config(extra: Mapping[str, Any], grpc: str, http: str, policies: str
                 "maxActionsPerResource": MAX_PER_REQUEST,
             },
             "adminAPI": {"enabled": True},
+            "advanced": {"grpc": {"maxRecvMsgSizeBytes": 256 * 2**20}},
         },
         "storage": {
             "driver": "disk",

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 CELL_SECONDS: Final = 300
+MARKER: Final = ".clerk-cerbos-lab"
 _STATIC = files("clerk_cerbos_lab") / "static"
 
 
@@ -148,6 +149,15 @@ def to_page(notebook: Any, name: str) -> Page:
     return Page(name, title, name.replace("_", " "), answer, body, cells)
 
 
+def check_output(folder: Path) -> None:
+    """Raise ``InputError`` for a folder that holds anything but an earlier report: it is replaced."""
+    if folder.is_dir() and ((folder / MARKER).exists() or not any(folder.iterdir())):
+        return
+    if folder.exists() or folder.is_symlink():
+        msg = f"{folder} is there and no earlier report; it would be replaced: name another folder"
+        raise InputError(msg)
+
+
 def write_site(folder: Path, pages: Sequence[Page], about: dict[str, str], *, now: datetime.datetime) -> Path:
     """Write an index and one file for each page; the old site is replaced as a whole.
 
@@ -159,6 +169,9 @@ def write_site(folder: Path, pages: Sequence[Page], about: dict[str, str], *, no
 
     Returns:
         The path of the index.
+
+    Raises:
+        InputError: when the folder holds anything but an earlier report.
     """
     environment = jinja2.Environment(
         loader=jinja2.FunctionLoader(lambda name: (_STATIC / name).read_text("utf-8")),
@@ -171,6 +184,7 @@ def write_site(folder: Path, pages: Sequence[Page], about: dict[str, str], *, no
     dark = HtmlFormatter(style="github-dark").get_style_defs(".highlight")
     css = (_STATIC / "report.css").read_text("utf-8")
     style = f"{css}\n{code}\n@media screen and (prefers-color-scheme: dark) {{\n{dark}\n}}"
+    check_output(folder)
     common = {
         "pages": pages,
         "style": style,
@@ -189,6 +203,7 @@ def write_site(folder: Path, pages: Sequence[Page], about: dict[str, str], *, no
             (fresh / f"{page.name}.html").write_text(html, encoding="utf-8")
         html = environment.get_template("index.html.j2").render(**common)
         (fresh / "index.html").write_text(html, encoding="utf-8")
+        (fresh / MARKER).write_text("Written by clerk-cerbos-lab report, replaced by the next.\n", "utf-8")
         if folder.exists():
             shutil.rmtree(folder)
         fresh.rename(folder)

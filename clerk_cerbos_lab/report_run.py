@@ -25,6 +25,7 @@ def write_report(notebooks: Path, policies: Path, output: Path) -> Path:
         ReportError: when a notebook fails; names the notebook and the cell.
         InputError, PolicyError, PDPError: when there is nothing to run, or no PDP to run it on.
     """
+    report.check_output(output.absolute())
     paths = [path.absolute() for path in report.notebook_files(notebooks)]
     with PDP(policies) as pdp:  # before anything is run: are the policies and the PDP fine?
         about = {
@@ -46,4 +47,5 @@ def write_report(notebooks: Path, policies: Path, output: Path) -> Path:
             notebook = report.run_notebook(path, on_cell=lambda task=task: bar.advance(task))  # type: ignore[misc]
             pages.append(report.to_page(notebook, path.stem))
     now = datetime.datetime.now(datetime.UTC)
-    return report.write_site(output.absolute(), pages, about, now=now).relative_to(output.absolute().parent)
+    report.write_site(output.absolute(), pages, about, now=now)
+    return output / "index.html"

@@ -11,28 +11,31 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 import pandas as pd
-from pydantic import SecretStr
 
 from clerk_cerbos_lab import messages
 from clerk_cerbos_lab.decisions import Axis, Decisions, EveryCell, Provenance
 from clerk_cerbos_lab.errors import InputError, LabWarning, did_you_mean
-from clerk_cerbos_lab.pdp import OTHER_ID
+from clerk_cerbos_lab.pdp import OTHER_ID, PDP
 from clerk_cerbos_lab.principals import labels, read_principals
 from clerk_cerbos_lab.process import MAX_PER_REQUEST
 from clerk_cerbos_lab.progress import progress
-from clerk_cerbos_lab.values import clean, key, label, text
+from clerk_cerbos_lab.values import Relation, clean, key, label, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     import numpy.typing as npt
     from cerbos.engine.v1 import engine_pb2
+    from cerbos.request.v1 import request_pb2
+    from pydantic import SecretStr
 
-    from clerk_cerbos_lab.pdp import PDP
     from clerk_cerbos_lab.principals import Principal
 
 COLUMNS: Final = ("principal", "action", "effect")
 """What every frame of decisions has: no axis may take these names."""
+
+MOST_CELLS: Final = 1_000_000_000
+"""Combinations of a sweep that asks every cell: hours of asking, a gigabyte of answers."""
 
 LATER: Final = ("audit", "executor")
 """Names kept for options of the sweep itself, so that no attribute takes them by accident."""
@@ -90,9 +93,13 @@ def sweep(
     if method != "every-cell":
         msg = f"no method '{method}'{did_you_mean(str(method), ['every-cell'])}"
         raise InputError(msg)
+    if not isinstance(pdp, PDP):
+        msg = f"the first argument is a PDP, lab.PDP('policies'), not a {type(pdp).__name__}"
+        raise InputError(msg)
     axes, fixed = read_attributes(attr, attributes, resource_id)
     people = read_principals(principals)
     names = labels(people)
+    _check_size(len(people), axes)
     if any(person.id == OTHER_ID for person in people):
         msg = f"a principal has the id '{OTHER_ID}', which lab.OTHER stands for"
         raise InputError(msg)
@@ -101,6 +108,7 @@ def sweep(
     with pdp.asking():
         digest = pdp.digest
         asked, checked = _actions(pdp, kind, actions, policy_version=policy_version, scope=scope)
+        notes = _notes(pdp, kind, [*(axis.name for axis in axes), *fixed]) if checked else ()
         allowed = _every_cell(
             pdp,
             people,
@@ -113,7 +121,7 @@ def sweep(
                 policy_version if principal_policy_version is None else principal_policy_version,
                 scope if principal_scope is None else principal_scope,
             ),
-            aux_data=_aux_data(aux_data),
+            aux_data=messages.aux_data_message(aux_data),
         )
     provenance = Provenance(
         pdp_version=pdp.version,
@@ -124,6 +132,7 @@ def sweep(
         method="every-cell",
         verified="every cell is an answer of the PDP",
         names_checked=checked,
+        notes=notes,
         asked=allowed.size,
         started=started,
         seconds=time.perf_counter() - clock,
@@ -136,7 +145,7 @@ def sweep(
     return Decisions(
         cells=EveryCell(allowed),
         kind=kind,
-        principals=principals,
+        principals=principals.copy(),  # what the next cell does to the frame is not ours
         names=tuple(names),
         actions=asked,
         axes=axes,
@@ -190,6 +199,9 @@ def _axis_values(value: object, name: str) -> list[object] | None:
     if isinstance(value, (list, tuple, range)):
         return list(value)
     if isinstance(value, (np.ndarray, pd.Series, pd.Index, pd.api.extensions.ExtensionArray)):
+        if getattr(value.dtype, "kind", "") in "mM":
+            msg = f"axis '{name}': Cerbos has no type for {value.dtype}; give texts, such as .isoformat()"
+            raise InputError(msg)
         values: object = np.asarray(value, dtype=object).tolist()
         return values if isinstance(values, list) else None
     if isinstance(value, (set, frozenset)):
@@ -218,7 +230,7 @@ def _axis(name: str, given: list[object]) -> Axis:
 def _check_resource_ids(axes: Sequence[Axis], fixed: Mapping[str, Any]) -> None:
     ids = [fixed["resource_id"]] if "resource_id" in fixed else list(axes[-1].values)
     for value in ids:
-        if not isinstance(value, str) or not value:
+        if not isinstance(value, str) or isinstance(value, Relation) or not value:
             msg = f"resource_id must be a non-empty string or a list of them, not {value!r}"
             raise InputError(msg)
 
@@ -232,6 +244,9 @@ def _actions(  # noqa: C901 - one check a way to be wrong
         raise InputError(msg)
     text(kind, "the resource kind")
     known = pdp.actions(kind, policy_version=policy_version, scope=scope)
+    if actions is None and known is None:
+        msg = "name the actions: this PDP does not tell its policies (it takes its Admin API, admin=)"
+        raise InputError(msg)
     if actions is None:
         plain = [action for action in known or () if "*" not in action]
         if not plain:
@@ -247,9 +262,8 @@ def _actions(  # noqa: C901 - one check a way to be wrong
             msg = f"an action must be a non-empty string, not {action!r}"
             raise InputError(msg)
         text(action, "an action")
-        if known is not None and not any(_covers(pattern, action) for pattern in known):
-            msg = f"no action '{action}' in the policies of '{kind}'{did_you_mean(action, known)}"
-            raise InputError(msg)
+        if known is not None:
+            pdp.check_action(action, kind, known)
     twice = sorted({action for action in asked if asked.count(action) > 1})
     if twice:
         msg = f"given twice in actions: {twice}"
@@ -267,38 +281,26 @@ def _actions(  # noqa: C901 - one check a way to be wrong
     return tuple(asked), known is not None
 
 
-def _covers(pattern: str, action: str) -> bool:
-    """Whether a policy's action, perhaps a pattern, can mean this action.
-
-    Cerbos splits actions at ``:`` and lets ``*`` stand inside a part; to refuse too little is
-    harmless here, so that ``*`` stands for anything.
-    """
-    if "*" not in pattern:
-        return pattern == action
-    first, *rest = pattern.split("*")
-    if not action.startswith(first):
-        return False
-    position = len(first)
-    for part in rest:
-        position = action.find(part, position)
-        if position < 0:
-            return False
-        position += len(part)
-    return True
-
-
-def _aux_data(given: str | SecretStr | Mapping[str, str] | None) -> dict[str, str] | None:
-    if given is None:
-        return None
-    if isinstance(given, SecretStr):
-        return {"token": given.get_secret_value()}
-    if isinstance(given, str):
-        return {"token": given}
-    unknown = sorted(set(given) - {"token", "key_set_id"})
-    if unknown or "token" not in given:
-        msg = 'aux_data must be a JWT, or {"token": …, "key_set_id": …}'
+def _check_size(people: int, axes: Sequence[Axis]) -> None:
+    cells = people
+    for axis in axes:
+        cells *= len(axis.values)
+    if cells > MOST_CELLS:
+        msg = f"{cells:,} combinations for each action; {MOST_CELLS:,} at most when every cell is asked"
         raise InputError(msg)
-    return dict(given)
+
+
+def _notes(pdp: PDP, kind: str, given: Sequence[str]) -> tuple[str, ...]:
+    """What a reader should know of the attributes: a misspelt name reads as DENY, without a word."""
+    read, of_kind = pdp.resource_attributes(kind)
+    unread = [name for name in given if name not in read and name != "resource_id"]
+    left = sorted(of_kind - set(given))
+    notes = []
+    if unread:
+        notes.append(f"No policy reads {', '.join(unread)}.")
+    if left:
+        notes.append(f"Read by the policies of {kind}, but not sent: {', '.join(left)}.")
+    return tuple(notes)
 
 
 def _every_cell(
@@ -311,7 +313,7 @@ def _every_cell(
     kind: str,
     resource: tuple[str, str],
     principal: tuple[str, str],
-    aux_data: Mapping[str, str] | None,
+    aux_data: request_pb2.AuxData | None,
 ) -> npt.NDArray[np.bool_]:
     """``allowed[principal, action, *axes]``, each cell asked.
 
@@ -345,7 +347,7 @@ def _every_cell(
                 yield message, entries.for_principal(person.id)
 
     places = itertools.product(slices, range(len(people)))
-    answers = pdp.check(batches(), actions, messages.aux_data_message(aux_data))
+    answers = pdp.check(batches(), actions, aux_data)
     with closing(answers), progress(allowed.size, "decisions") as advance:
         for (part, row), answer in zip(places, answers, strict=True):
             allowed[row, :, part] = answer.T

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
@@ -16,14 +16,16 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 
+COLUMNS: Final = ("lower", "lower_closed", "upper", "upper_closed", "effect", "exact", "boundary")
+
+
 @dataclass(frozen=True, slots=True)
 class Intervals:
     """Intervals, one an entry, in the order of the lines they cut.
 
     Attributes:
         codes: for each dimension but the last, the position of the interval's line.
-        columns: ``lower``, ``lower_closed``, ``upper``, ``upper_closed``, ``effect``, ``exact``,
-            ``boundary``.
+        columns: one for each of ``COLUMNS``.
     """
 
     codes: tuple[npt.NDArray[np.intp], ...]

@@ -92,6 +92,10 @@ def _parse(own: str, entry: dict[str, Any], paths: Sequence[str], roles: tuple[s
     kept = {key: value for key, value in metadata.items() if _is_text(key)}
     if len(kept) < len(metadata):
         odd.append("public_metadata has a key with a lone surrogate, which is not valid Unicode: left out")
+    if "publicMetadata" in entry and "public_metadata" not in entry:
+        odd.append(
+            "publicMetadata is the shape of Clerk's JavaScript SDKs; the API's is public_metadata: not read"
+        )
     flags = {}
     for name in ("banned", "locked"):
         flag = entry.get(name, False)
@@ -187,6 +191,10 @@ def read_json(path: str | os.PathLike[str]) -> list[Any]:
         return whole
     if isinstance(whole, dict) and isinstance(whole.get("data"), list):
         data: list[Any] = whole["data"]
+        total = whole.get("total_count")
+        if isinstance(total, int) and total > len(data):
+            msg = f"{name}: holds {len(data):,} of {total:,}: one page of several; give them all"
+            raise UsersError(msg)
         return data
     if isinstance(whole, dict) and "id" in whole:
         return [whole]

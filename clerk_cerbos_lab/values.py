@@ -117,25 +117,29 @@ def clean(value: object, where: str) -> Any:  # noqa: C901 - one branch a JSON t
     """
     if value is MISSING or isinstance(value, Relation):
         return value
+    if isinstance(value, (np.datetime64, np.timedelta64)):
+        msg = f"{where}: a {type(value).__name__} can't be sent to Cerbos; give a text, such as .isoformat()"
+        raise InputError(msg)
     if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.ndim == 0):
         value = value.item()
     if value is None or isinstance(value, (bool, str)):
-        return text(value, where) if isinstance(value, str) else value
+        return text(str.__str__(value), where) if isinstance(value, str) else value
     if isinstance(value, int):
+        value = int(value)
         if not _is_double(value):
-            msg = f"{where}: {value} has no exact double, and Cerbos numbers are doubles"
+            msg = f"{where}: an integer that no double holds exactly, and Cerbos numbers are doubles"
             raise InputError(msg)
         return value
     if isinstance(value, (float, Decimal)):
         number = math.nan if isinstance(value, Decimal) and value.is_nan() else float(value)
         if not math.isfinite(number):
-            msg = f"{where}: {value} is not a finite number; use lab.MISSING to leave it out"
+            msg = f"{where}: not a finite number; use lab.MISSING to leave it out"
             raise InputError(msg)
         return number
     if isinstance(value, dict):
         for key in value:
             if not isinstance(key, str):
-                msg = f"{where}: the key {key!r} of a map must be a string"
+                msg = f"{where}: a key of a map must be a string, not a {type(key).__name__}"
                 raise InputError(msg)
         return {
             text(key, where): clean(item, f"{where}[{key!r}]")
@@ -216,9 +220,10 @@ def label(value: object) -> str:
     if isinstance(value, (int, float)):
         return number_label(value)
     if isinstance(value, str):
-        odd = value.strip() != value or not value or value in _LOOKS_ODD or _is_number(value)
-        return json.dumps(value, ensure_ascii=False) if odd else value
-    return json.dumps(_plain(value), ensure_ascii=False, sort_keys=True)
+        odd = value.strip() != value or not value.isprintable() or value[:1] in {"", "[", "{", '"'}
+        quoted = odd or value in _LOOKS_ODD or _is_number(value)
+        return json.dumps(value, ensure_ascii=not value.isprintable()) if quoted else value
+    return json.dumps(value, ensure_ascii=False, sort_keys=True)
 
 
 _LOOKS_ODD = {"null", "true", "false", "MISSING", "SELF", "OTHER"}
@@ -241,14 +246,6 @@ def number_label(value: float) -> str:
     text = repr(float(value))
     whole, dot, rest = text.partition(".")
     return f"{int(whole):,}{dot}{rest}" if "e" not in text and abs(value) >= 1000 else text
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, dict):
-        return {name: _plain(item) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    return value
 
 
 def uses_self(value: object) -> bool:

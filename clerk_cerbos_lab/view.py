@@ -113,7 +113,7 @@ def _what(decisions: Decisions) -> str:
         parts.append(f"{dim} {label(values[0])}" if len(values) == 1 else f"{len(values):,} {dim}s")
     for axis in decisions.axes:
         one = len(axis.values) == 1
-        parts.append(f"{axis.name} {label(axis.values[0])}" if one else f"{len(axis.values):,} {axis.name}s")
+        parts.append(f"{axis.name} {label(axis.values[0]) if one else f'({len(axis.values):,} values)'}")
     parts += [f"{name} {label(value)}" for name, value in decisions.fixed.items() if name != "resource_id"]
     return ", ".join(parts)
 
@@ -142,10 +142,14 @@ def _odd(decisions: Decisions) -> str:
     odd = {line["principal"] for line in report} & set(people["id"])
     if not odd:
         return ""
-    return (
-        f"{len(odd)} of the principals have something odd in their data, and a DENY may come from that: "
-        "lab.problems(decisions.principals)."
-    )
+    who = f"{len(odd)} principals have" if len(odd) > 1 else "1 principal has"
+    return f"{who} something odd in the data, and a DENY may come from that (see lab.problems)."
+
+
+def _notes(decisions: Decisions, grid: Grid) -> list[str]:
+    """What a reader must know to read the table right."""
+    notes = [_merged(grid), _left_out(grid), _odd(decisions), *decisions.provenance.notes]
+    return [note for note in notes if note]
 
 
 def text(decisions: Decisions) -> str:
@@ -162,14 +166,8 @@ def text(decisions: Decisions) -> str:
         left = [part.ljust(width) for part, width in zip(line, widths, strict=True)][: len(grid.down)]
         right = [part.rjust(width) for part, width in zip(line, widths, strict=True)][len(grid.down) :]
         lines.append("  ".join([*left, *right]).rstrip())
-    notes = [
-        _what(decisions),
-        _counts(decisions) + " (✓ ALLOW, ✗ DENY)",
-        _merged(grid),
-        _left_out(grid),
-        _odd(decisions),
-    ]
-    return "\n".join([*lines, *filter(None, notes), decisions.provenance.caption()])
+    head = [_what(decisions), _counts(decisions) + " (✓ ALLOW, ✗ DENY)"]
+    return "\n".join([*lines, *head, *_notes(decisions, grid), decisions.provenance.caption()])
 
 
 def html(decisions: Decisions) -> str:
@@ -196,8 +194,7 @@ def html(decisions: Decisions) -> str:
                 heads.append(f'<th {scope} style="{style}">{escape(part)}</th>')
         body.append(f"<tr>{''.join(heads)}{_cells(cells)}</tr>")
     question = escape(_what(decisions))
-    notes = [escape(note) for note in (_merged(grid), _left_out(grid), _odd(decisions)) if note]
-    foot = " ".join(notes)
+    foot = " ".join(escape(note) for note in _notes(decisions, grid))
     return (
         '<div style="overflow-x:auto;max-width:100%">'
         '<table style="border-collapse:collapse;font-size:13px;margin:4px 0">'

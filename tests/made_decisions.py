@@ -22,6 +22,7 @@ PROVENANCE = lab.Provenance(
     method="every-cell",
     verified="made for a test",
     names_checked=True,
+    notes=(),
     asked=0,
     started=datetime.datetime(2026, 1, 2, tzinfo=datetime.UTC),
     seconds=0.0,

@@ -3,6 +3,7 @@
 import csv
 import itertools
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -138,7 +139,7 @@ def test_sel_finds_each_value_by_what_the_pdp_was_sent() -> None:
         ({"amount": slice(5, 6)}, "amount: no value between 5 and 6"),
         ({"amount": slice(1, 5, 2)}, "amount: a slice without a step"),
         ({"region": slice("a", "z")}, "region: a slice without a step chooses from a numeric axis"),
-        ({"amount": float("nan")}, "amount: nan is not a finite number"),
+        ({"amount": float("nan")}, "amount: not a finite number"),
     ],
 )
 def test_sel_refuses_what_is_not_there_and_names_the_nearest(
@@ -247,3 +248,29 @@ def test_decisions_of_a_sweep_are_what_their_files_hold(small: lab.PDP, tmp_path
     swept.to_parquet(tmp_path / "out.parquet")
     assert_frame_equal(pd.read_parquet(tmp_path / "out.parquet"), swept.frame())
     assert swept.counts() == {"ALLOW": 12, "DENY": 8}
+
+
+def test_a_file_that_could_not_be_written_whole_leaves_the_old_one(
+    some: lab.Decisions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    part = some.frame()
+    for name, write in (("out.csv", some.to_csv), ("out.parquet", some.to_parquet)):
+        target = tmp_path / name
+        target.write_text("the old one")
+
+        def broken(arrays: dict[str, Any]) -> Iterator[pd.DataFrame]:
+            yield part
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr(some, "_frames", broken)
+            with pytest.raises(KeyboardInterrupt):
+                write(target)
+        assert target.read_text() == "the old one"
+        assert [path.name for path in tmp_path.glob(".*")] == []
+
+
+def test_an_axis_called_as_a_column_of_the_thresholds_is_refused() -> None:
+    decisions = made(np.ones((1, 1, 2, 2), bool), {"amount": [1, 2], "lower": [7, 8]})
+    with pytest.raises(lab.InputError, match=r"\['lower'\]"):
+        decisions.thresholds("amount")

@@ -215,9 +215,12 @@ def test_actions_are_those_of_the_kind_in_a_version_and_scope(named: Path) -> No
 def test_a_scope_without_a_policy_is_refused_unless_cerbos_looks_further_up(write: Write) -> None:
     folder = write(base=up_to(5), acme=up_to(10, scope="acme"))
     with lab.PDP(folder) as pdp:
-        assert not pdp.is_allowed("approve", USER, "thing", {"amount": 1}, scope="acme.west")
-        with pytest.raises(lab.InputError, match=r"'thing' has no policy in the scope 'acme.west'"):
-            pdp.actions("thing", scope="acme.west")
+        for question in (
+            lambda: pdp.is_allowed("approve", USER, "thing", {"amount": 1}, scope="acme.west"),
+            lambda: pdp.actions("thing", scope="acme.west"),
+        ):
+            with pytest.raises(lab.InputError, match=r"'thing' has no policy in the scope 'acme.west'"):
+                question()
     with lab.PDP(folder, config={"engine": {"lenientScopeSearch": True}}) as pdp:
         assert pdp.is_allowed("approve", USER, "thing", {"amount": 10}, scope="acme.west")
         assert pdp.actions("thing", scope="acme.west") == ("approve",)
@@ -310,9 +313,14 @@ def token(**claims: str) -> str:
 
 
 def test_what_the_pdp_refuses_is_one_error_in_its_words(small: lab.PDP) -> None:
-    with pytest.raises(lab.PDPError, match=r"the PDP refused a request.*kind"):
-        small.is_allowed("approve", USER, "")
-    with pytest.raises(lab.InputError, match="attribute 'amount': nan is not a finite number"):
+    with pytest.raises(lab.PDPError, match=r"the PDP refused a request.*resource.attr"):
+        small.is_allowed("approve", USER, "thing", {"": 1})
+    for action, kind, near in (("aprove", "thing", "approve"), ("approve", "thin", "thing")):
+        with pytest.raises(lab.InputError, match=f"did you mean '{near}'"):
+            small.is_allowed(action, USER, kind)
+    with pytest.raises(lab.InputError, match="aux_data must be a JWT"):
+        small.is_allowed("approve", USER, "thing", aux_data={"tok": "x"})
+    with pytest.raises(lab.InputError, match="attribute 'amount': not a finite number"):
         small.is_allowed("approve", USER, "thing", {"amount": float("nan")})
 
 

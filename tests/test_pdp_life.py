@@ -344,8 +344,12 @@ def test_a_policy_that_lacks_what_it_imports_names_what_is_missing(own: lab.PDP,
 
 def test_a_folder_that_vanishes_is_an_error_until_it_is_back(own: lab.PDP, folder: Path) -> None:
     away = folder.rename(folder.with_name("away"))
-    with pytest.raises(lab.PDPError, match="compiler failed"):
+    with pytest.raises(lab.InputError, match="does not exist"):
         allowed(own, 1)
+    folder.mkdir()
+    with pytest.raises(lab.InputError, match="holds no policy"):
+        allowed(own, 1)
+    folder.rmdir()
     away.rename(folder)
     assert allowed(own, 1)
 

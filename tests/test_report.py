@@ -8,6 +8,7 @@ import nbformat
 import pytest
 
 from clerk_cerbos_lab import report
+from clerk_cerbos_lab.errors import InputError
 from clerk_cerbos_lab.report_run import write_report
 
 ROOT = Path(__file__).parents[1]
@@ -27,13 +28,14 @@ def test_a_report_is_an_index_and_a_page_for_each_notebook(tmp_path: Path) -> No
     notebook(folder / "00_first.ipynb", "print(1 + 1)")
     notebook(folder / "01_second.ipynb", "2 + 2")
     index = write_report(folder, ROOT / "policies", tmp_path / "site")
-    assert index == Path("site", "index.html")
+    assert index == tmp_path / "site" / "index.html"
     assert sorted(p.name for p in (tmp_path / "site").iterdir()) == [
+        report.MARKER,
         "00_first.html",
         "01_second.html",
         "index.html",
     ]
-    text = (tmp_path / index).read_text("utf-8")
+    text = index.read_text("utf-8")
     assert "Does it run?" in text
     assert "Yes, as a_test shows." in text
     assert re.search(r"SHA-256 [0-9a-f]{64}", text)
@@ -46,7 +48,7 @@ def test_a_page_asks_no_other_host_for_anything(tmp_path: Path) -> None:
     page = report.to_page(made, "a")
     now = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
     index = report.write_site(tmp_path / "site", [page], {"PDP": "<b>"}, now=now)
-    for path in index.parent.iterdir():
+    for path in index.parent.glob("*.html"):
         text = path.read_text("utf-8")
         assert not re.search(r"""(src|href|url)\s*[=(]\s*["']?(https?:)?//""", text)
         assert "<script" not in text
@@ -58,6 +60,7 @@ def test_a_failing_notebook_names_its_cell_and_leaves_the_old_site(tmp_path: Pat
     folder.mkdir()
     site.mkdir()
     (site / "index.html").write_text("the old one")
+    (site / report.MARKER).touch()
     notebook(folder / "00_broken.ipynb", "x = 1", "assert x == 2, 'x is 1'")
     with pytest.raises(report.ReportError, match=r"00_broken.ipynb, code cell 2: AssertionError: x is 1"):
         write_report(folder, ROOT / "policies", site)
@@ -76,3 +79,15 @@ def test_running_a_notebook_leaves_its_file_alone(tmp_path: Path) -> None:
     before = path.read_bytes()
     report.run_notebook(path)
     assert path.read_bytes() == before
+
+
+def test_a_folder_that_is_no_report_is_never_replaced(tmp_path: Path) -> None:
+    folder, precious = tmp_path / "notebooks", tmp_path / "precious"
+    folder.mkdir()
+    precious.mkdir()
+    (precious / "thesis.txt").write_text("years of work")
+    notebook(folder / "00_first.ipynb", "1")
+    for output in (precious, folder, tmp_path, precious / "thesis.txt"):
+        with pytest.raises(InputError, match="no earlier report"):
+            write_report(folder, ROOT / "policies", output)
+    assert (precious / "thesis.txt").read_text() == "years of work"

@@ -89,7 +89,7 @@ def test_the_text_names_question_counts_and_provenance(some: lab.Decisions) -> N
         "ann        west               ✗       ✓",
         "bob        south              ✗       ✗",
         "bob        west               ✗       ✓",
-        "thing, action approve, 2 principals, 2 amounts, 2 regions",
+        "thing, action approve, 2 principals, amount (2 values), region (2 values)",
         "8 decisions: 4 ALLOW (50.0%), 4 DENY (✓ ALLOW, ✗ DENY)",
         "Cerbos 0.55.0, policies 0123456789ab, lenient evaluation; every-cell: made for a test",
     ]
