@@ -100,7 +100,7 @@ print(sorted(loaded & {"IPython", "ipykernel", "ipywidgets", "jupyterlab"}))
 
 
 def test_no_file_names_a_registry_a_mirror_or_a_path_of_a_machine() -> None:
-    hosts = ["registry.npm" + "js", "pypi" + ".org", "python" + "hosted", "deb.debian" + ".org"]
+    hosts = ["registry." + "npmjs", "pypi" + ".org", "python" + "hosted", "deb.debian" + ".org"]
     paths = ["/" + "work/", "/" + "root/", "/home/[a-z]", "/" + "Users/"]
     pattern = re.compile("|".join([*map(re.escape, hosts), *paths]).encode())
     binary = {".png"}
