@@ -1,7 +1,7 @@
 """The command line: ``doctor``, ``users``, ``sweep``, ``report``.
 
-Exit codes: 0 all is well; 1 something is missing (doctor) or a notebook failed (report); 2 the
-input can't be used; 3 the policies do not compile; 4 the PDP or Clerk can't be reached or refused.
+Exit codes: 0 all is well; 1 doctor found something wrong, or a notebook failed; 2 the input can't
+be used; 3 the policies do not compile; 4 the PDP or Clerk can't be reached or refused, or no key.
 """
 
 from __future__ import annotations
@@ -241,15 +241,11 @@ def _role_counts(principals: pd.DataFrame) -> pd.DataFrame:
 def _attribute_counts(principals: pd.DataFrame) -> pd.DataFrame:
     import pandas as pd  # noqa: PLC0415
 
+    from clerk_cerbos_lab.mapping import is_missing  # noqa: PLC0415
+
     names = [name for name in principals.columns if name not in {"id", "roles"}]
-    held = [int((~principals[name].map(_is_missing)).sum()) for name in names]
+    held = [int((~principals[name].map(is_missing)).sum()) for name in names]
     return pd.DataFrame({"attribute": names, "principals who have it": held})
-
-
-def _is_missing(value: object) -> bool:
-    from clerk_cerbos_lab.values import MISSING  # noqa: PLC0415
-
-    return value is MISSING
 
 
 def _cell(value: object) -> str:

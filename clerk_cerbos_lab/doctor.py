@@ -36,7 +36,7 @@ class Finding:
 
 
 def examine(policies: Path) -> list[Finding]:
-    """Look at Python, the PDP, the policies, Clerk's key and Jupyter. Asks nothing of the network."""
+    """Look at Python, the PDP, the policies, Clerk's key and Jupyter; asks Clerk nothing."""
     return [*_python(), *_engines(), _pdp(policies), _clerk(), _jupyter()]
 
 

@@ -297,10 +297,10 @@ FEW: Final = 12
 
 def _holders(frame: pd.DataFrame, name: str) -> list[tuple[str, Any]]:
     pairs = zip(frame["id"].tolist(), frame[name].tolist(), strict=True)
-    return [(own, value) for own, value in pairs if not _is_missing(value)]
+    return [(own, value) for own, value in pairs if not is_missing(value)]
 
 
-def _is_missing(value: object) -> bool:
+def is_missing(value: object) -> bool:
     """Whether a principals frame says by the value that there is none; pandas has more than one way."""
     return value is pd.NA or value is pd.NaT or (isinstance(value, float) and math.isnan(value))
 

@@ -42,7 +42,7 @@ class Page:
     Attributes:
         name: file name without suffix, of the notebook and of the page.
         title: the question, the notebook's first heading.
-    short: for the navigation.
+        short: for the navigation.
         answer: the first paragraph below it.
         body: HTML of the cells.
         cells: how many code cells were run.
