@@ -10,6 +10,8 @@ from cerbos.engine.v1 import engine_pb2
 from cerbos.request.v1 import request_pb2
 from cerbos.response.v1 import response_pb2
 from google.protobuf import json_format, struct_pb2
+from google.protobuf.message import Message
+from google.protobuf.unknown_fields import UnknownFieldSet
 from pydantic import SecretStr
 
 from clerk_cerbos_lab.errors import InputError, PDPError
@@ -54,6 +56,33 @@ def from_value(value: struct_pb2.Value) -> Any:
     """A protobuf ``Value`` as a Python value; whole numbers become ints."""
     plain: object = json_format.MessageToDict(value)
     return int(plain) if isinstance(plain, float) and plain.is_integer() else plain
+
+
+def plain(message: Message) -> dict[str, Any]:
+    """A message as a dict, with the names of its JSON form.
+
+    Raises:
+        PDPError: when it holds something that the Cerbos SDK here has no name for.
+    """
+    if _has_unknown(message):
+        msg = "the PDP told of something that is newer than the Cerbos SDK here: upgrade the package 'cerbos'"
+        raise PDPError(msg)
+    return json_format.MessageToDict(message)
+
+
+def _has_unknown(message: Message) -> bool:
+    if len(UnknownFieldSet(message)):
+        return True
+    for field, value in message.ListFields():
+        if field.message_type is None:
+            continue
+        if field.message_type.GetOptions().map_entry:
+            held = [item for item in value.values() if isinstance(item, Message)]
+        else:
+            held = list(value) if field.is_repeated else [value]
+        if any(_has_unknown(item) for item in held):
+            return True
+    return False
 
 
 def principal_message(principal: Principal, *, policy_version: str, scope: str) -> engine_pb2.Principal:

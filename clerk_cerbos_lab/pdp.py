@@ -42,6 +42,7 @@ IN_FLIGHT: Final = 4
 OTHER_ID: Final = "somebody-else"
 """What ``lab.OTHER`` stands for; a sweep refuses principals of that id."""
 
+_POLICIES_AT_ONCE: Final = 100
 _LIMIT = re.compile(r"number of (resources|actions).*exceeds configured limit \((\d+)\)")
 _OPTIONS: Final = {
     "grpc.max_receive_message_length": -1,
@@ -111,6 +112,7 @@ class PDP:
         self._in_block = False
         self._digest: str | None = None
         self._told: tuple[str | None, pd.DataFrame] | None = None
+        self._documents: tuple[str | None, tuple[dict[str, Any], ...]] | None = None
         self._server: process.Server | None = None
         self._folder: Path | None = None
         self._timeout = timeout
@@ -229,6 +231,31 @@ class PDP:
                 rows = [_policy_row(name, answer.results[name]) for name in sorted(answer.results)]
                 self._told = (self._digest, pd.DataFrame(rows, columns=_POLICY_COLUMNS))
             return self._told[1].copy()
+
+    def documents(self) -> tuple[dict[str, Any], ...]:
+        """The policies in force, whole, as the PDP read them.
+
+        Returns:
+            One dict a policy in the form of Cerbos's policy files, disabled ones left out.
+
+        Raises:
+            PDPError: when the PDP does not tell them: no Admin API, another user's, a store that
+                keeps no source, or a form of policy that is newer than the Cerbos SDK here.
+        """
+        with self.asking():
+            if self._folder is None or self._documents is None or self._documents[0] != self._digest:
+                listed = self._ask_admin("ListPolicies", request_pb2.ListPoliciesRequest())
+                ids = sorted(listed.policy_ids)
+                found: list[dict[str, Any]] = []
+                for start in range(0, len(ids), _POLICIES_AT_ONCE):
+                    part = request_pb2.GetPolicyRequest(id=ids[start : start + _POLICIES_AT_ONCE])
+                    answer = self._ask_admin("GetPolicy", part)
+                    found.extend(messages.plain(policy) for policy in answer.policies)
+                if len(found) != len(ids):
+                    msg = f"the PDP at {self.address} told {len(found)} of {len(ids)} policies"
+                    raise PDPError(msg)
+                self._documents = (self._digest, tuple(found))
+            return self._documents[1]
 
     def actions(self, kind: str, *, policy_version: str = "", scope: str = "") -> tuple[str, ...] | None:
         """The actions that the policies of a resource kind name, patterns such as ``view:*`` too.

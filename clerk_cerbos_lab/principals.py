@@ -13,8 +13,10 @@ made up in a cell) can be swept. Column contract:
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 import pandas as pd
@@ -23,7 +25,9 @@ from clerk_cerbos_lab.errors import InputError
 from clerk_cerbos_lab.values import MISSING, Relation, clean, key, label, text, uses_self
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping
+
+    import numpy.typing as npt
 
 RESERVED = ("id", "roles")
 
@@ -58,8 +62,56 @@ def check_frame(principals: pd.DataFrame) -> None:
             raise InputError(msg)
 
 
-def read_principals(principals: pd.DataFrame) -> list[Principal]:
-    """Check a principals frame against its contract and turn each row into a ``Principal``.
+@dataclass(frozen=True, slots=True, eq=False)
+class Column:
+    """The values of a column, each different one once.
+
+    Attributes:
+        codes: for each row, the position of its value.
+        values: the values as a request holds them; ``MISSING`` for what it does not hold. Two may
+            be the same for the PDP (a list that stands in the frame twice).
+    """
+
+    codes: npt.NDArray[np.intp]
+    values: tuple[Any, ...]
+
+
+class People(Sequence[Principal]):
+    """The principals of a sweep, by column: a row becomes a ``Principal`` when it is looked at.
+
+    Attributes:
+        ids: one a row.
+        roles: tuples of role names.
+        attributes: by name.
+    """
+
+    def __init__(self, ids: list[str], roles: Column, attributes: Mapping[str, Column]) -> None:
+        self.ids = ids
+        self.roles = roles
+        self.attributes = attributes
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @overload
+    def __getitem__(self, row: int) -> Principal: ...
+
+    @overload
+    def __getitem__(self, row: slice) -> list[Principal]: ...
+
+    def __getitem__(self, row: int | slice) -> Principal | list[Principal]:
+        if isinstance(row, slice):
+            return [self[i] for i in range(*row.indices(len(self)))]
+        values = {name: column.values[column.codes[row]] for name, column in self.attributes.items()}
+        return Principal(
+            id=self.ids[row],
+            roles=self.roles.values[self.roles.codes[row]],
+            attr={name: value for name, value in values.items() if value is not MISSING},
+        )
+
+
+def read_principals(principals: pd.DataFrame) -> People:
+    """Check a principals frame against its contract and read it by column.
 
     Raises:
         InputError: when a column is not there, there is no row, or a cell can't be sent; names
@@ -74,27 +126,70 @@ def read_principals(principals: pd.DataFrame) -> list[Principal]:
     if principals.empty:
         msg = "there are no principals to ask about: the frame has no rows"
         raise InputError(msg)
-    ids = [_id(value, row) for row, value in enumerate(principals["id"].tolist())]
-    roles = [_roles(value, row) for row, value in enumerate(principals["roles"].tolist())]
-    attributes: dict[str, list[Any]] = {}
-    for name in names:
-        if name in RESERVED:
-            continue
-        if not isinstance(name, str) or not name:
-            msg = f"the column {name!r} can't name an attribute: it must be a non-empty string"
-            raise InputError(msg)
-        text(name, "principals: a column's name")
-        attributes[name] = [
-            _attribute(value, name, row) for row, value in enumerate(principals[name].tolist())
-        ]
-    return [
-        Principal(
-            id=own,
-            roles=own_roles,
-            attr={name: column[row] for name, column in attributes.items() if column[row] is not MISSING},
-        )
-        for row, (own, own_roles) in enumerate(zip(ids, roles, strict=True))
-    ]
+    return People(
+        ids=[_id(value, row) for row, value in enumerate(principals["id"].tolist())],
+        roles=_column(principals["roles"], _roles),
+        attributes={
+            name: _column(principals[name], partial(_attribute, _named(name)))
+            for name in names
+            if name not in RESERVED
+        },
+    )
+
+
+def _named(name: object) -> str:
+    if not isinstance(name, str) or not name:
+        msg = f"the column {name!r} can't name an attribute: it must be a non-empty string"
+        raise InputError(msg)
+    return text(name, "principals: a column's name")
+
+
+def _column(series: pd.Series[Any], check: Callable[[object, int], Any]) -> Column:
+    """A column with each different value checked once, at the first row that has it."""
+    codes, different = _different(series)
+    first = np.full(len(different), len(series), dtype=np.intp)
+    np.minimum.at(first, codes, np.arange(len(series)))
+    order = np.argsort(first)  # errors name the first row that is wrong
+    values: list[Any] = [None] * len(different)
+    for place in order:
+        values[place] = check(different[place], int(first[place]))
+    return Column(codes, tuple(values))
+
+
+def _different(series: pd.Series[Any]) -> tuple[npt.NDArray[np.intp], list[object]]:
+    """For each row the position of its value in a list of the different values."""
+    if series.dtype != object:
+        codes, different = pd.factorize(series.array, use_na_sentinel=False)
+        numbers = series.to_numpy(dtype="float64", na_value=np.nan) if series.dtype.kind == "f" else np.ones(1)
+        if not np.any(np.signbit(numbers) & (numbers == 0)):  # equal to 0.0, but a policy can tell them apart
+            return codes.astype(np.intp), list(different.tolist())
+    elif pd.api.types.infer_dtype(series, skipna=False) == "string":
+        codes, different = pd.factorize(series.to_numpy(), use_na_sentinel=False)
+        if not {Relation.SELF, Relation.OTHER} & set(different):
+            return codes.astype(np.intp), list(different)
+    places: dict[object, int] = {}
+    found: list[object] = []
+    at = np.empty(len(series), dtype=np.intp)
+    for row, value in enumerate(series.tolist()):
+        place = places.setdefault(_exact(value), len(found))
+        if place == len(found):
+            found.append(value)
+        at[row] = place
+    return at, found
+
+
+def _exact(value: object) -> object:
+    """Something hashable that differs for any two values that could mean something else."""
+    kind = type(value)
+    if kind is str or value is None:
+        return value
+    if kind is float:
+        return (kind, repr(value))
+    if kind is int or kind is bool:
+        return (kind, value)
+    if kind is tuple and all(type(item) is str for item in value):  # type: ignore[attr-defined]
+        return value
+    return (kind, id(value))  # a list, a map, …: the frame keeps it alive
 
 
 def _id(value: object, row: int) -> str:
@@ -121,7 +216,7 @@ def _roles(value: object, row: int) -> tuple[str, ...]:
     return tuple(dict.fromkeys(text(role, f"principals, row {row}: a role") for role in value))
 
 
-def _attribute(value: object, name: str, row: int) -> Any:
+def _attribute(name: str, value: object, row: int) -> Any:
     if value is MISSING or value is None:
         return value
     if value is pd.NA or value is pd.NaT or (isinstance(value, float) and value != value):  # noqa: PLR0124
@@ -138,7 +233,7 @@ def _kind(value: object) -> str:
     return "null" if value is None else f"a {type(value).__name__}"
 
 
-def labels(people: Sequence[Principal]) -> list[str]:
+def labels(people: People) -> list[str]:
     """A name for each row: its id, and where an id has several rows what differs between them.
 
     ``lab.vary`` keeps the id, so that rules about an id still hold; its rows are then told apart
@@ -147,6 +242,8 @@ def labels(people: Sequence[Principal]) -> list[str]:
     Raises:
         InputError: when two rows are the same in everything.
     """
+    if len(set(people.ids)) == len(people):
+        return list(people.ids)
     by_id: dict[str, list[int]] = {}
     for row, person in enumerate(people):
         by_id.setdefault(person.id, []).append(row)

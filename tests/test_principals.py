@@ -15,7 +15,7 @@ def test_a_row_becomes_a_principal_without_what_is_missing() -> None:
     frame = pd.DataFrame(
         [ANN, {"id": "bob", "roles": ["user"], "limit": lab.MISSING, "region": pd.NA}], dtype=object
     )
-    assert read_principals(frame) == [
+    assert list(read_principals(frame)) == [
         Principal("ann", ("user", "boss"), {"limit": 5, "region": None}),
         Principal("bob", ("user",), {}),
     ]
