@@ -40,6 +40,7 @@ _NAMESPACES: Final = {"base64", "google", "lists", "math", "optional", "sets", "
 _BINDS_AN_ELEMENT: Final = {".all", ".exists", ".exists_one", ".existsOne", ".filter", ".map"}
 _ONLY_LOOKS: Final = {".all", ".exists", ".exists_one", ".existsOne"}
 _BINDS_OTHERWISE: Final = {".sortBy", ".transformList", ".transformMap", ".transformMapEntry", ".optMap"}
+_LOGIC: Final = {"&&", "||", "!", "?:"}
 _CLOCK: Final = {"now", ".timeSince", "timeSince"}
 
 
@@ -138,7 +139,9 @@ def analyse(policies: Sequence[Mapping[str, Any]], kind: str) -> Analysis:
     """
     found = Analysis()
     try:
-        for environment, expressions in _relevant([p for p in policies if not p.get("disabled")], kind, found):
+        for environment, expressions in _relevant(
+            [p for p in policies if not p.get("disabled")], kind, found
+        ):
             reader = _Reader(found, environment)
             for text in expressions:
                 reader.read(text)
@@ -262,7 +265,9 @@ def _strings_in(value: object, into: set[str]) -> None:
 Bound: TypeAlias = "Mapping[str, Path | None]"
 
 
-def path_of(node: Node, environment: Environment, bound: Bound) -> Path | None:
+def path_of(  # noqa: PLR0911 - one return a form
+    node: Node, environment: Environment, bound: Bound
+) -> Path | None:
     """Where a value stands: ``("R", "attr", "amount")``; None when the node is more than a place.
 
     Long names become short ones, a variable that is no more than a place becomes that place, and a
@@ -318,18 +323,20 @@ class _Reader:
         elif path[0] == "R" and (name := _resource_attribute(path)):
             self._use(name)
 
-    def look(self, node: Node, bound: Bound) -> None:  # noqa: C901 - one branch a form
-        """Note what a node and all below it read."""
+    def look(  # noqa: C901, PLR0912 - one branch a form
+        self, node: Node, bound: Bound, within: Node | None = None
+    ) -> None:
+        """Note what a node and all below it read; ``within`` is what a reader is shown of it."""
         path = path_of(node, self._environment, bound)
         if path is not None:
-            self._place(path, node)
+            self._place(path, within or node)
         elif isinstance(node, Name):
             if node.name not in bound and node.name not in _TYPES | _NAMESPACES:
                 msg = f"the name '{node.name}' in {self._environment.file} is not known"
                 raise CelError(msg)
         elif isinstance(node, Field):
             if _variable(node, bound) is None:  # a variable is looked at on its own
-                self.look(node.operand, bound)
+                self.look(node.operand, bound, within)
         elif isinstance(node, Literal):
             if isinstance(node.value, str):
                 self._found.strings.add(node.value)
@@ -344,7 +351,7 @@ class _Reader:
                 self._macro(node, bound)
             else:
                 for argument in node.arguments:
-                    self.look(argument, bound)
+                    self.look(argument, bound, within if node.function in _LOGIC else within or node)
 
     def _place(self, path: Path, node: Node) -> None:
         """A place that stands for its value, outside any comparison."""
@@ -435,7 +442,7 @@ class _Reader:
                 self._found.identity.append(self._where(node))
             return
         if not name or path is None:
-            self.look(side, bound)
+            self.look(side, bound, node)
             return
         use, text = self._use(name), self._where(node)
         if not equality:
@@ -462,14 +469,17 @@ class _Reader:
         inside = path[0] in {"P", "R"} and len(path) > 1 and path[1:] != ("attr",)
         return path[0] == "C" or (inside and path[1:3] != ("attr", ELEMENT))  # else: an attribute's name
 
-    def _reads(self, node: Node, bound: Bound) -> tuple[frozenset[str], bool]:
+    def _reads(  # noqa: PLR0911 - one return a form
+        self, node: Node, bound: Bound
+    ) -> tuple[frozenset[str], bool]:
         """The resource attributes that a value depends on, and whether it can't be had in advance."""
         path = path_of(node, self._environment, bound)
         if path is not None:
             if path[0] == "R":
                 name = _resource_attribute(path)
-                return (frozenset({name} if name else ()), name is None)
-            return frozenset(), path[0] in {"runtime", "request", "V"}
+                return (frozenset({name} if name else ()), not name)
+            about = path[0] == "P" and path[1:2] not in {("id",), ("roles",), ("attr",)}
+            return frozenset(), about or path[0] in {"runtime", "V"} or path == ("request",)
         variable = _variable(node, bound)
         if variable is not None:
             return self._reads(self._environment.variables[variable], {})
@@ -504,7 +514,10 @@ class _Reader:
             for below in cel.walk(part):
                 if isinstance(below, Name) and below.name in bound:
                     blocked = True
-                if isinstance(below, Call) and below.function in _BINDS_AN_ELEMENT | _BINDS_OTHERWISE | _CLOCK:
+                if (
+                    isinstance(below, Call)
+                    and below.function in _BINDS_AN_ELEMENT | _BINDS_OTHERWISE | _CLOCK
+                ):
                     blocked = True  # one macro inside another: not read here
             more, stop = self._reads(_without(part, name), bound)
             reads, blocked = reads | more, blocked or stop

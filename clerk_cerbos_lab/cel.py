@@ -127,7 +127,7 @@ def _source(tree: Tree[Token], text: str) -> str:
     return text[tree.meta.start_pos : tree.meta.end_pos]
 
 
-def _node(tree: Tree[Token], text: str) -> Node:  # noqa: C901, PLR0911 - one branch a form of the grammar
+def _node(tree: Tree[Token], text: str) -> Node:  # noqa: C901, PLR0911, PLR0912 - one branch a form of the grammar
     rule, parts = str(tree.data), tree.children
     below = [part for part in parts if not isinstance(part, str)]
     if rule == "expr" and len(below) == 3:
@@ -186,7 +186,7 @@ def _unary(below: list[Any], tree: Tree[Token], text: str) -> Node:
     return Call("!" if operator == "unary_not" else "neg", (operand,), _source(tree, text))
 
 
-def _literal(token: Token) -> Literal | Odd:
+def _literal(token: Token) -> Literal | Odd:  # noqa: PLR0911 - one return a kind
     kind, text = token.type, str(token)
     if kind == "INT_LIT":
         return Literal(_whole(text))

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
 
 from clerk_cerbos_lab import thresholds as grid
 from clerk_cerbos_lab import view
-from clerk_cerbos_lab.errors import InputError, did_you_mean
+from clerk_cerbos_lab.errors import InputError, LabWarning, did_you_mean
+from clerk_cerbos_lab.exact import DisagreementError
 from clerk_cerbos_lab.values import MISSING, clean, key, label, to_json
 
 if TYPE_CHECKING:
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Mapping, Sequence
 
     import numpy.typing as npt
+
+    from clerk_cerbos_lab.cells import Cells
+    from clerk_cerbos_lab.exact import Exact
 
 EFFECTS: Final = np.array(["DENY", "ALLOW"], dtype=object)
 CHUNK: Final = 500_000  # rows of a frame made at once when a file is written
@@ -85,7 +90,9 @@ class Provenance:
         verified: how it is known that each cell is the PDP's answer.
         names_checked: whether the kind and the actions could be checked against the policies.
         notes: sentences on attributes that no policy reads, or that are read and were not sent.
-        asked: decisions asked of the PDP.
+        asked: decisions asked of the PDP, without those of the audit.
+        classes: how many principals were asked about, each for all that the policies can't tell apart.
+        audited: decisions asked besides, to compare.
         started: when, in UTC.
         seconds: how long the questions took.
         policy_version: of the resource; empty: the PDP's default.
@@ -105,6 +112,8 @@ class Provenance:
     names_checked: bool
     notes: tuple[str, ...]
     asked: int
+    classes: int
+    audited: int
     started: datetime.datetime
     seconds: float
     policy_version: str
@@ -125,50 +134,6 @@ class Provenance:
             f"Cerbos {self.pdp_version}, {policies}, {self.evaluation} evaluation; "
             f"{self.method}: {self.verified}{spelling}"
         )
-
-
-class Cells(Protocol):
-    """What holds the effects of a sweep: the seam between asking and showing.
-
-    A method that asks fewer questions holds fewer answers, and expands what is taken.
-    """
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Principals, actions, then each axis."""
-        ...
-
-    def take(self, index: Sequence[npt.NDArray[np.intp]]) -> npt.NDArray[np.bool_]:
-        """``allowed`` at the cross product of these positions, one array a dimension."""
-        ...
-
-    def allowed(self, index: Sequence[npt.NDArray[np.intp]]) -> int:
-        """How many cells of that cross product are ALLOW, without expanding them where possible."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class EveryCell:
-    """Cells that were each asked: ``effect[principal, action, *axes]``, True for ALLOW."""
-
-    effect: npt.NDArray[np.bool_]
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Principals, actions, then each axis."""
-        return self.effect.shape
-
-    def take(self, index: Sequence[npt.NDArray[np.intp]]) -> npt.NDArray[np.bool_]:
-        """``effect`` at the cross product of these positions."""
-        whole = all(
-            len(i) == n and np.array_equal(i, np.arange(n)) for i, n in zip(index, self.shape, strict=True)
-        )
-        taken: npt.NDArray[np.bool_] = self.effect if whole else self.effect[np.ix_(*index)]
-        return taken
-
-    def allowed(self, index: Sequence[npt.NDArray[np.intp]]) -> int:
-        """How many cells of that cross product are ALLOW."""
-        return int(np.count_nonzero(self.take(index)))
 
 
 class Decisions:
@@ -197,8 +162,10 @@ class Decisions:
         fixed: Mapping[str, Any],
         provenance: Provenance,
         index: tuple[npt.NDArray[np.intp], ...] | None = None,
+        exact: Exact | None = None,
     ) -> None:
         self._cells = cells
+        self._exact = exact
         self._index = index or tuple(np.arange(n, dtype=np.intp) for n in cells.shape)
         self._principals = principals
         self.kind = kind
@@ -278,6 +245,7 @@ class Decisions:
             fixed=self.fixed,
             provenance=self.provenance,
             index=tuple(index),
+            exact=self._exact,
         )
 
     def effect(self, **labels: object) -> str:
@@ -416,7 +384,12 @@ class Decisions:
         return pd.MultiIndex.from_product(levels, names=list(dims))
 
     def thresholds(self, axis: str, *, action: str | Sequence[str] | None = None) -> pd.DataFrame:
-        """Where the effect flips along a numeric axis, as far as the grid can tell.
+        """Where the effect flips along a numeric axis.
+
+        Asks the PDP: each number that the policies compare the axis with, one between two of them, both
+        ends of the line, and beside each boundary the next double and the next cent on either side
+        (where no other number lies between). So the grid that was swept makes no difference. Where the
+        PDP of the sweep was closed, or its policies have changed, one is started on a copy of them.
 
         Args:
             axis: a numeric axis.
@@ -426,15 +399,19 @@ class Decisions:
             One row an interval: ``principal``, ``action``, the other axes, ``lower``,
             ``lower_closed``, ``upper``, ``upper_closed``, ``effect``, ``exact`` (bool) and
             ``boundary``. The intervals of one combination cover the whole line in order, and
-            neighbours differ in effect. The amount at which the effect flips lies somewhere
-            between two neighbours of the grid, which ``boundary`` names: ``between 4,950 and
-            5,000``. A band that begins and ends between two neighbours is not seen. That gap is counted
-            as DENY; so is nothing else that was not asked: what
-            lies below the first and above the last amount carries on their effect, and
-            ``boundary`` says that it was not asked. ``exact`` is therefore False.
+            neighbours differ in effect; a boundary belongs to the interval that is closed there.
+            ``boundary`` is ``exact``. On an axis that is asked value by value (``provenance.notes``
+            says why), and after a sweep of every cell, only the grid is known: ``exact`` is False, the
+            effect flips somewhere between two neighbours, which ``boundary`` names (``between 4,950
+            and 5,000``), and that gap counts as DENY; a band that begins and ends in it is not seen;
+            below the first and above the last amount their effect carries on, and ``boundary`` says
+            that it was not asked.
 
         Raises:
             InputError: when the axis is not there or not numeric.
+            PDPError: when the PDP that was swept is at an address and can't be asked any more.
+            LabWarning (a warning): when answers contradict each other, because the PDP's policies have
+                changed; the table is then that of the grid.
         """
         chosen = self if action is None else self.sel(action=action)
         found = next((a for a in chosen.axes if a.name == axis), None)
@@ -447,16 +424,27 @@ class Decisions:
         if taken:
             msg = f"the table of thresholds has columns {sorted(taken)} of its own: no axis can be called so"
             raise InputError(msg)
-        order = np.argsort(np.array(found.values), kind="stable")
-        place = chosen.dims.index(axis)
-        cube = np.moveaxis(chosen.allowed(), place, -1)[..., order]
         others = [dim for dim in chosen.dims if dim != axis]
-        flips = grid.intervals(cube, [float(found.values[i]) for i in order])
+        flips = chosen._exactly(axis) or chosen._on_the_grid(found)  # noqa: SLF001 - of the same class
         columns: dict[str, Any] = {
             dim: _take(Axis(dim, chosen.values(dim)).array(), codes)
             for dim, codes in zip(others, flips.codes, strict=True)
         }
         return pd.DataFrame({**columns, **flips.columns})
+
+    def _exactly(self, axis: str) -> grid.Intervals | None:
+        if self._exact is None or axis not in self._exact.candidates:
+            return None
+        try:
+            return self._exact.intervals(self._index, self.actions, axis)
+        except DisagreementError as error:
+            warnings.warn(f"no exact thresholds: {error}; sweep again", LabWarning, stacklevel=3)
+            return None
+
+    def _on_the_grid(self, axis: Axis) -> grid.Intervals:
+        order = np.argsort(np.array(axis.values), kind="stable")
+        cube = np.moveaxis(self.allowed(), self.dims.index(axis.name), -1)[..., order]
+        return grid.intervals(cube, [float(axis.values[i]) for i in order])
 
     # -- files --------------------------------------------------------------------------------
 

@@ -183,3 +183,29 @@ def effects(request: CheckRequest, response: CheckResponse, actions: Sequence[st
         msg = "the PDP left an action without ALLOW or DENY; no decision of this request is used"
         raise PDPError(msg)
     return allowed
+
+
+def outputs(request: CheckRequest, response: CheckResponse) -> list[tuple[str, Any, str]]:
+    """The outputs in an answer: the name of the rule, the value, the error.
+
+    Raises:
+        PDPError: when the answer does not hold one result for each resource.
+    """
+    if len(response.results) != len(request.resources):
+        msg = f"the PDP answered {len(response.results)} resources of {len(request.resources)}"
+        raise PDPError(msg)
+    return [
+        (held.src.rpartition("#")[2], _numbers_kept(held.val), held.error)
+        for result in response.results
+        for held in result.outputs
+    ]
+
+
+def _numbers_kept(value: struct_pb2.Value) -> Any:
+    """A value with each number as the double it is, infinite ones too; None for no value."""
+    kind = value.WhichOneof("kind")
+    if kind == "list_value":
+        return [_numbers_kept(item) for item in value.list_value.values]
+    if kind == "struct_value":
+        return {name: _numbers_kept(item) for name, item in value.struct_value.fields.items()}
+    return None if kind in {None, "null_value"} else getattr(value, kind)

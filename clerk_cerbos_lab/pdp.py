@@ -107,16 +107,7 @@ class PDP:
         if admin is not None and (isinstance(admin, str) or len(admin) != 2):
             msg = "admin= is a pair, (user, password)"
             raise InputError(msg)
-        self._closed = False
-        self._lock = threading.RLock()
-        self._in_block = False
-        self._digest: str | None = None
-        self._told: tuple[str | None, pd.DataFrame] | None = None
-        self._documents: tuple[str | None, tuple[dict[str, Any], ...]] | None = None
-        self._server: process.Server | None = None
-        self._folder: Path | None = None
-        self._timeout = timeout
-        self._batch = process.MAX_PER_REQUEST
+        self._prepare(timeout)
         at = _address(policies, address)
         if at is None:
             self._start_embedded(policies, tls, playground_instance, strict=strict, config=config)
@@ -129,6 +120,18 @@ class PDP:
             self.address = at
             self._admin = admin or _admin_from_environment()
             self._connect(tls, playground_instance)
+
+    def _prepare(self, timeout: float) -> None:
+        self._closed = False
+        self._lock = threading.RLock()
+        self._in_block = False
+        self._digest: str | None = None
+        self._told: tuple[str | None, pd.DataFrame] | None = None
+        self._documents: tuple[str | None, tuple[dict[str, Any], ...]] | None = None
+        self._server: process.Server | None = None
+        self._folder: Path | None = None
+        self._timeout = timeout
+        self._batch = process.MAX_PER_REQUEST
 
     def _start_embedded(
         self,
@@ -202,6 +205,14 @@ class PDP:
             raise PDPError(msg) from None
         self.version: str = info.version
 
+    @classmethod
+    def of_folder(cls, folder: str | os.PathLike[str], *, config: Mapping[str, Any]) -> Self:
+        """A PDP started here on a folder, whatever ``CERBOS_ADDRESS`` says."""
+        made = cls.__new__(cls)
+        made._prepare(30.0)  # noqa: SLF001 - its own
+        made._start_embedded(folder, tls=False, playground_instance=None, strict=False, config=config)  # noqa: SLF001
+        return made
+
     # -- what it knows ------------------------------------------------------------------------
 
     @property
@@ -209,6 +220,19 @@ class PDP:
         """SHA-256 of the policy files in force (tests left out); None for a PDP at an address."""
         with self.asking():
             return self._digest if self._folder else None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it can be asked: it was not closed."""
+        return not self._closed
+
+    @property
+    def own_policies(self) -> tuple[Path, Mapping[str, Any], str] | None:
+        """Folder, configuration and digest of a PDP that was started here; None for one at an address."""
+        with self.asking():
+            if self._folder is None or self._digest is None:
+                return None
+            return self._folder, self._config, self._digest
 
     @property
     def policies(self) -> pd.DataFrame:
@@ -336,6 +360,16 @@ class PDP:
         )
         return everywhere, own
 
+    def principal_attributes(self, kind: str) -> frozenset[str]:
+        """The principal attributes that the resource policies of a kind read, derived roles left out.
+
+        Raises:
+            PDPError: when the PDP does not tell its policies.
+        """
+        known = self.policies
+        of_kind = known[(known["type"] == "resource") & (known["name"] == _sanitized(kind))]
+        return frozenset(name for names in of_kind["principal_attributes"] for name in names)
+
     def compared_types(self) -> dict[str, str]:
         """What type the policies compare principal attributes with, as far as their text tells.
 
@@ -408,6 +442,36 @@ class PDP:
                 self.check_action(action, kind, known)
             (answer,) = self.check([batch], [action], messages.aux_data_message(aux_data))
         return bool(answer[0, 0])
+
+    def outputs(
+        self,
+        principal: engine_pb2.Principal,
+        entries: Sequence[messages.Entry],
+        aux_data: request_pb2.AuxData | None = None,
+    ) -> list[tuple[str, Any, str]]:
+        """What the rules that apply put out, from one request.
+
+        Args:
+            principal: who asks.
+            entries: up to 500 resources.
+            aux_data: sent with the request.
+
+        Returns:
+            For each output the name of its rule, its value, and its error (empty when there is none).
+
+        Raises:
+            PDPError: when the PDP refuses, or its answer is not about these resources.
+        """
+        found: list[tuple[str, Any, str]] = []
+        with self.asking():
+            for request in self._requests(principal, entries, aux_data):
+                try:
+                    with process.interrupt_held_back():
+                        response = self._stub.CheckResources(request, timeout=self._timeout)
+                except grpc.RpcError as error:
+                    raise PDPError(self._refusal(error)) from None
+                found.extend(messages.outputs(request, response))
+        return found
 
     def check(
         self,

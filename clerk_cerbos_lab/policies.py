@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -67,17 +68,27 @@ def texts(folder: Path) -> list[str]:
     return [path.read_text(encoding="utf-8", errors="replace") for path in _files(folder)]
 
 
-def digest(folder: Path) -> str:
-    """SHA-256 over the names and bytes of the policy files, tests and test data left out."""
-    total = hashlib.sha256()
+def contents(folder: Path) -> dict[str, bytes]:
+    """The policy files: path inside the folder to content."""
+    found = {}
     for path in _files(folder):
-        try:
-            content = path.read_bytes()
-        except OSError:
-            continue
-        total.update(os.fsencode(path.relative_to(folder).as_posix()) + f"\0{len(content)}\0".encode())
+        with contextlib.suppress(OSError):  # gone meanwhile, or a link that leads nowhere
+            found[path.relative_to(folder).as_posix()] = path.read_bytes()
+    return found
+
+
+def digest_of(files: Mapping[str, bytes]) -> str:
+    """SHA-256 over the names and bytes of policy files."""
+    total = hashlib.sha256()
+    for name, content in files.items():
+        total.update(os.fsencode(name) + f"\0{len(content)}\0".encode())
         total.update(content)
     return total.hexdigest()
+
+
+def digest(folder: Path) -> str:
+    """SHA-256 over the names and bytes of the policy files, tests and test data left out."""
+    return digest_of(contents(folder))
 
 
 def covers(pattern: str, action: str) -> bool:

@@ -127,7 +127,7 @@ def read_principals(principals: pd.DataFrame) -> People:
         msg = "there are no principals to ask about: the frame has no rows"
         raise InputError(msg)
     return People(
-        ids=[_id(value, row) for row, value in enumerate(principals["id"].tolist())],
+        ids=_ids(principals["id"].tolist()),
         roles=_column(principals["roles"], _roles),
         attributes={
             name: _column(principals[name], partial(_attribute, _named(name)))
@@ -160,17 +160,36 @@ def _different(series: pd.Series[Any]) -> tuple[npt.NDArray[np.intp], list[objec
     """For each row the position of its value in a list of the different values."""
     if series.dtype != object:
         codes, different = pd.factorize(series.array, use_na_sentinel=False)
-        numbers = series.to_numpy(dtype="float64", na_value=np.nan) if series.dtype.kind == "f" else np.ones(1)
-        if not np.any(np.signbit(numbers) & (numbers == 0)):  # equal to 0.0, but a policy can tell them apart
+        if not any(_hides(value) for value in different.tolist()):
             return codes.astype(np.intp), list(different.tolist())
-    elif pd.api.types.infer_dtype(series, skipna=False) == "string":
-        codes, different = pd.factorize(series.to_numpy(), use_na_sentinel=False)
-        if not {Relation.SELF, Relation.OTHER} & set(different):
-            return codes.astype(np.intp), list(different)
+    return _different_objects(series.tolist())
+
+
+def _different_objects(values: list[object]) -> tuple[npt.NDArray[np.intp], list[object]]:
+    """The same for objects: by hash where that is exact, else one by one."""
+    places: dict[tuple[type, object], int] = {}  # by type too: 1, 1.0 and True are equal
+    try:
+        codes = [places.setdefault(pair, len(places)) for pair in zip(map(type, values), values, strict=True)]
+    except TypeError:  # a list or a map
+        return _one_by_one(values)
+    found = [value for _, value in places]
+    if any(_hides(value) for value in found):
+        return _one_by_one(values)
+    return np.array(codes, dtype=np.intp), found
+
+
+def _hides(value: object) -> bool:
+    """Whether a value equals one that a policy can tell from it: 0.0 and -0.0, (1,) and (True,)."""
+    if isinstance(value, tuple):
+        return not all(type(item) is str for item in value) or bool({"SELF", "OTHER"} & set(value))
+    return isinstance(value, float) and value == 0
+
+
+def _one_by_one(values: list[object]) -> tuple[npt.NDArray[np.intp], list[object]]:
     places: dict[object, int] = {}
     found: list[object] = []
-    at = np.empty(len(series), dtype=np.intp)
-    for row, value in enumerate(series.tolist()):
+    at = np.empty(len(values), dtype=np.intp)
+    for row, value in enumerate(values):
         place = places.setdefault(_exact(value), len(found))
         if place == len(found):
             found.append(value)
@@ -190,6 +209,18 @@ def _exact(value: object) -> object:
     if kind is tuple and all(type(item) is str for item in value):  # type: ignore[attr-defined]
         return value
     return (kind, id(value))  # a list, a map, …: the frame keeps it alive
+
+
+def _ids(values: list[object]) -> list[str]:
+    if all(type(value) is str for value in values) and "" not in values:
+        ids: list[str] = values  # type: ignore[assignment]
+        try:
+            "".join(ids).encode()
+        except UnicodeEncodeError:
+            pass  # below, with its row
+        else:
+            return ids
+    return [_id(value, row) for row, value in enumerate(values)]
 
 
 def _id(value: object, row: int) -> str:

@@ -2,43 +2,58 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
-import itertools
+import math
 import time
 import warnings
-from contextlib import closing
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 import pandas as pd
 
 from clerk_cerbos_lab import messages
-from clerk_cerbos_lab.decisions import Axis, Decisions, EveryCell, Provenance
+from clerk_cerbos_lab.auto import Mismatch, differs, parts_of, plan, sample
+from clerk_cerbos_lab.cells import EveryCell
+from clerk_cerbos_lab.decisions import Axis, Decisions, Provenance
 from clerk_cerbos_lab.errors import InputError, LabWarning, did_you_mean
+from clerk_cerbos_lab.exact import Exact
 from clerk_cerbos_lab.pdp import OTHER_ID, PDP
 from clerk_cerbos_lab.principals import labels, read_principals
 from clerk_cerbos_lab.process import MAX_PER_REQUEST
 from clerk_cerbos_lab.progress import progress
+from clerk_cerbos_lab.questions import Part, Question, ask, ask_with, check_executor
+from clerk_cerbos_lab.snapshots import Source
 from clerk_cerbos_lab.values import Relation, clean, key, label, text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from typing import TypeAlias
 
     import numpy.typing as npt
-    from cerbos.engine.v1 import engine_pb2
-    from cerbos.request.v1 import request_pb2
     from pydantic import SecretStr
 
-    from clerk_cerbos_lab.principals import Principal
+    from clerk_cerbos_lab.auto import Plan
+    from clerk_cerbos_lab.cells import Cells, ClassCells
+    from clerk_cerbos_lab.principals import People
+    from clerk_cerbos_lab.questions import Executor
+
+    Ask: TypeAlias = Callable[[Sequence[Part]], Iterator[npt.NDArray[np.bool_]]]
 
 COLUMNS: Final = ("principal", "action", "effect")
 """What every frame of decisions has: no axis may take these names."""
 
 MOST_CELLS: Final = 1_000_000_000
-"""Combinations of a sweep that asks every cell: hours of asking, a gigabyte of answers."""
+"""Questions of a sweep: hours of asking, a gigabyte of answers."""
 
-LATER: Final = ("audit", "executor")
-"""Names kept for options of the sweep itself, so that no attribute takes them by accident."""
+UNREAD: Final = "No policy reads"
+
+EVERY: Final = "every cell is an answer of the PDP"
+"""How a sweep was verified that asked each cell."""
+
+METHODS: Final = ("auto", "every-cell")
 
 
 def sweep(
@@ -55,7 +70,9 @@ def sweep(
     principal_policy_version: str | None = None,
     principal_scope: str | None = None,
     aux_data: str | SecretStr | Mapping[str, str] | None = None,
-    method: Literal["every-cell"] = "every-cell",
+    method: Literal["auto", "every-cell"] = "auto",
+    audit: int | Literal["all"] = 256,
+    executor: Executor | None = None,
     **attributes: object,
 ) -> Decisions:
     """Ask the PDP for the effect of every combination, and hold the answers as one cube.
@@ -76,7 +93,15 @@ def sweep(
             choose principal policies by the resource's version all the same.
         principal_scope: sent with the principal, where it differs.
         aux_data: a JWT, or ``{"token": …, "key_set_id": …}``; used, never stored.
-        method: ``"every-cell"`` asks about each cell: 500 resources a request, all actions in one.
+        method: ``"auto"`` asks each different question once: principals that the policies can't tell
+            apart once, and of an axis only the values that the policies compare it with and one
+            between two of them; what they do with a value otherwise is asked for each value, and
+            ``provenance.notes`` says which and why. ``"every-cell"`` asks about each cell.
+        audit: with ``"auto"``, about how many combinations are asked besides, drawn by a seed, and
+            compared: where one differs, every cell is asked, with a warning. 0 for none, ``"all"`` for
+            all of them.
+        executor: an executor in the style of ``concurrent.futures``, or a Dask client: each worker
+            asks a PDP of its own, started there on a copy of the policies.
 
     Returns:
         ``Decisions`` with the axes in the order given: ``attr`` first, then the keywords, then
@@ -86,21 +111,24 @@ def sweep(
         InputError: for an unknown kind or action, an empty or repeated axis value, a value that
             can't be sent, or a frame that breaks its contract.
         PolicyError: when the policies do not compile.
+        LabWarning (a warning): when the audit found a cell with another effect.
         PDPError: when the PDP refuses or is lost for good. No partial result is returned. Policies
             that change meanwhile do not touch it: all decisions are of the state that
             ``provenance.policy_digest`` names.
     """
-    if method != "every-cell":
-        msg = f"no method '{method}'{did_you_mean(str(method), ['every-cell'])}"
+    if method not in METHODS:
+        msg = f"no method '{method}'{did_you_mean(str(method), METHODS)}"
         raise InputError(msg)
     if not isinstance(pdp, PDP):
         msg = f"the first argument is a PDP, lab.PDP('policies'), not a {type(pdp).__name__}"
         raise InputError(msg)
+    _check_audit(audit)
+    if executor is not None:
+        check_executor(executor)
     axes, fixed = read_attributes(attr, attributes, resource_id)
     people = read_principals(principals)
     names = labels(people)
-    _check_size(len(people), axes)
-    if any(person.id == OTHER_ID for person in people):
+    if OTHER_ID in people.ids:
         msg = f"a principal has the id '{OTHER_ID}', which lab.OTHER stands for"
         raise InputError(msg)
     started = datetime.datetime.now(datetime.UTC)
@@ -109,13 +137,11 @@ def sweep(
         digest = pdp.digest
         asked, checked = _actions(pdp, kind, actions, policy_version=policy_version, scope=scope)
         notes = _notes(pdp, kind, [*(axis.name for axis in axes), *fixed]) if checked else ()
-        allowed = _every_cell(
-            pdp,
-            people,
-            axes,
-            fixed,
-            asked,
+        question = Question(
             kind=kind,
+            actions=asked,
+            axes=axes,
+            fixed=fixed,
             resource=(policy_version, scope),
             principal=(
                 policy_version if principal_policy_version is None else principal_policy_version,
@@ -123,17 +149,23 @@ def sweep(
             ),
             aux_data=messages.aux_data_message(aux_data),
         )
+        answers = _Answers(pdp, people, question, executor)
+        found = answers.every_cell() if method == "every-cell" else answers.auto(audit)
+    if found.warning:
+        warnings.warn(found.warning, LabWarning, stacklevel=2)
     provenance = Provenance(
         pdp_version=pdp.version,
         engine=pdp.engine,
         policy_digest=digest,
         evaluation={True: "strict", False: "lenient", None: "unknown"}[pdp.strict],
         mapping=principals.attrs.get("mapping"),
-        method="every-cell",
-        verified="every cell is an answer of the PDP",
+        method=found.method,
+        verified=found.verified,
         names_checked=checked,
-        notes=notes,
-        asked=allowed.size,
+        notes=(*(note for note in notes if not (found.whole and note.startswith(UNREAD))), *found.notes),
+        asked=found.asked,
+        classes=found.classes,
+        audited=found.audited,
         started=started,
         seconds=time.perf_counter() - clock,
         policy_version=policy_version,
@@ -143,7 +175,7 @@ def sweep(
         aux_data=aux_data is not None,
     )
     return Decisions(
-        cells=EveryCell(allowed),
+        cells=found.cells,
         kind=kind,
         principals=principals.copy(),  # what the next cell does to the frame is not ours
         names=tuple(names),
@@ -151,7 +183,135 @@ def sweep(
         axes=axes,
         fixed=fixed,
         provenance=provenance,
+        exact=found.exact,
     )
+
+
+def _check_audit(audit: object) -> None:
+    whole = isinstance(audit, int) and not isinstance(audit, bool) and audit >= 0
+    if not whole and audit != "all":
+        msg = f"audit is a number of cells, 0 or more, or 'all', not {audit!r}"
+        raise InputError(msg)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """The effects of a sweep, and how they were come by."""
+
+    cells: Cells
+    method: str
+    verified: str
+    notes: tuple[str, ...]
+    asked: int
+    classes: int
+    audited: int = 0
+    exact: Exact | None = None
+    warning: str | None = None
+    whole: bool = False
+
+
+class _Answers:
+    """Asks the questions of one sweep, here or by an executor."""
+
+    def __init__(self, pdp: PDP, people: People, question: Question, executor: Executor | None) -> None:
+        self._pdp = pdp
+        self._people = people
+        self._question = question
+        self._executor = executor
+        self._source = Source(pdp)
+        self._snapshot = self._source.snapshot
+        if executor is not None and self._snapshot is None:
+            msg = "executor= starts a PDP on each worker, which needs the policies: give lab.PDP a folder"
+            raise InputError(msg)
+
+    def every_cell(self, notes: tuple[str, ...] = ()) -> _Found:
+        """Ask about each cell."""
+        lengths = [len(axis.values) for axis in self._question.axes]
+        _check_size(len(self._people) * int(np.prod(lengths, dtype=np.int64)))
+        part = Part(self._people, tuple(axis.values for axis in self._question.axes))
+        with self._progress([part]) as ask:
+            (effect,) = ask([part])
+        return _Found(EveryCell(effect), "every-cell", EVERY, notes, effect.size, len(self._people))
+
+    def auto(self, audit: int | Literal["all"]) -> _Found:
+        """Ask each different question once, and some besides."""
+        people, question = self._people, self._question
+        found = plan(self._pdp, people, question, self._snapshot)
+        _check_size(found.questions)
+        parts, cells = parts_of(people, question, found)
+        total = int(np.prod(cells.shape, dtype=np.int64))
+        asked = found.questions * len(question.actions)
+        if asked == total and not found.candidates:
+            return dataclasses.replace(self.every_cell(found.notes), method="auto")
+        drawn = [] if audit in {0, "all"} or asked == total else sample(cells.shape, int(audit), self._seed())
+        with self._progress(parts) as ask:
+            for block, answer in zip(cells.blocks, ask(parts), strict=True):
+                block.effect[:] = answer
+            if audit == "all" and asked < total:
+                return self._compared(found, cells, asked)
+            wrong = differs(people, question, cells, drawn, ask) if drawn else None
+        if wrong is not None:
+            return self._fallen_back(wrong, found)
+        audited = sum(len(places) for _, places in drawn) * len(question.actions)
+        verified = f"{asked:,} answers of the PDP stand for {total:,} decisions"
+        verified += f"; {audited:,} were asked besides and agree" if audited else "; none were asked besides"
+        if asked == total:
+            verified = EVERY
+        return self._found(found, cells, verified, asked, audited)
+
+    def _found(self, found: Plan, cells: ClassCells, verified: str, asked: int, audited: int) -> _Found:
+        exact = Exact(self._source, cells, self._question, found.people, found.candidates, found.points)
+        return _Found(
+            cells, "auto", verified, found.notes, asked, len(found.classes), audited, exact, whole=found.whole
+        )
+
+    def _compared(self, found: Plan, cells: ClassCells, asked: int) -> _Found:
+        every = self.every_cell(found.notes)
+        effect = every.cells.take([np.arange(n, dtype=np.intp) for n in cells.shape])
+        index = [np.arange(n, dtype=np.intp) for n in cells.shape[1:]]
+        for row in range(len(self._people)):
+            differing = np.argwhere(effect[row] != cells.take([np.array([row]), *index])[0])
+            if len(differing):
+                action, *places = (int(i) for i in differing[0])
+                return self._fallen_back(Mismatch(row, action, tuple(places)), found, every)
+        verified = "every cell was asked besides, and all agree"
+        return self._found(found, cells, verified, asked, effect.size)
+
+    def _fallen_back(self, wrong: Mismatch, found: Plan, every: _Found | None = None) -> _Found:
+        """Ask every cell after a cell was found whose answer is not that of the one that stood for it."""
+        question = self._question
+        at = [
+            f"{axis.name}={label(axis.values[i])}"
+            for axis, i in zip(question.axes, wrong.places, strict=True)
+        ]
+        cell = ", ".join(
+            [f"principal {self._people.ids[wrong.principal]}", question.actions[wrong.action], *at]
+        )
+        if found.clock:
+            cause = "The policies read the clock, and time has passed between two questions."
+        elif self._snapshot is None:
+            cause = "The policies of the PDP have changed meanwhile, or read what it does not tell of."
+        else:
+            cause = "The policies depend on something that the analysis of their text does not see."
+        note = f"The audit found a cell with another effect than was expected of it: {cell}. {cause}"
+        every = every or self.every_cell()
+        notes = (*found.notes, f"{note} So every cell was asked.")
+        return dataclasses.replace(every, notes=notes, warning=f"{note} Every cell was asked instead.")
+
+    def _seed(self) -> int:
+        return int((self._pdp.digest or "0")[:8], 16)
+
+    @contextmanager
+    def _progress(self, parts: Sequence[Part]) -> Iterator[Ask]:
+        total = sum(math.prod(part.shape) for part in parts) * len(self._question.actions)
+        with progress(total, "decisions") as advance:
+
+            def ask_these(some: Sequence[Part]) -> Iterator[npt.NDArray[np.bool_]]:
+                if self._executor is None or self._snapshot is None:
+                    return ask(self._pdp, self._question, some, advance)
+                return ask_with(self._executor, self._snapshot, self._question, some, advance)
+
+            yield ask_these
 
 
 def read_attributes(
@@ -163,10 +323,6 @@ def read_attributes(
 
     ``resource_id`` comes back under its own name: as an axis or as a fixed value.
     """
-    for name in LATER:
-        if name in attributes:
-            msg = f"'{name}' is no option yet; an attribute of that name goes into attr={{'{name}': …}}"
-            raise InputError(msg)
     both = sorted(set(attr or {}) & set(attributes))
     if both:
         msg = f"given twice, as a keyword and in attr=: {both}"
@@ -217,6 +373,8 @@ def _axis(name: str, given: list[object]) -> Axis:
     if not given:
         msg = f"axis '{name}' has no values"
         raise InputError(msg)
+    if _plain_numbers(given):
+        return Axis(name, tuple(given))
     values = [clean(value, f"axis '{name}'[{i}]") for i, value in enumerate(given)]
     seen: dict[str, int] = {}
     for i, value in enumerate(values):
@@ -225,6 +383,21 @@ def _axis(name: str, given: list[object]) -> Axis:
             msg = f"axis '{name}' has the value {label(value)} twice, at {first} and {i}"
             raise InputError(msg)
     return Axis(name, tuple(values))
+
+
+def _plain_numbers(given: list[object]) -> bool:
+    """Whether all are finite numbers that doubles hold exactly, no two the same: thousands at a glance."""
+    if not set(map(type, given)) <= {int, float}:
+        return False
+    try:
+        numbers = np.array(given, dtype=np.float64)
+    except OverflowError:
+        return False
+    exact = np.abs(numbers) < 2**53
+    zeros = numbers == 0
+    return (
+        bool(exact.all()) and not np.signbit(numbers[zeros]).any() and len(np.unique(numbers)) == len(given)
+    )
 
 
 def _check_resource_ids(axes: Sequence[Axis], fixed: Mapping[str, Any]) -> None:
@@ -281,12 +454,9 @@ def _actions(  # noqa: C901 - one check a way to be wrong
     return tuple(asked), known is not None
 
 
-def _check_size(people: int, axes: Sequence[Axis]) -> None:
-    cells = people
-    for axis in axes:
-        cells *= len(axis.values)
-    if cells > MOST_CELLS:
-        msg = f"{cells:,} combinations for each action; {MOST_CELLS:,} at most when every cell is asked"
+def _check_size(questions: int) -> None:
+    if questions > MOST_CELLS:
+        msg = f"{questions:,} questions for each action; {MOST_CELLS:,} at most"
         raise InputError(msg)
 
 
@@ -297,64 +467,7 @@ def _notes(pdp: PDP, kind: str, given: Sequence[str]) -> tuple[str, ...]:
     left = sorted(of_kind - set(given))
     notes = []
     if unread:
-        notes.append(f"No policy reads {', '.join(unread)}.")
+        notes.append(f"{UNREAD} {', '.join(unread)}.")
     if left:
         notes.append(f"Read by the policies of {kind}, but not sent: {', '.join(left)}.")
     return tuple(notes)
-
-
-def _every_cell(
-    pdp: PDP,
-    people: Sequence[Principal],
-    axes: Sequence[Axis],
-    fixed: Mapping[str, Any],
-    actions: Sequence[str],
-    *,
-    kind: str,
-    resource: tuple[str, str],
-    principal: tuple[str, str],
-    aux_data: request_pb2.AuxData | None,
-) -> npt.NDArray[np.bool_]:
-    """``allowed[principal, action, *axes]``, each cell asked.
-
-    Goes through the combinations in chunks of one request, and asks every principal about a
-    chunk before the next: a chunk's messages are built once, and no more than one is held.
-    """
-    shape = tuple(len(axis.values) for axis in axes)
-    combinations = int(np.prod(shape, dtype=np.int64))
-    allowed = np.zeros((len(people), len(actions), combinations), dtype=np.bool_)
-    version, scope = principal
-    who = [messages.principal_message(p, policy_version=version, scope=scope) for p in people]
-    slices = [
-        slice(start, min(start + MAX_PER_REQUEST, combinations))
-        for start in range(0, combinations, MAX_PER_REQUEST)
-    ]
-
-    def batches() -> Iterator[tuple[engine_pb2.Principal, Sequence[messages.Entry]]]:
-        products = itertools.product(*(axis.values for axis in axes))
-        names = [axis.name for axis in axes]
-        for part in slices:
-            chunk = itertools.islice(products, part.stop - part.start)
-            entries = messages.Entries(
-                [_resource({**fixed, **dict(zip(names, values, strict=True))}) for values in chunk],
-                kind=kind,
-                actions=actions,
-                policy_version=resource[0],
-                scope=resource[1],
-                other=OTHER_ID,
-            )
-            for person, message in zip(people, who, strict=True):
-                yield message, entries.for_principal(person.id)
-
-    places = itertools.product(slices, range(len(people)))
-    answers = pdp.check(batches(), actions, aux_data)
-    with closing(answers), progress(allowed.size, "decisions") as advance:
-        for (part, row), answer in zip(places, answers, strict=True):
-            allowed[row, :, part] = answer.T
-            advance(answer.size)
-    return allowed.reshape((len(people), len(actions), *shape))
-
-
-def _resource(values: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """A combination as resource id and attributes."""
-    return values.pop("resource_id"), values

@@ -10,14 +10,11 @@ import json
 import math
 from decimal import Decimal
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import Any, Final, Self
 
 import numpy as np
 
 from clerk_cerbos_lab.errors import InputError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 class _Missing(float):
@@ -94,9 +91,10 @@ def amounts(start: float | Decimal, stop: float | Decimal, *, step: float | Deci
     if count > 10_000_000:
         msg = f"amounts({start}, {stop}, step={step}) would be {count + 1:,}; 10,000,000 at most"
         raise InputError(msg)
-    whole = all(number == number.to_integral_value() for number in (first, width))
-    convert: Callable[[Decimal], int | float] = int if whole else float
-    return [convert(first + i * width) for i in range(count + 1)]
+    if all(number == number.to_integral_value() for number in (first, width)):
+        start, step = int(first), int(width)
+        return [start + i * step for i in range(count + 1)]
+    return [float(first + i * width) for i in range(count + 1)]
 
 
 def clean(value: object, where: str) -> Any:  # noqa: C901 - one branch a JSON type

@@ -11,7 +11,7 @@ import pandas as pd
 from hypothesis import strategies as st
 
 import clerk_cerbos_lab as lab
-from clerk_cerbos_lab.decisions import Cells, EveryCell
+from clerk_cerbos_lab.cells import Cells, EveryCell
 
 PROVENANCE = lab.Provenance(
     pdp_version="0.55.0",
@@ -24,6 +24,8 @@ PROVENANCE = lab.Provenance(
     names_checked=True,
     notes=(),
     asked=0,
+    classes=0,
+    audited=0,
     started=datetime.datetime(2026, 1, 2, tzinfo=datetime.UTC),
     seconds=0.0,
     policy_version="",

@@ -18,7 +18,7 @@ from small_policies import users
 
 import clerk_cerbos_lab as lab
 from clerk_cerbos_lab import decisions as module
-from clerk_cerbos_lab.decisions import EveryCell
+from clerk_cerbos_lab.cells import EveryCell
 
 CUBE = np.random.default_rng(3).random((3, 2, 5, 2)) < 0.5
 AXES: dict[str, Any] = {"amount": [10, 2, 30, 4, 50], "region": ["south", "west"]}

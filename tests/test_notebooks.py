@@ -18,7 +18,7 @@ def cells(path: Path, kind: str) -> list[dict[str, Any]]:
 
 
 def test_there_are_four_notebooks() -> None:
-    names = ["00_tour", "01_users_to_principals", "02_founding_question", "03_sweeps"]
+    names = ["00_tour", "01_users_to_principals", "02_founding_question", "03_sweeps", "04_exact_thresholds"]
     assert [path.stem for path in NOTEBOOKS] == names
 
 

@@ -162,7 +162,7 @@ PEOPLE = users(3)
 
 
 def ask(pdp: lab.PDP) -> lab.Decisions:
-    return lab.sweep(pdp, PEOPLE, "thing", amount=GRID)
+    return lab.sweep(pdp, PEOPLE, "thing", amount=GRID, method="every-cell")
 
 
 def at_answer(patch: pytest.MonkeyPatch, *hooks: tuple[int, Callable[[], object]]) -> None:

@@ -107,7 +107,10 @@ def test_each_limit_is_inclusive_to_the_cent(pdp: lab.PDP) -> None:
         "manager of the south up to 25,000": 25_000,
         "finance": 50_000,
     }
-    assert set(allowed["lower"]) == {0.01}
+    assert set(allowed["lower"]) == {0}
+    assert not allowed["lower_closed"].any()
+    assert allowed["upper_closed"].all()
+    assert allowed["exact"].all()
 
 
 def test_nobody_approves_an_own_expense(pdp: lab.PDP) -> None:

@@ -102,12 +102,15 @@ def test_a_token_is_used_and_never_stored(small: lab.PDP, token: Any) -> None:
 def test_it_says_where_its_decisions_come_from(small: lab.PDP) -> None:
     before = datetime.datetime.now(datetime.UTC)
     told = ask(small, amount=range(600)).provenance
-    assert (told.asked, told.method, told.evaluation, told.names_checked) == (
-        600,
-        "every-cell",
-        "lenient",
-        True,
-    )
+    assert (told.asked, told.classes, told.audited, told.method) == (
+        3,
+        1,
+        256,
+        "auto",
+    )  # below, at and above 100
+    assert (told.evaluation, told.names_checked) == ("lenient", True)
+    every = ask(small, amount=range(600), method="every-cell").provenance
+    assert (every.asked, every.classes, every.audited, every.method) == (600, 1, 0, "every-cell")
     assert (told.pdp_version, told.engine, told.policy_digest) == (small.version, small.engine, small.digest)
     assert (told.mapping, told.aux_data) == (None, False)
     assert before <= told.started <= datetime.datetime.now(datetime.UTC)
@@ -138,7 +141,9 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"attr": {"": 1}}, "an attribute's name must be a non-empty string"),
     ({"attr": {1: 1}}, "an attribute's name must be a non-empty string"),
     ({"attr": {"amount": 1}, "amount": 2}, "given twice, as a keyword and in attr=: .'amount'"),
-    ({"audit": 5}, "'audit' is no option yet"),
+    ({"audit": -1}, "audit is a number of cells, 0 or more, or 'all', not -1"),
+    ({"audit": True}, "audit is a number of cells"),
+    ({"executor": 5}, "executor= needs an executor with a submit method, not a int"),
     ({"resource_id": ""}, "resource_id must be a non-empty string"),
     ({"resource_id": ["a", 1]}, "resource_id must be a non-empty string"),
     ({"amount": datetime.date(2026, 1, 1)}, r"attribute 'amount': a date can't be sent.*\.isoformat\(\)"),
@@ -237,7 +242,7 @@ def test_an_interrupt_between_two_answers_leaves_no_request_running(
     with monkeypatch.context() as patch:
         patch.setattr(sweeps, "progress", progress)
         with pytest.raises(KeyboardInterrupt):
-            ask(small, amount=GRID)
+            ask(small, amount=GRID, method="every-cell")
     assert_usable_and_idle(small, sent)
 
 
@@ -260,7 +265,7 @@ def test_a_ctrl_c_at_any_moment_ends_the_sweep_and_leaves_the_pdp_usable(small: 
         timer = threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGINT))
         timer.start()
         with pytest.raises(KeyboardInterrupt):
-            ask(small, amount=grid)
+            ask(small, amount=grid, method="every-cell")
         timer.join()
         assert ask(small, amount=[100, 101]).counts() == {"ALLOW": 1, "DENY": 1}
 
@@ -276,7 +281,7 @@ def test_an_answer_that_is_not_whole_is_an_error(small: lab.PDP, monkeypatch: py
         with monkeypatch.context() as patch:
             patch.setattr(messages, "effects", cutting)
             with pytest.raises(lab.PDPError, match="no decision of this request is used"):
-                ask(small, amount=[1, 2, 3])
+                ask(small, amount=[1, 2, 3], method="every-cell")
 
     cut(lambda response: response.results.pop())
     cut(lambda response: response.results[1].actions.clear())

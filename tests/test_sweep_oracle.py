@@ -4,7 +4,7 @@ import itertools
 import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -114,7 +114,10 @@ def assert_as_asked_one_at_a_time(pdp: lab.PDP, decisions: lab.Decisions, people
             assert client.is_allowed(action, principals[own], what) is wanted, (person, action, attr)
 
 
-def test_a_sweep_equals_one_question_at_a_time_on_every_cell_and_type(everything: lab.PDP) -> None:
+@pytest.mark.parametrize("method", ["auto", "every-cell"])
+def test_a_sweep_equals_one_question_at_a_time_on_every_cell_and_type(
+    everything: lab.PDP, method: Literal["auto", "every-cell"]
+) -> None:
     decisions = lab.sweep(
         everything,
         PEOPLE,
@@ -124,6 +127,7 @@ def test_a_sweep_equals_one_question_at_a_time_on_every_cell_and_type(everything
         amount=AMOUNTS,
         fixed=FIXED,
         resource_id=["thing 1", "thing 2"],
+        method=method,
     )
     assert decisions.shape == (4, 5, len(KINDS), 5, 2)
     assert len(decisions) >= 5_000
@@ -134,7 +138,9 @@ def test_a_sweep_equals_one_question_at_a_time_on_every_cell_and_type(everything
 
 def test_more_combinations_than_a_request_holds_keep_their_order(everything: lab.PDP) -> None:
     amounts = [float(n) for n in np.random.default_rng(7).permutation(1_201)]
-    decisions = lab.sweep(everything, users(3), "thing", actions=["order"], value=600, amount=amounts)
+    decisions = lab.sweep(
+        everything, users(3), "thing", actions=["order"], value=600, amount=amounts, method="every-cell"
+    )
     assert decisions.values("amount") == tuple(amounts)
     expected = np.array([amount >= 600 for amount in amounts])
     assert np.array_equal(decisions.allowed(), np.broadcast_to(expected, (3, 1, 1_201)))

@@ -133,14 +133,14 @@ def test_an_axis_that_is_no_line_of_numbers_is_refused() -> None:
 
 
 def test_thresholds_of_real_answers_name_each_limit(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """A band, a lower limit, an exclusive limit and a personal one."""
+    """A band, a lower limit, an exclusive limit and a personal one, as far as the grid of a sweep tells."""
     policy = resource_policy(
         rule("R.attr.amount >= 10 && R.attr.amount < 20 || R.attr.amount > 30", actions=["band"]),
         rule("R.attr.amount <= P.attr.limit", actions=["own"]),
     )
     people = users(3).assign(limit=[15, 25, lab.MISSING])
     with lab.PDP(write(tmp_path_factory.mktemp("bands"), thing=policy)) as pdp:
-        swept = lab.sweep(pdp, people, "thing", amount=lab.amounts(0, 40, step=5))
+        swept = lab.sweep(pdp, people, "thing", amount=lab.amounts(0, 40, step=5), method="every-cell")
     found = swept.thresholds("amount")
     allowed = found[found["effect"] == "ALLOW"]
     band = allowed[(allowed["action"] == "band") & (allowed["principal"] == "u0")]
