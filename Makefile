@@ -11,7 +11,7 @@ help:
 	@echo "make report   run every notebook on the sample data and write site/index.html"
 	@echo "make test     run all tests: unit, property, policies, notebooks"
 	@echo "make lab      open JupyterLab at the tour"
-	@echo "make bench    measure, compare in one run, write benchmarks/results.md"
+	@echo "make bench    measure, compare in one run, write benchmarks/"
 	@echo "make lint     ruff and mypy"
 
 set-up:
@@ -29,6 +29,7 @@ lab: set-up
 
 bench: set-up
 	@$(BIN)/python benchmarks/run.py
+	@$(BIN)/python benchmarks/sweeps.py
 
 lint: set-up
 	@$(BIN)/ruff check .
