@@ -5,11 +5,12 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 
-.PHONY: help report test lab bench lint lock notebooks picture set-up clean
+.PHONY: help report test long lab bench lint lock notebooks picture set-up clean
 
 help:
 	@echo "make report   run every notebook on the sample data and write site/index.html"
 	@echo "make test     run all tests: unit, property, policies, notebooks"
+	@echo "make long     sweep 2,000 generated policies by both methods: ten minutes"
 	@echo "make lab      open JupyterLab at the tour"
 	@echo "make bench    measure, compare in one run, write benchmarks/"
 	@echo "make lint     ruff and mypy"
@@ -23,6 +24,9 @@ report: set-up
 
 test: set-up
 	@$(BIN)/python -m pytest
+
+long: set-up
+	@LAB_POLICIES=2000 $(BIN)/python -m pytest tests/test_auto.py -k generated
 
 lab: set-up
 	@$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) notebooks/00_tour.ipynb

@@ -19,6 +19,7 @@ from clerk_cerbos_lab.cel import Literal
 from clerk_cerbos_lab.cells import Block, ClassCells
 from clerk_cerbos_lab.classes import Classes, classes_of, each_alone, values_by_name
 from clerk_cerbos_lab.errors import PDPError
+from clerk_cerbos_lab.plans import planned_values
 from clerk_cerbos_lab.points import Candidates, Line, Points
 from clerk_cerbos_lab.questions import Part, Question
 from clerk_cerbos_lab.scratch import computed_values
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from clerk_cerbos_lab.analysis import Comparison
     from clerk_cerbos_lab.decisions import Axis
     from clerk_cerbos_lab.pdp import PDP
+    from clerk_cerbos_lab.plans import Planned
     from clerk_cerbos_lab.principals import People, Principal
     from clerk_cerbos_lab.snapshots import Snapshot
 
@@ -99,7 +101,8 @@ def plan(pdp: PDP, people: People, question: Question, snapshot: Snapshot | None
     if why:
         return _each(people, question, why)
     classes = classes_of(people, analysis, question)
-    return _Planner(people, question, analysis, classes, documents, snapshot).plan()
+    planner = _Planner(people, question, analysis, classes, documents, snapshot)
+    return planner.plan(lambda: planned_values(pdp, planner.people, question))
 
 
 def _each(people: People, question: Question, why: str) -> Plan:
@@ -153,14 +156,16 @@ class _Planner:
         self._question = question
         self._analysis = analysis
         self._classes = classes
-        self._rows = [people[int(row)] for row in classes.first]
+        self.people = [people[int(row)] for row in classes.first]
         self._documents = documents
         self._snapshot = snapshot
         self._sent = values_by_name(question)
         self._reasons: dict[str, list[str]] = {}
         self._read = analysis.principal_attributes
 
-    def plan(self) -> Plan:
+    def plan(self, planned: Callable[[], Planned]) -> Plan:
+        """Cut the axes; ``planned`` gives what Cerbos's own plans compare attributes with, by class."""
+        self._planned = planned
         lines = self._lines()
         found = self._candidates(lines)
         lines = {name: line for name, line in lines.items() if name not in self._reasons}
@@ -182,7 +187,7 @@ class _Planner:
         notes = tuple(self._notes(lines, unread))
         return Plan(
             self._classes,
-            self._rows,
+            self.people,
             candidates,
             points,
             notes,
@@ -220,7 +225,7 @@ class _Planner:
 
     def _candidates(self, lines: Mapping[str, Line]) -> dict[str, list[Candidates]]:
         """For each line and class, what it is compared with."""
-        rows = self._rows
+        rows = self.people
         found: dict[str, list[list[object]]] = {name: [[] for _ in rows] for name in lines}
         open_ends: dict[str, list[Comparison]] = {}
         for name, line in lines.items():
@@ -235,18 +240,29 @@ class _Planner:
                 for own, person in zip(found[name], rows, strict=True):
                     own.extend(self._numbers(person))
         self._compute(open_ends, found)
+        self._add_planned(found)
         return {name: _candidates_of(each_class) for name, each_class in found.items()}
+
+    def _add_planned(self, found: Mapping[str, list[list[object]]]) -> None:
+        """Add, for every class, what a plan compares an axis with and the text of its policies does not."""
+        for number, told in self._planned().items() if found else ():
+            for name, each_class in found.items():
+                own = cut.candidates_from(each_class[number])
+                planned = cut.candidates_from(told.get(name, ()))
+                new = [*(set(planned.numbers) - set(own.numbers)), *(set(planned.texts) - set(own.texts))]
+                for values in each_class if new else ():
+                    values.extend(new)
 
     def _values(self, comparison: Comparison) -> list[list[object]] | None:
         """For each class, what the other side can be; None when only the PDP can compute it."""
-        some = self._rows[:1] if self._only_of_resource(comparison) else self._rows
+        some = self.people[:1] if self._only_of_resource(comparison) else self.people
         each: list[list[object]] = []
         for person in some:
             values = cut.value_of(comparison, person, self._sent, self._question.kind)
             if not isinstance(values, list):
                 return None
             each.append(values)
-        return each * len(self._rows) if len(some) < len(self._rows) else each
+        return each * len(self.people) if len(some) < len(self.people) else each
 
     def _numbers(self, person: Principal) -> list[object]:
         """The numbers among the attributes that are read: candidates too, whatever they are compared with."""
@@ -271,7 +287,7 @@ class _Planner:
         every = [comparison for comparisons in open_ends.values() for comparison in comparisons]
         told = (
             computed_values(
-                self._snapshot, every, self._documents, self._rows, self._sent, self._question.aux_data
+                self._snapshot, every, self._documents, self.people, self._sent, self._question.aux_data
             )
             if self._snapshot
             else None

@@ -1,7 +1,8 @@
 """Exact thresholds: the amounts at which an effect flips, whatever grid was swept.
 
-The candidates of a class (see ``points``) cut the whole line of numbers. Each candidate is asked, and
-one number of each gap; where the effect flips at a candidate, the doubles and the cents beside it too.
+The candidates of a class (see ``points``) cut the whole line of numbers into the candidates themselves
+and the gaps between them. What the sweep did not ask of these is asked: each candidate, a number of each
+gap, and the ends of the line; then, where the effect flips at a candidate, the doubles and cents beside it.
 """
 
 from __future__ import annotations
@@ -56,11 +57,6 @@ class _Cut:
     lower_closed: npt.NDArray[np.bool_]
     upper: npt.NDArray[np.float64]
     upper_closed: npt.NDArray[np.bool_]
-
-    @property
-    def first(self) -> npt.NDArray[np.intp]:
-        """For each segment, the first number asked in it."""
-        return np.searchsorted(self.segment, np.arange(len(self.lower)))
 
     def segments_of(self, numbers: npt.NDArray[np.float64]) -> npt.NDArray[np.intp]:
         """The segments that numbers lie in."""
@@ -179,9 +175,9 @@ class _Lines:
         known: list[npt.NDArray[np.intp]] = []  # the points of the sweep that `values` are
         for at, (own, of_axis) in enumerate(zip(points, exact.question.axes, strict=True)):
             if at == place:
-                values.append(self.cut.asked)
                 numbers = np.array([of_axis.values[i] for i in own.asked], dtype=np.float64)
-                self._swept = self.cut.segments_of(numbers)
+                swept = self.cut.segments_of(numbers)
+                values.append(self._needed(swept))
                 known.append(np.arange(len(own.asked)))
                 continue
             used, codes = np.unique(own.of[index[at + 2]], return_inverse=True)
@@ -190,23 +186,34 @@ class _Lines:
             self.codes.append(codes.astype(np.intp))
         self.values = tuple(values)
         self.key = (
+            tuple(self._need.tolist()),
             id(self.cut),
             tuple(tuple(map(int, own)) for own in known),
             id(cells.blocks[cells.block[number]]),
         )
         block = cells.blocks[int(cells.block[number])]
         held = block.effect[cells.row[number]][np.ix_(index[1], *known)]
-        self._held = np.moveaxis(held, place + 1, -1)
+        held = np.moveaxis(held, place + 1, -1)
+        self.effect = np.zeros((*held.shape[:-1], len(self.cut.lower)), dtype=np.bool_)
+        self.effect[..., swept] = held  # [action, *others, segment]
         self._name = axis
+
+    def _needed(self, swept: npt.NDArray[np.intp]) -> list[float]:
+        """The numbers to ask: the ends of the line, and those of segments that the sweep did not meet."""
+        unknown = np.setdiff1d(np.arange(len(self.cut.lower)), swept)
+        need = np.isin(self.cut.segment, unknown)
+        need[[0, -1]] = True
+        self._need = np.flatnonzero(need)
+        self._new = np.isin(self.cut.segment[self._need], unknown)
+        return [self.cut.asked[i] for i in self._need]
 
     def take(self, answer: npt.NDArray[np.bool_]) -> None:
         """Take the answers, ``allowed[action, *axes]``."""
         asked = np.moveaxis(answer, self.place + 1, -1)
-        self.effect = asked[..., self.cut.first]  # [action, *others, segment]
-        if not np.array_equal(self.effect[..., self.cut.segment], asked):
-            self._disagree("two numbers of one gap")
-        if not np.array_equal(self.effect[..., self._swept], self._held):
-            self._disagree("the sweep and what is asked now")
+        segments = self.cut.segment[self._need]
+        self.effect[..., segments[self._new]] = asked[..., self._new]
+        if not np.array_equal(self.effect[..., segments], asked):
+            self._disagree("two numbers between which no policy can tell a difference")
 
     def beside(self) -> bool:
         """Find what lies beside each boundary and was not asked yet; whether there is anything."""
@@ -217,13 +224,19 @@ class _Lines:
         columns: list[npt.NDArray[np.intp]] = []
         numbers: list[npt.NDArray[np.float64]] = []
         boundary = self.cut.candidates[pairs[:, -1]]
-        for beside in (np.nextafter(boundary, -np.inf), boundary - CENT, boundary + CENT):
+        besides = (
+            np.nextafter(boundary, -np.inf),
+            np.nextafter(boundary, np.inf),
+            boundary - CENT,
+            boundary + CENT,
+        )
+        for beside in besides:
             columns.append(pairs[:, :-1])
             numbers.append(beside)
         self._combinations = np.concatenate(columns) if columns else np.zeros((0, 0), dtype=np.intp)
         self._numbers = np.concatenate(numbers)
         near = self.cut.segments_of(self._numbers)
-        edge = np.tile(pairs[:, -1], 3)
+        edge = np.tile(pairs[:, -1], len(besides))
         inside = self._within(near, edge)
         self._combinations, self._numbers = self._combinations[inside], self._numbers[inside]
         return len(self._numbers) > 0

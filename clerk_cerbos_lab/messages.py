@@ -96,6 +96,30 @@ def principal_message(principal: Principal, *, policy_version: str, scope: str) 
     )
 
 
+def plan_request(
+    principal: engine_pb2.Principal,
+    action: str,
+    attributes: Mapping[str, object],
+    *,
+    kind: str,
+    policy_version: str,
+    scope: str,
+    aux_data: request_pb2.AuxData | None,
+) -> request_pb2.PlanResourcesRequest:
+    """A request for what is left of the conditions when these attributes are known."""
+    return request_pb2.PlanResourcesRequest(
+        action=action,
+        principal=principal,
+        resource=engine_pb2.PlanResourcesInput.Resource(
+            kind=kind,
+            policy_version=policy_version,
+            scope=scope,
+            attr={name: to_value(value) for name, value in attributes.items()},
+        ),
+        aux_data=aux_data,
+    )
+
+
 class Entries:
     """Up to a batch of resources that each principal in turn is asked about.
 
@@ -116,25 +140,27 @@ class Entries:
         self.messages: list[Entry] = []
         self._own: list[tuple[struct_pb2.Value, object]] = []
         self._other = other
+        known: dict[int, tuple[struct_pb2.Value, bool]] = {}  # a value is turned into a message once
+        blank = Entry(
+            actions=actions,
+            resource=engine_pb2.Resource(kind=kind, policy_version=policy_version, scope=scope),
+        )
         for resource_id, attributes in resources:
-            entry = Entry(
-                actions=actions,
-                resource=engine_pb2.Resource(
-                    kind=kind,
-                    id=resource_id,
-                    policy_version=policy_version,
-                    scope=scope,
-                    attr={
-                        name: to_value(resolve(value, own="", other=other))
-                        for name, value in attributes.items()
-                        if value is not MISSING
-                    },
-                ),
-            )
-            self.messages.append(entry)
+            entry = Entry()
+            entry.CopyFrom(blank)
+            entry.resource.id = resource_id
+            attr = entry.resource.attr
             for name, value in attributes.items():
-                if uses_self(value):
-                    self._own.append((entry.resource.attr[name], value))
+                if value is MISSING:
+                    continue
+                held = known.get(id(value))
+                if held is None:
+                    wire = to_value(resolve(value, own="", other=other))
+                    held = known[id(value)] = (wire, uses_self(value))
+                attr[name].CopyFrom(held[0])
+                if held[1]:
+                    self._own.append((attr[name], value))
+            self.messages.append(entry)
 
     def for_principal(self, own: str) -> list[Entry]:
         """The entries with ``SELF`` standing for this id; valid until the next call."""

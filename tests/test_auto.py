@@ -13,7 +13,7 @@ import pytest
 from small_policies import resource_policy, rule, up_to, users, write
 
 import clerk_cerbos_lab as lab
-from clerk_cerbos_lab import auto, questions
+from clerk_cerbos_lab import auto, points, questions
 from clerk_cerbos_lab.points import Line
 
 POLICIES = int(os.environ.get("LAB_POLICIES", "160"))
@@ -184,6 +184,13 @@ def test_strict_evaluation_denies_the_same_cells(write: Write) -> None:
         for method in ("auto", "every-cell"):
             swept = lab.sweep(pdp, people, "thing", amount=range(10), method=method)
             assert [swept.sel(principal=f"u{i}").counts()["ALLOW"] for i in range(3)] == [10, 0, 0]
+
+
+def test_a_plan_adds_what_the_text_does_not_show(small: lab.PDP, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(points, "value_of", lambda *_: [])  # as if the text named no number
+    swept = lab.sweep(small, users(3), "thing", amount=range(200), audit=0)
+    assert swept.counts()["ALLOW"] == 303
+    assert swept.provenance.asked == 3
 
 
 # -- what can't be read -----------------------------------------------------------------------
