@@ -187,6 +187,26 @@ def _relevant(
             yield shared.environment(policy, body), list(_of_rules(body.get("definitions", ())))
 
 
+def expressions(policies: Sequence[Mapping[str, Any]]) -> Iterator[tuple[Environment, list[str]]]:
+    """Every condition of every policy, and what it sees; variables too.
+
+    Raises:
+        CelError: for a policy that could not be understood.
+    """
+    shared = _Shared(policies)
+    for policy in policies:
+        for form in ("resourcePolicy", "principalPolicy", "rolePolicy", "derivedRoles"):
+            body = policy.get(form)
+            if body is None:
+                continue
+            rules = [*body.get("rules", ()), *body.get("definitions", ())]
+            rules += [
+                action for rule in rules for action in rule.get("actions", ()) if isinstance(action, dict)
+            ]
+            variables = {**policy.get("variables", {}), **body.get("variables", {}).get("local", {})}
+            yield shared.environment(policy, body), [*_of_rules(rules), *variables.values()]
+
+
 def sanitized(name: str) -> str:
     """A kind or principal as Cerbos keys it: what is no letter, digit or dot reads as ``_``."""
     return re.sub(r"[^\w.]+", "_", name, flags=re.ASCII)

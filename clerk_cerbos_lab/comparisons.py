@@ -1,53 +1,51 @@
 """What types of value the policies compare principal attributes with: a hint for the report.
 
-Reads the policies as text, so that it sees comparisons of two plain operands only (an attribute, a
-constant, a literal) and may miss others. No decision rests on it.
+Sees comparisons whose both sides stand for themselves: an attribute, a constant, a literal, a variable
+that names one of these. It may miss others; no decision rests on it.
 """
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from clerk_cerbos_lab import cel
+from clerk_cerbos_lab.analysis import EQUALITIES, ORDERS, expressions, path_of
+from clerk_cerbos_lab.cel import Call, CelError, Literal
 from clerk_cerbos_lab.users import json_type
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
-_NAME: Final = r"""(?:\.(\w+)|\[\s*["'](\w+)["']\s*\])"""
-_OPERAND: Final = (
-    r"""((?:P|R|request\.(?:principal|resource))\.attr(?:\.\w+|\[\s*["']\w+["']\s*\])(?![\w.(\[])"""
-    r"""|(?:C|constants)\.\w+|"[^"\n]*"|'[^'\n]*'|-?\d+(?:\.\d+)?|true\b|false\b)"""
-)
-_COMPARISON: Final = re.compile(
-    rf"(?<![\w.+*/%-]){_OPERAND}\s*(?:[<>]=?|[!=]=)\s*(?={_OPERAND}(?!\s*[\w.+*/%-]))"
-)
-_ATTRIBUTE: Final = re.compile(rf"(P|R|request\.principal|request\.resource)\.attr{_NAME}$")
+    from clerk_cerbos_lab.analysis import Environment, Path
+    from clerk_cerbos_lab.cel import Node
+
+Side: TypeAlias = "tuple[str, str] | str | None"
+"""An attribute (``("P", name)`` or ``("R", name)``), a type in words, or neither."""
+
+_ATTRIBUTE_PATH: Final = 3  # P, attr, name
 
 
-def compared_types(texts: Iterable[str], constants: Mapping[str, Any]) -> dict[str, str]:
+def compared_types(policies: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """For principal attributes, the JSON type that the policies compare them with.
 
     A comparison passes its type on: where ``R.attr.amount <= 5000`` and ``P.attr.limit >=
     R.attr.amount``, the limit is compared with a number.
 
     Args:
-        texts: the policy files.
-        constants: the constants by name.
+        policies: as dicts in the form of Cerbos's policy files.
 
     Returns:
         Attribute name to type in words, such as ``{"limit": "a number"}``; an attribute that is
         compared with several types, or with none that is known, is not in it.
     """
-    types: dict[str, set[str]] = {}
-    pairs: list[tuple[str, str]] = []
-    for left, right in _comparisons(texts):
-        ends = [(_attribute(side), _type(side, constants)) for side in (left, right)]
-        for (attribute, _), (_, known) in (ends, ends[::-1]):
-            if attribute and known:
-                types.setdefault(attribute, set()).add(known)
-        if ends[0][0] and ends[1][0]:
-            pairs.append((ends[0][0], ends[1][0]))
+    types: dict[tuple[str, str], set[str]] = {}
+    pairs: list[tuple[tuple[str, str], tuple[str, str]]] = []
+    for left, right in _comparisons(policies):
+        for one, other in ((left, right), (right, left)):
+            if isinstance(one, tuple) and isinstance(other, str):
+                types.setdefault(one, set()).add(other)
+        if isinstance(left, tuple) and isinstance(right, tuple):
+            pairs.append((left, right))
     changed = True
     while changed:
         changed = False
@@ -58,36 +56,38 @@ def compared_types(texts: Iterable[str], constants: Mapping[str, Any]) -> dict[s
                     types[name] = set(both)
                     changed = True
     return {
-        name.removeprefix("P."): next(iter(known))
-        for name, known in types.items()
-        if name.startswith("P.") and len(known) == 1
+        name: next(iter(known)) for (whose, name), known in types.items() if whose == "P" and len(known) == 1
     }
 
 
-def _comparisons(texts: Iterable[str]) -> Iterator[tuple[str, str]]:
-    for text in texts:
-        for line in text.splitlines():
-            if not line.lstrip().startswith("#"):
-                yield from ((found[1], found[2]) for found in _COMPARISON.finditer(line))
+def _comparisons(policies: Sequence[Mapping[str, Any]]) -> Iterator[tuple[Side, Side]]:
+    try:
+        for environment, texts in expressions(policies):
+            for text in texts:
+                for node in cel.walk(cel.parse(text)):
+                    if isinstance(node, Call) and node.function in EQUALITIES | ORDERS:
+                        left, right = (_side(side, environment) for side in node.arguments)
+                        yield left, right
+    except CelError:  # the rest is not read: a hint less
+        return
 
 
-def _attribute(operand: str) -> str | None:
-    """``P.name`` or ``R.name``, or None for any other operand."""
-    found = _ATTRIBUTE.match(operand)
-    if not found:
+def _side(node: Node, environment: Environment) -> Side:
+    if isinstance(node, Literal):
+        return json_type(node.value)
+    path = path_of(node, environment, {})
+    if path is None:
         return None
-    whose = "P" if found[1] in {"P", "request.principal"} else "R"
-    return f"{whose}.{found[2] or found[3]}"
+    if path[0] == "C":
+        return _of_constant(path, environment)
+    whole = len(path) == _ATTRIBUTE_PATH and path[0] in {"P", "R"} and path[1] == "attr"
+    return (path[0], path[2]) if whole else None
 
 
-def _type(operand: str, constants: Mapping[str, Any]) -> str | None:
-    if operand[0] in "\"'":
-        return "a string"
-    if operand in {"true", "false"}:
-        return "a boolean"
-    if operand[0] in "-0123456789":
-        return "a number"
-    head, _, name = operand.partition(".")
-    if head in {"C", "constants"} and name in constants:
-        return json_type(constants[name])
-    return None
+def _of_constant(path: Path, environment: Environment) -> str | None:
+    value: object = dict(environment.constants)
+    for step in path[1:]:
+        if not isinstance(value, dict) or step not in value:
+            return None
+        value = value[step]
+    return json_type(value)

@@ -375,12 +375,14 @@ class PDP:
 
         Returns:
             Attribute name to JSON type in words (``{"approval_limit": "a number"}``); empty for a PDP
-            at an address.
+            at an address that does not tell its policies.
         """
-        if self._folder is None:
+        try:
+            return compared_types(self.documents())
+        except PDPError:
+            if self._folder is not None:
+                raise
             return {}
-        constants = {name: v for held in self.policies["constants"] for name, v in held.items()}
-        return compared_types(policies.texts(self._folder), constants)
 
     def _own_defaults(self) -> bool:
         """Whether the configuration changes which policy version a request means."""

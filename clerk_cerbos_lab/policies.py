@@ -63,11 +63,6 @@ def signature(folder: Path) -> Signature:
     return tuple(rows)
 
 
-def texts(folder: Path) -> list[str]:
-    """The policy files as text."""
-    return [path.read_text(encoding="utf-8", errors="replace") for path in _files(folder)]
-
-
 def contents(folder: Path) -> dict[str, bytes]:
     """The policy files: path inside the folder to content."""
     found = {}

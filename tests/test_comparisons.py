@@ -21,18 +21,27 @@ Write = Callable[..., Path]
         ("'a' == request.principal.attr['dep']", {"dep": "a string"}),
         ("P.attr.on == true", {"on": "a boolean"}),
         ("P.attr.limit >= C.most", {"limit": "a number"}),
-        ("P.attr.a == R.attr.b && R.attr.b == R.attr.c\nR.attr.c != 'x'", {"a": "a string"}),
+        ("P.attr.a == R.attr.b && R.attr.b == R.attr.c || R.attr.c != 'x'", {"a": "a string"}),
+        ("V.limit < 3", {"limit": "a number"}),
+        ("P.attr.limit == C.by.region", {"limit": "a string"}),
         ("P.attr.m == 1 || P.attr.m == 'x'", {}),
         ("P.attr.m == P.attr.n", {}),
         ("P.attr.map.key == 3", {}),
         ("P.attr.text.size() > 3", {}),
         ("size(P.attr.text) > 3", {}),
         ("P.attr.limit >= C.unknown", {}),
-        ("# P.attr.limit >= 3", {}),
+        ("P.attr.limit * 2.0 >= 3.0", {}),
+        ("P.attr.?limit == 3", {}),
     ],
 )
 def test_a_comparison_gives_an_attribute_its_type(text: str, types: dict[str, str]) -> None:
-    assert compared_types([text], {"most": 5}) == types
+    body = {
+        "resource": "thing",
+        "constants": {"local": {"most": 5.0, "by": {"region": "x"}}},
+        "variables": {"local": {"limit": "P.attr.limit"}},
+        "rules": [{"condition": {"match": {"any": {"of": [{"expr": text}]}}}}],
+    }
+    assert compared_types([{"resourcePolicy": body}]) == types
 
 
 def test_a_mistyped_value_is_told_even_where_everybody_has_it(tmp_path: Path) -> None:
