@@ -14,14 +14,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import grpc
 import numpy as np
-import pandas as pd
 from cerbos.request.v1 import request_pb2
-from cerbos.response.v1 import response_pb2
 from cerbos.sdk.grpc.client import CerbosClient
 from cerbos.svc.v1 import svc_pb2_grpc
 from pydantic import SecretStr
 
-from clerk_cerbos_lab import messages, policies, process
+from clerk_cerbos_lab import messages, policies, process, told
 from clerk_cerbos_lab.comparisons import compared_types
 from clerk_cerbos_lab.errors import InputError, LabWarning, PDPError, PolicyError, did_you_mean
 from clerk_cerbos_lab.principals import Principal, one_principal
@@ -34,6 +32,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     import numpy.typing as npt
+    import pandas as pd
     from cerbos.engine.v1 import engine_pb2
 
 IN_FLIGHT: Final = 4
@@ -252,8 +251,7 @@ class PDP:
         with self.asking():
             if self._folder is None or self._told is None or self._told[0] != self._digest:
                 answer = self._ask_admin("InspectPolicies", request_pb2.InspectPoliciesRequest())
-                rows = [_policy_row(name, answer.results[name]) for name in sorted(answer.results)]
-                self._told = (self._digest, pd.DataFrame(rows, columns=_POLICY_COLUMNS))
+                self._told = (self._digest, told.frame(answer))
             return self._told[1].copy()
 
     def documents(self) -> tuple[dict[str, Any], ...]:
@@ -296,33 +294,13 @@ class PDP:
             if self._folder or self._admin is not None:  # asked to look, and could not
                 raise
             return None
-        about = known[known["type"] == "resource"]
-        of_kind = about[about["name"] == _sanitized(kind)]
-        elsewhere = self._actions_elsewhere()
-        if of_kind.empty and elsewhere:  # what these are about, InspectPolicies does not tell
-            return elsewhere
-        if of_kind.empty:
-            msg = f"no policy is about the resource kind '{kind}'{did_you_mean(kind, set(about['name']))}"
-            raise InputError(msg)
-        version = policy_version or "default"
-        if not self._own_defaults():
-            of_version = of_kind[of_kind["version"] == version]
-            if of_version.empty:
-                versions = set(of_kind["version"])
-                msg = f"'{kind}' has no policy version '{version}'{did_you_mean(version, versions)}"
-                raise InputError(msg)
-            of_kind = of_version
-        scopes = set(of_kind["scope"])
-        if scope and scope not in scopes and not self._looks_above(scope, scopes):
-            msg = f"'{kind}' has no policy in the scope '{scope}'{did_you_mean(scope, scopes - {''})}"
-            raise InputError(msg)
-        return tuple(sorted({action for row in of_kind["actions"] for action in row}))
-
-    def _actions_elsewhere(self) -> tuple[str, ...]:
-        """The actions that principal and role policies name, of whatever kind."""
-        known = self.policies
-        rows = known.loc[known["type"].isin(["principal", "role"]), "actions"]
-        return tuple(sorted({action for row in rows for action in row}))
+        return told.actions_of(
+            known,
+            kind,
+            version=None if self._own_defaults() else policy_version or "default",
+            scope=scope,
+            looks_above=self._looks_above,
+        )
 
     def check_action(self, action: str, kind: str, known: Sequence[str]) -> None:
         """Refuse an action that no policy names: Cerbos would answer a plain DENY.
@@ -335,7 +313,7 @@ class PDP:
         Raises:
             InputError: names the nearest.
         """
-        patterns = (*known, *self._actions_elsewhere())
+        patterns = (*known, *told.actions_elsewhere(self.policies))
         if not any(policies.covers(pattern, action) for pattern in patterns):
             msg = f"no action '{action}' in the policies of '{kind}'{did_you_mean(action, known)}"
             raise InputError(msg)
@@ -353,12 +331,8 @@ class PDP:
             PDPError: when the PDP does not tell its policies.
         """
         known = self.policies
-        of_kind = known[(known["type"] == "resource") & (known["name"] == _sanitized(kind))]
-        everywhere, own = (
-            frozenset(name for names in some["resource_attributes"] for name in names)
-            for some in (known, of_kind)
-        )
-        return everywhere, own
+        everywhere = told.attributes(known, "resource_attributes")
+        return everywhere, told.attributes(told.of_kind(known, kind), "resource_attributes")
 
     def principal_attributes(self, kind: str) -> frozenset[str]:
         """The principal attributes that the resource policies of a kind read, derived roles left out.
@@ -366,9 +340,7 @@ class PDP:
         Raises:
             PDPError: when the PDP does not tell its policies.
         """
-        known = self.policies
-        of_kind = known[(known["type"] == "resource") & (known["name"] == _sanitized(kind))]
-        return frozenset(name for names in of_kind["principal_attributes"] for name in names)
+        return told.attributes(told.of_kind(self.policies, kind), "principal_attributes")
 
     def compared_types(self) -> dict[str, str]:
         """What type the policies compare principal attributes with, as far as their text tells.
@@ -750,56 +722,6 @@ class _Sent:
     request: messages.CheckRequest
     future: Any
     stub: Any
-
-
-_POLICY_COLUMNS: Final = [
-    "policy",
-    "type",
-    "name",
-    "version",
-    "scope",
-    "file",
-    "actions",
-    "derived_roles",
-    "variables",
-    "constants",
-    "principal_attributes",
-    "resource_attributes",
-]
-_VERSIONED: Final = ("resource", "principal", "role")  # the others have no version: my.vips is a name
-_ATTRIBUTE: Final = response_pb2.InspectPoliciesResponse.Attribute
-
-
-def _policy_row(policy: str, result: response_pb2.InspectPoliciesResponse.Result) -> list[object]:
-    kind, _, rest = policy.partition(".")
-    named, _, scope = rest.partition("/")
-    name, _, version = named.rpartition(".v") if kind in _VERSIONED else (named, "", "")
-    attributes = [
-        tuple(sorted(a.name for a in result.attributes if a.kind == wanted))
-        for wanted in (_ATTRIBUTE.KIND_PRINCIPAL_ATTRIBUTE, _ATTRIBUTE.KIND_RESOURCE_ATTRIBUTE)
-    ]
-    return [
-        policy,
-        kind,
-        name,
-        version,
-        scope,
-        result.policy_id,
-        tuple(sorted(result.actions)),
-        tuple(sorted(role.name for role in result.derived_roles)),
-        tuple(sorted(variable.name for variable in result.variables)),
-        {c.name: messages.from_value(c.value) for c in sorted(result.constants, key=_by_name)},
-        *attributes,
-    ]
-
-
-def _sanitized(kind: str) -> str:
-    """A resource kind as InspectPolicies names it: Cerbos keeps ``a:b`` and ``a/b`` as ``a_b``."""
-    return re.sub(r"[^\w.]+", "_", kind, flags=re.ASCII)
-
-
-def _by_name(constant: response_pb2.InspectPoliciesResponse.Constant) -> str:
-    return constant.name
 
 
 def _address(folder: object, address: str | None) -> str | None:
