@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 Path: TypeAlias = tuple[str, ...]
 
-ELEMENT: Final = "[]"
-"""In a path: any element of a list, or any key of a map."""
+ELEMENT: Final = "\0element"
+"""In a path: any element of a list, or any key of a map. No expression can hold this name."""
 
 EQUALITIES: Final = frozenset({"==", "!="})
 ORDERS: Final = frozenset({"<", "<=", ">", ">="})
@@ -39,7 +39,15 @@ _TYPES: Final = {"bool", "bytes", "double", "int", "list", "map", "null_type", "
 _NAMESPACES: Final = {"base64", "google", "lists", "math", "optional", "sets", "strings"}
 _BINDS_AN_ELEMENT: Final = {".all", ".exists", ".exists_one", ".existsOne", ".filter", ".map"}
 _ONLY_LOOKS: Final = {".all", ".exists", ".exists_one", ".existsOne"}
-_BINDS_OTHERWISE: Final = {".sortBy", ".transformList", ".transformMap", ".transformMapEntry", ".optMap"}
+_BINDS_OTHERWISE: Final = {
+    ".optFlatMap",
+    ".optMap",
+    ".sortBy",
+    ".transformList",
+    ".transformMap",
+    ".transformMapEntry",
+}
+_MACRO_PARTS: Final = 3  # what it runs over, a name, an expression
 _LOGIC: Final = {"&&", "||", "!", "?:"}
 _CLOCK: Final = {"now", ".timeSince", "timeSince"}
 
@@ -157,7 +165,7 @@ def analyse(policies: Sequence[Mapping[str, Any]], kind: str) -> Analysis:
 # -- which policies, which expressions --------------------------------------------------------
 
 
-def _relevant(
+def _relevant(  # noqa: C901 - one branch a type of policy
     policies: Sequence[Mapping[str, Any]], kind: str, found: Analysis
 ) -> Iterator[tuple[Environment, list[str]]]:
     shared = _Shared(policies)
@@ -173,11 +181,13 @@ def _relevant(
             found.named.add(body["principal"])
             rules = [rule for rule in body.get("rules", ()) if _may_mean(rule["resource"], kind)]
             actions = [action for rule in rules for action in rule.get("actions", ())]
-            yield shared.environment(policy, body), list(_of_rules(actions))
+            if actions:
+                yield shared.environment(policy, body), list(_of_rules(actions))
         elif "rolePolicy" in policy:
             body = policy["rolePolicy"]
             rules = [rule for rule in body.get("rules", ()) if _may_mean(rule["resource"], kind)]
-            yield shared.environment(policy, body), list(_of_rules(rules))
+            if rules:
+                yield shared.environment(policy, body), list(_of_rules(rules))
         elif not {"derivedRoles", "exportVariables", "exportConstants"} & set(policy):
             msg = f"a policy of an unknown type: {sorted(policy)}"
             raise CelError(msg)
@@ -329,6 +339,7 @@ class _Reader:
     def __init__(self, found: Analysis, environment: Environment) -> None:
         self._found = found
         self._environment = environment
+        self._of_variables: dict[str, tuple[frozenset[str], bool]] = {}
 
     def read(self, text: str) -> None:
         self.look(cel.parse(text), {})
@@ -369,6 +380,9 @@ class _Reader:
                 self._presence(node, bound)
             elif node.function in _BINDS_AN_ELEMENT | _BINDS_OTHERWISE:
                 self._macro(node, bound)
+            elif _may_bind(node):
+                msg = f"{self._where(node)} may be a macro that is not known here"
+                raise CelError(msg)
             else:
                 for argument in node.arguments:
                     self.look(argument, bound, within if node.function in _LOGIC else within or node)
@@ -489,7 +503,7 @@ class _Reader:
         inside = path[0] in {"P", "R"} and len(path) > 1 and path[1:] != ("attr",)
         return path[0] == "C" or (inside and path[1:3] != ("attr", ELEMENT))  # else: an attribute's name
 
-    def _reads(  # noqa: PLR0911 - one return a form
+    def _reads(  # noqa: C901, PLR0911 - one return a form
         self, node: Node, bound: Bound
     ) -> tuple[frozenset[str], bool]:
         """The resource attributes that a value depends on, and whether it can't be had in advance."""
@@ -502,7 +516,9 @@ class _Reader:
             return frozenset(), about or path[0] in {"runtime", "V"} or path == ("request",)
         variable = _variable(node, bound)
         if variable is not None:
-            return self._reads(self._environment.variables[variable], {})
+            if variable not in self._of_variables:
+                self._of_variables[variable] = self._reads(self._environment.variables[variable], {})
+            return self._of_variables[variable]
         if isinstance(node, Name):
             return frozenset(), node.name in bound
         if isinstance(node, Field):
@@ -515,7 +531,8 @@ class _Reader:
         parts = list(node.arguments)
         if node.function in _BINDS_AN_ELEMENT and len(parts) > 1 and isinstance(parts[1], Name):
             below, stop = self._reads(parts[0], bound)
-            reads, blocked = reads | below, blocked or stop or len(parts) > 3
+            inside = any(isinstance(part, Name) and part.name in bound for part in cel.walk(parts[0]))
+            reads, blocked = reads | below, blocked or stop or inside or len(parts) > _MACRO_PARTS
             inner.pop(parts[1].name, None)
             free = {name: place for name, place in inner.items() if name != parts[1].name}
             return self._reads_inside(parts[1].name, parts[2:], free, reads, blocked=blocked)
@@ -542,6 +559,12 @@ class _Reader:
             more, stop = self._reads(_without(part, name), bound)
             reads, blocked = reads | more, blocked or stop
         return reads, blocked
+
+
+def _may_bind(node: Call) -> bool:
+    """Whether a method may be a macro with a variable of its own, which could hide another name."""
+    parts = node.arguments
+    return node.function.startswith(".") and len(parts) >= _MACRO_PARTS and isinstance(parts[1], Name)
 
 
 def _without(node: Node, name: str) -> Node:

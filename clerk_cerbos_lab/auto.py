@@ -287,7 +287,13 @@ class _Planner:
         every = [comparison for comparisons in open_ends.values() for comparison in comparisons]
         told = (
             computed_values(
-                self._snapshot, every, self._documents, self.people, self._sent, self._question.aux_data
+                self._snapshot,
+                every,
+                self._documents,
+                self.people,
+                self._sent,
+                self._question.aux_data,
+                cells=math.prod(len(axis.values) for axis in self._question.axes),
             )
             if self._snapshot
             else None

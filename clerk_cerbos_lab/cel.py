@@ -96,6 +96,9 @@ def parse(text: str) -> Node:
     from celpy.celparser import CELParseError, CELParser  # noqa: PLC0415 - 0.2 s that only an analysis needs
     from lark.exceptions import LarkError  # noqa: PLC0415
 
+    if "\0" in text:
+        msg = f"`{_shown(text)}` holds a character that no policy file can hold"
+        raise CelError(msg)
     try:
         tree = CELParser().parse(text)
     except (CELParseError, LarkError, RecursionError):
@@ -133,7 +136,7 @@ def _node(tree: Tree[Token], text: str) -> Node:  # noqa: C901, PLR0911, PLR0912
     if rule == "expr" and len(below) == 3:
         return _call("?:", below, tree, text)
     if rule in {"conditionalor", "conditionaland"} and len(below) == 2:
-        return _call("||" if rule == "conditionalor" else "&&", below, tree, text)
+        return _call("||" if rule == "conditionalor" else "&&", _chain(tree), tree, text)
     if rule in {"relation", "addition", "multiplication"} and len(below) == 2:
         operator, right = below
         function = _RELATIONS[str(operator.data)]
@@ -167,6 +170,16 @@ def _node(tree: Tree[Token], text: str) -> Node:  # noqa: C901, PLR0911, PLR0912
 
 
 _OWN_FORMS: Final = {"list_lit", "map_lit", "ident_arg", "member_object", "dot_ident", "dot_ident_arg"}
+
+
+def _chain(tree: Any) -> list[Any]:
+    """The operands of ``a || b || c``, which the grammar nests to the left; there can be hundreds."""
+    operands = []
+    rule = tree.data
+    while tree.data == rule and len(tree.children) == 2:
+        operands.append(tree.children[1])
+        tree = tree.children[0]
+    return [tree, *reversed(operands)]
 
 
 def _call(function: str, below: list[Any], tree: Tree[Token], text: str) -> Call:

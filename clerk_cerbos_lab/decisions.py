@@ -175,6 +175,13 @@ class Decisions:
         self.fixed = dict(fixed)
         self.provenance = provenance
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What is copied to another process or file: no PDP, and no token of a sweep with ``aux_data``.
+
+        Thresholds of such a copy are exact too, but for those of a sweep with ``aux_data``.
+        """
+        return {**self.__dict__, "_exact": None if self.provenance.aux_data else self._exact}
+
     # -- size and counts ----------------------------------------------------------------------
 
     @property

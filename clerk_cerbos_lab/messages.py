@@ -227,6 +227,23 @@ def outputs(request: CheckRequest, response: CheckResponse) -> list[tuple[str, A
     ]
 
 
+def plan_condition(response: response_pb2.PlanResourcesResponse) -> dict[str, Any]:
+    """The condition of a plan: ``{"value": …}``, ``{"variable": …}`` or ``{"expression": {…}}``."""
+    return _operand(response.filter.condition)
+
+
+def _operand(operand: Any) -> dict[str, Any]:
+    kind = operand.WhichOneof("node")
+    if kind == "value":
+        return {"value": _numbers_kept(operand.value)}
+    if kind == "variable":
+        return {"variable": operand.variable}
+    if kind is None:
+        return {}
+    parts = [_operand(part) for part in operand.expression.operands]
+    return {"expression": {"operator": operand.expression.operator, "operands": parts}}
+
+
 def _numbers_kept(value: struct_pb2.Value) -> Any:
     """A value with each number as the double it is, infinite ones too; None for no value."""
     kind = value.WhichOneof("kind")

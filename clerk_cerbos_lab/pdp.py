@@ -6,11 +6,13 @@ import base64
 import os
 import re
 import threading
+import time
 import warnings
 from collections import deque
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import grpc
 import numpy as np
@@ -26,7 +28,7 @@ from clerk_cerbos_lab.principals import Principal, one_principal
 from clerk_cerbos_lab.values import OTHER, clean
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
     from typing import Self
@@ -38,8 +40,13 @@ if TYPE_CHECKING:
 IN_FLIGHT: Final = 4
 """Requests under way at once: more gained nothing on two cores (see ``make bench``)."""
 
+PLANNING: Final = 0.5
+"""Seconds for all plans of a sweep: they only ever add to what the text of the policies says."""
+
 OTHER_ID: Final = "somebody-else"
 """What ``lab.OTHER`` stands for; a sweep refuses principals of that id."""
+
+T = TypeVar("T")
 
 _POLICIES_AT_ONCE: Final = 100
 _LIMIT = re.compile(r"number of (resources|actions).*exceeds configured limit \((\d+)\)")
@@ -417,52 +424,26 @@ class PDP:
             (answer,) = self.check([batch], [action], messages.aux_data_message(aux_data))
         return bool(answer[0, 0])
 
-    def outputs(
-        self,
-        principal: engine_pb2.Principal,
-        entries: Sequence[messages.Entry],
-        aux_data: request_pb2.AuxData | None = None,
-    ) -> list[tuple[str, Any, str]]:
-        """What the rules that apply put out, from one request.
-
-        Args:
-            principal: who asks.
-            entries: up to 500 resources.
-            aux_data: sent with the request.
-
-        Returns:
-            For each output the name of its rule, its value, and its error (empty when there is none).
-
-        Raises:
-            PDPError: when the PDP refuses, or its answer is not about these resources.
-        """
-        found: list[tuple[str, Any, str]] = []
-        with self.asking():
-            for request in self._requests(principal, entries, aux_data):
-                try:
-                    with process.interrupt_held_back():
-                        response = self._stub.CheckResources(request, timeout=self._timeout)
-                except grpc.RpcError as error:
-                    raise PDPError(self._refusal(error)) from None
-                found.extend(messages.outputs(request, response))
-        return found
-
     def plans(self, requests: Sequence[request_pb2.PlanResourcesRequest]) -> list[dict[str, Any]]:
-        """The filters that PlanResources answers, as dicts; empty for what can't be planned."""
+        """The conditions that PlanResources answers, as dicts; empty for what it can't plan in time."""
         found: list[dict[str, Any]] = []
+        end = time.monotonic() + PLANNING
         with self.asking():
             for start in range(0, len(requests), IN_FLIGHT):
+                left = end - time.monotonic()
+                if left <= 0:
+                    break
                 with process.interrupt_held_back():
                     some = [
-                        self._stub.PlanResources.future(request, timeout=self._timeout)
+                        self._stub.PlanResources.future(request, timeout=left)
                         for request in requests[start : start + IN_FLIGHT]
                     ]
                     for future in some:
                         try:
-                            found.append(messages.plain(future.result().filter))
+                            found.append(messages.plan_condition(future.result()))
                         except grpc.RpcError:  # a lost server too: the check that follows starts it again
                             found.append({})
-        return found
+        return found + [{}] * (len(requests) - len(found))
 
     def check(
         self,
@@ -484,6 +465,31 @@ class PDP:
             PDPError: when the PDP refuses a request, or is lost for good. What was yielded
                 before is right, but not the whole: throw it away.
         """
+        return self._stream(batches, aux_data, partial(_effects, actions), np.concatenate)
+
+    def outputs(
+        self,
+        batches: Iterable[tuple[engine_pb2.Principal, Sequence[messages.Entry]]],
+        aux_data: request_pb2.AuxData | None = None,
+    ) -> Generator[list[tuple[str, Any, str]]]:
+        """What the rules that apply put out, asked as in ``check``.
+
+        Yields:
+            For each batch and output the name of its rule, its value, and its error (empty for none).
+
+        Raises:
+            PDPError: as ``check``.
+        """
+        return self._stream(batches, aux_data, messages.outputs, _joined)
+
+    def _stream(
+        self,
+        batches: Iterable[tuple[engine_pb2.Principal, Sequence[messages.Entry]]],
+        aux_data: request_pb2.AuxData | None,
+        read: Callable[[messages.CheckRequest, messages.CheckResponse], T],
+        join: Callable[[Sequence[T]], T],
+    ) -> Generator[T]:
+        """Ask batches, several requests in flight, and read each answer; a batch's are joined."""
         restarts = _Restarts()
         pending: deque[list[_Sent]] = deque()
         try:
@@ -492,10 +498,10 @@ class PDP:
                 with process.interrupt_held_back():
                     pending.append([self._send(request) for request in requests])
                 if len(pending) >= IN_FLIGHT:
-                    yield self._answer(pending[0], actions, restarts)
+                    yield self._answer(pending[0], read, join, restarts)
                     pending.popleft()
             while pending:
-                yield self._answer(pending[0], actions, restarts)
+                yield self._answer(pending[0], read, join, restarts)
                 pending.popleft()
         finally:  # an error or an interrupt leaves no request running
             with process.interrupt_held_back():
@@ -526,18 +532,28 @@ class PDP:
         return _Sent(request, future, self._stub)
 
     def _answer(
-        self, sent: Sequence[_Sent], actions: Sequence[str], restarts: _Restarts
-    ) -> npt.NDArray[np.bool_]:
-        parts = [self._receive(one, actions, restarts) for one in sent]
-        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+        self,
+        sent: Sequence[_Sent],
+        read: Callable[[messages.CheckRequest, messages.CheckResponse], T],
+        join: Callable[[Sequence[T]], T],
+        restarts: _Restarts,
+    ) -> T:
+        parts = [self._receive(one, read, join, restarts) for one in sent]
+        return parts[0] if len(parts) == 1 else join(parts)
 
-    def _receive(self, sent: _Sent, actions: Sequence[str], restarts: _Restarts) -> npt.NDArray[np.bool_]:
+    def _receive(
+        self,
+        sent: _Sent,
+        read: Callable[[messages.CheckRequest, messages.CheckResponse], T],
+        join: Callable[[Sequence[T]], T],
+        restarts: _Restarts,
+    ) -> T:
         try:
             with process.interrupt_held_back():
                 response = sent.future.result()
         except (grpc.FutureCancelledError, grpc.RpcError) as error:
             if sent.stub is not self._stub:  # it went down with the connection to the PDP that was lost
-                return self._receive(self._send(sent.request), actions, restarts)
+                return self._receive(self._send(sent.request), read, join, restarts)
             if not isinstance(error, grpc.RpcError):
                 msg = f"the connection to the PDP at {self.address} was closed while it was asked"
                 raise PDPError(msg) from None
@@ -547,12 +563,12 @@ class PDP:
                 entries = list(sent.request.resources)
                 aux_data = sent.request.aux_data if sent.request.HasField("aux_data") else None
                 again = self._requests(sent.request.principal, entries, aux_data)
-                return self._answer([self._send(part) for part in again], actions, restarts)
+                return self._answer([self._send(part) for part in again], read, join, restarts)
             if error.code() is grpc.StatusCode.UNAVAILABLE and self._server is not None:
                 self._revive(restarts)
-                return self._receive(self._send(sent.request), actions, restarts)
+                return self._receive(self._send(sent.request), read, join, restarts)
             raise PDPError(self._refusal(error)) from None
-        return messages.effects(sent.request, response, actions)
+        return read(sent.request, response)
 
     def _revive(self, restarts: _Restarts) -> None:
         """Start the server again after it was lost, once an operation."""
@@ -706,6 +722,16 @@ class PDP:
             return f"PDP(Cerbos {self.version} at {self.address})"
         mode = ", strict" if self.strict else ""
         return f"PDP(Cerbos {self.version}, policies '{self._shown_folder}'{mode})"
+
+
+def _effects(
+    actions: Sequence[str], request: messages.CheckRequest, response: messages.CheckResponse
+) -> npt.NDArray[np.bool_]:
+    return messages.effects(request, response, actions)
+
+
+def _joined(parts: Sequence[list[Any]]) -> list[Any]:
+    return [item for part in parts for item in part]
 
 
 class _Restarts:

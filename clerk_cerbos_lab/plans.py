@@ -48,12 +48,12 @@ def planned_values(pdp: PDP, people: Sequence[Principal], question: Question) ->
     """
     chosen = range(0, len(people), -(-len(people) // MOST))
     requests = [_request(people[i], action, question) for i in chosen for action in question.actions]
-    filters = iter(pdp.plans(requests))
+    conditions = iter(pdp.plans(requests))
     found: Planned = {}
     for i in chosen:
         found[i] = {}
         for _ in question.actions:
-            for names, values in _comparisons(next(filters).get("condition", {})):
+            for names, values in _comparisons(next(conditions)):
                 for name in names:
                     found[i].setdefault(name, []).extend(values)
     return found

@@ -11,6 +11,7 @@ import itertools
 import json
 import math
 import re
+from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final
 
 from clerk_cerbos_lab import messages
@@ -18,6 +19,7 @@ from clerk_cerbos_lab.analysis import RESOURCE_ID
 from clerk_cerbos_lab.cel import Call, Field, Literal, Name, Node
 from clerk_cerbos_lab.errors import LabError
 from clerk_cerbos_lab.pdp import OTHER_ID
+from clerk_cerbos_lab.process import MAX_PER_REQUEST
 from clerk_cerbos_lab.snapshots import Snapshot
 
 if TYPE_CHECKING:
@@ -25,12 +27,19 @@ if TYPE_CHECKING:
 
     from cerbos.request.v1 import request_pb2
 
-    from clerk_cerbos_lab.analysis import Comparison
+    from clerk_cerbos_lab.analysis import Comparison, Environment
     from clerk_cerbos_lab.principals import Principal
 
-MOST: Final = 20_000
-"""Requests for computed values; where there would be more, every value of the axis is asked instead."""
+REQUEST: Final = 10
+"""What a request costs beside its resources, in resources."""
 
+FREE: Final = 20_000
+"""Resources that may be asked about for computed values whatever they save: about a second."""
+
+_RESERVED: Final = {
+    *("as", "break", "const", "continue", "else", "false", "for", "function", "if", "import", "in", "let"),
+    *("loop", "namespace", "null", "package", "return", "true", "var", "void", "while"),
+}
 _ERRORS: Final = re.compile(
     r"no such (key|attribute|overload|field)|undefined field|(division|divide|modulus) by zero|"
     r"overflow|out of (bounds|range)|invalid (timestamp|duration)|cannot convert|strconv"
@@ -45,6 +54,8 @@ def computed_values(  # noqa: PLR0917 - what a request depends on
     people: Sequence[Principal],
     sent: Mapping[str, Sequence[object]],
     aux_data: request_pb2.AuxData | None,
+    *,
+    cells: int,
 ) -> list[list[list[object] | None]] | None:
     """Let a PDP compute the other sides of comparisons, for each principal.
 
@@ -55,104 +66,141 @@ def computed_values(  # noqa: PLR0917 - what a request depends on
         people: the principals.
         sent: each attribute of the resource that is sent, with its values.
         aux_data: sent with each request.
+        cells: how many questions of the sweep each principal stands for, if nothing is computed.
 
     Returns:
         For each principal and comparison the values it can have, one for each combination of the
         attributes it reads, none where it is an error; None where that is not certain. None instead of
-        all of it when there would be too many requests, or the scratch policy does not compile.
+        all of it when it would take more than a second and more than half of what it can save, or when
+        the scratch policy does not compile.
     """
     read = sorted({name for comparison in comparisons for name in comparison.reads} & set(sent))
     combinations = math.prod(len(sent[name]) for name in read)
-    if combinations * len(people) > MOST:
+    texts = _Texts(comparisons)
+    cost = len(texts.requests) * (combinations + REQUEST)
+    if (len(people) * cost > FREE and 2 * cost > cells) or combinations > MAX_PER_REQUEST:
         return None
     resources = []
     for values in itertools.product(*(sent[name] for name in read)):
         attributes = dict(zip(read, values, strict=True))
         resources.append((str(attributes.pop(RESOURCE_ID, sent[RESOURCE_ID][0])), attributes))
-    actions = [f"e{number}" for number in range(len(comparisons))]
-    files = _policies(comparisons, documents)
-    kinds = sorted({_kind(comparison) for comparison in comparisons})
+    files = {name: json.dumps(content).encode() for name, content in texts.files(documents).items()}
     try:
-        pdp = Snapshot(files, {**snapshot.config, "engine": _lenient(snapshot.config)}).start()
+        pdp = Snapshot(files, {**snapshot.config, "engine": _engine(snapshot.config)}).start()
     except LabError:
         return None
-    with pdp:
-        entries = [
-            messages.Entries(
-                resources, kind=kind, actions=actions, policy_version="", scope="", other=OTHER_ID
-            )
-            for kind in kinds
-        ]
-        found = []
-        for person in people:
-            message = messages.principal_message(person, policy_version="", scope="")
-            told: list[list[object] | None] = [[] for _ in comparisons]
-            for one_kind in entries:
-                for name, value, error in pdp.outputs(message, one_kind.for_principal(person.id), aux_data):
-                    _note(told, int(name.removeprefix("e")), value, error)
-            found.append(told)
+    entries = [
+        messages.Entries(
+            resources, kind=kind, actions=actions, policy_version="default", scope="", other=OTHER_ID
+        )
+        for kind, actions in texts.requests
+    ]
+    who = [messages.principal_message(person, policy_version="", scope="") for person in people]
+    batches = (
+        (message, one.for_principal(person.id))
+        for person, message in zip(people, who, strict=True)
+        for one in entries
+    )
+    found = []
+    with pdp, pdp.asking(), closing(pdp.outputs(batches, aux_data)) as answers:
+        for _ in people:
+            told: dict[str, list[tuple[Any, str]]] = {}
+            for _ in entries:
+                for name, value, error in next(answers):
+                    told.setdefault(name, []).append((value, error))
+            values_of = {name: _values(outputs, len(resources)) for name, outputs in told.items()}
+            found.append([values_of.get(texts.action(comparison)) for comparison in comparisons])
     return found
 
 
-def _note(told: list[list[object] | None], number: int, value: object, error: str) -> None:
-    held = told[number]
-    if held is None:
-        return
-    if not error:
-        held.append(value)
-        if isinstance(value, str):  # an integer that JSON does not hold
-            held.extend(_number(value))
-    elif not _ERRORS.search(error):
-        told[number] = None
+def _values(outputs: list[tuple[Any, str]], expected: int) -> list[object] | None:
+    """The values among the outputs of one expression; None when it is not certain that these are all."""
+    if len(outputs) != expected:  # one a resource, or something has swallowed some
+        return None
+    values: list[object] = []
+    for value, error in outputs:
+        if error and not _ERRORS.search(error):
+            return None
+        if not error:
+            values += [value, _written_numbers(value)]
+    return values
 
 
-def _number(value: str) -> list[object]:
-    try:
-        return [float(value)]
-    except ValueError:
-        return []
+def _written_numbers(value: object) -> list[object]:
+    """The numbers among the texts of a value, names of fields too: JSON has no integers above 2⁵³."""
+    if isinstance(value, str):
+        try:
+            return [float(value)]
+        except ValueError:
+            return []
+    if isinstance(value, dict):
+        return [*_written_numbers(list(value)), *_written_numbers(list(value.values()))]
+    return [number for item in value for number in _written_numbers(item)] if isinstance(value, list) else []
 
 
-def _lenient(config: Mapping[str, Any]) -> dict[str, Any]:
+def _engine(config: Mapping[str, Any]) -> dict[str, Any]:
     """Without strict evaluation, by which one missing value would take all others with it."""
-    return {**config.get("engine", {}), "strictEvaluation": False}
+    ours = {"defaultPolicyVersion", "defaultScope"}
+    return {
+        **{name: value for name, value in config.get("engine", {}).items() if name not in ours},
+        "strictEvaluation": False,
+    }
 
 
-def _kind(comparison: Comparison) -> str:
-    return f"scratch{id(comparison.environment)}"
+class _Texts:
+    """The different expressions to compute, by the policy whose variables and constants they see."""
 
+    def __init__(self, comparisons: Sequence[Comparison]) -> None:
+        self._actions: dict[tuple[int, str], str] = {}
+        self._environments: dict[int, Environment] = {}
+        for comparison in comparisons:
+            self._environments[id(comparison.environment)] = comparison.environment
+            key = (id(comparison.environment), source(comparison.other))
+            self._actions.setdefault(key, f"e{len(self._actions)}")
+        self.requests: list[tuple[str, list[str]]] = []  # kind, and actions that a request can hold
+        for number in self._environments:
+            actions = [action for (own, _), action in self._actions.items() if own == number]
+            self.requests += [
+                (f"scratch{number}", actions[start : start + MAX_PER_REQUEST])
+                for start in range(0, len(actions), MAX_PER_REQUEST)
+            ]
 
-def _policies(comparisons: Sequence[Comparison], documents: Sequence[Mapping[str, Any]]) -> dict[str, bytes]:
-    """The scratch policies, and what they import, as files."""
-    files: dict[str, Any] = {}
-    for number, document in enumerate(documents):
-        if {"exportVariables", "exportConstants"} & set(document):
-            files[f"export{number}.json"] = {k: v for k, v in document.items() if k != "metadata"}
-    for number, comparison in enumerate(comparisons):
-        kind, policy = _kind(comparison), comparison.environment.policy
-        if f"{kind}.json" not in files:
+    def action(self, comparison: Comparison) -> str:
+        """The action whose rule puts the other side out."""
+        return self._actions[id(comparison.environment), source(comparison.other)]
+
+    def files(self, documents: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """The scratch policies, and what they import."""
+        files: dict[str, Any] = {
+            f"export{number}.json": {name: held for name, held in document.items() if name != "metadata"}
+            for number, document in enumerate(documents)
+            if {"exportVariables", "exportConstants"} & set(document)
+        }
+        for number, environment in self._environments.items():
+            policy = environment.policy
             body = next(value for name, value in policy.items() if name in _BODIES)
-            files[f"{kind}.json"] = {
+            files[f"scratch{number}.json"] = {
                 "apiVersion": "api.cerbos.dev/v1",
                 "variables": policy.get("variables", {}),
                 "resourcePolicy": {
-                    "resource": kind,
+                    "resource": f"scratch{number}",
                     "version": "default",
                     "variables": body.get("variables", {}),
                     "constants": body.get("constants", {}),
-                    "rules": [],
+                    "rules": [
+                        {
+                            "name": action,
+                            "actions": [action],
+                            "roles": ["*"],
+                            "effect": "EFFECT_ALLOW",
+                            "output": {"when": {"ruleActivated": text}},
+                        }
+                        for (own, text), action in self._actions.items()
+                        if own == number
+                    ],
                 },
             }
-        files[f"{kind}.json"]["resourcePolicy"]["rules"].append(
-            {
-                "name": f"e{number}",
-                "actions": [f"e{number}"],
-                "roles": ["*"],
-                "effect": "EFFECT_ALLOW",
-                "output": {"when": {"ruleActivated": source(comparison.other)}},
-            }
-        )
-    return {name: json.dumps(content).encode() for name, content in files.items()}
+        return files
 
 
 _BODIES: Final = {"resourcePolicy", "principalPolicy", "derivedRoles", "rolePolicy"}
@@ -162,7 +210,7 @@ def source(node: Node) -> str:
     """A node as CEL that means the same where the same names are known."""
     if isinstance(node, Field):
         above = source(node.operand)
-        if re.fullmatch(r"[_a-zA-Z]\w*", node.name, flags=re.ASCII):
+        if re.fullmatch(r"[_a-zA-Z]\w*", node.name, flags=re.ASCII) and node.name not in _RESERVED:
             return f"{above}.{node.name}"
         return f"{above}[{json.dumps(node.name, ensure_ascii=False)}]"
     if isinstance(node, Name):

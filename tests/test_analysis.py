@@ -244,6 +244,12 @@ def test_a_text_between_two_policies_is_read_wherever_it_stands() -> None:
         },
         {"resourcePolicy": {"resource": "thing", "variables": {"import": ["nowhere"]}}},
         {"newPolicy": {"resource": "thing"}},
+        {
+            "resourcePolicy": {
+                "resource": "thing",
+                "rules": [{"condition": {"match": {"expr": "P.attr.a.each(C, C.b)"}}}],
+            }
+        },
     ],
 )
 def test_what_is_not_understood_is_said(policy: dict[str, Any]) -> None:

@@ -171,6 +171,62 @@ def test_a_value_that_only_the_pdp_can_compute_is_computed_by_it(write: Write) -
     ]
 
 
+COMPUTED = "R.attr.amount <= P.attr.limit * 1.5"
+
+
+@pytest.mark.parametrize(
+    ("condition", "engine", "more"),
+    [
+        (COMPUTED, {"defaultPolicyVersion": "v2"}, {"version": "v2"}),
+        (COMPUTED, {"defaultScope": "acme"}, {"scope": "acme"}),
+        ("R.attr.amount in [int(P.attr.big)]", {}, {}),
+        ("R.attr.amount in P.attr.m.map(k, int(P.attr.big))", {}, {}),
+        ('R.attr.amount <= P.attr.m["[]"]', {}, {}),
+        ("R.attr.amount == R.attr.amount / 1.0", {}, {}),
+        ("P.attr.groups.exists(C, R.attr.amount in C.limits.map(l, l * 1.0))", {}, {}),
+        ("P.attr.groups.exists(V, R.attr.amount in V.limits.map(l, l))", {}, {}),
+        ("optional.of(P.attr.m).optFlatMap(C, optional.of(R.attr.amount <= C.a)).orValue(false)", {}, {}),
+        ("R.attr.amount < 1.0 / 0.0 && R.attr.amount != 0.0 / 0.0", {}, {}),
+        ('R.attr.amount <= P.attr.groups[0]["in"]', {}, {}),
+        (" || ".join(f"R.attr.amount == {n}.5" for n in range(400)), {}, {}),
+        ("size(P.attr.groups)-1 < 5 && R.attr.amount -1.0 < 5.0", {}, {}),
+        ("G.top < R.attr.amount", {"globals": {"top": 77}}, {}),
+    ],
+)
+def test_what_is_compared_in_an_odd_way_is_found_or_said(
+    write: Write, condition: str, engine: dict[str, Any], more: dict[str, str]
+) -> None:
+    """Twenty people, so that Cerbos's plans see only some of them."""
+    policy = resource_policy(rule(condition, roles=["*"]), **more)
+    given = "  constants: {local: {limits: [1], a: 1}}\n  variables: {local: {limits: '[1.0]'}}\n  rules:"
+    files = {"thing": policy.replace("  rules:", given)}
+    if "scope" in more:
+        files["above"] = resource_policy(rule("true"))
+    people = users(20)
+    people["limit"] = [10 * i for i in range(20)]
+    people["big"] = [2**54 + 4 * i for i in range(20)]
+    people["m"] = [{"[]": 10 * i + 5, "a": i} for i in range(20)]
+    people["groups"] = [[{"limits": [i, 2 * i], "in": i}] for i in range(20)]
+    amounts = [*range(0, 300, 7), *(2**54 + 4 * i for i in range(20)), 0.5, 9.5, 19]
+    with lab.PDP(write(**files), config={"engine": engine}) as pdp:
+        scope: dict[str, Any] = {"scope": more["scope"]} if "scope" in more else {}
+        some = lab.sweep(pdp, people, "thing", amount=amounts, audit=0, **scope)
+        every = lab.sweep(pdp, people, "thing", amount=amounts, method="every-cell", **scope)
+    assert np.array_equal(some.allowed(), every.allowed())
+
+
+def test_many_computed_values_and_long_chains_of_variables_are_no_burden(write: Write) -> None:
+    chain = {f"v{i}": f"V.v{i - 1} + V.v{i - 1}" for i in range(1, 17)}
+    lines = "".join(f"      {name}: {text}\n" for name, text in {"v0": "P.attr.limit", **chain}.items())
+    rules = [rule(f"R.attr.amount <= P.attr.limit * {n}.5", actions=[f"a{n}"]) for n in range(520)]
+    policy = resource_policy(*rules, rule("R.attr.amount <= V.v16"))
+    folder = write(thing=policy.replace("  rules:", f"  variables:\n    local:\n{lines}  rules:"))
+    swept = classes(
+        folder, users(1, limit=1), actions=["a0", "a519", "approve"], amount=range(0, 70_000, 700)
+    )
+    assert swept.provenance.asked <= 3 * len(swept.values("amount"))
+
+
 def test_a_map_that_can_not_be_told_in_json_makes_every_value_a_question(write: Write) -> None:
     swept = classes(thing(write, 'R.attr.amount in {5: "a", 7: "b"}'), users(2), amount=range(10))
     assert swept.counts()["ALLOW"] == 4

@@ -25,6 +25,8 @@ def calls(node: Node) -> list[str]:
         ("has(R.attr.x) && size(R.attr.x) > 0", ["&&", "has", ">", "size"]),
         ("a[b].c(d)[0]", ["[]", ".c", "[]"]),
         ("((a)) // a comment\n&& b", ["&&"]),
+        ("size(x)-1 < a -1", ["<", "-", "size", "-"]),
+        (" || ".join(["a"] * 500), ["||"]),
     ],
 )
 def test_operators_nest_as_they_bind(text: str, expected: list[str]) -> None:
@@ -69,7 +71,18 @@ def test_a_text_with_escapes_and_bytes_are_left_to_the_pdp() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["a <", "P.attr.?limit", "[1, 2,]", "a.`b-c`", "Thing{a: 1}", ".a", r'r"a\"b" == "c"', "(" * 2000, ""],
+    [
+        "a <",
+        "P.attr.?limit",
+        "[1, 2,]",
+        "a.`b-c`",
+        "Thing{a: 1}",
+        ".a",
+        r'r"a\"b" == "c"',
+        "(" * 2000,
+        "",
+        "a\0b",
+    ],
 )
 def test_what_it_can_not_read_with_certainty_is_refused(text: str) -> None:
     with pytest.raises(CelError):

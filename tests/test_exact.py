@@ -1,6 +1,7 @@
 """Exact thresholds hold for every number, whatever was swept, and say so only where that is known."""
 
 import math
+import pickle
 import random
 from collections.abc import Callable
 from itertools import pairwise
@@ -206,6 +207,14 @@ def test_thresholds_after_an_edit_are_those_of_the_policies_that_were_swept(writ
         assert bands(after.thresholds("amount")) == ["(-inf, 7]"]
         (folder / "thing.yaml").write_text("broken: [")
         assert bands(after.thresholds("amount")) == ["(-inf, 7]"]
+
+
+def test_a_copy_of_decisions_has_exact_thresholds_of_its_own(write: Write) -> None:
+    with lab.PDP(write(thing=up_to(100))) as pdp:
+        decisions = lab.sweep(pdp, users(), "thing", amount=[1, 2])
+        copy = pickle.loads(pickle.dumps(decisions))
+    assert bands(copy.thresholds("amount")) == ["(-inf, 100]"]
+    assert copy.counts() == decisions.counts()
 
 
 def test_a_closed_pdp_at_an_address_can_not_be_asked(write: Write) -> None:
