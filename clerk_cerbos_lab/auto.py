@@ -441,9 +441,8 @@ def differs(
     answers = ask(parts)
     for row, places in drawn:
         answer = next(answers)[0].reshape(len(question.actions), -1).T
-        for one, told in zip(places, answer, strict=True):
-            index = [np.array([row]), np.arange(len(question.actions)), *(np.array([i]) for i in one)]
-            wrong = np.flatnonzero(told != cells.take(index).reshape(-1))
-            if len(wrong):
-                return Mismatch(row, int(wrong[0]), tuple(int(i) for i in one))
+        wrong = np.argwhere(answer != cells.of_one(row, places))
+        if len(wrong):
+            combination, action = wrong[0]
+            return Mismatch(row, int(action), tuple(int(i) for i in places[combination]))
     return None

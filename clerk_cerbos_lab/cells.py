@@ -115,6 +115,19 @@ class ClassCells:
             taken[places] = expanded[back]
         return taken
 
+    def of_one(self, principal: int, places: npt.NDArray[np.intp]) -> npt.NDArray[np.bool_]:
+        """``allowed[combination, action]`` for one principal.
+
+        Args:
+            principal: the row.
+            places: positions on each axis, ``[combination, axis]``.
+        """
+        number = self.of[principal]
+        block = self.blocks[int(self.block[number])]
+        effect = block.effect[int(self.row[number])]  # [action, *points]
+        found = effect[(slice(None), *block.at(places.T))]
+        return found.reshape(effect.shape[0], -1).T if len(places.T) else effect.reshape(1, -1)
+
     def allowed(self, index: Sequence[npt.NDArray[np.intp]]) -> int:
         """How many cells of that cross product are ALLOW: each answer times the cells it stands for."""
         principals, actions, *axes = index

@@ -9,7 +9,7 @@ import threading
 import time
 import warnings
 from collections import deque
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -42,6 +42,8 @@ IN_FLIGHT: Final = 4
 
 PLANNING: Final = 0.5
 """Seconds for all plans of a sweep: they only ever add to what the text of the policies says."""
+
+PLANS_KEPT: Final = 10_000
 
 OTHER_ID: Final = "somebody-else"
 """What ``lab.OTHER`` stands for; a sweep refuses principals of that id."""
@@ -134,6 +136,7 @@ class PDP:
         self._digest: str | None = None
         self._told: tuple[str | None, pd.DataFrame] | None = None
         self._documents: tuple[str | None, tuple[dict[str, Any], ...]] | None = None
+        self._planned: tuple[str | None, dict[bytes, dict[str, Any]]] = (None, {})
         self._server: process.Server | None = None
         self._folder: Path | None = None
         self._timeout = timeout
@@ -426,24 +429,26 @@ class PDP:
 
     def plans(self, requests: Sequence[request_pb2.PlanResourcesRequest]) -> list[dict[str, Any]]:
         """The conditions that PlanResources answers, as dicts; empty for what it can't plan in time."""
-        found: list[dict[str, Any]] = []
         end = time.monotonic() + PLANNING
         with self.asking():
-            for start in range(0, len(requests), IN_FLIGHT):
+            if self._planned[0] != self._digest or self._folder is None or len(self._planned[1]) > PLANS_KEPT:
+                self._planned = (self._digest, {})
+            known = self._planned[1]
+            keys = [request.SerializeToString(deterministic=True) for request in requests]
+            new = [i for i, key in enumerate(keys) if key not in known]
+            for start in range(0, len(new), IN_FLIGHT):
                 left = end - time.monotonic()
                 if left <= 0:
                     break
                 with process.interrupt_held_back():
                     some = [
-                        self._stub.PlanResources.future(request, timeout=left)
-                        for request in requests[start : start + IN_FLIGHT]
+                        (keys[i], self._stub.PlanResources.future(requests[i], timeout=left))
+                        for i in new[start : start + IN_FLIGHT]
                     ]
-                    for future in some:
-                        try:
-                            found.append(messages.plan_condition(future.result()))
-                        except grpc.RpcError:  # a lost server too: the check that follows starts it again
-                            found.append({})
-        return found + [{}] * (len(requests) - len(found))
+                    for key, future in some:
+                        with suppress(grpc.RpcError):  # a server that is lost the check that follows starts
+                            known[key] = messages.plan_condition(future.result())
+        return [known.get(key, {}) for key in keys]
 
     def check(
         self,

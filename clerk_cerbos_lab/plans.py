@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from clerk_cerbos_lab.principals import Principal
     from clerk_cerbos_lab.questions import Question
 
-MOST: Final = 8
+MOST: Final = 4
 """Classes that are planned for, spread over all: a plan costs as much as twenty checks."""
 
 _LOGIC: Final = {"and", "or", "not"}
