@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from clerk_cerbos_lab import cel
 from clerk_cerbos_lab.cel import Call, CelError, Field, Literal, Name, Node
+from clerk_cerbos_lab.policies import covers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 Path: TypeAlias = tuple[str, ...]
 
@@ -60,11 +61,13 @@ class Environment:
         policy: the policy as a dict, as Cerbos's Admin API gives it.
         variables: name to expression.
         constants: name to value.
+        sources: the variables as text.
     """
 
     policy: Mapping[str, Any]
     variables: Mapping[str, Node]
     constants: Mapping[str, Any]
+    sources: tuple[str, ...] = ()
 
     @property
     def file(self) -> str:
@@ -135,26 +138,41 @@ class Analysis:
     unreadable: str | None = None
 
 
-def analyse(policies: Sequence[Mapping[str, Any]], kind: str) -> Analysis:
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """Who asks about what: rules that can't apply to them need not be read.
+
+    Attributes:
+        actions: the actions asked about.
+        roles: the principal's; None for any.
+    """
+
+    actions: tuple[str, ...]
+    roles: tuple[str, ...] | None
+
+
+def analyse(library: Library, kind: str, audience: Audience | None = None) -> Analysis:
     """Read the policies that can bear on a resource kind.
 
     Args:
-        policies: all policies of the PDP, as dicts in the form of Cerbos's policy files.
+        library: all policies of the PDP.
         kind: the resource kind.
+        audience: read only the rules that can apply to these roles and actions, and of the variables
+            only those that they use; None for all of them. In strict evaluation a variable that fails
+            denies even where nothing uses it, and a role policy gives roles that a principal does not
+            name: then no rule may be left out.
 
     Returns:
         What they read; with ``unreadable`` set when an expression or a policy could not be understood.
     """
     found = Analysis()
     try:
-        for environment, expressions in _relevant(
-            [p for p in policies if not p.get("disabled")], kind, found
-        ):
+        for environment, texts in _relevant(library, kind, audience, found):
             reader = _Reader(found, environment)
-            for text in expressions:
+            for text in texts:
                 reader.read(text)
-            for node in environment.variables.values():
-                reader.variable(node)
+            for variable in environment.variables if audience is None else ():
+                reader.variable(variable)
             _strings_in(environment.constants, found.strings)
     except (CelError, KeyError, TypeError, RecursionError) as error:
         why = str(error) if isinstance(error, CelError) else f"an unknown form of policy ({error})"
@@ -166,35 +184,88 @@ def analyse(policies: Sequence[Mapping[str, Any]], kind: str) -> Analysis:
 
 
 def _relevant(  # noqa: C901 - one branch a type of policy
-    policies: Sequence[Mapping[str, Any]], kind: str, found: Analysis
+    library: Library, kind: str, audience: Audience | None, found: Analysis
 ) -> Iterator[tuple[Environment, list[str]]]:
-    shared = _Shared(policies)
-    wanted: set[str] = set()
-    for policy in policies:
-        if "resourcePolicy" in policy:
-            body = policy["resourcePolicy"]
-            if sanitized(body["resource"]) == sanitized(kind):
-                wanted.update(body.get("importDerivedRoles", ()))
-                yield shared.environment(policy, body), list(_of_rules(body.get("rules", ())))
-        elif "principalPolicy" in policy:
-            body = policy["principalPolicy"]
-            found.named.add(body["principal"])
+    wanted: dict[str, set[str]] = {}  # derived roles by the set they are in; "*" for all of a set
+    for policy in library.policies:
+        body = policy.get("resourcePolicy")
+        if body is not None and sanitized(body["resource"]) == sanitized(kind):
+            imported = body.get("importDerivedRoles", ())
+            active = library.active(imported, audience)
+            rules = [rule for rule in body.get("rules", ()) if _applies(rule, active, audience)]
+            environment, texts = library.environment(policy, body), list(_of_rules(rules))
+            used = {name for rule in rules for name in rule.get("derivedRoles", ())}
+            if audience is None or _reads_roles([*texts, *environment.sources]):
+                used.add("*")
+            for name in imported:
+                wanted.setdefault(name, set()).update(used)
+            yield environment, texts
+    for policy in library.policies:
+        body = policy.get("principalPolicy") or policy.get("rolePolicy")
+        if body is not None:
+            if "principalPolicy" in policy:
+                found.named.add(body["principal"])
             rules = [rule for rule in body.get("rules", ()) if _may_mean(rule["resource"], kind)]
-            actions = [action for rule in rules for action in rule.get("actions", ())]
-            if actions:
-                yield shared.environment(policy, body), list(_of_rules(actions))
-        elif "rolePolicy" in policy:
-            body = policy["rolePolicy"]
-            rules = [rule for rule in body.get("rules", ()) if _may_mean(rule["resource"], kind)]
+            if "principalPolicy" in policy:
+                rules = [action for rule in rules for action in rule.get("actions", ())]
+            rules = [rule for rule in rules if _covers_some(_actions_of(rule), audience)]
             if rules:
-                yield shared.environment(policy, body), list(_of_rules(rules))
-        elif not {"derivedRoles", "exportVariables", "exportConstants"} & set(policy):
+                yield library.environment(policy, body), list(_of_rules(rules))
+        elif not {"derivedRoles", "exportVariables", "exportConstants", "resourcePolicy"} & set(policy):
             msg = f"a policy of an unknown type: {sorted(policy)}"
             raise CelError(msg)
-    for policy in policies:
-        if policy.get("derivedRoles", {}).get("name") in wanted:
-            body = policy["derivedRoles"]
-            yield shared.environment(policy, body), list(_of_rules(body.get("definitions", ())))
+    for policy in library.policies:
+        body = policy.get("derivedRoles", {})
+        used = wanted.get(body.get("name", ""), set())
+        roles = [
+            role
+            for role in body.get("definitions", ())
+            if ("*" in used or any(_may_be(name, role["name"]) for name in used))
+            and _can_have(role, audience)
+        ]
+        if roles:
+            yield library.environment(policy, body), list(_of_rules(roles))
+
+
+def _applies(rule: Mapping[str, Any], active: set[str], audience: Audience | None) -> bool:
+    """Whether a rule of a resource policy can apply."""
+    if not _covers_some(_actions_of(rule), audience):
+        return False
+    if audience is None or audience.roles is None:
+        return True
+    roles, derived = rule.get("roles", ()), rule.get("derivedRoles", ())
+    by_role = any(_may_be(pattern, role) for pattern in roles for role in audience.roles)
+    by_derived = any(_may_be(pattern, role) for pattern in derived for role in active)
+    return by_role or by_derived or not (roles or derived)
+
+
+def _can_have(role: Mapping[str, Any], audience: Audience | None) -> bool:
+    """Whether a principal can have a derived role, whatever its condition."""
+    if audience is None or audience.roles is None:
+        return True
+    return any(_may_be(pattern, own) for pattern in role.get("parentRoles", ()) for own in audience.roles)
+
+
+def _actions_of(rule: Mapping[str, Any]) -> Sequence[str]:
+    one = rule.get("action")
+    return [one] if one else [*rule.get("actions", ()), *rule.get("allowActions", ())]
+
+
+def _covers_some(patterns: Sequence[str], audience: Audience | None) -> bool:
+    if audience is None or not patterns:
+        return True
+    odd = re.compile(r"[?\[\]{}]")
+    return any(odd.search(p) or covers(p, action) for p in patterns for action in audience.actions)
+
+
+def _may_be(pattern: str, name: str) -> bool:
+    """Whether a role's name or pattern in a policy may mean a role; True when in doubt."""
+    return bool(re.search(r"[*?\[\]{}]", pattern)) or sanitized(pattern) == sanitized(name)
+
+
+def _reads_roles(texts: Iterable[str]) -> bool:
+    """Whether an expression may ask for the derived roles themselves."""
+    return any("runtime" in text for text in texts)
 
 
 def expressions(policies: Sequence[Mapping[str, Any]]) -> Iterator[tuple[Environment, list[str]]]:
@@ -203,8 +274,8 @@ def expressions(policies: Sequence[Mapping[str, Any]]) -> Iterator[tuple[Environ
     Raises:
         CelError: for a policy that could not be understood.
     """
-    shared = _Shared(policies)
-    for policy in policies:
+    library = Library(policies)
+    for policy in library.policies:
         for form in ("resourcePolicy", "principalPolicy", "rolePolicy", "derivedRoles"):
             body = policy.get(form)
             if body is None:
@@ -213,8 +284,8 @@ def expressions(policies: Sequence[Mapping[str, Any]]) -> Iterator[tuple[Environ
             rules += [
                 action for rule in rules for action in rule.get("actions", ()) if isinstance(action, dict)
             ]
-            variables = {**policy.get("variables", {}), **body.get("variables", {}).get("local", {})}
-            yield shared.environment(policy, body), [*_of_rules(rules), *variables.values()]
+            environment = library.environment(policy, body)
+            yield environment, [*_of_rules(rules), *environment.sources]
 
 
 def sanitized(name: str) -> str:
@@ -249,33 +320,54 @@ def _of_match(match: Mapping[str, Any]) -> Iterator[str]:
             raise CelError(msg)
 
 
-class _Shared:
-    """The variables and constants that policies export to each other."""
+class Library:
+    """All policies of a PDP, and what they export to each other.
+
+    Args:
+        policies: as dicts in the form of Cerbos's policy files; disabled ones are left out.
+    """
 
     def __init__(self, policies: Sequence[Mapping[str, Any]]) -> None:
-        self._variables = {
-            body["name"]: body.get("definitions", {})
-            for body in (policy.get("exportVariables") for policy in policies)
-            if body
+        self.policies = [policy for policy in policies if not policy.get("disabled")]
+        self._exported = {
+            (form, policy[form]["name"]): policy[form].get("definitions", {})
+            for policy in self.policies
+            for form in ("exportVariables", "exportConstants", "derivedRoles")
+            if form in policy
         }
-        self._constants = {
-            body["name"]: body.get("definitions", {})
-            for body in (policy.get("exportConstants") for policy in policies)
-            if body
-        }
+        self._environments: dict[int, Environment] = {}
+
+    @property
+    def has_role_policies(self) -> bool:
+        """Whether a principal may act by a role that it does not name."""
+        return any("rolePolicy" in policy for policy in self.policies)
+
+    def active(self, imported: Sequence[str], audience: Audience | None) -> set[str]:
+        """The derived roles of these sets that the audience can have."""
+        sets = [self._exported["derivedRoles", name] for name in imported]
+        return {role["name"] for roles in sets for role in roles if _can_have(role, audience)}
 
     def environment(self, policy: Mapping[str, Any], body: Mapping[str, Any]) -> Environment:
-        texts = dict(policy.get("variables", {}))  # the old place, still read by Cerbos
-        variables, constants = body.get("variables", {}), body.get("constants", {})
-        values: dict[str, Any] = {}
-        for name in variables.get("import", ()):
-            texts.update(self._variables[name])
-        for name in constants.get("import", ()):
-            values.update(self._constants[name])
-        texts.update(variables.get("local", {}))
-        values.update(constants.get("local", {}))
-        parsed = {name: cel.parse(text) for name, text in texts.items()}
-        return Environment(policy, parsed, values)
+        """What the expressions of a policy see; the same object for the same policy.
+
+        Raises:
+            CelError: for a variable that can't be read.
+        """
+        known = self._environments.get(id(policy))
+        if known is None:
+            texts = dict(policy.get("variables", {}))  # the old place, still read by Cerbos
+            variables, constants = body.get("variables", {}), body.get("constants", {})
+            values: dict[str, Any] = {}
+            for name in variables.get("import", ()):
+                texts.update(self._exported["exportVariables", name])
+            for name in constants.get("import", ()):
+                values.update(self._exported["exportConstants", name])
+            texts.update(variables.get("local", {}))
+            values.update(constants.get("local", {}))
+            parsed = {name: cel.parse(text) for name, text in texts.items()}
+            known = Environment(policy, parsed, values, tuple(texts.values()))
+            self._environments[id(policy)] = known
+        return known
 
 
 def _strings_in(value: object, into: set[str]) -> None:
@@ -339,20 +431,24 @@ class _Reader:
     def __init__(self, found: Analysis, environment: Environment) -> None:
         self._found = found
         self._environment = environment
+        self._looked_at: set[str] = set()
         self._of_variables: dict[str, tuple[frozenset[str], bool]] = {}
 
     def read(self, text: str) -> None:
         self.look(cel.parse(text), {})
 
-    def variable(self, node: Node) -> None:
-        """A variable: one that only names a place is looked at where it is used."""
+    def variable(self, name: str) -> None:
+        """Look at a variable, once; one that only names a place is looked at where it is used."""
+        node = self._environment.variables[name]
         path = path_of(node, self._environment, {})
         if path is None:
-            self.look(node, {})
+            if name not in self._looked_at:
+                self._looked_at.add(name)
+                self.look(node, {})
         elif path[0] == "P":  # evaluated strictly, a missing attribute is an error all the same
             self._principal(path)
-        elif path[0] == "R" and (name := _resource_attribute(path)):
-            self._use(name)
+        elif path[0] == "R" and (attribute := _resource_attribute(path)):
+            self._use(attribute)
 
     def look(  # noqa: C901, PLR0912 - one branch a form
         self, node: Node, bound: Bound, within: Node | None = None
@@ -366,8 +462,11 @@ class _Reader:
                 msg = f"the name '{node.name}' in {self._environment.file} is not known"
                 raise CelError(msg)
         elif isinstance(node, Field):
-            if _variable(node, bound) is None:  # a variable is looked at on its own
+            variable = _variable(node, bound)
+            if variable is None:
                 self.look(node.operand, bound, within)
+            else:
+                self.variable(variable)
         elif isinstance(node, Literal):
             if isinstance(node.value, str):
                 self._found.strings.add(node.value)

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from clerk_cerbos_lab import points as cut
-from clerk_cerbos_lab.analysis import Analysis, analyse
+from clerk_cerbos_lab.analysis import Analysis, Audience, Library, analyse
 from clerk_cerbos_lab.cel import Literal
 from clerk_cerbos_lab.cells import Block, ClassCells
-from clerk_cerbos_lab.classes import Classes, classes_of, each_alone, values_by_name
+from clerk_cerbos_lab.classes import Classes, classes_of, codes_of, values_by_name
 from clerk_cerbos_lab.errors import PDPError
 from clerk_cerbos_lab.plans import planned_values
 from clerk_cerbos_lab.points import Candidates, Line, Points
@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 FEW: Final = 100
 """A draw from more than this many times what is drawn may meet the same again."""
 
+MOST_AUDIENCES: Final = 64
+"""Different roles that are looked at one by one; with more, all policies are read for everybody."""
+
 REASONS: Final = 2
 """How many uses a note names; a policy can have hundreds."""
 
@@ -49,19 +52,19 @@ class Plan:
     """What is asked, and which answer stands for which cell.
 
     Attributes:
-        classes: of the principals.
+        of: for each principal, the number of its class.
         people: for each class, its first principal, who is asked about.
-        candidates: by axis name, for each class, the values the axis is compared with; only axes that
-            are asked at points, or that no policy reads (then there are none).
+        candidates: by axis name, for each class, the values the axis is compared with (none where no
+            policy reads it); None where it is asked value by value.
         points: for each class, the points of each axis.
         notes: sentences on what is asked value by value, and why.
         clock: whether the policies read the time.
         whole: whether they use the resource as a whole, and so read every attribute.
     """
 
-    classes: Classes
+    of: npt.NDArray[np.intp]
     people: Sequence[Principal]
-    candidates: Mapping[str, Sequence[Candidates]]
+    candidates: Mapping[str, Sequence[Candidates | None]]
     points: Sequence[tuple[Points, ...]]
     notes: tuple[str, ...]
     clock: bool = False
@@ -92,24 +95,127 @@ def plan(pdp: PDP, people: People, question: Question, snapshot: Snapshot | None
         if snapshot is not None:
             raise
         return _each(people, question, f"the PDP does not tell its policies ({error})")
-    analysis = analyse(documents, question.kind)
+    library = Library(documents)
+    everything = analyse(library, question.kind)
     why = (
-        analysis.unreadable
+        everything.unreadable
         or _schemas(documents, snapshot)
-        or _overlooked(pdp, analysis, documents, question.kind)
+        or _overlooked(pdp, everything, documents, question.kind)
     )
     if why:
         return _each(people, question, why)
-    classes = classes_of(people, analysis, question)
-    planner = _Planner(people, question, analysis, classes, documents, snapshot)
-    return planner.plan(lambda: planned_values(pdp, planner.people, question))
+    groups = [
+        _Group(people, question, classes_of(people, rows, analysis, question), analysis)
+        for rows, analysis in _audiences(pdp, people, question, library, everything)
+    ]
+    _compute(groups, question, documents, snapshot)
+    if any(group.lines for group in groups):
+        _add_planned(pdp, groups, question)
+    return _joined(people, groups, question)
+
+
+def _audiences(
+    pdp: PDP, people: People, question: Question, library: Library, everything: Analysis
+) -> Iterator[tuple[npt.NDArray[np.intp], Analysis]]:
+    """The principals by their roles, and what the rules read that can apply to them."""
+    codes, count = codes_of(people.roles)
+    if pdp.strict is not False or count > MOST_AUDIENCES:  # strict: a variable that fails denies everything
+        yield np.arange(len(people), dtype=np.intp), everything
+        return
+    order = np.argsort(codes, kind="stable")
+    for rows in np.split(order, np.flatnonzero(np.diff(codes[order])) + 1):
+        roles = None if library.has_role_policies else people.roles.values[people.roles.codes[rows[0]]]
+        analysis = analyse(library, question.kind, Audience(question.actions, roles))
+        yield rows, everything if analysis.unreadable else analysis
+
+
+def _joined(people: People, groups: Sequence[_Group], question: Question) -> Plan:
+    """One plan of all groups, its classes numbered through."""
+    of = np.empty(len(people), dtype=np.intp)
+    before = 0
+    for group in groups:
+        of[group.classes.rows] = group.classes.of + before
+        before += len(group.classes)
+    candidates: dict[str, list[Candidates | None]] = {}
+    for axis in question.axes:
+        each: list[Candidates | None] = []
+        for group in groups:
+            each += group.candidates_of(axis) or [None] * len(group.people)
+        candidates[axis.name] = each
+    return Plan(
+        of,
+        [person for group in groups for person in group.people],
+        candidates,
+        [points for group in groups for points in group.points()],
+        tuple(_notes(groups, question)),
+        clock=any(group.analysis.clock for group in groups),
+        whole=any(group.analysis.whole for group in groups),
+    )
+
+
+def _notes(groups: Sequence[_Group], question: Question) -> Iterator[str]:
+    """What is asked value by value, and why."""
+    for axis in question.axes:
+        each = [group.reasons(axis) for group in groups]
+        reasons = [reason for some in each for reason in some]
+        if reasons and len(axis.values) > 1:
+            some = "" if all(each) else " for some roles"
+            yield f"Every value of {axis.name} is asked{some}: {_some(reasons)}."
+    apart = [reason for group in groups for reason in group.classes.apart]
+    if apart:
+        yield f"Principals are kept apart by their id: {_some(apart)}."
+    if any(group.analysis.clock for group in groups):
+        yield "The policies read the clock: these decisions hold for the moment they were asked."
+
+
+def _compute(
+    groups: Sequence[_Group],
+    question: Question,
+    documents: Sequence[Mapping[str, Any]],
+    snapshot: Snapshot | None,
+) -> None:
+    """Let the PDP compute what it alone can; an axis for which it can't is asked value by value."""
+    every = [comparison for group in groups for some in group.open_ends.values() for comparison in some]
+    concerned = [group for group in groups if group.open_ends]
+    told = None
+    if every and snapshot is not None:
+        told = computed_values(
+            snapshot,
+            every,
+            documents,
+            [person for group in concerned for person in group.people],
+            values_by_name(question),
+            question.aux_data,
+            cells=math.prod(len(axis.values) for axis in question.axes),
+        )
+    person = comparison = 0
+    for group in concerned:
+        of_group = None if told is None else told[person : person + len(group.people)]
+        count = sum(map(len, group.open_ends.values()))
+        group.add_computed(
+            None if of_group is None else [own[comparison : comparison + count] for own in of_group]
+        )
+        person += len(group.people)
+        comparison += count
+
+
+def _add_planned(pdp: PDP, groups: Sequence[_Group], question: Question) -> None:
+    """Add what Cerbos's own plans compare an axis with and the text of the policies does not."""
+    people = [person for group in groups for person in group.people]
+    told = planned_values(pdp, people, question)
+    before = 0
+    for group in groups:
+        inside = range(before, before + len(group.people))
+        group.add_planned({number - before: told[number] for number in inside if number in told})
+        before += len(group.people)
 
 
 def _each(people: People, question: Question, why: str) -> Plan:
     """The plan of somebody who knows nothing: every value of everything, for everybody."""
     points = tuple(cut.every_value(axis) for axis in question.axes)
     note = f"Every cell is asked: {why}."
-    return Plan(each_alone(people), people, {}, [points] * len(people), (note,))
+    alone = np.arange(len(people), dtype=np.intp)
+    return Plan(alone, people, {}, [points] * len(people), (note,))
 
 
 def _schemas(documents: Sequence[Mapping[str, Any]], snapshot: Snapshot | None) -> str | None:
@@ -141,72 +247,69 @@ def _outputs(document: Mapping[str, Any]) -> list[Any]:
     return [rule.get("output") for rule in document.get("resourcePolicy", {}).get("rules", ())]
 
 
-class _Planner:
-    """Cuts the axes of one sweep."""
+class _Group:
+    """Principals to whom the same rules can apply: their classes, and what each axis is cut at.
 
-    def __init__(  # noqa: PLR0917 - what a plan depends on
-        self,
-        people: People,
-        question: Question,
-        analysis: Analysis,
-        classes: Classes,
-        documents: Sequence[Mapping[str, Any]],
-        snapshot: Snapshot | None,
-    ) -> None:
-        self._question = question
-        self._analysis = analysis
-        self._classes = classes
+    Attributes:
+        classes: of the principals of the group.
+        people: for each class, its first principal.
+        analysis: what the rules read.
+        lines: the axes that are asked at points only.
+        open_ends: by axis, comparisons whose other side only the PDP can compute.
+    """
+
+    def __init__(self, people: People, question: Question, classes: Classes, analysis: Analysis) -> None:
+        self.classes = classes
         self.people = [people[int(row)] for row in classes.first]
-        self._documents = documents
-        self._snapshot = snapshot
+        self.analysis = analysis
+        self.open_ends: dict[str, list[Comparison]] = {}
+        self._question = question
         self._sent = values_by_name(question)
         self._reasons: dict[str, list[str]] = {}
-        self._read = analysis.principal_attributes
+        self.lines = self._lines()
+        self._found = {name: self._candidates(name, line) for name, line in self.lines.items()}
+        self._cut: dict[str, list[Candidates]] = {}
 
-    def plan(self, planned: Callable[[], Planned]) -> Plan:
-        """Cut the axes; ``planned`` gives what Cerbos's own plans compare attributes with, by class."""
-        self._planned = planned
-        lines = self._lines()
-        found = self._candidates(lines)
-        lines = {name: line for name, line in lines.items() if name not in self._reasons}
-        unread = {axis.name for axis in self._question.axes if self._unread(axis)}
+    def points(self) -> list[tuple[Points, ...]]:
+        """For each class, the points of each axis."""
         fixed: dict[str, Points] = {}
         for axis in self._question.axes:
-            if axis.name not in lines:
-                fixed[axis.name] = cut.one_point(axis) if axis.name in unread else cut.every_value(axis)
-        points = [
+            if axis.name not in self.lines:
+                fixed[axis.name] = cut.one_point(axis) if self._unread(axis) else cut.every_value(axis)
+        found = {name: self._candidates_of(name) for name in self.lines}
+        return [
             tuple(
-                fixed[axis.name] if axis.name in fixed else lines[axis.name].points(found[axis.name][number])
+                fixed[axis.name]
+                if axis.name in fixed
+                else self.lines[axis.name].points(found[axis.name][number])
                 for axis in self._question.axes
             )
-            for number in range(len(self._classes))
+            for number in range(len(self.people))
         ]
-        none = Candidates((), ())
-        candidates: dict[str, Sequence[Candidates]] = {name: found[name] for name in lines}
-        candidates.update({name: [none] * len(self._classes) for name in unread})
-        notes = tuple(self._notes(lines, unread))
-        return Plan(
-            self._classes,
-            self.people,
-            candidates,
-            points,
-            notes,
-            self._analysis.clock,
-            bool(self._analysis.whole),
-        )
+
+    def candidates_of(self, axis: Axis) -> Sequence[Candidates] | None:
+        """For each class, what an axis is compared with; None when it is asked value by value."""
+        if axis.name in self.lines:
+            return self._candidates_of(axis.name)
+        return [Candidates((), ())] * len(self.people) if self._unread(axis) else None
+
+    def _candidates_of(self, name: str) -> list[Candidates]:
+        if name not in self._cut:
+            self._cut[name] = _candidates_of(self._found[name])
+        return self._cut[name]
 
     def _unread(self, axis: Axis) -> bool:
-        return not self._analysis.whole and axis.name not in self._analysis.uses
+        return not self.analysis.whole and axis.name not in self.analysis.uses
 
     def _lines(self) -> dict[str, Line]:
         """The axes that can be cut, longest first; what they are compared with is asked value by value."""
         lines: dict[str, Line] = {}
         held: dict[str, str] = {}  # axis → the one that is compared with it
         for axis in sorted(self._question.axes, key=lambda axis: -len(axis.values)):
-            use = self._analysis.uses.get(axis.name)
-            if use is None and not self._analysis.whole:
+            use = self.analysis.uses.get(axis.name)
+            if use is None and not self.analysis.whole:
                 continue
-            otherwise = [*self._analysis.whole, *(use.otherwise if use else ())]
+            otherwise = [*self.analysis.whole, *(use.otherwise if use else ())]
             if axis.name in held:
                 otherwise.append(f"'{held[axis.name]}' is compared with it")
             if use is None or otherwise:
@@ -223,34 +326,29 @@ class _Planner:
             lines[axis.name] = line
         return lines
 
-    def _candidates(self, lines: Mapping[str, Line]) -> dict[str, list[Candidates]]:
-        """For each line and class, what it is compared with."""
-        rows = self.people
-        found: dict[str, list[list[object]]] = {name: [[] for _ in rows] for name in lines}
-        open_ends: dict[str, list[Comparison]] = {}
-        for name, line in lines.items():
-            for comparison in line.comparisons:
-                each = self._values(comparison)
-                if each is None:
-                    open_ends.setdefault(name, []).append(comparison)
-                    continue
-                for own, values in zip(found[name], each, strict=True):
-                    own.extend(values)
-            if line.ordered:
-                for own, person in zip(found[name], rows, strict=True):
-                    own.extend(self._numbers(person))
-        self._compute(open_ends, found)
-        self._add_planned(found)
-        return {name: _candidates_of(each_class) for name, each_class in found.items()}
+    def _candidates(self, name: str, line: Line) -> list[list[object]]:
+        """For each class, what a line is compared with, as far as that needs no PDP."""
+        found: list[list[object]] = [[] for _ in self.people]
+        for comparison in line.comparisons:
+            each = self._values(comparison)
+            if each is None:
+                self.open_ends.setdefault(name, []).append(comparison)
+                continue
+            for own, values in zip(found, each, strict=True):
+                own.extend(values)
+        if line.ordered:
+            for own, person in zip(found, self.people, strict=True):
+                own.extend(self._numbers(person))
+        return found
 
-    def _add_planned(self, found: Mapping[str, list[list[object]]]) -> None:
-        """Add, for every class, what a plan compares an axis with and the text of its policies does not."""
-        for number, told in self._planned().items() if found else ():
-            for name, each_class in found.items():
-                own = cut.candidates_from(each_class[number])
-                planned = cut.candidates_from(told.get(name, ()))
-                new = [*(set(planned.numbers) - set(own.numbers)), *(set(planned.texts) - set(own.texts))]
-                for values in each_class if new else ():
+    def add_planned(self, planned: Planned) -> None:
+        """Add, for every class, what the plan of one compares an axis with and its candidates lack."""
+        for number, told in planned.items():
+            for name in self.lines:
+                own = cut.candidates_from(self._found[name][number])
+                other = cut.candidates_from(told.get(name, ()))
+                new = [*(set(other.numbers) - set(own.numbers)), *(set(other.texts) - set(own.texts))]
+                for values in self._found[name] if new else ():
                     values.extend(new)
 
     def _values(self, comparison: Comparison) -> list[list[object]] | None:
@@ -266,10 +364,11 @@ class _Planner:
 
     def _numbers(self, person: Principal) -> list[object]:
         """The numbers among the attributes that are read: candidates too, whatever they are compared with."""
+        read = self.analysis.principal_attributes
         return [
             value
             for name, value in person.attr.items()
-            if type(value) in {int, float} and (self._read is None or name in self._read)
+            if type(value) in {int, float} and (read is None or name in read)
         ]
 
     def _only_of_resource(self, comparison: Comparison) -> bool:
@@ -278,47 +377,28 @@ class _Planner:
             return comparison.path[0] == "C"
         return isinstance(comparison.other, Literal)
 
-    def _compute(
-        self, open_ends: Mapping[str, list[Comparison]], found: Mapping[str, list[list[object]]]
-    ) -> None:
-        """Let the PDP compute what it alone can; an axis for which it can't is asked value by value."""
-        if not open_ends:
-            return
-        every = [comparison for comparisons in open_ends.values() for comparison in comparisons]
-        told = (
-            computed_values(
-                self._snapshot,
-                every,
-                self._documents,
-                self.people,
-                self._sent,
-                self._question.aux_data,
-                cells=math.prod(len(axis.values) for axis in self._question.axes),
-            )
-            if self._snapshot
-            else None
-        )
+    def add_computed(self, told: Sequence[Sequence[list[object] | None]] | None) -> None:
+        """Add what the PDP computed: for each class, the values of each open comparison in order.
+
+        An axis whose comparison could not be computed for a class is asked value by value.
+        """
         place = 0
-        for name, comparisons in open_ends.items():
+        for name, comparisons in self.open_ends.items():
             for comparison in comparisons:
-                values = [of_class[place] for of_class in told] if told else None
+                values = [of_class[place] for of_class in told] if told is not None else [None]
                 place += 1
-                if values is None or any(value is None for value in values):
+                if any(value is None for value in values):
                     file = comparison.environment.file
                     text = f"what it is compared with in {file} can't be computed in advance"
                     self._reasons.setdefault(name, []).append(text)
+                    self.lines.pop(name, None)
                     continue
-                for own, value in zip(found[name], values, strict=True):
+                for own, value in zip(self._found[name], values, strict=True):
                     own.extend(value or ())
 
-    def _notes(self, lines: Mapping[str, Line], unread: set[str]) -> Iterator[str]:
-        for axis in self._question.axes:
-            if len(axis.values) > 1 and axis.name not in lines and axis.name not in unread:
-                yield f"Every value of {axis.name} is asked: {_some(self._reasons[axis.name])}."
-        if self._classes.apart:
-            yield f"Principals are kept apart by their id: {_some(self._classes.apart)}."
-        if self._analysis.clock:
-            yield "The policies read the clock: these decisions hold for the moment they were asked."
+    def reasons(self, axis: Axis) -> Sequence[str]:
+        """Why an axis is asked value by value, in words; empty when it is not."""
+        return () if axis.name in self.lines else self._reasons.get(axis.name, ())
 
 
 def _candidates_of(each_class: Sequence[Sequence[object]]) -> list[Candidates]:
@@ -353,8 +433,8 @@ def parts_of(people: People, question: Question, found: Plan) -> tuple[list[Part
     """
     blocks: dict[tuple[int, ...], int] = {}
     members: list[list[int]] = []
-    block = np.empty(len(found.classes), dtype=np.intp)
-    row = np.empty(len(found.classes), dtype=np.intp)
+    block = np.empty(len(found.people), dtype=np.intp)
+    row = np.empty(len(found.people), dtype=np.intp)
     for number, points in enumerate(found.points):
         at = blocks.setdefault(tuple(map(id, points)), len(blocks))
         if at == len(members):
@@ -372,7 +452,7 @@ def parts_of(people: People, question: Question, found: Plan) -> tuple[list[Part
         shape = (len(who), len(question.actions), *(len(own.asked) for own in points))
         made.append(Block(points, np.zeros(shape, dtype=np.bool_)))
     shape = (len(people), len(question.actions), *(len(axis.values) for axis in question.axes))
-    return parts, ClassCells(shape, found.classes.of, tuple(made), block, row)
+    return parts, ClassCells(shape, found.of, tuple(made), block, row)
 
 
 # -- audit ------------------------------------------------------------------------------------

@@ -124,9 +124,12 @@ class ClassCells:
         """
         number = self.of[principal]
         block = self.blocks[int(self.block[number])]
-        effect = block.effect[int(self.row[number])]  # [action, *points]
-        found = effect[(slice(None), *block.at(places.T))]
-        return found.reshape(effect.shape[0], -1).T if len(places.T) else effect.reshape(1, -1)
+        effect: npt.NDArray[np.bool_] = block.effect[int(self.row[number])]  # [action, *points]
+        if not places.shape[1]:
+            return effect.reshape(1, -1)
+        at = (np.arange(len(effect))[:, None], *block.at(list(places.T)))
+        found: npt.NDArray[np.bool_] = effect[at].T
+        return found
 
     def allowed(self, index: Sequence[npt.NDArray[np.intp]]) -> int:
         """How many cells of that cross product are ALLOW: each answer times the cells it stands for."""

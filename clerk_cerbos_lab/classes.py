@@ -13,7 +13,7 @@ from clerk_cerbos_lab.pdp import OTHER_ID
 from clerk_cerbos_lab.values import Relation, key, uses_self
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     import numpy.typing as npt
 
@@ -24,15 +24,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Classes:
-    """Which principals stand for which.
+    """Which of some principals stand for which.
 
     Attributes:
-        of: for each principal, the number of its class; classes are numbered as they first appear.
+        rows: the principals, as rows of all.
+        of: for each of them, the number of its class.
         first: for each class, the row of its first principal, who is asked about.
         apart: why principals of equal roles and attributes are kept apart by their id, in words; empty
             when only those are that a policy or a value names.
     """
 
+    rows: npt.NDArray[np.intp]
     of: npt.NDArray[np.intp]
     first: npt.NDArray[np.intp]
     apart: tuple[str, ...]
@@ -41,13 +43,13 @@ class Classes:
         return len(self.first)
 
 
-def each_alone(people: People) -> Classes:
-    """Every principal a class of its own."""
-    rows = np.arange(len(people), dtype=np.intp)
-    return Classes(rows, rows, ())
+def codes_of(column: Column) -> tuple[npt.NDArray[np.intp], int]:
+    """For each row a number that two rows share when the PDP can't tell their values apart; how many."""
+    same = _same(column)
+    return same[column.codes], int(same.max()) + 1
 
 
-def classes_of(people: People, analysis: Analysis, question: Question) -> Classes:
+def classes_of(people: People, rows: npt.NDArray[np.intp], analysis: Analysis, question: Question) -> Classes:
     """Put together whom the policies cannot tell apart in these questions.
 
     Two principals are of one class when they have the same roles and the same values of every attribute
@@ -60,17 +62,15 @@ def classes_of(people: People, analysis: Analysis, question: Question) -> Classe
     read = analysis.principal_attributes
     names = sorted(name for name in people.attributes if read is None or name in read)
     columns = [people.roles, *(people.attributes[name] for name in names)]
-    codes = [_same(column)[column.codes] for column in columns]
-    apart, ids = _ids(people, analysis, question, columns)
+    codes = [codes_of(column)[0][rows] for column in columns]
+    apart, ids = _ids([people.ids[row] for row in rows], analysis, question, columns)
     if ids is not None:
         codes.append(ids)
     of = codes[0]
     for more in codes[1:]:
         of = _dense(of.astype(np.int64) * (int(more.max()) + 1) + more)
     of = _dense(of)
-    first = np.full(int(of.max()) + 1, len(people), dtype=np.intp)
-    np.minimum.at(first, of, np.arange(len(people)))
-    return Classes(of, first, apart)
+    return Classes(rows, of, rows[np.unique(of, return_index=True)[1]], apart)
 
 
 def _dense(codes: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
@@ -84,7 +84,7 @@ def _same(column: Column) -> npt.NDArray[np.intp]:
 
 
 def _ids(
-    people: People, analysis: Analysis, question: Question, columns: Iterable[Column]
+    ids: Sequence[str], analysis: Analysis, question: Question, columns: Iterable[Column]
 ) -> tuple[tuple[str, ...], npt.NDArray[np.intp] | None]:
     """Why ids make a difference, and a code for each principal: 0 for those whose id makes none."""
     own = {
@@ -96,14 +96,14 @@ def _ids(
     for name in sorted(own):
         reasons += [*analysis.whole, *(analysis.uses[name].not_equality if name in analysis.uses else ())]
     if reasons:
-        return tuple(dict.fromkeys(reasons)), pd.factorize(np.array(people.ids, dtype=object))[0]
+        return tuple(dict.fromkeys(reasons)), pd.factorize(np.array(ids, dtype=object))[0]
     named = {sanitized(name) for name in analysis.named}
     texts = _texts(analysis, question, columns) if analysis.compares_identity or own else set()
     if not texts and not named:
         return (), None
     named_ids: dict[str, int] = {}
-    codes = np.zeros(len(people), dtype=np.intp)
-    for row, own_id in enumerate(people.ids):
+    codes = np.zeros(len(ids), dtype=np.intp)
+    for row, own_id in enumerate(ids):
         if own_id in texts or (named and sanitized(own_id) in named):
             codes[row] = named_ids.setdefault(own_id, len(named_ids) + 1)
     return (), codes if named_ids else None

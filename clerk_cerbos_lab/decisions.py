@@ -440,7 +440,7 @@ class Decisions:
         return pd.DataFrame({**columns, **flips.columns})
 
     def _exactly(self, axis: str) -> grid.Intervals | None:
-        if self._exact is None or axis not in self._exact.candidates:
+        if self._exact is None or not self._exact.knows(axis, self._index[0]):
             return None
         try:
             return self._exact.intervals(self._index, self.actions, axis)

@@ -121,8 +121,15 @@ class Exact:
     cells: ClassCells
     question: Question
     people: Sequence[Principal]
-    candidates: Mapping[str, Sequence[Candidates]]
+    candidates: Mapping[str, Sequence[Candidates | None]]
     points: Sequence[tuple[Points, ...]]
+
+    def knows(self, axis: str, principals: npt.NDArray[np.intp]) -> bool:
+        """Whether it is known, for all of these principals, what an axis is compared with."""
+        of_class = self.candidates.get(axis)
+        return of_class is not None and all(
+            of_class[int(number)] is not None for number in np.unique(self.cells.of[principals])
+        )
 
     def intervals(
         self, index: Sequence[npt.NDArray[np.intp]], actions: Sequence[str], axis: str
@@ -132,7 +139,7 @@ class Exact:
         Args:
             index: positions of the decisions wanted, one array a dimension.
             actions: their names, in the order of the index.
-            axis: one that has candidates.
+            axis: one that is known for all principals of the index.
 
         Raises:
             DisagreementError: when an answer contradicts another, or the sweep's.
@@ -168,7 +175,9 @@ class _Lines:
         self.number = number
         self.person = exact.people[number]
         self.place = place
-        self.cut = _cut_at(exact.candidates[axis][number].numbers)
+        candidates = exact.candidates[axis][number]
+        assert candidates is not None  # noqa: S101 - see `knows`
+        self.cut = _cut_at(candidates.numbers)
         points = exact.points[number]
         self.codes: list[npt.NDArray[np.intp]] = []  # for each other axis, which of `values` each place has
         values: list[Sequence[Any]] = []

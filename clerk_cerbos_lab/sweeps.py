@@ -241,7 +241,7 @@ class _Answers:
         parts, cells = parts_of(people, question, found)
         total = int(np.prod(cells.shape, dtype=np.int64))
         asked = found.questions * len(question.actions)
-        if asked == total and not found.candidates:
+        if asked == total and not any(some for each in found.candidates.values() for some in each):
             return dataclasses.replace(self.every_cell(found.notes), method="auto")
         drawn = [] if audit in {0, "all"} or asked == total else sample(cells.shape, int(audit), self._seed())
         with self._progress(parts) as ask:
@@ -262,7 +262,7 @@ class _Answers:
     def _found(self, found: Plan, cells: ClassCells, verified: str, asked: int, audited: int) -> _Found:
         exact = Exact(self._source, cells, self._question, found.people, found.candidates, found.points)
         return _Found(
-            cells, "auto", verified, found.notes, asked, len(found.classes), audited, exact, whole=found.whole
+            cells, "auto", verified, found.notes, asked, len(found.people), audited, exact, whole=found.whole
         )
 
     def _compared(self, found: Plan, cells: ClassCells, asked: int) -> _Found:

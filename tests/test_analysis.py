@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from clerk_cerbos_lab.analysis import Analysis, analyse
+from clerk_cerbos_lab.analysis import Analysis, Library, analyse
 from clerk_cerbos_lab.cel import Literal
 
 
@@ -12,7 +12,7 @@ def of(*expressions: str, **more: Any) -> Analysis:
     """Analyse a policy with these conditions."""
     rules = [{"actions": ["do"], "condition": {"match": {"expr": text}}} for text in expressions]
     body = {"resource": "thing", "rules": rules, **more}
-    return analyse([{"resourcePolicy": body, "metadata": {"sourceFile": "thing.yaml"}}], "thing")
+    return analyse(Library([{"resourcePolicy": body, "metadata": {"sourceFile": "thing.yaml"}}]), "thing")
 
 
 @pytest.mark.parametrize(
@@ -221,7 +221,7 @@ def test_a_text_between_two_policies_is_read_wherever_it_stands() -> None:
             }
         },
     ]
-    found = analyse(policies, "thing")
+    found = analyse(Library(policies), "thing")
     assert sorted(found.uses) == ["amount", "audited", "region", "seen"]
     assert found.principal_attributes == {"region"}
     assert found.named == {"u5"}
@@ -253,7 +253,7 @@ def test_a_text_between_two_policies_is_read_wherever_it_stands() -> None:
     ],
 )
 def test_what_is_not_understood_is_said(policy: dict[str, Any]) -> None:
-    assert analyse([policy], "thing").unreadable
+    assert analyse(Library([policy]), "thing").unreadable
 
 
 def test_the_clock_is_noticed() -> None:

@@ -113,6 +113,98 @@ principalPolicy:
     assert swept.sel(principal="u3").counts()["ALLOW"] == 0
 
 
+ROLES = """apiVersion: api.cerbos.dev/v1
+derivedRoles:
+  name: roles
+  definitions:
+    - {name: near, parentRoles: [boss], condition: {match: {expr: R.attr.region == P.attr.region}}}
+    - {name: anybody, parentRoles: ["*"], condition: {match: {expr: R.attr.size < 5}}}
+"""
+
+
+def by_roles(write: Write, *more: str, **files: str) -> Path:
+    """Write rules that not everybody can be meant by."""
+    rules = [
+        rule("R.attr.amount <= P.attr.limit", roles=["boss"]),
+        rule("R.attr.amount <= 9", actions=["view"]),
+        rule("R.attr.color == 'red'", actions=["view"], roles=["clerk"]),
+        *more,
+    ]
+    policy = resource_policy(*rules).replace("  rules:", "  importDerivedRoles: [roles]\n  rules:")
+    return write(thing=policy, roles=ROLES, **files)
+
+
+STAFF = pd.DataFrame(
+    {
+        "id": [f"u{i}" for i in range(30)],
+        "roles": [("boss",), ("user",), ("clerk", "user")] * 10,
+        "limit": range(30),
+        "region": ["south", "west"] * 15,
+    }
+)
+GRID: dict[str, Any] = {
+    "amount": range(40),
+    "region": ["south", "west"],
+    "size": [1, 9],
+    "color": ["red", "blue"],
+}
+
+
+def test_what_the_rules_of_other_roles_and_actions_read_makes_no_difference(write: Write) -> None:
+    swept = classes(by_roles(write), STAFF, actions="approve", **GRID)
+    assert swept.provenance.classes == 10 + 1 + 1  # a boss by his limit, everybody else by his roles
+    assert swept.provenance.asked <= 10 * 3 + 2
+    assert swept.thresholds("amount").query("principal == 'u1'")["effect"].tolist() == ["DENY"] * 8
+    swept = classes(by_roles(write), STAFF, actions="view", **GRID)
+    assert swept.provenance.classes == 3
+    assert swept.provenance.asked == 1 + 3 + 3 * 2
+
+
+def test_derived_roles_are_read_for_those_who_can_have_them(write: Write) -> None:
+    derived = """
+    - actions: [approve]
+      derivedRoles: [near]
+      effect: EFFECT_ALLOW"""
+    swept = classes(by_roles(write, derived), STAFF, actions="approve", **GRID)
+    assert swept.provenance.classes == 10 + 2
+    asked = rule('"anybody" in runtime.effectiveDerivedRoles', roles=["user"])
+    named = derived.replace("near", "anybody").replace("approve", "approve, see")
+    named = named.replace("ALLOW", "DENY") + "\n      condition: {match: {expr: 'R.attr.amount > 30'}}"
+    swept = classes(by_roles(write, asked, named), STAFF, actions="approve", **GRID)
+    small = swept.sel(principal="u1", size=1)
+    assert small.counts() == {"ALLOW": 31 * 4, "DENY": 9 * 4}
+    assert swept.sel(principal="u1", size=9).counts()["ALLOW"] == 0
+
+
+def test_a_role_policy_gives_roles_that_nobody_names(write: Write) -> None:
+    policy = """apiVersion: api.cerbos.dev/v1
+rolePolicy:
+  role: clerk
+  version: default
+  parentRoles: [boss]
+  rules:
+    - {resource: thing, allowActions: ["*"]}
+"""
+    swept = classes(by_roles(write, clerk=policy), STAFF, actions="approve", **GRID)
+    assert swept.provenance.classes == 30  # any of them may be a boss
+
+
+def test_in_strict_evaluation_every_rule_is_read(write: Write) -> None:
+    with lab.PDP(by_roles(write), strict=True) as pdp:
+        some = lab.sweep(pdp, STAFF, "thing", actions="approve", audit=0, **GRID)
+        every = lab.sweep(pdp, STAFF, "thing", actions="approve", method="every-cell", **GRID)
+    assert np.array_equal(some.allowed(), every.allowed())
+    assert some.provenance.classes == 30
+
+
+def test_an_axis_that_is_used_otherwise_for_some_roles_is_cut_for_the_others(write: Write) -> None:
+    odd = rule("int(R.attr.amount) % 2 == 0", roles=["clerk"])
+    swept = classes(by_roles(write, odd), STAFF, actions="approve", **GRID)
+    assert "Every value of amount is asked for some roles: `int(R.attr.amount)" in swept.provenance.notes[-1]
+    assert swept.sel(principal=["u0", "u1"]).thresholds("amount")["exact"].all()
+    assert not swept.thresholds("amount")["exact"].any()
+
+
 # -- points -----------------------------------------------------------------------------------
 
 
@@ -205,8 +297,8 @@ def test_what_is_compared_in_an_odd_way_is_found_or_said(
     people = users(20)
     people["limit"] = [10 * i for i in range(20)]
     people["big"] = [2**54 + 4 * i for i in range(20)]
-    people["m"] = [{"[]": 10 * i + 5, "a": i} for i in range(20)]
-    people["groups"] = [[{"limits": [i, 2 * i], "in": i}] for i in range(20)]
+    people["m"] = pd.Series([{"[]": 10 * i + 5, "a": i} for i in range(20)], dtype=object)
+    people["groups"] = pd.Series([[{"limits": [i, 2 * i], "in": i}] for i in range(20)], dtype=object)
     amounts = [*range(0, 300, 7), *(2**54 + 4 * i for i in range(20)), 0.5, 9.5, 19]
     with lab.PDP(write(**files), config={"engine": engine}) as pdp:
         scope: dict[str, Any] = {"scope": more["scope"]} if "scope" in more else {}
