@@ -34,6 +34,10 @@ class Cells(Protocol):
         """How many cells of that cross product are ALLOW, without expanding them where possible."""
         ...
 
+    def different(self, principals: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
+        """Positions among these principals, so that each of them has the effects of one of those."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class EveryCell:
@@ -57,6 +61,10 @@ class EveryCell:
     def allowed(self, index: Sequence[npt.NDArray[np.intp]]) -> int:
         """How many cells of that cross product are ALLOW."""
         return int(np.count_nonzero(self.take(index)))
+
+    def different(self, principals: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
+        """All of them: nothing is known of who is like whom."""
+        return np.arange(len(principals), dtype=np.intp)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -114,6 +122,10 @@ class ClassCells:
             expanded = block.effect[np.ix_(different, actions, *block.at(axes))]
             taken[places] = expanded[back]
         return taken
+
+    def different(self, principals: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
+        """The first of each class."""
+        return np.sort(np.unique(self.of[principals], return_index=True)[1])
 
     def of_one(self, principal: int, places: npt.NDArray[np.intp]) -> npt.NDArray[np.bool_]:
         """``allowed[combination, action]`` for one principal.

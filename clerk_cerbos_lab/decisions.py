@@ -255,6 +255,29 @@ class Decisions:
             exact=self._exact,
         )
 
+    def different(self) -> Decisions:
+        """The decisions of principals who stand for all: everybody has the effects of one of them."""
+        return self._of(self._cells.different(self._index[0]))
+
+    def head(self, count: int) -> Decisions:
+        """The decisions of the first principals."""
+        return self._of(np.arange(min(count, len(self.names)), dtype=np.intp))
+
+    def _of(self, places: npt.NDArray[np.intp]) -> Decisions:
+        """The decisions of the principals at these positions."""
+        return Decisions(
+            cells=self._cells,
+            kind=self.kind,
+            principals=self._principals,
+            names=tuple(self.names[i] for i in places),
+            actions=self.actions,
+            axes=self.axes,
+            fixed=self.fixed,
+            provenance=self.provenance,
+            index=(self._index[0][places], *self._index[1:]),
+            exact=self._exact,
+        )
+
     def effect(self, **labels: object) -> str:
         """One decision: ``"ALLOW"`` or ``"DENY"``.
 

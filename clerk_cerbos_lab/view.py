@@ -67,11 +67,16 @@ def layout(decisions: Decisions) -> Grid:
     """The rows and columns to show, and what was left out."""
     down, (across, *_) = decisions.sides()
     values = decisions.values(across)
-    allowed = decisions.table(down, [across])
+    by_principal = down[0] == "principal" and across != "principal"
+    rows = int(np.prod([len(decisions.values(dim)) for dim in down], dtype=np.int64))
+    each = rows // len(decisions.names) if by_principal else rows
+    top = decisions.head(-(-ROWS // each)) if by_principal else decisions
+    allowed = top.table(down, [across])
     numeric = all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in values)
     ascending = numeric and all(a < b for a, b in itertools.pairwise(values))
     merged = len(values) > COLUMNS and ascending
-    runs = _runs(allowed) if merged else [(i, i) for i in range(len(values))]
+    every = decisions.different() if by_principal else decisions
+    runs = _runs(every.table(down, [across])) if merged else [(i, i) for i in range(len(values))]
     shown = runs[:COLUMNS]
     texts = [_span(values[first], values[last]) for first, last in shown]
     heads = itertools.product(*(decisions.values(dim) for dim in down))
@@ -81,7 +86,7 @@ def layout(decisions: Decisions) -> Grid:
         rows=[[label(part) for part in head] for head in itertools.islice(heads, ROWS)],
         columns=texts,
         allowed=allowed[:ROWS, [first for first, _ in shown]],
-        total_rows=len(allowed),
+        total_rows=rows,
         total_columns=len(values),
         shown_columns=shown[-1][1] + 1,
         merged=merged,
@@ -139,6 +144,8 @@ def _odd(decisions: Decisions) -> str:
     """How many of the principals have a data problem, which a DENY may come from."""
     people = decisions.principals
     report = people.attrs.get("problems", ())
+    if not len(report):
+        return ""
     odd = {line["principal"] for line in report} & set(people["id"])
     if not odd:
         return ""

@@ -86,6 +86,9 @@ class Mapped:
             counts = counts * weight.reshape([-1 if d == dim else 1 for d in range(counts.ndim)])
         return int(counts.sum())
 
+    def different(self, principals: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
+        return np.sort(np.unique(self.maps[0][principals], return_index=True)[1])
+
 
 @st.composite
 def mapped(draw: st.DrawFn, dims: int = 4) -> Mapped:
