@@ -17,10 +17,10 @@ from clerk_cerbos_lab import points as cut
 from clerk_cerbos_lab.analysis import Analysis, Audience, Library, analyse
 from clerk_cerbos_lab.cel import Literal
 from clerk_cerbos_lab.cells import Block, ClassCells
-from clerk_cerbos_lab.classes import Classes, classes_of, codes_of, values_by_name
+from clerk_cerbos_lab.classes import Classes, classes_of, codes_of
 from clerk_cerbos_lab.errors import PDPError
 from clerk_cerbos_lab.plans import planned_values
-from clerk_cerbos_lab.points import Candidates, Line, Points
+from clerk_cerbos_lab.points import Candidates, Line, Points, Sent
 from clerk_cerbos_lab.questions import Part, Question
 from clerk_cerbos_lab.scratch import computed_values
 from clerk_cerbos_lab.values import key
@@ -104,11 +104,12 @@ def plan(pdp: PDP, people: People, question: Question, snapshot: Snapshot | None
     )
     if why:
         return _each(people, question, why)
+    sent = Sent(question)
     groups = [
-        _Group(people, question, classes_of(people, rows, analysis, question), analysis)
+        _Group(people, question, classes_of(people, rows, analysis, question, sent), analysis, sent)
         for rows, analysis in _audiences(pdp, people, question, library, everything)
     ]
-    _compute(groups, question, documents, snapshot)
+    _compute(groups, question, documents, snapshot, sent)
     if any(group.lines for group in groups):
         _add_planned(pdp, groups, question)
     return _joined(people, groups, question)
@@ -173,6 +174,7 @@ def _compute(
     question: Question,
     documents: Sequence[Mapping[str, Any]],
     snapshot: Snapshot | None,
+    sent: Sent,
 ) -> None:
     """Let the PDP compute what it alone can; an axis for which it can't is asked value by value."""
     every = [comparison for group in groups for some in group.open_ends.values() for comparison in some]
@@ -184,7 +186,7 @@ def _compute(
             every,
             documents,
             [person for group in concerned for person in group.people],
-            values_by_name(question),
+            sent.values,
             question.aux_data,
             cells=math.prod(len(axis.values) for axis in question.axes),
         )
@@ -258,13 +260,15 @@ class _Group:
         open_ends: by axis, comparisons whose other side only the PDP can compute.
     """
 
-    def __init__(self, people: People, question: Question, classes: Classes, analysis: Analysis) -> None:
+    def __init__(
+        self, people: People, question: Question, classes: Classes, analysis: Analysis, sent: Sent
+    ) -> None:
         self.classes = classes
         self.people = [people[int(row)] for row in classes.first]
         self.analysis = analysis
         self.open_ends: dict[str, list[Comparison]] = {}
         self._question = question
-        self._sent = values_by_name(question)
+        self._sent = sent
         self._reasons: dict[str, list[str]] = {}
         self.lines = self._lines()
         self._found = {name: self._candidates(name, line) for name, line in self.lines.items()}
@@ -275,13 +279,13 @@ class _Group:
         fixed: dict[str, Points] = {}
         for axis in self._question.axes:
             if axis.name not in self.lines:
-                fixed[axis.name] = cut.one_point(axis) if self._unread(axis) else cut.every_value(axis)
+                fixed[axis.name] = self._sent.whole(axis, read=not self._unread(axis))
         found = {name: self._candidates_of(name) for name in self.lines}
         return [
             tuple(
                 fixed[axis.name]
                 if axis.name in fixed
-                else self.lines[axis.name].points(found[axis.name][number])
+                else self.lines[axis.name].scale.points(found[axis.name][number])
                 for axis in self._question.axes
             )
             for number in range(len(self.people))
@@ -320,7 +324,7 @@ class _Group:
             if both:
                 self._reasons[axis.name] = [f"it is compared with '{min(both)}'"]
                 continue
-            line = Line(axis, use)
+            line = self._sent.line(axis, use)
             if any(comparison.reads for comparison in use.comparisons):
                 held.update(dict.fromkeys(reads, axis.name))
             lines[axis.name] = line
@@ -336,7 +340,7 @@ class _Group:
                 continue
             for own, values in zip(found, each, strict=True):
                 own.extend(values)
-        if line.ordered:
+        if line.scale.ordered:
             for own, person in zip(found, self.people, strict=True):
                 own.extend(self._numbers(person))
         return found
@@ -356,7 +360,7 @@ class _Group:
         some = self.people[:1] if self._only_of_resource(comparison) else self.people
         each: list[list[object]] = []
         for person in some:
-            values = cut.value_of(comparison, person, self._sent, self._question.kind)
+            values = cut.value_of(comparison, person, self._sent.values, self._question.kind)
             if not isinstance(values, list):
                 return None
             each.append(values)

@@ -10,14 +10,16 @@ import pandas as pd
 
 from clerk_cerbos_lab.analysis import sanitized
 from clerk_cerbos_lab.pdp import OTHER_ID
-from clerk_cerbos_lab.values import Relation, key, uses_self
+from clerk_cerbos_lab.points import texts_in
+from clerk_cerbos_lab.values import key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable
 
     import numpy.typing as npt
 
     from clerk_cerbos_lab.analysis import Analysis
+    from clerk_cerbos_lab.points import Sent
     from clerk_cerbos_lab.principals import Column, People
     from clerk_cerbos_lab.questions import Question
 
@@ -49,7 +51,9 @@ def codes_of(column: Column) -> tuple[npt.NDArray[np.intp], int]:
     return same[column.codes], int(same.max()) + 1
 
 
-def classes_of(people: People, rows: npt.NDArray[np.intp], analysis: Analysis, question: Question) -> Classes:
+def classes_of(
+    people: People, rows: npt.NDArray[np.intp], analysis: Analysis, question: Question, sent: Sent
+) -> Classes:
     """Put together whom the policies cannot tell apart in these questions.
 
     Two principals are of one class when they have the same roles and the same values of every attribute
@@ -63,7 +67,7 @@ def classes_of(people: People, rows: npt.NDArray[np.intp], analysis: Analysis, q
     names = sorted(name for name in people.attributes if read is None or name in read)
     columns = [people.roles, *(people.attributes[name] for name in names)]
     codes = [codes_of(column)[0][rows] for column in columns]
-    apart, ids = _ids([people.ids[row] for row in rows], analysis, question, columns)
+    apart, ids = _ids(people, rows, analysis, columns, _fixed_texts(question, sent), sent.own)
     if ids is not None:
         codes.append(ids)
     of = codes[0]
@@ -83,60 +87,37 @@ def _same(column: Column) -> npt.NDArray[np.intp]:
     return pd.factorize(np.array([key(value) for value in column.values], dtype=object))[0].astype(np.intp)
 
 
-def _ids(
-    ids: Sequence[str], analysis: Analysis, question: Question, columns: Iterable[Column]
+def _ids(  # noqa: PLR0917 - what ids are held against
+    people: People,
+    rows: npt.NDArray[np.intp],
+    analysis: Analysis,
+    columns: Iterable[Column],
+    sent: set[str],
+    own: set[str],
 ) -> tuple[tuple[str, ...], npt.NDArray[np.intp] | None]:
     """Why ids make a difference, and a code for each principal: 0 for those whose id makes none."""
-    own = {
-        name
-        for name, values in values_by_name(question).items()
-        if any(uses_self(value) for value in values) and (name in analysis.uses or analysis.whole)
-    }
+    read = sorted(name for name in own if name in analysis.uses or analysis.whole)
     reasons = list(analysis.identity)
-    for name in sorted(own):
+    for name in read:
         reasons += [*analysis.whole, *(analysis.uses[name].not_equality if name in analysis.uses else ())]
     if reasons:
-        return tuple(dict.fromkeys(reasons)), pd.factorize(np.array(ids, dtype=object))[0]
-    named = {sanitized(name) for name in analysis.named}
-    texts = _texts(analysis, question, columns) if analysis.compares_identity or own else set()
-    if not texts and not named:
+        ids = np.array([people.ids[row] for row in rows], dtype=object)
+        return tuple(dict.fromkeys(reasons)), pd.factorize(ids)[0]
+    apart: set[str] = set()
+    if analysis.compares_identity or read:
+        texts = sent | analysis.strings
+        for column in columns:
+            texts_in(list(column.values), texts)
+        apart = texts & people.id_set
+    if analysis.named:
+        named = {sanitized(name) for name in analysis.named}
+        apart = apart | {one for one in people.id_set if sanitized(one) in named}
+    if not apart:
         return (), None
-    named_ids: dict[str, int] = {}
-    codes = np.zeros(len(ids), dtype=np.intp)
-    for row, own_id in enumerate(ids):
-        if own_id in texts or (named and sanitized(own_id) in named):
-            codes[row] = named_ids.setdefault(own_id, len(named_ids) + 1)
-    return (), codes if named_ids else None
+    numbers = {one: number for number, one in enumerate(sorted(apart), 1)}
+    return (), np.array([numbers.get(people.ids[row], 0) for row in rows], dtype=np.intp)
 
 
-def _texts(analysis: Analysis, question: Question, columns: Iterable[Column]) -> set[str]:
-    """Every text that an id could be compared with."""
-    texts = {*analysis.strings, OTHER_ID, question.kind, *question.resource, *question.principal}
-    for column in columns:
-        texts_in(list(column.values), texts)
-    for values in values_by_name(question).values():
-        texts_in(values, texts)
-    return texts
-
-
-def values_by_name(question: Question) -> Mapping[str, tuple[Any, ...]]:
-    """The values of each attribute that is sent, fixed ones too."""
-    return {
-        **{name: (value,) for name, value in question.fixed.items()},
-        **{axis.name: axis.values for axis in question.axes},
-    }
-
-
-def texts_in(value: object, into: set[str]) -> None:
-    """Collect every text in a value, names of fields too; ``SELF`` and ``OTHER`` are not texts."""
-    if isinstance(value, Relation):
-        return
-    if isinstance(value, str):
-        into.add(value)
-    elif isinstance(value, dict):
-        into.update(value)
-        for item in value.values():
-            texts_in(item, into)
-    elif isinstance(value, (list, tuple)):
-        for item in value:
-            texts_in(item, into)
+def _fixed_texts(question: Question, sent: Sent) -> set[str]:
+    """The texts of a question that an id could be compared with."""
+    return {*sent.texts, OTHER_ID, question.kind, *question.resource, *question.principal}

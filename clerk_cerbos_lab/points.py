@@ -15,7 +15,7 @@ import numpy as np
 from clerk_cerbos_lab.analysis import ELEMENT, ORDERS, RESOURCE_ID, Comparison, path_of
 from clerk_cerbos_lab.cel import Call, Literal
 from clerk_cerbos_lab.pdp import OTHER_ID
-from clerk_cerbos_lab.values import MISSING, Relation, resolve
+from clerk_cerbos_lab.values import MISSING, Relation, resolve, uses_self
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from clerk_cerbos_lab.cel import Node
     from clerk_cerbos_lab.decisions import Axis
     from clerk_cerbos_lab.principals import Principal
+    from clerk_cerbos_lab.questions import Question
 
 
 class _Computed:
@@ -61,24 +62,27 @@ class Points:
     of: npt.NDArray[Any]
 
 
-class Line:
-    """An axis that is asked at points only.
+class Scale:
+    """The values of an axis, sorted by kind: numbers and texts, which can be cut, and all others.
 
     Args:
         axis: the axis.
-        use: how the policies use it: only in comparisons.
+        ordered: whether it is compared for order, not only for equality.
+        converted: whether it stands in ``double(…)`` somewhere: then a text is not compared as one.
     """
 
-    def __init__(self, axis: Axis, use: Use) -> None:
+    def __init__(self, axis: Axis, *, ordered: bool, converted: bool) -> None:
         self.axis = axis
-        self.comparisons = use.comparisons
-        self.ordered = any(c.operator in ORDERS for c in use.comparisons)
-        converted = any(c.converted for c in use.comparisons)
-        self._numbers = [i for i, value in enumerate(axis.values) if _is_number(value)]
+        self.ordered = ordered
+        count = len(axis.values)
+        if set(map(type, axis.values)) <= {int, float}:
+            self._numbers, self._texts, self._others = list(range(count)), [], []
+        else:
+            self._numbers = [i for i, value in enumerate(axis.values) if _is_number(value)]
+            self._texts = [i for i, v in enumerate(axis.values) if _is_text(v) and not converted]
+            plain = {*self._numbers, *self._texts}
+            self._others = [i for i in range(count) if i not in plain]
         self._values = np.array([axis.values[i] for i in self._numbers], dtype=np.float64)
-        self._texts = [i for i, v in enumerate(axis.values) if _is_text(v) and not converted]
-        plain = {*self._numbers, *self._texts}
-        self._others = [i for i in range(len(axis.values)) if i not in plain]
         self._known: dict[Candidates, Points] = {}
         self._shared: dict[bytes, Points] = {}
 
@@ -121,8 +125,62 @@ class Line:
         return found if self.ordered else np.where(found % 2 == 1, found, 0)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Line:
+    """An axis that is asked at points only.
+
+    Attributes:
+        comparisons: what the policies compare it with.
+        scale: its values.
+    """
+
+    comparisons: Sequence[Comparison]
+    scale: Scale
+
+
+class Sent:
+    """What is sent of the resource, looked at once for all principals.
+
+    Attributes:
+        values: by attribute, fixed ones too, with ``resource_id``.
+        own: the attributes that ``SELF`` stands for somewhere.
+        texts: every text in the values.
+    """
+
+    def __init__(self, question: Question) -> None:
+        self.values: dict[str, tuple[Any, ...]] = {
+            **{name: (value,) for name, value in question.fixed.items()},
+            **{axis.name: axis.values for axis in question.axes},
+        }
+        self.texts: set[str] = set()
+        self.own: set[str] = set()
+        for name, values in self.values.items():
+            if not set(map(type, values)) <= {int, float}:
+                texts_in(values, self.texts)
+                if any(uses_self(value) for value in values):
+                    self.own.add(name)
+        self._scales: dict[tuple[str, bool, bool], Scale] = {}
+        self._all: dict[tuple[str, bool], Points] = {}
+
+    def line(self, axis: Axis, use: Use) -> Line:
+        """An axis that is only used in comparisons."""
+        ordered = any(c.operator in ORDERS for c in use.comparisons)
+        converted = any(c.converted for c in use.comparisons)
+        key = (axis.name, ordered, converted)
+        if key not in self._scales:
+            self._scales[key] = Scale(axis, ordered=ordered, converted=converted)
+        return Line(use.comparisons, self._scales[key])
+
+    def whole(self, axis: Axis, *, read: bool) -> Points:
+        """The points of an axis that is not cut: each value, or the first where no policy reads it."""
+        key = (axis.name, read)
+        if key not in self._all:
+            self._all[key] = every_value(axis) if read else one_point(axis)
+        return self._all[key]
+
+
 def one_point(axis: Axis) -> Points:
-    """The first value stands for all: no policy reads the attribute."""
+    """The first value stands for all."""
     return Points(np.zeros(1, dtype=np.intp), np.zeros(len(axis.values), dtype=np.uint8))
 
 
@@ -247,3 +305,18 @@ def _step(values: Iterable[object], step: str) -> Iterable[object]:
                 yield from value
         elif isinstance(value, dict) and step in value:
             yield value[step]
+
+
+def texts_in(value: object, into: set[str]) -> None:
+    """Collect every text in a value, names of fields too; ``SELF`` and ``OTHER`` are not texts."""
+    if isinstance(value, Relation):
+        return
+    if isinstance(value, str):
+        into.add(value)
+    elif isinstance(value, dict):
+        into.update(value)
+        for item in value.values():
+            texts_in(item, into)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            texts_in(item, into)

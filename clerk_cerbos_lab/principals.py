@@ -81,12 +81,14 @@ class People(Sequence[Principal]):
 
     Attributes:
         ids: one a row.
+        id_set: the same, once each.
         roles: tuples of role names.
         attributes: by name.
     """
 
     def __init__(self, ids: list[str], roles: Column, attributes: Mapping[str, Column]) -> None:
         self.ids = ids
+        self.id_set = frozenset(ids)
         self.roles = roles
         self.attributes = attributes
 
@@ -166,16 +168,22 @@ def _different(series: pd.Series[Any]) -> tuple[npt.NDArray[np.intp], list[objec
 
 
 def _different_objects(values: list[object]) -> tuple[npt.NDArray[np.intp], list[object]]:
-    """The same for objects: by hash where that is exact, else one by one."""
+    """The same for objects: one that stands in many rows is looked at once, by hash where that is exact."""
+    ids = list(map(id, values))
+    objects = dict(zip(ids, values, strict=True))
+    codes, found = _by_hash(list(objects.values())) or _one_by_one(list(objects.values()))
+    place = dict(zip(objects, codes, strict=True))
+    return np.fromiter(map(place.__getitem__, ids), dtype=np.intp, count=len(ids)), found
+
+
+def _by_hash(values: list[object]) -> tuple[list[int], list[object]] | None:
     places: dict[tuple[type, object], int] = {}  # by type too: 1, 1.0 and True are equal
     try:
         codes = [places.setdefault(pair, len(places)) for pair in zip(map(type, values), values, strict=True)]
     except TypeError:  # a list or a map
-        return _one_by_one(values)
+        return None
     found = [value for _, value in places]
-    if any(_hides(value) for value in found):
-        return _one_by_one(values)
-    return np.array(codes, dtype=np.intp), found
+    return None if any(_hides(value) for value in found) else (codes, found)
 
 
 def _hides(value: object) -> bool:
@@ -185,16 +193,16 @@ def _hides(value: object) -> bool:
     return isinstance(value, float) and value == 0
 
 
-def _one_by_one(values: list[object]) -> tuple[npt.NDArray[np.intp], list[object]]:
+def _one_by_one(values: list[object]) -> tuple[list[int], list[object]]:
     places: dict[object, int] = {}
     found: list[object] = []
-    at = np.empty(len(values), dtype=np.intp)
-    for row, value in enumerate(values):
+    codes = []
+    for value in values:
         place = places.setdefault(_exact(value), len(found))
         if place == len(found):
             found.append(value)
-        at[row] = place
-    return at, found
+        codes.append(place)
+    return codes, found
 
 
 def _exact(value: object) -> object:
@@ -273,7 +281,7 @@ def labels(people: People) -> list[str]:
     Raises:
         InputError: when two rows are the same in everything.
     """
-    if len(set(people.ids)) == len(people):
+    if len(people.id_set) == len(people):
         return list(people.ids)
     by_id: dict[str, list[int]] = {}
     for row, person in enumerate(people):

@@ -14,7 +14,7 @@ from small_policies import resource_policy, rule, up_to, users, write
 
 import clerk_cerbos_lab as lab
 from clerk_cerbos_lab import auto, points, questions
-from clerk_cerbos_lab.points import Line
+from clerk_cerbos_lab.points import Scale
 
 POLICIES = int(os.environ.get("LAB_POLICIES", "160"))
 """How many generated policies are tried; `make long` tries 2,000."""
@@ -402,7 +402,7 @@ def test_policies_that_read_the_clock_are_named(write: Write) -> None:
 def blind(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Make the analysis miss every candidate."""
     with monkeypatch.context() as patch:
-        patch.setattr(Line, "_number_codes", lambda self, _: np.zeros(len(self._values), dtype=np.int64))
+        patch.setattr(Scale, "_number_codes", lambda self, _: np.zeros(len(self._values), dtype=np.int64))
         yield
 
 
