@@ -37,6 +37,7 @@ ROUNDS = 5
 ACTIONS = ["view", "approve", "delete"]
 REGIONS = ["south", "northeast", "midwest", "west"]
 OWNERS = [lab.SELF, lab.OTHER]
+GROWING_USERS = 5
 BATCH = 500
 IN_FLIGHT = 4
 SAMPLE = lab.load_principals(ROOT / "data" / "clerk_users.json")
@@ -161,7 +162,7 @@ def growing(pdp: lab.PDP) -> tuple[list[Row], list[tuple[int, float]], float, fl
     single = statistics.median(1_500 / seconds(lambda: one_at_a_time(pdp.address, 1_500)) for _ in range(3))
     rows: list[Row] = []
     points = []
-    sizes = [(n, 1_000) for n in (100, 1_000, 10_000, 100_000, 1_000_000)]
+    sizes = [(10 ** (2 + n), 1_000) for n in range(GROWING_USERS)]
     sizes += [(10_000, steps) for steps in (100, 10_000, 100_000)]
     for count, steps in sizes:
         people, amounts = repeated(count), grid(steps)
@@ -331,14 +332,19 @@ def picture(points: list[tuple[int, float]], bare: float, single: float) -> None
     axes.loglog(
         ends, [n / bare for n in ends], color="#555555", ls="--", label="bare asyncio SDK, batches of 500"
     )
-    axes.loglog(*zip(*sorted(points), strict=True), color="#0072b2", marker="o", label="lab.sweep (measured)")
+    for some, marker, what in (
+        (points[:GROWING_USERS], "o", "100 to 1,000,000 users"),
+        ([points[2], *points[GROWING_USERS:]], "D", "101 to 100,001 amounts"),
+    ):
+        line = list(zip(*sorted(some), strict=True))
+        axes.loglog(*line, color="#0072b2", marker=marker, ms=5, label=f"lab.sweep, {what} (measured)")
     for where, text in ((1, "1 s"), (3_600, "1 hour"), (86_400 * 30, "1 month")):
         axes.axhline(where, color="#cccccc", lw=0.8, zorder=0)
-        axes.annotate(text, (ends[1], where), ha="right", va="bottom", fontsize=8, color="#666666")
+        axes.annotate(text, (ends[0], where), ha="left", va="bottom", fontsize=8, color="#666666")
     axes.set_xlabel("decisions")
     axes.set_ylabel("seconds")
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, loc="upper left")
+    axes.legend(frameon=False, loc="center right", bbox_to_anchor=(1, 0.42), fontsize=9)
     figure.tight_layout()
     figure.savefig(ROOT / "benchmarks" / "sweeps.svg", metadata={"Date": None})
 

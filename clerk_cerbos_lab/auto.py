@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,7 +27,7 @@ from clerk_cerbos_lab.scratch import computed_values
 from clerk_cerbos_lab.values import key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 
     import numpy.typing as npt
 
@@ -504,7 +505,7 @@ def differs(
     question: Question,
     cells: ClassCells,
     drawn: Sequence[tuple[int, npt.NDArray[np.intp]]],
-    ask: Callable[[Sequence[Part]], Iterator[npt.NDArray[np.bool_]]],
+    ask: Callable[[Sequence[Part]], Generator[npt.NDArray[np.bool_]]],
 ) -> Mismatch | None:
     """Ask the drawn cells and compare.
 
@@ -522,11 +523,11 @@ def differs(
         )
         for row, places in drawn
     ]
-    answers = ask(parts)
-    for row, places in drawn:
-        answer = next(answers)[0].reshape(len(question.actions), -1).T
-        wrong = np.argwhere(answer != cells.of_one(row, places))
-        if len(wrong):
-            combination, action = wrong[0]
-            return Mismatch(row, int(action), tuple(int(i) for i in places[combination]))
+    with closing(ask(parts)) as answers:
+        for row, places in drawn:
+            answer = next(answers)[0].reshape(len(question.actions), -1).T
+            wrong = np.argwhere(answer != cells.of_one(row, places))
+            if len(wrong):
+                combination, action = wrong[0]
+                return Mismatch(row, int(action), tuple(int(i) for i in places[combination]))
     return None

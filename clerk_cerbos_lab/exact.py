@@ -11,6 +11,7 @@ import dataclasses
 import itertools
 import math
 import sys
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -154,15 +155,21 @@ class Exact:
         with self.source.open() as pdp:
             parts = [Part([lines.person for lines in some], some[0].values) for some in groups.values()]
             total = sum(len(part.people) * part.combinations for part in parts) * len(actions)
-            with progress(total, "decisions") as advance:
-                for some, answer in zip(groups.values(), ask(pdp, question, parts, advance), strict=True):
+            with (
+                progress(total, "decisions") as advance,
+                closing(ask(pdp, question, parts, advance)) as answers,
+            ):
+                for some, answer in zip(groups.values(), answers, strict=True):
                     for lines, own in zip(some, answer, strict=True):
                         lines.take(own)
             confirming = [lines for lines in wanted if lines.beside()]
             parts = [lines.confirmation for lines in confirming]
             total = sum(part.combinations for part in parts) * len(actions)
-            with progress(total, "decisions") as advance:
-                for lines, answer in zip(confirming, ask(pdp, question, parts, advance), strict=True):
+            with (
+                progress(total, "decisions") as advance,
+                closing(ask(pdp, question, parts, advance)) as answers,
+            ):
+                for lines, answer in zip(confirming, answers, strict=True):
                     lines.confirm(answer[0])
         return _table(wanted, self.cells, index, place)
 

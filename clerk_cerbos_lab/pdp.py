@@ -504,10 +504,10 @@ class PDP:
                     pending.append([self._send(request) for request in requests])
                 if len(pending) >= IN_FLIGHT:
                     yield self._answer(pending[0], read, join, restarts)
-                    pending.popleft()
+                    _drop(pending)
             while pending:
                 yield self._answer(pending[0], read, join, restarts)
-                pending.popleft()
+                _drop(pending)
         finally:  # an error or an interrupt leaves no request running
             with process.interrupt_held_back():
                 for sent in pending:
@@ -733,6 +733,12 @@ def _effects(
     actions: Sequence[str], request: messages.CheckRequest, response: messages.CheckResponse
 ) -> npt.NDArray[np.bool_]:
     return messages.effects(request, response, actions)
+
+
+def _drop(pending: deque[list[_Sent]]) -> None:
+    """Forget an answered call: an interrupt inside gRPC's own clean-up would be swallowed."""
+    with process.interrupt_held_back():
+        pending.popleft()
 
 
 def _joined(parts: Sequence[list[Any]]) -> list[Any]:

@@ -16,7 +16,7 @@ from clerk_cerbos_lab.pdp import OTHER_ID, PDP
 from clerk_cerbos_lab.process import MAX_PER_REQUEST
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 
     import numpy.typing as npt
     from cerbos.engine.v1 import engine_pb2
@@ -89,7 +89,7 @@ class Part:
 
 def ask(
     pdp: PDP, question: Question, parts: Sequence[Part], advance: Callable[[int], object]
-) -> Iterator[npt.NDArray[np.bool_]]:
+) -> Generator[npt.NDArray[np.bool_]]:
     """Ask all parts as one stream of requests, several in flight.
 
     Goes through the combinations in chunks of one request, and asks every principal of the part about
@@ -173,7 +173,7 @@ def ask_with(
     question: Question,
     parts: Sequence[Part],
     advance: Callable[[int], object],
-) -> Iterator[npt.NDArray[np.bool_]]:
+) -> Generator[npt.NDArray[np.bool_]]:
     """The same as ``ask``, by an executor whose workers each start a PDP of their own.
 
     Args:

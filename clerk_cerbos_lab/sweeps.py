@@ -7,7 +7,7 @@ import datetime
 import math
 import time
 import warnings
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -29,7 +29,7 @@ from clerk_cerbos_lab.snapshots import Source
 from clerk_cerbos_lab.values import Relation, clean, key, label, text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
     from typing import TypeAlias
 
     import numpy.typing as npt
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from clerk_cerbos_lab.principals import People
     from clerk_cerbos_lab.questions import Executor
 
-    Ask: TypeAlias = Callable[[Sequence[Part]], Iterator[npt.NDArray[np.bool_]]]
+    Ask: TypeAlias = Callable[[Sequence[Part]], Generator[npt.NDArray[np.bool_]]]
 
 COLUMNS: Final = ("principal", "action", "effect")
 """What every frame of decisions has: no axis may take these names."""
@@ -229,8 +229,8 @@ class _Answers:
         lengths = [len(axis.values) for axis in self._question.axes]
         _check_size(len(self._people) * int(np.prod(lengths, dtype=np.int64)))
         part = Part(self._people, tuple(axis.values for axis in self._question.axes))
-        with self._progress([part]) as ask:
-            (effect,) = ask([part])
+        with self._progress([part]) as ask, closing(ask([part])) as answers:
+            (effect,) = answers
         return _Found(EveryCell(effect), "every-cell", EVERY, notes, effect.size, len(self._people))
 
     def auto(self, audit: int | Literal["all"]) -> _Found:
@@ -245,8 +245,9 @@ class _Answers:
             return dataclasses.replace(self.every_cell(found.notes), method="auto")
         drawn = [] if audit in {0, "all"} or asked == total else sample(cells.shape, int(audit), self._seed())
         with self._progress(parts) as ask:
-            for block, answer in zip(cells.blocks, ask(parts), strict=True):
-                block.effect[:] = answer
+            with closing(ask(parts)) as answers:  # an interrupt leaves no request running
+                for block, answer in zip(cells.blocks, answers, strict=True):
+                    block.effect[:] = answer
             if audit == "all" and asked < total:
                 return self._compared(found, cells, asked)
             wrong = differs(people, question, cells, drawn, ask) if drawn else None
@@ -306,7 +307,7 @@ class _Answers:
         total = sum(math.prod(part.shape) for part in parts) * len(self._question.actions)
         with progress(total, "decisions") as advance:
 
-            def ask_these(some: Sequence[Part]) -> Iterator[npt.NDArray[np.bool_]]:
+            def ask_these(some: Sequence[Part]) -> Generator[npt.NDArray[np.bool_]]:
                 if self._executor is None or self._snapshot is None:
                     return ask(self._pdp, self._question, some, advance)
                 return ask_with(self._executor, self._snapshot, self._question, some, advance)
