@@ -13,16 +13,18 @@ only combine what the comparisons say, errors included.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from clerk_cerbos_lab import cel
 from clerk_cerbos_lab.cel import Call, CelError, Field, Literal, Name, Node
-from clerk_cerbos_lab.policies import covers
+from clerk_cerbos_lab.library import relevant
+from clerk_cerbos_lab.values import texts_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
+
+    from clerk_cerbos_lab.library import Audience, Environment, Library
 
 Path: TypeAlias = tuple[str, ...]
 
@@ -51,28 +53,6 @@ _BINDS_OTHERWISE: Final = {
 _MACRO_PARTS: Final = 3  # what it runs over, a name, an expression
 _LOGIC: Final = {"&&", "||", "!", "?:"}
 _CLOCK: Final = {"now", ".timeSince", "timeSince"}
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Environment:
-    """The variables and constants that the expressions of one policy see.
-
-    Attributes:
-        policy: the policy as a dict, as Cerbos's Admin API gives it.
-        variables: name to expression.
-        constants: name to value.
-        sources: the variables as text.
-    """
-
-    policy: Mapping[str, Any]
-    variables: Mapping[str, Node]
-    constants: Mapping[str, Any]
-    sources: tuple[str, ...] = ()
-
-    @property
-    def file(self) -> str:
-        """Where the policy stands, in words."""
-        return str(self.policy.get("metadata", {}).get("sourceFile") or "a policy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,19 +118,6 @@ class Analysis:
     unreadable: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Audience:
-    """Who asks about what: rules that can't apply to them need not be read.
-
-    Attributes:
-        actions: the actions asked about.
-        roles: the principal's; None for any.
-    """
-
-    actions: tuple[str, ...]
-    roles: tuple[str, ...] | None
-
-
 def analyse(library: Library, kind: str, audience: Audience | None = None) -> Analysis:
     """Read the policies that can bear on a resource kind.
 
@@ -167,219 +134,18 @@ def analyse(library: Library, kind: str, audience: Audience | None = None) -> An
     """
     found = Analysis()
     try:
-        for environment, texts in _relevant(library, kind, audience, found):
+        found.named = library.named
+        for environment, texts in relevant(library, kind, audience):
             reader = _Reader(found, environment)
             for text in texts:
                 reader.read(text)
             for variable in environment.variables if audience is None else ():
                 reader.variable(variable)
-            _strings_in(environment.constants, found.strings)
+            texts_in(environment.constants, found.strings)
     except (CelError, KeyError, TypeError, RecursionError) as error:
         why = str(error) if isinstance(error, CelError) else f"an unknown form of policy ({error})"
         return Analysis(unreadable=why)
     return found
-
-
-# -- which policies, which expressions --------------------------------------------------------
-
-
-def _relevant(  # noqa: C901 - one branch a type of policy
-    library: Library, kind: str, audience: Audience | None, found: Analysis
-) -> Iterator[tuple[Environment, list[str]]]:
-    wanted: dict[str, set[str]] = {}  # derived roles by the set they are in; "*" for all of a set
-    for policy in library.policies:
-        body = policy.get("resourcePolicy")
-        if body is not None and sanitized(body["resource"]) == sanitized(kind):
-            imported = body.get("importDerivedRoles", ())
-            active = library.active(imported, audience)
-            rules = [rule for rule in body.get("rules", ()) if _applies(rule, active, audience)]
-            environment, texts = library.environment(policy, body), list(_of_rules(rules))
-            used = {name for rule in rules for name in rule.get("derivedRoles", ())}
-            if audience is None or _reads_roles([*texts, *environment.sources]):
-                used.add("*")
-            for name in imported:
-                wanted.setdefault(name, set()).update(used)
-            yield environment, texts
-    for policy in library.policies:
-        body = policy.get("principalPolicy") or policy.get("rolePolicy")
-        if body is not None:
-            if "principalPolicy" in policy:
-                found.named.add(body["principal"])
-            rules = [rule for rule in body.get("rules", ()) if _may_mean(rule["resource"], kind)]
-            if "principalPolicy" in policy:
-                rules = [action for rule in rules for action in rule.get("actions", ())]
-            rules = [rule for rule in rules if _covers_some(_actions_of(rule), audience)]
-            if rules:
-                yield library.environment(policy, body), list(_of_rules(rules))
-        elif not {"derivedRoles", "exportVariables", "exportConstants", "resourcePolicy"} & set(policy):
-            msg = f"a policy of an unknown type: {sorted(policy)}"
-            raise CelError(msg)
-    for policy in library.policies:
-        body = policy.get("derivedRoles", {})
-        used = wanted.get(body.get("name", ""), set())
-        roles = [
-            role
-            for role in body.get("definitions", ())
-            if ("*" in used or any(_may_be(name, role["name"]) for name in used))
-            and _can_have(role, audience)
-        ]
-        if roles:
-            yield library.environment(policy, body), list(_of_rules(roles))
-
-
-def _applies(rule: Mapping[str, Any], active: set[str], audience: Audience | None) -> bool:
-    """Whether a rule of a resource policy can apply."""
-    if not _covers_some(_actions_of(rule), audience):
-        return False
-    if audience is None or audience.roles is None:
-        return True
-    roles, derived = rule.get("roles", ()), rule.get("derivedRoles", ())
-    by_role = any(_may_be(pattern, role) for pattern in roles for role in audience.roles)
-    by_derived = any(_may_be(pattern, role) for pattern in derived for role in active)
-    return by_role or by_derived or not (roles or derived)
-
-
-def _can_have(role: Mapping[str, Any], audience: Audience | None) -> bool:
-    """Whether a principal can have a derived role, whatever its condition."""
-    if audience is None or audience.roles is None:
-        return True
-    return any(_may_be(pattern, own) for pattern in role.get("parentRoles", ()) for own in audience.roles)
-
-
-def _actions_of(rule: Mapping[str, Any]) -> Sequence[str]:
-    one = rule.get("action")
-    return [one] if one else [*rule.get("actions", ()), *rule.get("allowActions", ())]
-
-
-def _covers_some(patterns: Sequence[str], audience: Audience | None) -> bool:
-    if audience is None or not patterns:
-        return True
-    odd = re.compile(r"[?\[\]{}]")
-    return any(odd.search(p) or covers(p, action) for p in patterns for action in audience.actions)
-
-
-def _may_be(pattern: str, name: str) -> bool:
-    """Whether a role's name or pattern in a policy may mean a role; True when in doubt."""
-    return bool(re.search(r"[*?\[\]{}]", pattern)) or sanitized(pattern) == sanitized(name)
-
-
-def _reads_roles(texts: Iterable[str]) -> bool:
-    """Whether an expression may ask for the derived roles themselves."""
-    return any("runtime" in text for text in texts)
-
-
-def expressions(policies: Sequence[Mapping[str, Any]]) -> Iterator[tuple[Environment, list[str]]]:
-    """Every condition of every policy, and what it sees; variables too.
-
-    Raises:
-        CelError: for a policy that could not be understood.
-    """
-    library = Library(policies)
-    for policy in library.policies:
-        for form in ("resourcePolicy", "principalPolicy", "rolePolicy", "derivedRoles"):
-            body = policy.get(form)
-            if body is None:
-                continue
-            rules = [*body.get("rules", ()), *body.get("definitions", ())]
-            rules += [
-                action for rule in rules for action in rule.get("actions", ()) if isinstance(action, dict)
-            ]
-            environment = library.environment(policy, body)
-            yield environment, [*_of_rules(rules), *environment.sources]
-
-
-def sanitized(name: str) -> str:
-    """A kind or principal as Cerbos keys it: what is no letter, digit or dot reads as ``_``."""
-    return re.sub(r"[^\w.]+", "_", name, flags=re.ASCII)
-
-
-def _may_mean(pattern: str, kind: str) -> bool:
-    """Whether a rule's resource, perhaps a pattern, may mean the kind; True when in doubt."""
-    return bool(re.search(r"[*?\[\]{}]", pattern)) or sanitized(pattern) == sanitized(kind)
-
-
-def _of_rules(rules: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    for rule in rules:
-        condition = rule.get("condition", {})
-        if set(condition) - {"match"}:
-            msg = f"a condition of an unknown form: {sorted(condition)}"
-            raise CelError(msg)
-        if condition:
-            yield from _of_match(condition["match"])
-
-
-def _of_match(match: Mapping[str, Any]) -> Iterator[str]:
-    for form, content in match.items():
-        if form == "expr":
-            yield content
-        elif form in {"all", "any", "none"}:
-            for part in content.get("of", ()):
-                yield from _of_match(part)
-        else:
-            msg = f"a condition of an unknown form: {form}"
-            raise CelError(msg)
-
-
-class Library:
-    """All policies of a PDP, and what they export to each other.
-
-    Args:
-        policies: as dicts in the form of Cerbos's policy files; disabled ones are left out.
-    """
-
-    def __init__(self, policies: Sequence[Mapping[str, Any]]) -> None:
-        self.policies = [policy for policy in policies if not policy.get("disabled")]
-        self._exported = {
-            (form, policy[form]["name"]): policy[form].get("definitions", {})
-            for policy in self.policies
-            for form in ("exportVariables", "exportConstants", "derivedRoles")
-            if form in policy
-        }
-        self._environments: dict[int, Environment] = {}
-
-    @property
-    def has_role_policies(self) -> bool:
-        """Whether a principal may act by a role that it does not name."""
-        return any("rolePolicy" in policy for policy in self.policies)
-
-    def active(self, imported: Sequence[str], audience: Audience | None) -> set[str]:
-        """The derived roles of these sets that the audience can have."""
-        sets = [self._exported["derivedRoles", name] for name in imported]
-        return {role["name"] for roles in sets for role in roles if _can_have(role, audience)}
-
-    def environment(self, policy: Mapping[str, Any], body: Mapping[str, Any]) -> Environment:
-        """What the expressions of a policy see; the same object for the same policy.
-
-        Raises:
-            CelError: for a variable that can't be read.
-        """
-        known = self._environments.get(id(policy))
-        if known is None:
-            texts = dict(policy.get("variables", {}))  # the old place, still read by Cerbos
-            variables, constants = body.get("variables", {}), body.get("constants", {})
-            values: dict[str, Any] = {}
-            for name in variables.get("import", ()):
-                texts.update(self._exported["exportVariables", name])
-            for name in constants.get("import", ()):
-                values.update(self._exported["exportConstants", name])
-            texts.update(variables.get("local", {}))
-            values.update(constants.get("local", {}))
-            parsed = {name: cel.parse(text) for name, text in texts.items()}
-            known = Environment(policy, parsed, values, tuple(texts.values()))
-            self._environments[id(policy)] = known
-        return known
-
-
-def _strings_in(value: object, into: set[str]) -> None:
-    if isinstance(value, str):
-        into.add(value)
-    elif isinstance(value, dict):
-        into.update(value)
-        for item in value.values():
-            _strings_in(item, into)
-    elif isinstance(value, list):
-        for item in value:
-            _strings_in(item, into)
 
 
 # -- paths ------------------------------------------------------------------------------------

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from clerk_cerbos_lab import points as cut
-from clerk_cerbos_lab.analysis import Analysis, Audience, Library, analyse
+from clerk_cerbos_lab.analysis import Analysis, analyse
 from clerk_cerbos_lab.cel import Literal
 from clerk_cerbos_lab.cells import Block, ClassCells
 from clerk_cerbos_lab.classes import Classes, classes_of, codes_of
 from clerk_cerbos_lab.errors import PDPError
+from clerk_cerbos_lab.library import Audience, Library
 from clerk_cerbos_lab.plans import planned_values
 from clerk_cerbos_lab.points import Candidates, Line, Points, Sent
 from clerk_cerbos_lab.questions import Part, Question

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from clerk_cerbos_lab.analysis import sanitized
+from clerk_cerbos_lab.library import sanitized
 from clerk_cerbos_lab.pdp import OTHER_ID
-from clerk_cerbos_lab.points import texts_in
-from clerk_cerbos_lab.values import key
+from clerk_cerbos_lab.values import key, texts_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -9,15 +9,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from clerk_cerbos_lab import cel
-from clerk_cerbos_lab.analysis import EQUALITIES, ORDERS, expressions, path_of
+from clerk_cerbos_lab.analysis import EQUALITIES, ORDERS, path_of
 from clerk_cerbos_lab.cel import Call, CelError, Literal
+from clerk_cerbos_lab.library import expressions
 from clerk_cerbos_lab.users import json_type
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from clerk_cerbos_lab.analysis import Environment, Path
+    from clerk_cerbos_lab.analysis import Path
     from clerk_cerbos_lab.cel import Node
+    from clerk_cerbos_lab.library import Environment
 
 Side: TypeAlias = "tuple[str, str] | str | None"
 """An attribute (``("P", name)`` or ``("R", name)``), a type in words, or neither."""

@@ -15,16 +15,17 @@ import numpy as np
 from clerk_cerbos_lab.analysis import ELEMENT, ORDERS, RESOURCE_ID, Comparison, path_of
 from clerk_cerbos_lab.cel import Call, Literal
 from clerk_cerbos_lab.pdp import OTHER_ID
-from clerk_cerbos_lab.values import MISSING, Relation, resolve, uses_self
+from clerk_cerbos_lab.values import MISSING, Relation, resolve, texts_in, uses_self
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     import numpy.typing as npt
 
-    from clerk_cerbos_lab.analysis import Environment, Path, Use
+    from clerk_cerbos_lab.analysis import Path, Use
     from clerk_cerbos_lab.cel import Node
     from clerk_cerbos_lab.decisions import Axis
+    from clerk_cerbos_lab.library import Environment
     from clerk_cerbos_lab.principals import Principal
     from clerk_cerbos_lab.questions import Question
 
@@ -305,18 +306,3 @@ def _step(values: Iterable[object], step: str) -> Iterable[object]:
                 yield from value
         elif isinstance(value, dict) and step in value:
             yield value[step]
-
-
-def texts_in(value: object, into: set[str]) -> None:
-    """Collect every text in a value, names of fields too; ``SELF`` and ``OTHER`` are not texts."""
-    if isinstance(value, Relation):
-        return
-    if isinstance(value, str):
-        into.add(value)
-    elif isinstance(value, dict):
-        into.update(value)
-        for item in value.values():
-            texts_in(item, into)
-    elif isinstance(value, (list, tuple)):
-        for item in value:
-            texts_in(item, into)

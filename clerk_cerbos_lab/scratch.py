@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
     from cerbos.request.v1 import request_pb2
 
-    from clerk_cerbos_lab.analysis import Comparison, Environment
+    from clerk_cerbos_lab.analysis import Comparison
+    from clerk_cerbos_lab.library import Environment
     from clerk_cerbos_lab.principals import Principal
 
 REQUEST: Final = 10

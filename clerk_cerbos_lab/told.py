@@ -8,8 +8,8 @@ import pandas as pd
 from cerbos.response.v1 import response_pb2
 
 from clerk_cerbos_lab import messages
-from clerk_cerbos_lab.analysis import sanitized
 from clerk_cerbos_lab.errors import InputError, did_you_mean
+from clerk_cerbos_lab.library import sanitized
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -264,3 +264,18 @@ def resolve(value: object, *, own: str, other: str) -> object:
     if isinstance(value, Relation):
         return own if value is SELF else other
     return value
+
+
+def texts_in(value: object, into: set[str]) -> None:
+    """Collect every text in a value, names of fields too; ``SELF`` and ``OTHER`` are not texts."""
+    if isinstance(value, Relation):
+        return
+    if isinstance(value, str):
+        into.add(value)
+    elif isinstance(value, dict):
+        into.update(value)
+        for item in value.values():
+            texts_in(item, into)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            texts_in(item, into)

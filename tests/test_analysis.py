@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from clerk_cerbos_lab.analysis import Analysis, Library, analyse
+from clerk_cerbos_lab.analysis import Analysis, analyse
 from clerk_cerbos_lab.cel import Literal
+from clerk_cerbos_lab.library import Library
 
 
 def of(*expressions: str, **more: Any) -> Analysis:
