@@ -496,7 +496,9 @@ def sample(shape: Sequence[int], count: int, seed: int) -> list[tuple[int, npt.N
             flat = np.unique(random.integers(0, combinations, size=each))
         else:
             flat = np.sort(random.choice(combinations, size=each, replace=False))
-        places = np.column_stack(np.unravel_index(flat, tuple(shape[2:]))) if shape[2:] else flat[:, :0]
+        places = np.zeros((len(flat), 0), dtype=np.intp)  # without an axis there is one combination
+        if shape[2:]:
+            places = np.column_stack(np.unravel_index(flat, tuple(shape[2:])))
         drawn.append((int(row), places))
     return drawn
 

@@ -435,7 +435,7 @@ class Decisions:
             effect flips somewhere between two neighbours, which ``boundary`` names (``between 4,950
             and 5,000``), and that gap counts as DENY; a band that begins and ends in it is not seen;
             below the first and above the last amount their effect carries on, and ``boundary`` says
-            that it was not asked.
+            that it was not asked. For fewer people or values: ``decisions.sel(…).thresholds(…)``.
 
         Raises:
             InputError: when the axis is not there or not numeric.
@@ -446,7 +446,7 @@ class Decisions:
         chosen = self if action is None else self.sel(action=action)
         found = next((a for a in chosen.axes if a.name == axis), None)
         if found is None or not found.numeric:
-            what = "not a numeric axis" if found else "no axis"
+            what = "not a numeric axis" if found else "fixed, no axis" if axis in chosen.fixed else "no axis"
             known = [a.name for a in chosen.axes if a.numeric]
             msg = f"'{axis}' is {what} of these decisions{did_you_mean(axis, known)}"
             raise InputError(msg)
@@ -545,6 +545,9 @@ class Decisions:
 def _whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     """A path to write to that becomes the file when all is written: a partial file never looks whole."""
     target = Path(path)
+    if not target.absolute().parent.is_dir():
+        msg = f"can't write {path}: the folder is not there"
+        raise InputError(msg)
     fresh = target.with_name(f".{target.name}.part")
     try:
         yield fresh

@@ -15,11 +15,13 @@ import numpy as np
 import pandas as pd
 
 from clerk_cerbos_lab import messages
+from clerk_cerbos_lab.analysis import analyse
 from clerk_cerbos_lab.auto import Mismatch, differs, parts_of, plan, sample
 from clerk_cerbos_lab.cells import EveryCell
 from clerk_cerbos_lab.decisions import Axis, Decisions, Provenance
-from clerk_cerbos_lab.errors import InputError, LabWarning, did_you_mean
+from clerk_cerbos_lab.errors import InputError, LabWarning, PDPError, did_you_mean
 from clerk_cerbos_lab.exact import Exact
+from clerk_cerbos_lab.library import Audience, Library
 from clerk_cerbos_lab.pdp import OTHER_ID, PDP
 from clerk_cerbos_lab.principals import labels, read_principals
 from clerk_cerbos_lab.process import MAX_PER_REQUEST
@@ -137,7 +139,7 @@ def sweep(
     with pdp.asking():
         digest = pdp.digest
         asked, checked = _actions(pdp, kind, actions, policy_version=policy_version, scope=scope)
-        notes = _notes(pdp, kind, [*(axis.name for axis in axes), *fixed]) if checked else ()
+        notes = _notes(pdp, kind, asked, [*(axis.name for axis in axes), *fixed]) if checked else ()
         question = Question(
             kind=kind,
             actions=asked,
@@ -191,7 +193,7 @@ def sweep(
 def _check_audit(audit: object) -> None:
     whole = isinstance(audit, int) and not isinstance(audit, bool) and audit >= 0
     if not whole and audit != "all":
-        msg = f"audit is a number of cells, 0 or more, or 'all', not {audit!r}"
+        msg = f"audit is a number of combinations, 0 or more, or 'all', not {audit!r}"
         raise InputError(msg)
 
 
@@ -462,14 +464,29 @@ def _check_size(questions: int) -> None:
         raise InputError(msg)
 
 
-def _notes(pdp: PDP, kind: str, given: Sequence[str]) -> tuple[str, ...]:
+def _notes(pdp: PDP, kind: str, actions: tuple[str, ...], given: Sequence[str]) -> tuple[str, ...]:
     """What a reader should know of the attributes: a misspelt name reads as DENY, without a word."""
     read, of_kind = pdp.resource_attributes(kind)
     unread = [name for name in given if name not in read and name != "resource_id"]
-    left = sorted(of_kind - set(given))
+    left = sorted((_read(pdp, kind, actions) or of_kind) - {*given, "resource_id"})
     notes = []
     if unread:
-        notes.append(f"{UNREAD} {', '.join(unread)}.")
+        hints = [f"{name}{_near(name, left)}" for name in unread]
+        notes.append(f"{UNREAD} {', '.join(hints)}.")
     if left:
         notes.append(f"Read by the policies of {kind}, but not sent: {', '.join(left)}.")
     return tuple(notes)
+
+
+def _read(pdp: PDP, kind: str, actions: tuple[str, ...]) -> set[str]:
+    """The resource attributes that the rules of these actions read, derived roles too; empty if not told."""
+    try:
+        library = Library(pdp.documents())
+    except PDPError:
+        return set()
+    return set(analyse(library, kind, Audience(actions, None)).uses)
+
+
+def _near(name: str, left: Sequence[str]) -> str:
+    hint = did_you_mean(name, left) if left else ""
+    return f" ({hint[2:].partition('?')[0]}?)" if hint.startswith("; did") else ""

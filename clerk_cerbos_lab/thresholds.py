@@ -82,6 +82,8 @@ def intervals(allowed: npt.NDArray[np.bool_], points: Sequence[float]) -> Interv
 def _boundary(points: Sequence[float], start: int, end: int) -> str:
     """What is known of both ends of an interval, in words; -1 is an open end."""
     parts = []
+    if start < 0 and end < 0:
+        parts.append(f"the same at each of {len(points):,} amounts asked")
     if start < 0:
         parts.append(f"not asked below {number_label(points[0])}")
     else:

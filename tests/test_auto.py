@@ -446,6 +446,31 @@ def test_the_sample_is_the_same_for_the_same_seed_and_within_the_cells() -> None
     assert all(0 <= row < 7 and np.all(places < [5, 1, 3]) for row, places in one)
 
 
+def test_a_sweep_without_an_axis_is_audited_too(pdp: lab.PDP) -> None:
+    people = lab.load_principals(Path(__file__).parents[1] / "data" / "clerk_users.json")
+    given: dict[str, Any] = {
+        "actions": "approve",
+        "amount": 5,
+        "region": "south",
+        "owner": lab.OTHER,
+        "status": "OPEN",
+    }
+    some = lab.sweep(pdp, people, "expense", **given)
+    every = lab.sweep(pdp, people, "expense", method="every-cell", **given)
+    assert some.provenance.audited > 0
+    assert np.array_equal(some.allowed(), every.allowed())
+
+
+def test_a_misspelt_attribute_is_told_with_what_it_could_mean(pdp: lab.PDP) -> None:
+    swept = lab.sweep(
+        pdp, users(1), "expense", actions="approve", amount=1, regoin="x", owner="y", status="OPEN"
+    )
+    assert swept.provenance.notes == (
+        "No policy reads regoin (did you mean 'region'?).",
+        "Read by the policies of expense, but not sent: region.",
+    )
+
+
 # -- executors --------------------------------------------------------------------------------
 
 

@@ -141,8 +141,8 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"attr": {"": 1}}, "an attribute's name must be a non-empty string"),
     ({"attr": {1: 1}}, "an attribute's name must be a non-empty string"),
     ({"attr": {"amount": 1}, "amount": 2}, "given twice, as a keyword and in attr=: .'amount'"),
-    ({"audit": -1}, "audit is a number of cells, 0 or more, or 'all', not -1"),
-    ({"audit": True}, "audit is a number of cells"),
+    ({"audit": -1}, "audit is a number of combinations, 0 or more, or 'all', not -1"),
+    ({"audit": True}, "audit is a number of combinations"),
     ({"executor": 5}, "executor= needs an executor with a submit method, not a int"),
     ({"resource_id": ""}, "resource_id must be a non-empty string"),
     ({"resource_id": ["a", 1]}, "resource_id must be a non-empty string"),
@@ -341,7 +341,7 @@ def test_a_folder_with_a_dollar_sign_and_large_attributes_work(tmp_path: Path) -
 def test_attributes_that_no_policy_reads_or_that_are_not_sent_are_said(small: lab.PDP) -> None:
     decisions = lab.sweep(small, users(1), "thing", amout=[1, 2])
     assert decisions.provenance.notes == (
-        "No policy reads amout.",
+        "No policy reads amout (did you mean 'amount'?).",
         "Read by the policies of thing, but not sent: amount.",
     )
     assert "No policy reads amout." in repr(decisions)

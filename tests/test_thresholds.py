@@ -104,7 +104,7 @@ def test_one_effect_everywhere_is_one_interval_that_says_what_was_not_asked() ->
     for effect, word in ((True, "ALLOW"), (False, "DENY")):
         (row,) = made([[[effect, effect]]], {"amount": [1, 2]}).thresholds("amount").itertuples()
         assert (row.lower, row.upper, row.effect) == (-math.inf, math.inf, word)
-        assert row.boundary == "not asked below 1; not asked above 2"
+        assert row.boundary == "the same at each of 2 amounts asked; not asked below 1; not asked above 2"
 
 
 def test_the_order_in_which_amounts_were_asked_does_not_matter() -> None:
