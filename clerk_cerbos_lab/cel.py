@@ -81,7 +81,6 @@ _RELATIONS: Final = {
     "multiplication_div": "/",
     "multiplication_mod": "%",
 }
-_PASSED_THROUGH: Final = {"relation", "addition", "multiplication", "member", "primary"}
 
 
 @cache

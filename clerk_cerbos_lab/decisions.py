@@ -242,18 +242,7 @@ class Decisions:
             else:
                 axis = axes[place - 2]
                 axes[place - 2] = Axis(axis.name, tuple(axis.values[i] for i in chosen))
-        return Decisions(
-            cells=self._cells,
-            kind=self.kind,
-            principals=self._principals,
-            names=names,
-            actions=actions,
-            axes=tuple(axes),
-            fixed=self.fixed,
-            provenance=self.provenance,
-            index=tuple(index),
-            exact=self._exact,
-        )
+        return self._part(index, names, actions, tuple(axes))
 
     def different(self) -> Decisions:
         """The decisions of principals who stand for all: everybody has the effects of one of them."""
@@ -265,16 +254,27 @@ class Decisions:
 
     def _of(self, places: npt.NDArray[np.intp]) -> Decisions:
         """The decisions of the principals at these positions."""
+        index = [self._index[0][places], *self._index[1:]]
+        return self._part(index, tuple(self.names[i] for i in places), self.actions, self.axes)
+
+    def _part(
+        self,
+        index: Sequence[npt.NDArray[np.intp]],
+        names: tuple[str, ...],
+        actions: tuple[str, ...],
+        axes: tuple[Axis, ...],
+    ) -> Decisions:
+        """The decisions at these positions, under these labels."""
         return Decisions(
             cells=self._cells,
             kind=self.kind,
             principals=self._principals,
-            names=tuple(self.names[i] for i in places),
-            actions=self.actions,
-            axes=self.axes,
+            names=names,
+            actions=actions,
+            axes=axes,
             fixed=self.fixed,
             provenance=self.provenance,
-            index=(self._index[0][places], *self._index[1:]),
+            index=tuple(index),
             exact=self._exact,
         )
 
