@@ -5,7 +5,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 
-.PHONY: help report test long lab bench lint lock notebooks picture set-up clean
+.PHONY: help report test static long lab bench lint lock notebooks picture set-up clean
 
 help:
 	@echo "make report   run every notebook on the sample data and write site/index.html"
@@ -24,6 +24,9 @@ report: set-up
 
 test: set-up
 	@$(BIN)/python -m pytest
+
+static: set-up
+	@$(BIN)/python setup/pack_static.py
 
 long: set-up
 	@LAB_POLICIES=2000 $(BIN)/python -m pytest tests/test_auto.py -k generated

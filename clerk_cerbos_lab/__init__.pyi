@@ -11,12 +11,16 @@ from .errors import PDPError as PDPError
 from .errors import PolicyError as PolicyError
 from .errors import PolicyProblem as PolicyProblem
 from .errors import UsersError as UsersError
+from .explorer import Explorer as Explorer
+from .explorer import explore as explore
 from .load import load_principals as load_principals
 from .mapping import Mapping as Mapping
 from .mapping import problems as problems
 from .mapping import to_principals as to_principals
+from .matrix import Matrix as Matrix
 from .pdp import PDP as PDP
 from .principals import vary as vary
+from .pseudonyms import pseudonym as pseudonym
 from .sweeps import sweep as sweep
 from .users import User as User
 from .values import MISSING as MISSING
@@ -32,11 +36,13 @@ __all__ = [
     "Axis",
     "ClerkError",
     "Decisions",
+    "Explorer",
     "InputError",
     "KeyMissingError",
     "LabError",
     "LabWarning",
     "Mapping",
+    "Matrix",
     "PDPError",
     "PolicyError",
     "PolicyProblem",
@@ -44,9 +50,11 @@ __all__ = [
     "User",
     "UsersError",
     "amounts",
+    "explore",
     "load_principals",
     "load_users",
     "problems",
+    "pseudonym",
     "sweep",
     "to_principals",
     "vary",

@@ -8,15 +8,17 @@ import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 import pandas as pd
 
 from clerk_cerbos_lab import thresholds as grid
 from clerk_cerbos_lab import view
+from clerk_cerbos_lab.cells import ClassCells
 from clerk_cerbos_lab.errors import InputError, LabWarning, did_you_mean
 from clerk_cerbos_lab.exact import DisagreementError
+from clerk_cerbos_lab.pseudonyms import Shown
 from clerk_cerbos_lab.values import MISSING, clean, key, label, to_json
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
     from clerk_cerbos_lab.cells import Cells
     from clerk_cerbos_lab.exact import Exact
+    from clerk_cerbos_lab.matrix import Matrix
 
 EFFECTS: Final = np.array(["DENY", "ALLOW"], dtype=object)
 CHUNK: Final = 500_000  # rows of a frame made at once when a file is written
@@ -148,6 +151,8 @@ class Decisions:
         axes: the attributes that vary.
         fixed: the attributes that do not, with ``resource_id`` where that is fixed.
         provenance: where this comes from and how it was verified.
+        policies: the policy files by path, as text; None for a PDP at an address.
+        read: the principal attributes that the policies read; None where the PDP does not tell.
     """
 
     def __init__(
@@ -163,6 +168,8 @@ class Decisions:
         provenance: Provenance,
         index: tuple[npt.NDArray[np.intp], ...] | None = None,
         exact: Exact | None = None,
+        policies: Mapping[str, str] | None = None,
+        read: frozenset[str] | None = None,
     ) -> None:
         self._cells = cells
         self._exact = exact
@@ -174,6 +181,8 @@ class Decisions:
         self.axes = axes
         self.fixed = dict(fixed)
         self.provenance = provenance
+        self.policies = policies
+        self.read = read
 
     def __getstate__(self) -> dict[str, Any]:
         """What is copied to another process or file: no PDP, and no token of a sweep with ``aux_data``.
@@ -246,13 +255,19 @@ class Decisions:
 
     def different(self) -> Decisions:
         """The decisions of principals who stand for all: everybody has the effects of one of them."""
-        return self._of(self._cells.different(self._index[0]))
+        return self.of(self._cells.different(self._index[0]))
+
+    def classes(self) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+        """For each principal the number of a class of equal effects; for each class its first principal."""
+        known = self._cells.of if isinstance(self._cells, ClassCells) else np.arange(self._cells.shape[0])
+        _, first, of = np.unique(known[self._index[0]], return_index=True, return_inverse=True)
+        return of.ravel(), first
 
     def head(self, count: int) -> Decisions:
         """The decisions of the first principals."""
-        return self._of(np.arange(min(count, len(self.names)), dtype=np.intp))
+        return self.of(np.arange(min(count, len(self.names)), dtype=np.intp))
 
-    def _of(self, places: npt.NDArray[np.intp]) -> Decisions:
+    def of(self, places: npt.NDArray[np.intp]) -> Decisions:
         """The decisions of the principals at these positions."""
         index = [self._index[0][places], *self._index[1:]]
         return self._part(index, tuple(self.names[i] for i in places), self.actions, self.axes)
@@ -276,6 +291,8 @@ class Decisions:
             provenance=self.provenance,
             index=tuple(index),
             exact=self._exact,
+            policies=self.policies,
+            read=self.read,
         )
 
     def effect(self, **labels: object) -> str:
@@ -455,14 +472,26 @@ class Decisions:
             msg = f"the table of thresholds has columns {sorted(taken)} of its own: no axis can be called so"
             raise InputError(msg)
         others = [dim for dim in chosen.dims if dim != axis]
-        flips = chosen._exactly(axis) or chosen._on_the_grid(found)  # noqa: SLF001 - of the same class
+        flips = chosen.exact_intervals(axis) or chosen._on_the_grid(found)  # noqa: SLF001 - of the same class
         columns: dict[str, Any] = {
             dim: _take(Axis(dim, chosen.values(dim)).array(), codes)
             for dim, codes in zip(others, flips.codes, strict=True)
         }
         return pd.DataFrame({**columns, **flips.columns})
 
-    def _exactly(self, axis: str) -> grid.Intervals | None:
+    def cost_of_thresholds(self, axis: str) -> int:
+        """About how many questions the exact thresholds of an axis take; 0 where only the grid is known."""
+        if self._exact is None or not self._exact.knows(axis, self._index[0]):
+            return 0
+        others = len(self) // max(1, self.shape[0] * self.shape[self.dims.index(axis)])
+        return self._exact.questions(axis, self._index[0]) * others
+
+    def exact_intervals(self, axis: str) -> grid.Intervals | None:
+        """The intervals of ``thresholds`` as arrays; None where only the grid is known.
+
+        Raises:
+            PDPError: as ``thresholds``.
+        """
         if self._exact is None or not self._exact.knows(axis, self._index[0]):
             return None
         try:
@@ -533,12 +562,43 @@ class Decisions:
 
     # -- showing ------------------------------------------------------------------------------
 
-    def __repr__(self) -> str:
-        return view.text(self)
+    def shown(self, *, names: bool = False) -> Shown:
+        """How the principals are called: by pseudonyms, or by their ids (``names``)."""
+        return Shown(self._principals, names=names, read=self.read)
 
-    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
-        """What a notebook shows: the same bytes in every run, with or without scripts."""
-        return {"text/plain": view.text(self), "text/html": view.html(self)}
+    def show(
+        self,
+        rows: str | Sequence[str] | None = None,
+        columns: str | Sequence[str] | None = None,
+        *,
+        view: Literal["matrix", "thresholds"] = "matrix",
+        names: bool = False,
+    ) -> Matrix:
+        """The decisions as an interactive table: sorted, searched, filtered, a cell at a time.
+
+        Args:
+            rows: as ``matrix``.
+            columns: as ``matrix``.
+            view: a cell for each decision, or for each row its bands along a numeric axis.
+            names: call principals by their ids and show every attribute. By default by pseudonyms
+                (``lab.pseudonym``), with the attributes that the policies read, none of them a profile field.
+
+        Returns:
+            A ``Matrix``; the last line of a cell shows it. ``.selected`` is the cell that was chosen in it.
+
+        Raises:
+            InputError: as ``matrix``; for ``view="thresholds"`` without a numeric axis across the top.
+        """
+        from clerk_cerbos_lab.matrix import Matrix  # noqa: PLC0415 - it shows what stands here
+
+        return Matrix(self, rows=rows, columns=columns, view=view, names=names)
+
+    def __repr__(self) -> str:
+        return view.text(self, self.shown(names=True))
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, Any]:
+        """What a notebook shows: a live table, one that reads without scripts, and plain text."""
+        return self.show()._repr_mimebundle_()
 
 
 @contextmanager

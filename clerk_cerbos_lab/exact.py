@@ -132,6 +132,12 @@ class Exact:
             of_class[int(number)] is not None for number in np.unique(self.cells.of[principals])
         )
 
+    def questions(self, axis: str, principals: npt.NDArray[np.intp]) -> int:
+        """About how many numbers of an axis would be asked, over the classes of these principals."""
+        of_class = self.candidates[axis]
+        wanted = [of_class[int(number)] for number in np.unique(self.cells.of[principals])]
+        return sum(2 * len(some.numbers) + 2 for some in wanted if some is not None)
+
     def intervals(
         self, index: Sequence[npt.NDArray[np.intp]], actions: Sequence[str], axis: str
     ) -> Intervals:

@@ -120,9 +120,19 @@ def run_notebook(path: Path, on_cell: Callable[[], object] | None = None) -> Any
         trouble = "the kernel died"
     else:
         _allow_errors(notebook, undo=True)
+        drop_widgets(notebook)
         return notebook
     msg = f"{path.name}, code cell {done}: {trouble}"
     raise ReportError(msg)
+
+
+def drop_widgets(notebook: Any) -> None:
+    """Take the live view out of outputs that have another: without its kernel it would show an error."""
+    for cell in notebook.cells:
+        for output in cell.get("outputs", ()):
+            data = output.get("data", {})
+            if "text/html" in data:
+                data.pop("application/vnd.jupyter.widget-view+json", None)
 
 
 def _allow_errors(notebook: Any, *, undo: bool = False) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 import pandas as pd
 
-from clerk_cerbos_lab import messages
+from clerk_cerbos_lab import messages, told
 from clerk_cerbos_lab.analysis import analyse
 from clerk_cerbos_lab.auto import Mismatch, differs, parts_of, plan, sample
 from clerk_cerbos_lab.cells import EveryCell
@@ -154,6 +154,7 @@ def sweep(
         )
         answers = _Answers(pdp, people, question, executor)
         found = answers.every_cell() if method == "every-cell" else answers.auto(audit)
+        read = told.attributes(pdp.policies, "principal_attributes") if checked else None
     if found.warning:
         warnings.warn(found.warning, LabWarning, stacklevel=2)
     provenance = Provenance(
@@ -187,6 +188,8 @@ def sweep(
         fixed=fixed,
         provenance=provenance,
         exact=found.exact,
+        policies=answers.policies,
+        read=read,
     )
 
 
@@ -226,6 +229,13 @@ class _Answers:
         if executor is not None and self._snapshot is None:
             msg = "executor= starts a PDP on each worker, which needs the policies: give lab.PDP a folder"
             raise InputError(msg)
+
+    @property
+    def policies(self) -> dict[str, str] | None:
+        """The policy files as text, by path; None for a PDP at an address."""
+        if self._snapshot is None:
+            return None
+        return {name: content.decode("utf-8", "replace") for name, content in self._snapshot.files.items()}
 
     def every_cell(self, notes: tuple[str, ...] = ()) -> _Found:
         """Ask about each cell."""

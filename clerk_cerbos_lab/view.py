@@ -11,11 +11,9 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
-
-from clerk_cerbos_lab.values import label
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +21,10 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from clerk_cerbos_lab.decisions import Decisions
+    from clerk_cerbos_lab.pseudonyms import Shown
+
+WARNING: Final = "Real ids and attributes are shown here: share this with care."
+"""Stands wherever principals are not called by pseudonyms, as far as it can be shared."""
 
 ROWS: Final = 40  # shown before the table says that there are more
 COLUMNS: Final = 14
@@ -63,7 +65,16 @@ class Grid:
     merged: bool
 
 
-def layout(decisions: Decisions) -> Grid:
+def labels(decisions: Decisions, shown: Shown, dim: str, count: int | None = None) -> list[str]:
+    """How the values of a dimension are called; the first ``count``."""
+    if dim == "principal":
+        names = decisions.names[:count]
+        ids = decisions.principals["id"].head(len(names))
+        return [shown.principal(one, name) for one, name in zip(ids, names, strict=True)]
+    return [shown.value(value) for value in decisions.values(dim)[:count]]
+
+
+def layout(decisions: Decisions, shown: Shown) -> Grid:
     """The rows and columns to show, and what was left out."""
     down, (across, *_) = decisions.sides()
     values = decisions.values(across)
@@ -77,18 +88,18 @@ def layout(decisions: Decisions) -> Grid:
     merged = len(values) > COLUMNS and ascending
     every = decisions.different() if by_principal else decisions
     runs = _runs(every.table(down, [across])) if merged else [(i, i) for i in range(len(values))]
-    shown = runs[:COLUMNS]
-    texts = [_span(values[first], values[last]) for first, last in shown]
-    heads = itertools.product(*(decisions.values(dim) for dim in down))
+    drawn = runs[:COLUMNS]
+    texts = labels(decisions, shown, across, drawn[-1][1] + 1)
+    heads = itertools.product(*(labels(decisions, shown, dim, ROWS) for dim in down))
     return Grid(
         down=tuple(down),
         across=across,
-        rows=[[label(part) for part in head] for head in itertools.islice(heads, ROWS)],
-        columns=texts,
-        allowed=allowed[:ROWS, [first for first, _ in shown]],
+        rows=[list(head) for head in itertools.islice(heads, ROWS)],
+        columns=[texts[i] if i == j else f"{texts[i]} to {texts[j]}" for i, j in drawn],
+        allowed=allowed[:ROWS, [first for first, _ in drawn]],
         total_rows=rows,
         total_columns=len(values),
-        shown_columns=shown[-1][1] + 1,
+        shown_columns=drawn[-1][1] + 1,
         merged=merged,
     )
 
@@ -100,26 +111,27 @@ def _runs(allowed: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:
     return list(zip(firsts, [*(i - 1 for i in firsts[1:]), allowed.shape[1] - 1], strict=True))
 
 
-def _span(first: Any, last: Any) -> str:
-    return label(first) if first is last else f"{label(first)} to {label(last)}"
-
-
-def _counts(decisions: Decisions) -> str:
+def counts_line(decisions: Decisions) -> str:
+    """How many decisions are ALLOW and how many DENY, in a sentence."""
     counts = decisions.counts()
     total = len(decisions)
     share = f" ({counts['ALLOW'] / total:.1%})" if total else ""
     return f"{total:,} decisions: {counts['ALLOW']:,} ALLOW{share}, {counts['DENY']:,} DENY"
 
 
-def _what(decisions: Decisions) -> str:
+def question(decisions: Decisions, shown: Shown) -> str:
     """The question, as far as one line can hold it."""
     parts = [f"{decisions.kind}"]
-    for dim, values in (("action", decisions.actions), ("principal", decisions.names)):
-        parts.append(f"{dim} {label(values[0])}" if len(values) == 1 else f"{len(values):,} {dim}s")
+    for dim, n in (("action", len(decisions.actions)), ("principal", len(decisions.names))):
+        parts.append(f"{dim} {labels(decisions, shown, dim)[0]}" if n == 1 else f"{n:,} {dim}s")
     for axis in decisions.axes:
         one = len(axis.values) == 1
-        parts.append(f"{axis.name} {label(axis.values[0]) if one else f'({len(axis.values):,} values)'}")
-    parts += [f"{name} {label(value)}" for name, value in decisions.fixed.items() if name != "resource_id"]
+        parts.append(
+            f"{axis.name} {shown.value(axis.values[0]) if one else f'({len(axis.values):,} values)'}"
+        )
+    parts += [
+        f"{name} {shown.value(value)}" for name, value in decisions.fixed.items() if name != "resource_id"
+    ]
     return ", ".join(parts)
 
 
@@ -153,15 +165,19 @@ def _odd(decisions: Decisions) -> str:
     return f"{who} something odd in the data, and a DENY may come from that (see lab.problems)."
 
 
-def _notes(decisions: Decisions, grid: Grid) -> list[str]:
+def notes(decisions: Decisions, shown: Shown) -> list[str]:
+    """What a reader must know of the decisions, however they are shown."""
+    return [note for note in (_odd(decisions), *map(shown.text, decisions.provenance.notes)) if note]
+
+
+def _notes(decisions: Decisions, shown: Shown, grid: Grid) -> list[str]:
     """What a reader must know to read the table right."""
-    notes = [_merged(grid), _left_out(grid), _odd(decisions), *decisions.provenance.notes]
-    return [note for note in notes if note]
+    return [note for note in (_merged(grid), _left_out(grid)) if note] + notes(decisions, shown)
 
 
-def text(decisions: Decisions) -> str:
+def text(decisions: Decisions, shown: Shown) -> str:
     """A table for a terminal: marks, counts, provenance."""
-    grid = layout(decisions)
+    grid = layout(decisions, shown)
     heads = [*grid.down, *(f"{grid.across} {grid.columns[0]}", *grid.columns[1:])]
     body = [
         [*row, *("✓" if cell else "✗" for cell in cells)]
@@ -173,13 +189,13 @@ def text(decisions: Decisions) -> str:
         left = [part.ljust(width) for part, width in zip(line, widths, strict=True)][: len(grid.down)]
         right = [part.rjust(width) for part, width in zip(line, widths, strict=True)][len(grid.down) :]
         lines.append("  ".join([*left, *right]).rstrip())
-    head = [_what(decisions), _counts(decisions) + " (✓ ALLOW, ✗ DENY)"]
-    return "\n".join([*lines, *head, *_notes(decisions, grid), decisions.provenance.caption()])
+    head = [question(decisions, shown), counts_line(decisions) + " (✓ ALLOW, ✗ DENY)"]
+    return "\n".join([*lines, *head, *_notes(decisions, shown, grid), decisions.provenance.caption()])
 
 
-def html(decisions: Decisions) -> str:
+def html(decisions: Decisions, shown: Shown) -> str:
     """A table that reads without scripts or style sheets; every value is escaped."""
-    grid = layout(decisions)
+    grid = layout(decisions, shown)
     spans = _row_spans(grid.rows)
     head = "".join(f'<th scope="col" style="{_HEAD};text-align:left">{escape(d)}</th>' for d in grid.down)
     head += "".join(
@@ -200,16 +216,17 @@ def html(decisions: Decisions) -> str:
                 style = f"{_HEAD};text-align:left;vertical-align:top"
                 heads.append(f'<th {scope} style="{style}">{escape(part)}</th>')
         body.append(f"<tr>{''.join(heads)}{_cells(cells)}</tr>")
-    question = escape(_what(decisions))
-    foot = " ".join(escape(note) for note in _notes(decisions, grid))
+    what = escape(question(decisions, shown))
+    foot = " ".join(escape(note) for note in _notes(decisions, shown, grid))
+    warning = f'<p style="font-weight:600;margin:4px 0">{escape(WARNING)}</p>' if shown.names else ""
     return (
         '<div style="overflow-x:auto;max-width:100%">'
         '<table style="border-collapse:collapse;font-size:13px;margin:4px 0">'
         '<caption style="caption-side:top;text-align:left;padding:4px 0">'
-        f"<strong>{question}</strong><br>{escape(_counts(decisions))}</caption>"
+        f"<strong>{what}</strong><br>{escape(counts_line(decisions))}</caption>"
         f"<thead>{over}<tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table>"
         f'<p style="font-size:12px;opacity:.85;margin:4px 0">{foot}{" " if foot else ""}'
-        f"{escape(decisions.provenance.caption())}.</p></div>"
+        f"{escape(decisions.provenance.caption())}.</p>{warning}</div>"
     )
 
 

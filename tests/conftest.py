@@ -10,6 +10,8 @@ from hypothesis import settings
 
 import clerk_cerbos_lab as lab
 
+pytest_plugins = ["browser_fixtures"]
+
 POLICIES = Path(__file__).parents[1] / "policies"
 
 settings.register_profile("lab", deadline=None, database=None)

@@ -1,0 +1,241 @@
+/** The explorer: controls beside the matrix; what is known is drawn at once, what is not Python asks. */
+class ExplorerView extends MatrixView {
+  constructor(element, cube, options, link) {
+    super(element, ExplorerView.shared(cube, null), { ...options, link });
+  }
+
+  /** Principals are the same in every answer: keep the dimension that was read first. */
+  static shared(cube, before) {
+    const now = cube.dims[0];
+    if (before && before.labels.length === now.labels.length) {
+      before.map = now.map;
+      cube.dims[0] = before;
+    }
+    return cube;
+  }
+
+  _main() {
+    this.link = this.options.link;
+    this.choice = structuredClone(this.link.get("choice"));
+    this.waiting = false;
+    this.next = null;
+    this.root.classList.add("ccl-explorer");
+    this.controls = h("form", { class: "ccl-controls", "aria-label": "controls", onsubmit: (event) => event.preventDefault() });
+    this.call = h("code", { class: "ccl-call" });
+    this.status = h("span", { class: "ccl-soft", role: "status", "aria-live": "polite" });
+    this.error = h("p", { class: "ccl-warning", role: "alert", hidden: true });
+    const copy = h("button", { type: "button", class: "ccl-button", title: "copy the call that makes the same decisions",
+      onclick: async () => this.tell((await copyText(this.call.textContent)) ? "Copied the call." : "The browser did not allow to copy.") }, "Copy call");
+    const main = super._main();
+    main.append(h("div", { class: "ccl-callline" }, copy, this.call), this.status);
+    main.prepend(this.error);
+    const changes = {
+      "change:choice": () => this._told(this.link.get("choice")),
+      "change:controls": () => this._draw(),
+      "change:answer": () => this._answered(this.link.get("answer")),
+    };
+    for (const [name, act] of Object.entries(changes)) this.link.on(name, act);
+    this._unlink = () => Object.entries(changes).forEach(([name, act]) => this.link.off(name, act));
+    this._draw();
+    this._answered(this.link.get("answer"));
+    return h("div", { class: "ccl-beside" }, this.controls, main);
+  }
+
+  // -- the controls -------------------------------------------------------------------------------
+
+  _draw() {
+    const offered = this.link.get("controls");
+    this.offered = offered;
+    this.boxesOf = new Map();
+    const parts = [];
+    if (offered.range) parts.push(this._rangeControl(offered.range));
+    parts.push(this._multi("actions", offered.actions));
+    for (const { name, labels } of offered.choices) parts.push(this._multi(name, labels));
+    parts.push(h("div", { class: "ccl-tools" }, h("button", { type: "button", class: "ccl-button", onclick: () => this.startAgain() }, "Reset controls")));
+    this.controls.replaceChildren(...parts);
+    this._show();
+  }
+
+  _multi(name, labels) {
+    const boxes = labels.map((label, i) =>
+      h("input", { type: "checkbox", value: label, onchange: () => this._toggled(name, boxes, i) }));
+    this.boxesOf.set(name, boxes);
+    const only = (i) => () => {
+      boxes.forEach((box, k) => (box.checked = k === i));
+      this._toggled(name, boxes, i);
+    };
+    const find = labels.length > 12
+      ? h("input", { type: "search", class: "ccl-find", placeholder: "find", "aria-label": `find a value of ${name}`, oninput: (event) => {
+          const text = event.target.value.toLowerCase();
+          boxes.forEach((box) => (box.closest(".ccl-option").hidden = !box.value.toLowerCase().includes(text)));
+        } })
+      : null;
+    return h("fieldset", {}, h("legend", {}, name), find,
+      h("div", { class: "ccl-values" }, ...labels.map((label, i) =>
+        h("div", { class: "ccl-option" }, h("label", { class: "ccl-check" }, boxes[i], h("span", {}, label)),
+          h("button", { type: "button", class: "ccl-link ccl-only", "aria-label": `only ${label}`, onclick: only(i) }, "only")))));
+  }
+
+  _toggled(name, boxes, i) {
+    if (!boxes.some((box) => box.checked)) {
+      boxes[i].checked = true;
+      this.tell("At least one value stays chosen.");
+      return;
+    }
+    this.choose({ [name]: boxes.map((box, k) => (box.checked ? k : -1)).filter((k) => k >= 0) });
+  }
+
+  _rangeControl(range) {
+    const top = Math.max(range.high, ...range.ticks.map((x) => x * 1.2));
+    const bottom = Math.min(range.low, ...range.ticks);
+    this.slider = twoHandles(range.name, { min: Math.min(bottom, range.low), max: top, step: "any", ticks: range.ticks }, (low, high) => {
+      const { step } = this.choice[range.name];
+      const whole = (x) => +(Math.round(x / step) * step).toPrecision(12);
+      this.choose({ [range.name]: { low: whole(low), high: Math.max(whole(low), whole(high)), step } }, { merge: range.name });
+    });
+    const field = (part, label) =>
+      h("label", { class: "ccl-field" }, label, h("input", { type: "number", step: "any", "data-part": part, onchange: (event) => {
+        const value = event.target.valueAsNumber;
+        if (Number.isNaN(value)) return this._show();
+        this.choose({ [range.name]: { ...this.choice[range.name], [part]: value } });
+      } }));
+    this.fields = h("div", { class: "ccl-fields" }, field("low", "from"), field("high", "to"), field("step", "step"));
+    return h("fieldset", { class: "ccl-money" }, h("legend", {}, range.name), this.slider.element, this.fields);
+  }
+
+  /** Let the controls say what is chosen. */
+  _show() {
+    for (const [name, boxes] of this.boxesOf) {
+      const chosen = new Set(this.choice[name]);
+      boxes.forEach((box, i) => (box.checked = chosen.has(i)));
+    }
+    const { range } = this.offered;
+    if (!range) return;
+    const { low, high } = this.choice[range.name];
+    this.slider.set(low, high);
+    for (const input of this.fields.querySelectorAll("input")) {
+      const text = String(this.choice[range.name][input.dataset.part]);
+      if (input.value !== text) input.value = text;
+    }
+  }
+
+  // -- a change, from here to Python and back ---------------------------------------------------------
+
+  snapshot() {
+    return { ...super.snapshot(), choice: structuredClone(this.choice) };
+  }
+
+  restore({ state, choice }) {
+    super.restore({ state });
+    if (choice && JSON.stringify(choice) !== JSON.stringify(this.choice)) {
+      this.choice = structuredClone(choice);
+      this._show();
+      this._local();
+      this._send();
+    }
+  }
+
+  choose(patch, { merge = null } = {}) {
+    this.remember(merge);
+    this.choice = { ...this.choice, ...patch };
+    this._show();
+    this._local();
+    this._send();
+  }
+
+  startAgain() {
+    this.remember();
+    this._first ??= this.choice;
+    this.choice = structuredClone(this._first);
+    this._show();
+    this._local();
+    this._send();
+  }
+
+  /** Amounts along an exact axis need no answer: each lies in a segment whose effect is known. */
+  _local() {
+    const { range } = this.offered;
+    const { cube } = this.model;
+    if (!range || !range.exact || !cube.exact) return;
+    const { low, high, step } = this.choice[range.name];
+    if (!(step > 0) || high < low || (high - low) / step > 5000) return;
+    const { window } = cube.header;
+    const dim = cube.dims[cube.exact.dim];
+    if (window && window[0] === low && window[1] === high && dim.step === step) return;
+    const numbers = [];
+    const n = Math.floor((high - low) / step + 1e-9);
+    for (let i = 0; i <= n; i++) numbers.push(+(low + i * step).toPrecision(15));
+    dim.numbers = numbers;
+    dim.labels = numbers.map(numberLabel);
+    dim.map = Uint32Array.from(numbers, (x) => cube.exact.map[cube.segmentOf(x)]);
+    dim.step = step;
+    cube.header.window = [low, numbers[n]];
+    cube.header.total = cube.dims.reduce((product, d) => product * d.labels.length, 1);
+    this.model.load(cube);
+    this.refresh();
+  }
+
+  _send() {
+    if (this.waiting) {
+      this.next = this.choice;
+      return;
+    }
+    this.waiting = true;
+    setText(this.status, "asking …");
+    this.root.setAttribute("aria-busy", "true");
+    this.link.set("choice", structuredClone(this.choice));
+    this.link.save_changes();
+  }
+
+  _answered(answer) {
+    this.waiting = false;
+    this.root.removeAttribute("aria-busy");
+    if (!answer || answer.call === undefined) return;
+    setText(this.call, answer.call);
+    const what = answer.new ? `${count(answer.new)} asked anew` : "nothing new asked";
+    setText(this.status, `${what} in ${Math.round(answer.seconds * 1000)} ms; ${count(answer.asked)} so far`);
+    this.error.hidden = !answer.error;
+    setText(this.error, answer.error ?? "");
+    if (answer.error) this.next = null;
+    else if (this.next && JSON.stringify(this.next) !== JSON.stringify(this.link.get("choice"))) {
+      this.next = null;
+      this._send();
+    } else this.next = null;
+  }
+
+  /** Python chose otherwise: by its own state, an undo, or because what was chosen can't be answered. */
+  _told(choice) {
+    if (this.waiting && this.next) return;
+    if (JSON.stringify(choice) === JSON.stringify(this.choice)) return;
+    this.choice = structuredClone(choice);
+    if (this.boxesOf) this._show();
+  }
+
+  load(cube) {
+    super.load(ExplorerView.shared(cube, this.model.cube.dims[0]));
+    this._strong();
+    if (this.next) this._local(); // the handles have moved on meanwhile
+  }
+
+  refresh() {
+    super.refresh();
+    this._first ??= structuredClone(this.choice);
+    this._strong();
+  }
+
+  /** The numbers at which an effect flips now, among the rows shown, stand out among the ticks. */
+  _strong() {
+    const { range } = this.offered;
+    if (!range || !this.model.hasExact) return;
+    const { cuts } = this.model.cube.exact;
+    const key = cuts.join();
+    if (this._ticked === key) return;
+    this._ticked = key;
+    this.slider.ticks(range.ticks, cuts);
+  }
+
+  destroy() {
+    this._unlink();
+    super.destroy();
+  }
+}

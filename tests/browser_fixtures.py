@@ -1,0 +1,60 @@
+"""A Chromium, a page without a network, a JupyterLab that runs, and a page to open it in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from browser import LabServer, Visit, find_chromium, run_lab, visit
+from playwright.sync_api import Browser, sync_playwright
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# The resolver knows this machine alone, and no proxy does its work: what slips past the routes of
+# a page, such as a socket of a worker, gets no further.
+OPTIONS = [
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update", "--no-proxy-server"),
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
+]
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """Return a headless Chromium.
+
+    One for each module that asks, and not one for all: as long as Playwright runs, this thread
+    counts as one with a running event loop, and `asyncio.run` in another test would refuse.
+    """
+    path = find_chromium()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=OPTIONS)
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+@pytest.fixture
+def offline_page(chromium: Browser) -> Iterator[Visit]:
+    """Return an empty page that is refused whatever it asks of the network."""
+    with visit(chromium) as seen:
+        yield seen
+
+
+@pytest.fixture(scope="session")
+def lab_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabServer]:
+    """Return a JupyterLab with this Python's kernel, and settings, notebooks and kernels of its own."""
+    find_chromium()  # skips before a server is started that no test could use
+    with run_lab(tmp_path_factory.mktemp("lab")) as server:
+        yield server
+
+
+@pytest.fixture
+def lab_page(chromium: Browser, lab_server: LabServer) -> Iterator[Visit]:
+    """Return an empty page that reaches the JupyterLab and nothing else."""
+    sockets = lab_server.url.replace("http", "ws", 1)
+    with visit(chromium, lab_server.url, sockets) as seen:
+        yield seen
+    lab_server.tidy()
