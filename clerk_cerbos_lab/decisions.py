@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from clerk_cerbos_lab.cells import Cells
     from clerk_cerbos_lab.exact import Exact
+    from clerk_cerbos_lab.long_table import LongTable
     from clerk_cerbos_lab.matrix import Matrix
 
 EFFECTS: Final = np.array(["DENY", "ALLOW"], dtype=object)
@@ -516,7 +517,7 @@ class Decisions:
         """
         arrays = self._file_arrays(" (JSON)")
         header = True
-        with _whole_file(path) as fresh, fresh.open("w", encoding="utf-8", newline="") as out:
+        with whole_file(path) as fresh, fresh.open("w", encoding="utf-8", newline="") as out:
             for frame in self._frames(arrays):
                 frame.to_csv(out, header=header, index=False)
                 header = False
@@ -538,7 +539,7 @@ class Decisions:
         }
         metadata = {b"clerk_cerbos_lab": json.dumps(about, ensure_ascii=False).encode()}
         writer: pq.ParquetWriter | None = None
-        with _whole_file(path) as fresh:
+        with whole_file(path) as fresh:
             try:
                 for frame in self._frames(self._file_arrays("")):
                     table = pa.Table.from_pandas(frame, preserve_index=False)
@@ -593,6 +594,56 @@ class Decisions:
 
         return Matrix(self, rows=rows, columns=columns, view=view, names=names)
 
+    def long_table(self, *, names: bool = False) -> LongTable:
+        """Decisions as rows, to be sorted, searched and paged in the page; ``.to_html(path)`` makes a page of it.
+
+        Args:
+            names: as ``show``.
+        """
+        from clerk_cerbos_lab.long_table import LongTable  # noqa: PLC0415 - it shows what stands here
+
+        return LongTable(self, names=names)
+
+    def to_html(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        scenarios: Mapping[str, Decisions] | None = None,
+        scenario: str = "as it is",
+        rows: str | Sequence[str] | None = None,
+        columns: str | Sequence[str] | None = None,
+        names: bool = False,
+        title: str | None = None,
+    ) -> None:
+        """Write one offline page: the matrix alive without a kernel, totals without scripts, provenance.
+
+        Args:
+            path: of the file; it is written as a whole or not at all.
+            scenarios: other decisions of the same dimensions, by name: a what-if slider goes through them.
+            scenario: what these decisions are called beside the others.
+            rows: as ``matrix``.
+            columns: as ``matrix``.
+            names: call principals by their ids, show every attribute, and warn of it in the page. By
+                default pseudonyms, and only attributes that policies read and that are no profile fields.
+            title: default: the kind and the actions.
+
+        Raises:
+            InputError: as ``matrix``; for a folder that is not there, or a scenario of other dimensions.
+        """
+        from clerk_cerbos_lab.page import page  # noqa: PLC0415 - 0.1 s that only this needs
+
+        text = page(
+            self,
+            scenarios=scenarios,
+            scenario=scenario,
+            rows=rows,
+            columns=columns,
+            names=names,
+            title=title,
+        )
+        with whole_file(path) as fresh:
+            fresh.write_text(text, encoding="utf-8")
+
     def __repr__(self) -> str:
         return view.text(self, self.shown(names=True))
 
@@ -602,7 +653,7 @@ class Decisions:
 
 
 @contextmanager
-def _whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
+def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     """A path to write to that becomes the file when all is written: a partial file never looks whole."""
     target = Path(path)
     if not target.absolute().parent.is_dir():

@@ -8,11 +8,13 @@ from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-from clerk_cerbos_lab import browser, view
+from clerk_cerbos_lab import browser, strips, view
+from clerk_cerbos_lab.decisions import whole_file
 from clerk_cerbos_lab.errors import InputError, did_you_mean
 from clerk_cerbos_lab.payload import payload
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Sequence
 
     from clerk_cerbos_lab.decisions import Decisions
@@ -91,12 +93,7 @@ class Matrix:
         self._shown: Shown = decisions.shown(names=names)
         self._payload: Payload = payload(decisions, self._shown, rows=rows, columns=columns)
         if view == "thresholds":
-            across = self._payload.header["columns"]
-            numeric = [axis.name for axis in decisions.axes if axis.numeric]
-            if across not in [[name] for name in numeric]:
-                near = did_you_mean(across[0], numeric)
-                msg = f"thresholds need one numeric axis across the top, not {across}{near}"
-                raise InputError(msg)
+            self._need_thresholds()
         self._state = {**copy.deepcopy(START), "view": view}
         self._widget: Any = None
         self._watchers: list[Callable[[dict[str, Any]], object]] = []
@@ -177,12 +174,40 @@ class Matrix:
             self._widget.observe(self._on_place, names="place")
         return self._widget
 
+    @property
+    def svg(self) -> str:
+        """The thresholds as a picture (SVG): a line for each class of principals, its boundaries labelled.
+
+        Raises:
+            InputError: when no numeric axis stands across the top.
+        """
+        self._need_thresholds()
+        return strips.svg(self._payload)
+
+    def to_svg(self, path: str | os.PathLike[str]) -> None:
+        """Write ``svg`` to a file."""
+        with whole_file(path) as fresh:
+            fresh.write_text(self.svg, encoding="utf-8")
+
+    def _need_thresholds(self) -> None:
+        across = self._payload.header["columns"]
+        numeric = [axis.name for axis in self.decisions.axes if axis.numeric]
+        if across not in [[name] for name in numeric]:
+            near = did_you_mean(across[0], numeric)
+            msg = f"thresholds need one numeric axis across the top, not {across}{near}"
+            raise InputError(msg)
+
     def __repr__(self) -> str:
+        if self.state["view"] == "thresholds":
+            lines = [" · ".join([s.who, *s.labels, s.words()]) for s in strips.strips(self._payload)]
+            return "\n".join([self._payload.header["title"], *lines, self._payload.header["caption"]])
         return view.text(self.decisions, self._shown)
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, Any]:
         """What a notebook shows: a live table, one that reads without scripts, and plain text."""
         static = view.html(self.decisions, self._shown)
+        if self.state["view"] == "thresholds":
+            static = f"{self.svg}{strips.table(self._payload)}"
         state = {name: value for name, value in self.state.items() if value != START[name]}
         return bundle(self, browser.stored(static, self._payload.to_bytes(), state))
 

@@ -93,7 +93,7 @@ class MatrixView {
     this.note = h("div", { class: "ccl-note", role: "status", "aria-live": "polite", hidden: true });
     this.detail = h("div", { class: "ccl-detail", "aria-live": "polite" });
     this.tip = h("div", { class: "ccl-tip", role: "tooltip", hidden: true });
-    this.foot = h("div", { class: "ccl-foot" });
+    this.foot = h("div", { class: "ccl-about" });
     this.root.append(this._main(), this.tip);
     this.root.addEventListener("keydown", (event) => this._key(event));
     this._about(header);

@@ -37,6 +37,7 @@ function render({ model, el }) {
 async function revive(id, texts, deflated, state) {
   const cubes = [];
   for (const text of texts) cubes.push(new Cube(decode(await unpack(text, deflated))));
+  for (const cube of cubes) if (cube.dims[0].same) cube.dims[0] = { ...cubes[0].dims[0], map: cube.dims[0].map };
   addStyle();
   for (const element of document.querySelectorAll(`[data-ccl="${id}"]`)) {
     if (element.dataset.cclLive) continue;

@@ -1,0 +1,154 @@
+"""A page of decisions: one offline file, alive without a kernel, readable without scripts."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, Final
+
+import jinja2
+import numpy as np
+
+from clerk_cerbos_lab import browser, strips, view
+from clerk_cerbos_lab.errors import InputError
+from clerk_cerbos_lab.payload import payload
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from clerk_cerbos_lab.decisions import Decisions
+    from clerk_cerbos_lab.pseudonyms import Shown
+
+TOTALS: Final = 60
+"""Lines of the table of totals; below it stands how many more there are."""
+
+_ENVIRONMENT: Final = jinja2.Environment(
+    loader=jinja2.FunctionLoader(lambda name: (browser.STATIC / name).read_text("utf-8")),
+    autoescape=True,
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+def render(template: str, **values: Any) -> str:
+    """A template of ``static/`` with these values, escaped."""
+    return _ENVIRONMENT.get_template(template).render(**values)
+
+
+def page(
+    decisions: Decisions,
+    *,
+    scenarios: Mapping[str, Decisions] | None,
+    scenario: str,
+    rows: str | Sequence[str] | None,
+    columns: str | Sequence[str] | None,
+    names: bool,
+    title: str | None,
+) -> str:
+    """The page as text; arguments and errors as ``Decisions.to_html``."""
+    shown = decisions.shown(names=names)
+    every = _scenarios(decisions, scenarios, scenario)
+    payloads = [
+        payload(one, one.shown(names=names), rows=rows, columns=columns, scenario=name if scenarios else None)
+        for name, one in every.items()
+    ]
+    first = payloads[0]
+    for other in payloads[1:]:  # the same people are written once
+        head, own = first.header["dims"][0], other.header["dims"][0]
+        if all(own[part] == head[part] for part in ("labels", "attributes", "problems")):
+            other.header["dims"][0] = {"name": own["name"], "map": own["map"], "same": True}
+    static = view.html(decisions, shown)
+    if _numeric(decisions, first.header["columns"]):
+        static = f"{strips.svg(first)}{strips.table(first)}{static}"
+    data = [one.to_bytes() for one in payloads]
+    name = hashlib.sha256(b"".join(data)).hexdigest()[:12]
+    head, lines, more = _totals(every, shown)
+    return render(
+        "decisions.html.j2",
+        title=title or f"{decisions.kind}: who may {' and '.join(decisions.actions)}",
+        warning=view.WARNING if names else None,
+        style=(browser.STATIC / "report.css").read_text("utf-8"),
+        totals_head=head,
+        totals=lines,
+        totals_more=more,
+        name=name,
+        static=static,
+        about=provenance(decisions, shown),
+        policies={file: shown.text(text) for file, text in (decisions.policies or {}).items()},
+        script=browser.page_script(name, data, {}),
+    )
+
+
+def _scenarios(
+    decisions: Decisions, scenarios: Mapping[str, Decisions] | None, scenario: str
+) -> dict[str, Decisions]:
+    every = {scenario: decisions, **(scenarios or {})}
+    if len(every) != 1 + len(scenarios or {}):
+        msg = f"two scenarios are called '{scenario}'; name the first with scenario="
+        raise InputError(msg)
+    for name, one in every.items():
+        if one.dims != decisions.dims:
+            msg = f"the scenario '{name}' has the dimensions {one.dims}, not {decisions.dims}"
+            raise InputError(msg)
+    return every
+
+
+def _numeric(decisions: Decisions, across: Sequence[str]) -> bool:
+    return any([axis.name] == list(across) and axis.numeric for axis in decisions.axes)
+
+
+def provenance(decisions: Decisions, shown: Shown) -> dict[str, str]:
+    """Where decisions come from and how they were verified, as lines of a footer."""
+    told = decisions.provenance
+    digest = told.policy_digest or "not known: the PDP is at an address"
+    mapping = json.dumps(told.mapping, ensure_ascii=False) if told.mapping else "none: a frame made by hand"
+    lines = {
+        "PDP": f"Cerbos {told.pdp_version}, {told.engine}",
+        "policies": f"SHA-256 {digest}" if told.policy_digest else digest,
+        "evaluation": told.evaluation,
+        "mapping": mapping,
+        "asked": f"{told.started:%Y-%m-%d %H:%M UTC}",
+        "method": f"{told.method}, {told.asked:,} decisions asked, {told.audited:,} besides",
+        "verified": told.verified,
+        "resource": ", ".join(f"{name} {shown.value(value)}" for name, value in decisions.fixed.items()),
+        "policy version and scope": f"{told.policy_version or 'default'}, {told.scope or 'no scope'}",
+        "principals are called": "by their ids"
+        if shown.names
+        else "by pseudonyms, a keyed hash of their ids",
+        "notes": " ".join(view.notes(decisions, shown)) or "none",
+        "clerk-cerbos-lab": version("clerk-cerbos-lab"),
+    }
+    return {name: text for name, text in lines.items() if text}
+
+
+def _totals(every: Mapping[str, Decisions], shown: Shown) -> tuple[list[str], list[list[str]], str | None]:
+    """How much is allowed: for each scenario, action and value of each other dimension."""
+    first = next(iter(every.values()))
+    others = [axis.name for axis in first.axes if 1 < len(axis.values) <= 24 and not axis.numeric]
+    head = [*(["scenario"] if len(every) > 1 else []), "action", *others]
+    lines = list(itertools.islice(_total_lines(every, others, shown), TOTALS + 1))
+    total = len(every) * len(first.actions) * int(np.prod([len(first.values(dim)) for dim in others]))
+    more = f"The first {TOTALS} of {total:,} lines." if total > TOTALS else None
+    return [*head, "decisions", "✓ ALLOW", "share", "✗ DENY"], lines[:TOTALS], more
+
+
+def _total_lines(every: Mapping[str, Decisions], others: Sequence[str], shown: Shown) -> Iterator[list[str]]:
+    for name, one in every.items():
+        for action in one.actions:
+            for values in itertools.product(*(one.values(dim) for dim in others)):
+                part = one.sel(
+                    action=action, **{dim: [value] for dim, value in zip(others, values, strict=True)}
+                )
+                counts, n = part.counts(), len(part)
+                yield [
+                    *([name] if len(every) > 1 else []),
+                    action,
+                    *(shown.value(value) for value in values),
+                    f"{n:,}",
+                    f"{counts['ALLOW']:,}",
+                    f"{counts['ALLOW'] / n:.1%}",
+                    f"{counts['DENY']:,}",
+                ]
