@@ -184,6 +184,7 @@ class Decisions:
         self.provenance = provenance
         self.policies = policies
         self.read = read
+        self._of_classes: dict[str, grid.Intervals | None] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         """What is copied to another process or file: no PDP, and no token of a sweep with ``aux_data``.
@@ -487,6 +488,12 @@ class Decisions:
         others = len(self) // max(1, self.shape[0] * self.shape[self.dims.index(axis)])
         return self._exact.questions(axis, self._index[0]) * others
 
+    def intervals_of_classes(self, axis: str) -> grid.Intervals | None:
+        """``exact_intervals`` of the first principal of each class, asked once."""
+        if axis not in self._of_classes:
+            self._of_classes[axis] = self.of(self.classes()[1]).exact_intervals(axis)
+        return self._of_classes[axis]
+
     def exact_intervals(self, axis: str) -> grid.Intervals | None:
         """The intervals of ``thresholds`` as arrays; None where only the grid is known.
 
@@ -595,7 +602,7 @@ class Decisions:
         return Matrix(self, rows=rows, columns=columns, view=view, names=names)
 
     def long_table(self, *, names: bool = False) -> LongTable:
-        """Decisions as rows, to be sorted, searched and paged in the page; ``.to_html(path)`` makes a page of it.
+        """Decisions as rows, to be sorted, searched and paged; ``.to_html(path)`` makes a page of it.
 
         Args:
             names: as ``show``.

@@ -40,6 +40,8 @@ TRIED: Final = 4
 MOST_TRIED: Final = 20_000
 """Combinations looked at to find where something is allowed, so that an explorer starts there."""
 
+MOST_PEOPLE_TRIED: Final = 60
+
 MOST_STATES: Final = 500
 """States that can be undone."""
 
@@ -171,9 +173,10 @@ class Explorer:
             attributes[controls.range.name] = numbers
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", LabWarning)
+            some = np.unique(np.linspace(0, len(self._principals) - 1, MOST_PEOPLE_TRIED).astype(np.intp))
             swept = sweep(
                 self.pdp,
-                self._principals,
+                self._principals.iloc[some],
                 self.kind,
                 actions=list(controls.actions),
                 attr=attributes,
@@ -191,14 +194,14 @@ class Explorer:
             moving = allowed.sum(axis=tuple(i for i in range(allowed.ndim) if i != 1))
         action = int(np.argmax(moving))
         state["actions"] = [controls.actions[action]]
-        some = allowed.take([action], axis=1)
+        rest = allowed.take([action], axis=1)
         for name in tried:
             place = part.dims.index(name)
-            counts = some.sum(axis=tuple(i for i in range(some.ndim) if i != place))
+            counts = rest.sum(axis=tuple(i for i in range(rest.ndim) if i != place))
             best = np.argsort(-counts, kind="stable").tolist()
             most = 2 if controls.choices[name].of_principal and len(set(counts.tolist())) > 1 else 1
             state[name] = [tried[name][i] for i in sorted(best[:most])]
-            some = some.take(sorted(best[:most]), axis=place)
+            rest = rest.take(sorted(best[:most]), axis=place)
         return state
 
     # -- what it knows --------------------------------------------------------------------------

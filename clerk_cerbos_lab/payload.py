@@ -131,7 +131,7 @@ def payload(
     different = some.of(first)
     segments, cube, grid = None, None, None
     axis = next((axis for axis in some.axes if [axis.name] == across and axis.numeric), None)
-    if axis is not None and (found := _exactly(different, axis)) is not None:
+    if axis is not None and (found := _exactly(some, different, axis)) is not None:
         segments, cube, grid = found
     if cube is None:
         cube = different.allowed()
@@ -268,18 +268,23 @@ def _json_number(value: float) -> int | float:
 
 
 def _exactly(
-    decisions: Decisions, axis: Axis
+    whole: Decisions, decisions: Decisions, axis: Axis
 ) -> tuple[Segments, npt.NDArray[np.bool_], npt.NDArray[np.intp]] | None:
     """The axis cut where an effect flips: its segments, the cube over them, the segment of each value.
+
+    Args:
+        whole: all decisions.
+        decisions: those of the first principal of each class.
+        axis: the axis.
 
     Returns:
         None where only the grid is known, where it would take too many questions, or where the answers
         contradict the sweep's.
     """
-    if decisions.cost_of_thresholds(axis.name) > MOST_ASKED:
+    if whole.cost_of_thresholds(axis.name) > MOST_ASKED:
         return None
     try:
-        found = decisions.exact_intervals(axis.name)
+        found = whole.intervals_of_classes(axis.name)
     except PDPError:  # closed, at an address: the grid is known all the same
         return None
     if found is None:

@@ -15,6 +15,8 @@ from clerk_cerbos_lab.values import number_label
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    import numpy.typing as npt
+
     from clerk_cerbos_lab.payload import Payload
 
 ROWS: Final = 60
@@ -126,28 +128,24 @@ def _top(bands: Sequence[Band]) -> float:
     return max((band.upper for band in bands if band.allow), default=-math.inf)
 
 
-def _bands(payload: Payload, line: Any, across: int) -> tuple[Band, ...]:
+def _bands(payload: Payload, line: npt.NDArray[np.bool_], across: int) -> tuple[Band, ...]:
     """The bands of a line of slices; of the grid where only that is known."""
-    bands: list[Band] = []
-    for allow, ends in _cells(payload, line, across):
-        if bands and bands[-1].allow == allow:
-            last = bands.pop()
-            bands.append(Band(allow, last.lower, last.lower_closed, ends["upper"], ends["upper_closed"]))
-        else:
-            bands.append(Band(allow, **ends))
-    return tuple(bands)
-
-
-def _cells(payload: Payload, line: Any, across: int) -> Iterator[tuple[bool, dict[str, Any]]]:
-    if payload.segments is not None:
-        for segment, place in enumerate(payload.segments.map):
-            yield bool(line[place]), payload.segments.ends(segment, segment)
-        return
-    numbers = payload.header["dims"][across]["numbers"]
-    for i in sorted(range(len(numbers)), key=numbers.__getitem__):
-        number = float(numbers[i])
-        ends = {"lower": number, "lower_closed": True, "upper": number, "upper_closed": True}
-        yield bool(line[payload.maps[across][i]]), ends
+    segments = payload.segments
+    if segments is not None:
+        allowed = line[segments.map]
+        numbers = np.zeros(0)
+    else:
+        values = np.array(payload.header["dims"][across]["numbers"], dtype=np.float64)
+        order = np.argsort(values, kind="stable")
+        allowed, numbers = line[payload.maps[across]][order], values[order]
+    firsts = [0, *(np.flatnonzero(allowed[1:] != allowed[:-1]) + 1).tolist()]
+    lasts = [*(first - 1 for first in firsts[1:]), len(allowed) - 1]
+    return tuple(
+        Band(bool(allowed[first]), **segments.ends(first, last))
+        if segments is not None
+        else Band(bool(allowed[first]), float(numbers[first]), True, float(numbers[last]), True)  # noqa: FBT003
+        for first, last in zip(firsts, lasts, strict=True)
+    )
 
 
 def _common(principal: dict[str, Any], people: Sequence[int]) -> str:
@@ -238,7 +236,7 @@ def _drawn(strip: Strip, top: int, x: Any) -> Iterator[str]:
         left, right = x(band.lower), x(band.upper)
         width = round(max(right - left, 2), 1)
         yield f'<rect class="ccl-s-allow" x="{left}" y="{top + 4}" width="{width}" height="{height}"/>'
-        if width > 18:  # noqa: PLR2004 - room for the mark
+        if width > 18:
             yield _text(left + 5, middle, "✓")
         if math.isfinite(band.upper):
             label = f"{'≤' if band.upper_closed else '<'} {number_label(band.upper)}"
