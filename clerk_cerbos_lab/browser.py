@@ -73,7 +73,7 @@ def stored(static: str, payload: bytes, state: dict[str, object]) -> str:
         note = (
             "Too large to stay interactive in a stored notebook: run the cell, or write a page with .to_html."
         )
-        return f'{static}<p style="font-size:12px;margin:4px 0">{note}</p>'
+        return f'<div data-ccl-large>{static}<p style="font-size:12px;margin:4px 0">{note}</p></div>'
     start = json.dumps(state, separators=(",", ":"), sort_keys=True).replace("<", "\\u003c")
     name = hashlib.sha256(f"{static}\0{start}\0{data}".encode()).hexdigest()[:12]
     script = Template((STATIC / "stored.js").read_text("utf-8")).substitute(
@@ -90,4 +90,4 @@ def page_script(name: str, payloads: Sequence[bytes], state: dict[str, object]) 
     texts, deflated = _data(payloads, small=False)
     start = json.dumps(state, separators=(",", ":"), sort_keys=True).replace("<", "\\u003c")
     call = f'await revive("{name}",{json.dumps(texts)},{str(deflated).lower()},{start});'
-    return f'<script type="module">\n{module()}\n{call}\n</script>'
+    return f"\n{module()}\n{call}\n"

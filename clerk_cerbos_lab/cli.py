@@ -211,11 +211,18 @@ def report(
     output: Annotated[Path, typer.Option(help="Folder to write to; replaced.", metavar="FOLDER")] = Path(
         "site"
     ),
+    *,
+    names: Annotated[
+        bool, typer.Option("--names", help="Leave ids and e-mail addresses as they are.")
+    ] = False,
 ) -> None:
-    """Run every notebook against the real PDP and write one offline page each, with an index."""
+    """Run every notebook against the real PDP and write one offline page each, with an index.
+
+    Clerk ids and e-mail addresses become pseudonyms, unless --names leaves them.
+    """
     from clerk_cerbos_lab.report_run import write_report  # noqa: PLC0415
 
-    index = write_report(notebooks, policies, output)
+    index = write_report(notebooks, policies, output, names=names)
     typer.echo(f"wrote {index}")
 
 

@@ -52,6 +52,11 @@ class Choice:
     of_principal: bool = False
     given: bool = False
 
+    def with_more(self, values: Iterable[Any]) -> list[Any]:
+        """Its values, and of these those that it has not."""
+        self.add(values)
+        return self.values
+
     def add(self, values: Iterable[Any]) -> None:
         """Offer more values."""
         known = {key(value) for value in self.values}
@@ -122,10 +127,10 @@ def controls_of(
             lowest[name] = min([0.0, *rules])
         if name in given:
             choice.given = True
-            choice.values = list(given[name])
+            choice.values = Choice(name, list(given[name])).with_more(choice.values)
             if name not in numeric and _all_numbers(given[name]) and len(given[name]) > 1:
                 numeric[name] = []
-        elif MISSING not in choice.values:
+        if MISSING not in choice.values:
             choice.values.append(MISSING)
         if len(choice.values) > MOST_VALUES:
             made.notes.append(

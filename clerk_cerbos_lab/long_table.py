@@ -155,7 +155,7 @@ class LongTable:
         caption = "<br>".join(f"<strong>{escape(text)}</strong>" for text in self._said)
         foot = " ".join(escape(note) for note in (self._left_out(ROWS), *self._notes) if note)
         return (
-            f'<div style="overflow-x:auto;max-width:100%">{self._first_rows(caption)}'
+            f'<div data-ccl-rows style="overflow-x:auto;max-width:100%">{self._first_rows(caption)}'
             f'<p style="font-size:12px;opacity:.85;margin:4px 0">{foot}</p></div>'
         )
 

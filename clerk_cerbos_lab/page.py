@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import itertools
 import json
@@ -23,6 +24,12 @@ if TYPE_CHECKING:
 
 TOTALS: Final = 60
 """Lines of the table of totals; below it stands how many more there are."""
+
+POLICY: Final = (
+    "default-src 'none'; script-src 'sha256-{}'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; "
+    "form-action 'none'"
+)
+"""What a page may do, whatever it shows: ask nobody for anything, and run no script but its own."""
 
 _ENVIRONMENT: Final = jinja2.Environment(
     loader=jinja2.FunctionLoader(lambda name: (browser.STATIC / name).read_text("utf-8")),
@@ -66,9 +73,11 @@ def page(
     data = [one.to_bytes() for one in payloads]
     name = hashlib.sha256(b"".join(data)).hexdigest()[:12]
     head, lines, more = _totals(every, shown)
+    script = browser.page_script(name, data, {})
     return render(
         "decisions.html.j2",
-        title=title or f"{decisions.kind}: who may {' and '.join(decisions.actions)}",
+        policy=POLICY.format(base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()),
+        title=title or shown.text(f"{decisions.kind}: who may {' and '.join(decisions.actions)}"),
         warning=view.WARNING if names else None,
         style=(browser.STATIC / "report.css").read_text("utf-8"),
         totals_head=head,
@@ -77,8 +86,8 @@ def page(
         name=name,
         static=static,
         about=provenance(decisions, shown),
-        policies={file: shown.text(text) for file, text in (decisions.policies or {}).items()},
-        script=browser.page_script(name, data, {}),
+        policies={shown.text(file): shown.text(text) for file, text in (decisions.policies or {}).items()},
+        script=script,
     )
 
 

@@ -211,7 +211,7 @@ def _some(decisions: Decisions) -> tuple[Decisions, list[str]]:
 def principal_dim(decisions: Decisions, shown: Shown) -> dict[str, Any]:
     """The principals: what they are called, their attributes, what is odd about them."""
     people = decisions.principals
-    columns = [("roles", [", ".join(roles) for roles in people["roles"]])]
+    columns = [("roles", [shown.text(", ".join(roles)) for roles in people["roles"]])]
     columns += [
         (name, [_label(shown, value) for value in people[name].tolist()]) for name in shown.attributes
     ]

@@ -30,7 +30,7 @@ SHORTEST: Final = 16  # characters of a key
 
 _ROOT_MARKS: Final = (".git", "pyproject.toml", KEY_FILE)
 _LETTERS: Final = str.maketrans("abcdefghijklmnopqrstuvwxyz234567", "0123456789abcdefghjkmnpqrstvwxyz")
-_PERSONAL: Final = re.compile(r"user_[0-9A-Za-z]{20,}|[^\s@<>\"'(),;:&]+@[^\s@<>\"'(),;:&]+\.[A-Za-z]{2,}")
+_PERSONAL: Final = re.compile(r"user_[0-9A-Za-z]{20,}|[^\s@<>\"'(),;:&]+@[^\s@<>\"'(),;:&]+\.[^\W\d_]{2,}")
 """A Clerk user id or an e-mail address, wherever it stands in a text."""
 
 
@@ -122,22 +122,31 @@ class Shown:
             for name in columns
             if names or (name not in self._personal and (read is None or name in read))
         ]
+        self._hidden = {name for name in columns if name not in self.attributes}
 
     def principal(self, identity: str, name: str) -> str:
         """The label of a row: an id, perhaps with what tells it from others of the same id."""
         if self.names:
             return name
         rest = name[len(identity) :]
-        if any(f" {attribute}=" in rest for attribute in self._personal):
+        if any(f" {attribute}=" in rest for attribute in self._hidden):
             rest = f" {pseudonym(rest)}"
         return pseudonym(identity) + masked(rest)
 
     def value(self, value: Any) -> str:
         """The label of a value; ids and e-mail addresses in it as pseudonyms."""
-        if isinstance(value, str) and not isinstance(value, Relation) and value in self._ids:
-            return pseudonym(value)
-        text = label(value)
-        return text if self.names or not isinstance(value, (str, list, dict)) else masked(text)
+        if self.names or not isinstance(value, (str, list, dict)):
+            return label(value)
+        return masked(label(self._hide(value)))
+
+    def _hide(self, value: Any) -> Any:
+        """The value with each id in it, however deep, as a pseudonym."""
+        if isinstance(value, list):
+            return [self._hide(one) for one in value]
+        if isinstance(value, dict):
+            return {self._hide(name): self._hide(one) for name, one in value.items()}
+        own = isinstance(value, str) and not isinstance(value, Relation) and value in self._ids
+        return pseudonym(value) if own else value
 
     def text(self, text: str) -> str:
         """A sentence that may name principals."""

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from unittest.mock import patch
 
-import jinja2
 import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
@@ -21,10 +20,13 @@ from nbconvert import HTMLExporter
 from pygments.formatters import HtmlFormatter
 
 from clerk_cerbos_lab.errors import InputError, LabError
+from clerk_cerbos_lab.page import render
+from clerk_cerbos_lab.pseudonyms import masked
+from clerk_cerbos_lab.saving import drop_live_views
 
 if TYPE_CHECKING:
     import datetime
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 CELL_SECONDS: Final = 300
 MARKER: Final = ".clerk-cerbos-lab"
@@ -120,19 +122,10 @@ def run_notebook(path: Path, on_cell: Callable[[], object] | None = None) -> Any
         trouble = "the kernel died"
     else:
         _allow_errors(notebook, undo=True)
-        drop_widgets(notebook)
+        drop_live_views(notebook)
         return notebook
     msg = f"{path.name}, code cell {done}: {trouble}"
     raise ReportError(msg)
-
-
-def drop_widgets(notebook: Any) -> None:
-    """Take the live view out of outputs that have another: without its kernel it would show an error."""
-    for cell in notebook.cells:
-        for output in cell.get("outputs", ()):
-            data = output.get("data", {})
-            if "text/html" in data:
-                data.pop("application/vnd.jupyter.widget-view+json", None)
 
 
 def _allow_errors(notebook: Any, *, undo: bool = False) -> None:
@@ -144,12 +137,19 @@ def _allow_errors(notebook: Any, *, undo: bool = False) -> None:
             cell.metadata.tags = others if undo else [*others, "raises-exception"]
 
 
-def to_page(notebook: Any, name: str) -> Page:
-    """A notebook that was run as a page, with no address of another host in it."""
+def to_page(notebook: Any, name: str, *, names: bool = False) -> Page:
+    """A notebook that was run as a page, with no address of another host in it.
+
+    Args:
+        notebook: with its outputs.
+        name: of the page's file.
+        names: leave Clerk ids and e-mail addresses as they stand; by default each is its pseudonym.
+    """
     exporter = HTMLExporter(template_name="basic", exclude_input_prompt=True, exclude_output_prompt=True)
     exporter.exclude_anchor_links = True
     body, _ = exporter.from_notebook_node(notebook)
     body = re.sub(r'href="(\w+)\.ipynb"', r'href="\1.html"', body)  # to the page beside this one
+    body = body if names else masked(body)
     first = next((c.source for c in notebook.cells if c.cell_type == "markdown"), "")
     heading = re.search(r"^#\s+(.+)$", first, flags=re.MULTILINE)
     rest = first[heading.end() :].strip() if heading else ""
@@ -168,7 +168,15 @@ def check_output(folder: Path) -> None:
         raise InputError(msg)
 
 
-def write_site(folder: Path, pages: Sequence[Page], about: dict[str, str], *, now: datetime.datetime) -> Path:
+def write_site(
+    folder: Path,
+    pages: Sequence[Page],
+    about: dict[str, str],
+    *,
+    now: datetime.datetime,
+    policies: Mapping[str, str] | None = None,
+    warning: str | None = None,
+) -> Path:
     """Write an index and one file for each page; the old site is replaced as a whole.
 
     Args:
@@ -176,6 +184,8 @@ def write_site(folder: Path, pages: Sequence[Page], about: dict[str, str], *, no
         pages: in the order of the index.
         about: what the footer says of the decisions' source, label to text.
         now: the time of the report.
+        policies: policy files by path, as text, for the footer.
+        warning: a line at the top of each page.
 
     Returns:
         The path of the index.
@@ -183,13 +193,6 @@ def write_site(folder: Path, pages: Sequence[Page], about: dict[str, str], *, no
     Raises:
         InputError: when the folder holds anything but an earlier report.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.FunctionLoader(lambda name: (_STATIC / name).read_text("utf-8")),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     code = HtmlFormatter(style="default").get_style_defs(".highlight")
     dark = HtmlFormatter(style="github-dark").get_style_defs(".highlight")
     css = (_STATIC / "report.css").read_text("utf-8")
@@ -198,6 +201,8 @@ def write_site(folder: Path, pages: Sequence[Page], about: dict[str, str], *, no
     common = {
         "pages": pages,
         "style": style,
+        "policies": policies or {},
+        "warning": warning,
         "about": {
             **about,
             "clerk-cerbos-lab": version("clerk-cerbos-lab"),
@@ -209,9 +214,9 @@ def write_site(folder: Path, pages: Sequence[Page], about: dict[str, str], *, no
         fresh = Path(scratch, "site")
         fresh.mkdir(mode=0o755)
         for page in pages:
-            html = environment.get_template("page.html.j2").render(page=page, **common)
+            html = render("page.html.j2", page=page, **common)
             (fresh / f"{page.name}.html").write_text(html, encoding="utf-8")
-        html = environment.get_template("index.html.j2").render(**common)
+        html = render("index.html.j2", **common)
         (fresh / "index.html").write_text(html, encoding="utf-8")
         (fresh / MARKER).write_text("Written by clerk-cerbos-lab report, replaced by the next.\n", "utf-8")
         if folder.exists():

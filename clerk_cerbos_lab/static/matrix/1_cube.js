@@ -21,8 +21,9 @@ function decode(bytes) {
 function numberLabel(value) {
   if (value === Infinity) return "∞";
   if (value === -Infinity) return "-∞";
+  if (value !== 0 && (Math.abs(value) >= 1e16 || Math.abs(value) < 1e-4))
+    return value.toExponential().replace(/e([+-])(\d)$/, "e$10$2");
   const [whole, rest] = String(value).split(".");
-  if (whole.includes("e") || (rest && rest.includes("e"))) return String(value);
   const grouped = whole.replace(/\B(?=(\d{3})+(?!\d))/g, ",");
   return rest === undefined ? grouped : `${grouped}.${rest}`;
 }

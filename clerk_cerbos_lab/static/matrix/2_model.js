@@ -5,7 +5,7 @@ const START = Object.freeze({
   view: "matrix", // or "thresholds"
   exact: null, // columns as exact thresholds, or as the amounts of the grid; null: whatever fits better
   search: "",
-  sort: "given", // "label", "share", "threshold", "column:<number>"
+  sort: "given", // "label", "share", "threshold", "column:<number of the grid>", "segment:<number of the line>"
   descending: false,
   grouped: false,
   effect: "any", // "some" ALLOW, "none", "mixed", "all"
@@ -30,7 +30,25 @@ class Model {
     this.principal = cube.index("principal");
     this._layRows();
     this._layColumns();
+    this._known = {}; // what was computed last, and of what: see _once
     this.update({});
+  }
+
+  /** The value that was made last under this name, or a new one where what it depends on has changed. */
+  _once(name, key, make) {
+    const known = this._known[name];
+    if (known && known.key === key) return known.value;
+    const value = make();
+    this._known[name] = { key, value };
+    return value;
+  }
+
+  get texts() {
+    return this._once("texts", this.cube, () => this.rowDims.map((d) => this._searchable(d)));
+  }
+
+  get ranks() {
+    return this._once("ranks", this.cube, () => this.rowDims.map((d) => ranksOf(this.cube.dims[d].labels, this.cube.dims[d].numbers)));
   }
 
   get hasExact() {
@@ -60,10 +78,12 @@ class Model {
       const stride = cube.strides[d];
       inner /= sizes[k];
       const index = this.rowIndex[k];
-      for (let r = 0; r < total; r++) {
-        const i = Math.floor(r / inner) % sizes[k];
-        index[r] = i;
-        offset[r] += map[i] * stride;
+      for (let r = 0, i = 0; r < total; i = i + 1 === sizes[k] ? 0 : i + 1) {
+        const by = map[i] * stride;
+        for (const end = r + inner; r < end; r++) {
+          index[r] = i;
+          offset[r] += by;
+        }
       }
     });
     this.kinds = []; // offsets of rows that differ
@@ -78,8 +98,6 @@ class Model {
       }
       this.rowKind[r] = kind;
     }
-    this._texts = rowDims.map((d) => this._searchable(d));
-    this._ranks = rowDims.map((d) => ranksOf(cube.dims[d].labels));
   }
 
   /** For each value of a dimension, the lower-case text that a search looks in. */
@@ -114,14 +132,14 @@ class Model {
     const { cube, state } = this;
     const dim = cube.dims[d];
     const wanted = [];
-    const own = state.filters[dim.name];
+    const own = chosenOf(state, dim.name);
     if (d !== this.principal && own) {
       const kept = new Set(own);
       wanted.push((i) => kept.has(dim.labels[i]));
     }
     if (d === this.principal) {
       for (const attribute of dim.attributes || []) {
-        const chosen = state.filters[`principal.${attribute.name}`];
+        const chosen = chosenOf(state, `principal.${attribute.name}`);
         if (!chosen) continue;
         const kept = new Set(chosen);
         const keep = attribute.values.map((value) => kept.has(value));
@@ -135,12 +153,16 @@ class Model {
 
   update(patch) {
     Object.assign(this.state, patch);
-    const rows = this._filtered();
-    this._columns(rows);
-    this._measure();
-    const kept = this._byEffect(rows);
-    this.visible = this._sorted(kept);
-    this._count();
+    const { search, filters, problem, effect, sort, descending } = this.state;
+    const narrow = JSON.stringify([search, filters, problem]);
+    const rows = this._once("rows", narrow, () => this._filtered());
+    this._once("columns", JSON.stringify(this.colDims.map((d) => chosenOf(this.state, this.cube.dims[d].name))), () => this._columns());
+    this.segments = this.hasExact ? this._once("segments", narrow, () => this._segments(rows)) : [];
+    this.columns = this.isExact ? this.segments.length : this.grid.length;
+    const kept = this._once("kept", JSON.stringify([narrow, effect]), () => this._byEffect(rows));
+    const order = JSON.stringify([narrow, effect, sort, descending, this.isExact]);
+    this.visible = this._once("visible", order, () => this._sorted(kept));
+    this.counts = this._once("counts", JSON.stringify([narrow, effect]), () => this._counted(kept));
     this._group();
   }
 
@@ -148,8 +170,9 @@ class Model {
     const { rowDims, rowIndex, rowTotal } = this;
     const masks = rowDims.map((d) => this._mask(d));
     const tokens = this.state.search.toLowerCase().split(/\s+/).filter(Boolean);
-    const found = tokens.map((token) => this._texts.map((texts) => Uint8Array.from(texts, (t) => +t.includes(token))));
+    const found = tokens.map((token) => this.texts.map((texts) => Uint8Array.from(texts, (t) => +t.includes(token))));
     const rows = new Uint32Array(rowTotal);
+    if (!tokens.length && masks.every((mask) => mask === EVERY)) return rows.map((_, r) => r);
     let n = 0;
     next: for (let r = 0; r < rowTotal; r++) {
       for (let k = 0; k < masks.length; k++) if (masks[k] !== EVERY && !masks[k][rowIndex[k][r]]) continue next;
@@ -176,8 +199,8 @@ class Model {
     return kinds;
   }
 
-  /** The columns of the grid that the filters keep, and the segments that tell the visible rows apart. */
-  _columns(rows) {
+  /** The columns of the grid that the filters keep. */
+  _columns() {
     const { cube, colDims } = this;
     const masks = colDims.map((d) => this._mask(d));
     this.grid = []; // columns kept
@@ -191,16 +214,18 @@ class Model {
       this.gridOffset.push(offset);
       weights.set(offset, (weights.get(offset) || 0) + 1);
     }
-    this.colKinds = [...weights.keys()];
-    this.colWeights = [...weights.values()];
+    this.colKinds = Uint32Array.from(weights.keys());
+    this.colWeights = Uint32Array.from(weights.values());
     this.rest = cube.dims.reduce(
       (sum, dim, d) => (this.rowDims.includes(d) || colDims.includes(d) ? sum : sum + dim.map[0] * cube.strides[d]), 0);
-    this.segments = this.hasExact ? this._segments(this._kindsOf(rows)) : [];
-    this.columns = this.isExact ? this.segments.length : this.grid.length;
+    // For each kind of row how much is ALLOW in the columns kept, and up to where: filled when asked.
+    this._shares = new Float64Array(this.kinds.length).fill(-1);
+    this._tops = new Float64Array(this.kinds.length).fill(NaN);
+    this._known = { texts: this._known.texts, ranks: this._known.ranks, rows: this._known.rows };
   }
 
-  /** Runs of segments that are equal in each of these kinds of row: [first, last, offset]. */
-  _segments(kinds) {
+  /** Runs of segments that are equal in each of these rows: [first, last, offset]. */
+  _segments(rows) {
     const { cube } = this;
     const stride = cube.strides[cube.exact.dim];
     const { map } = cube.exact;
@@ -209,34 +234,34 @@ class Model {
     const end = window ? cube.segmentOf(window[1]) : map.length - 1;
     let open = [];
     for (let i = start + 1; i <= end; i++) if (map[i] !== map[i - 1]) open.push(i);
-    const cuts = [];
-    for (const kind of kinds) {
-      if (!open.length) break;
-      const base = this.kinds[kind] + this.rest;
-      open = open.filter((i) => {
-        const flips = cube.allowed(base + map[i] * stride) !== cube.allowed(base + map[i - 1] * stride);
-        if (flips) cuts.push(i);
-        return !flips;
-      });
-    }
+    let cuts = [];
+    if (rows.length === this.rowTotal) cuts = open; // slices differ in some row, and all rows are here
+    else
+      for (const kind of this._kindsOf(rows)) {
+        if (!open.length) break;
+        const base = this.kinds[kind] + this.rest;
+        let left = 0;
+        for (const i of open)
+          if (cube.allowed(base + map[i] * stride) !== cube.allowed(base + map[i - 1] * stride)) cuts.push(i);
+          else open[left++] = i;
+        open.length = left;
+      }
     cuts.sort((a, b) => a - b);
     const firsts = [start, ...cuts];
     return firsts.map((first, k) => [first, k + 1 < firsts.length ? firsts[k + 1] - 1 : end, map[first] * stride]);
   }
 
-  /** For each kind of row how much is ALLOW in the columns kept, and up to where: filled when asked. */
-  _measure() {
-    this._shares = new Float64Array(this.kinds.length).fill(-1);
-    this._tops = new Float64Array(this.kinds.length).fill(NaN);
-  }
-
   /** How many of the grid's columns kept are ALLOW in rows of this kind. */
   allowCount(kind) {
     if (this._shares[kind] < 0) {
+      const { colKinds, colWeights } = this;
+      const { bits } = this.cube;
       const base = this.kinds[kind] + this.rest;
       let sum = 0;
-      for (let i = 0; i < this.colKinds.length; i++)
-        if (this.cube.allowed(base + this.colKinds[i])) sum += this.colWeights[i];
+      for (let i = 0; i < colKinds.length; i++) {
+        const at = base + colKinds[i];
+        if ((bits[at >>> 3] >>> (7 - (at & 7))) & 1) sum += colWeights[i];
+      }
       this._shares[kind] = sum;
     }
     return this._shares[kind];
@@ -273,43 +298,62 @@ class Model {
     return rows.filter((r) => keep(this.allowCount(this.rowKind[r])));
   }
 
+  /** The rows in the order of the state; rows that it does not tell apart stay as they are. */
   _sorted(rows) {
     const { sort, descending } = this.state;
-    const sign = descending ? -1 : 1;
-    const sorted = Uint32Array.from(rows);
-    if (sort === "given") return descending ? sorted.reverse() : sorted;
     if (sort === "label") {
-      const key = (a, b) => {
-        for (let k = 0; k < this._ranks.length; k++) {
-          const by = this._ranks[k][this.rowIndex[k][a]] - this._ranks[k][this.rowIndex[k][b]];
-          if (by) return by * sign;
-        }
-        return a - b;
-      };
-      return sorted.sort(key);
+      let sorted = rows;
+      for (let k = this.rowDims.length - 1; k >= 0; k--) {
+        const ranks = this.ranks[k];
+        const index = this.rowIndex[k];
+        sorted = counted(sorted, ranks.length, (r) => (descending ? ranks.length - 1 - ranks[index[r]] : ranks[index[r]]));
+      }
+      return sorted;
     }
-    const column = /^column:(\d+)$/.exec(sort);
-    const of = new Float64Array(this.kinds.length);
-    for (const kind of this._kindsOf(rows))
-      of[kind] = column
-        ? this.cellOfKind(kind, Math.min(+column[1], this.columns - 1))
-        : sort === "threshold"
-          ? this.threshold(kind)
-          : this.allowCount(kind);
-    return sorted.sort((a, b) => {
-      const [x, y] = [of[this.rowKind[a]], of[this.rowKind[b]]];
-      return x === y ? a - b : x < y ? -sign : sign;
-    });
+    const of = this._keys(rows, sort);
+    if (of === null) return descending ? rows.slice().reverse() : rows;
+    const kinds = this._kindsOf(rows);
+    const values = Float64Array.from(new Set(kinds.map((kind) => of(kind)))).sort();
+    if (descending) values.reverse();
+    const places = new Map(Array.from(values, (value, place) => [value, place]));
+    const place = new Uint32Array(this.kinds.length);
+    for (const kind of kinds) place[kind] = places.get(of(kind));
+    return counted(rows, values.length, (r) => place[this.rowKind[r]]);
   }
 
-  _count() {
+  /** What rows of a kind are sorted by; null: nothing. */
+  _keys(rows, sort) {
+    if (sort === "threshold") return (kind) => this.threshold(kind);
+    if (sort === "share") return (kind) => this.allowCount(kind);
+    const column = this.sortedColumn(sort);
+    return column < 0 ? null : (kind) => this.cellOfKind(kind, column);
+  }
+
+  /** How a state says that rows are sorted by a column: by what it stands for, not by where it is now. */
+  sortKey(c) {
+    return this.isExact ? `segment:${this.segments[c][0]}` : `column:${this.grid[c]}`;
+  }
+
+  /** The column that rows are sorted by; -1 where that is none of those shown. */
+  sortedColumn(sort = this.state.sort) {
+    const found = /^(column|segment):(\d+)$/.exec(sort);
+    if (!found || (found[1] === "segment") !== this.isExact) return -1;
+    const number = +found[2];
+    return this.isExact ? this.segments.findIndex(([first, last]) => first <= number && number <= last) : this.grid.indexOf(number);
+  }
+
+  _counted(rows) {
     let allow = 0;
-    for (const r of this.visible) allow += this.allowCount(this.rowKind[r]);
-    const total = this.visible.length * this.grid.length;
-    this.counts = { total, allow, deny: total - allow };
-    this.shownPrincipals = null;
+    for (const r of rows) allow += this.allowCount(this.rowKind[r]);
+    const total = rows.length * this.grid.length;
     const place = this.rowDims.indexOf(this.principal);
-    if (place >= 0) this.shownPrincipals = new Set(Array.from(this.visible, (r) => this.rowIndex[place][r])).size;
+    this.shownPrincipals = null;
+    if (place >= 0) {
+      const seen = new Uint8Array(this.cube.dims[this.principal].labels.length);
+      for (const r of rows) seen[this.rowIndex[place][r]] = 1;
+      this.shownPrincipals = seen.reduce((sum, one) => sum + one, 0);
+    }
+    return { total, allow, deny: total - allow };
   }
 
   /** Rows that are equal in all that is shown, but for the principal, as one item that can be opened. */
@@ -355,6 +399,25 @@ class Model {
 
   item(i) {
     return this.items ? this.items[i] : { row: this.visible[i] };
+  }
+
+  /** The attributes of the principals that are the same for all rows of an item. */
+  shared(item) {
+    const attributes = this.cube.dims[this.principal].attributes || [];
+    if (!item.rows) return attributes;
+    const index = this.rowIndex[this.rowDims.indexOf(this.principal)];
+    item.shared ??= attributes.filter((a) => item.rows.every((row) => a.codes[index[row]] === a.codes[index[item.row]]));
+    return item.shared;
+  }
+
+  /** Whether something is odd in the data of a principal of this item. */
+  odd(item) {
+    const { problems } = this.cube.dims[this.principal];
+    if (!problems) return false;
+    const index = this.rowIndex[this.rowDims.indexOf(this.principal)];
+    if (!item.rows) return problems[index[item.row]] !== undefined;
+    item.odd ??= item.rows.some((row) => problems[index[row]] !== undefined);
+    return item.odd;
   }
 
   toggle(key) {
@@ -450,10 +513,34 @@ class Model {
   }
 }
 
-/** For each label its place in the order a reader expects: numbers by value, the rest by letters. */
-function ranksOf(labels) {
-  const collator = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
-  const order = labels.map((_, i) => i).sort((a, b) => collator.compare(labels[a], labels[b]) || a - b);
+/** The labels that a filter keeps; undefined where there is none of this name. */
+const chosenOf = (state, name) => (Object.hasOwn(state.filters, name) ? state.filters[name] : undefined);
+
+/** The number that a label is, as Python writes it; NaN for any other text. */
+const numberOf = (label) => (/^-?\d[\d,]*(\.\d+)?(e[+-]\d+)?$/.test(label) ? Number(label.replaceAll(",", "")) : NaN);
+
+/** Sorted by a small whole number of each row, in linear time; equal ones stay in their order. */
+function counted(rows, size, keyOf) {
+  const starts = new Uint32Array(size + 1);
+  const keys = new Uint32Array(rows.length);
+  for (let i = 0; i < rows.length; i++) starts[(keys[i] = keyOf(rows[i])) + 1] += 1;
+  for (let key = 0; key < size; key++) starts[key + 1] += starts[key];
+  const sorted = new Uint32Array(rows.length);
+  for (let i = 0; i < rows.length; i++) sorted[starts[keys[i]]++] = rows[i];
+  return sorted;
+}
+
+/** For each label its place in the order a reader expects: numbers first, by value, the rest by letters. */
+function ranksOf(labels, numbers = labels.map(numberOf)) {
+  const collator = new Intl.Collator("en", { sensitivity: "base" });
+  const isText = (i) => Number.isNaN(numbers[i]);
+  const plain = labels.every((label) => /^[ -~]*$/.test(label)); // then lower case sorts as the collator nearly does
+  const texts = plain ? labels.map((label) => label.toLowerCase()) : labels;
+  const compare = plain ? (a, b) => (a < b ? -1 : a > b ? 1 : 0) : collator.compare;
+  const order = labels.map((_, i) => i).sort((a, b) => {
+    if (isText(a) !== isText(b)) return isText(a) ? 1 : -1;
+    return (isText(a) ? compare(texts[a], texts[b]) : numbers[a] - numbers[b]) || a - b;
+  });
   const ranks = new Uint32Array(labels.length);
   order.forEach((i, place) => (ranks[i] = place));
   return ranks;

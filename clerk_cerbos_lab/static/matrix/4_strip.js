@@ -16,8 +16,9 @@ class Money {
   /** Show all of these numbers and some room beside them. */
   fit(numbers) {
     const finite = numbers.filter(Number.isFinite);
-    const low = this.forward(Math.min(0, ...finite));
-    const high = this.forward(Math.max(...finite, low + 1));
+    const low = this.forward(finite.reduce((a, b) => Math.min(a, b), 0));
+    const top = finite.reduce((a, b) => Math.max(a, this.forward(b)), low);
+    const high = top > low ? top : low + 1;
     const room = (high - low) * 0.12 || 1;
     this.all = [low - room * (low < 0 ? 1 : 0.3), high + room];
   }

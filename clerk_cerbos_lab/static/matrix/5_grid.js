@@ -32,7 +32,10 @@ class Grid {
     this.table.addEventListener("pointerleave", () => hooks.onLeave());
     this.table.addEventListener("wheel", (event) => this._wheel(event), { passive: false });
     this.table.addEventListener("pointerdown", (event) => this._drag(event));
-    this.observer = new ResizeObserver(() => this.layout());
+    this.table.addEventListener("focusin", (event) => this._entered(event));
+    this.observer = new ResizeObserver(() => {
+      if (this.box.clientWidth !== this._width) this.layout();
+    });
     this.observer.observe(this.box);
   }
 
@@ -43,7 +46,8 @@ class Grid {
   /** Everything anew: after a change of rows, columns or room. */
   layout() {
     const { model, box } = this;
-    const width = box.clientWidth || 800;
+    this._width = box.clientWidth;
+    const width = this._width || 800;
     this.heads = this._headWidths(width);
     const headWidth = this.heads.reduce((a, b) => a + b, 0);
     this.headHeight = this.strips ? 40 : 34 * Math.max(1, model.isExact ? 1 : model.colDims.length);
@@ -53,8 +57,7 @@ class Grid {
         this.money.scale = model.state.scale;
         this.money.window = null;
       }
-      const { numbers } = model.cube.dims[model.colDims[0]];
-      this.money.fit(model.hasExact ? model.segments.flatMap(([f, l]) => [model.cube.ends(f, l).upper]).concat(numbers.length > 1 ? [Math.max(...numbers.slice(0, 1), numbers[numbers.length - 1])] : []) : numbers);
+      this.money.fit(this._numbers());
       this.cell = Math.max(160, width - headWidth - 2);
       this.across = 1;
     } else {
@@ -73,8 +76,19 @@ class Grid {
     setAttribute(this.table, "aria-rowcount", String(model.length + this.headRows));
     setAttribute(this.table, "aria-colcount", String(columns + this.heads.length));
     setAttribute(this.table, "aria-label", model.cube.header.title);
+    this._shape = JSON.stringify([this.strips, this.heads, this.cell]);
     this._read();
     this.draw();
+  }
+
+  /** The numbers that an axis of strips must have room for. */
+  _numbers() {
+    const { model } = this;
+    const { numbers } = model.cube.dims[model.colDims[0]];
+    if (!model.hasExact) return numbers;
+    const { window } = model.cube.header;
+    const ends = model.segments.map(([, last]) => model.cube.ends(last, last).upper);
+    return ends.concat(window ?? [], numbers.length > 1 ? numbers.reduce((a, b) => Math.max(a, b)) : []);
   }
 
   get headRows() {
@@ -87,16 +101,24 @@ class Grid {
     if (!this.strips) focus.column = Math.max(-1, Math.min(focus.column, model.columns - 1));
   }
 
+  /** As wide as the labels, but never so wide that no cell has room beside them: the heads don't scroll away. */
   _headWidths(width) {
     const { model } = this;
     const narrow = width < 620;
-    return model.rowDims.map((d) => {
+    const wanted = model.rowDims.map((d) => {
       const { labels, name } = model.cube.dims[d];
       let longest = name.length + 2;
       for (let i = 0; i < labels.length; i += Math.ceil(labels.length / 500)) longest = Math.max(longest, labels[i].length);
-      const wanted = d === model.principal ? Math.max(longest * 7.6 + (narrow ? 0 : 190), 150) : longest * 7.6;
-      return Math.round(Math.min(wanted + 22, narrow ? 150 : 360, width * 0.5));
+      const room = d === model.principal ? Math.max(longest * 7.6 + (narrow ? 0 : 190), narrow ? 110 : 150) : longest * 7.6;
+      return Math.min(room + 22, narrow ? 150 : 360, width * 0.5);
     });
+    const whole = wanted.reduce((a, b) => a + b, 0);
+    const most = Math.max(width * 0.62, 120);
+    if (whole <= most) return wanted.map(Math.round);
+    const place = model.rowDims.indexOf(model.principal); // who it is stays readable longest
+    const own = place < 0 ? 0 : Math.min(wanted[place], Math.max(most * 0.5, (wanted[place] * most) / whole));
+    const rest = whole - (place < 0 ? 0 : wanted[place]);
+    return wanted.map((w, k) => Math.round(k === place ? own : (w * (most - own)) / rest));
   }
 
   _cellWidth() {
@@ -105,7 +127,8 @@ class Grid {
     const step = Math.max(1, Math.floor(model.columns / 400));
     for (let c = 0; c < model.columns; c += step)
       for (const label of model.columnLabels(c)) longest = Math.max(longest, label.length);
-    return Math.min(220, Math.round(longest * 8.4 + 26));
+    const room = this._width ? this._width - this.heads.reduce((a, b) => a + b, 0) : Infinity;
+    return Math.max(44, Math.min(220, room, Math.round(longest * 8.4 + 26)));
   }
 
   _scrolled() {
@@ -156,7 +179,7 @@ class Grid {
   _drawHead(columns) {
     const { model } = this;
     const levels = this.headRows;
-    const key = JSON.stringify([this.strips, levels, this.heads, columns]);
+    const key = JSON.stringify([this._shape, levels, columns]);
     if (this._headKey !== key) {
       this._headKey = key;
       this.head.replaceChildren(
@@ -198,9 +221,9 @@ class Grid {
         }
         const label = model.columnLabels(column)[level] ?? "";
         const name = model.cube.dims[model.colDims[model.isExact ? 0 : level]].name;
-        setText(th, label + (level === levels - 1 ? this._arrow(`column:${column}`) : ""));
-        const sort = level === levels - 1 ? this._ariaSort(`column:${column}`) : "none";
-        setAttribute(th, "aria-sort", sort);
+        const sorted = level === levels - 1 && column === model.sortedColumn();
+        setText(th, label + (sorted ? this._arrow(model.state.sort) : ""));
+        setAttribute(th, "aria-sort", sorted ? this._ariaSort(model.state.sort) : "none");
         const long = model.isExact ? longInterval(model.cube.ends(model.segments[column][0], model.segments[column][1])) : label;
         setAttribute(th, "title", `${name} ${long}`);
         th.classList.toggle("ccl-first", c === 0);
@@ -234,17 +257,16 @@ class Grid {
       if (tr) tr.replaceWith(fresh);
       else this.body.append(fresh);
       tr = fresh;
-    } else if (this._widths !== this.heads.join()) {
+    } else if (tr._shape !== this._shape) {
       this.heads.forEach((width, k) => (tr.cells[k].style.cssText = `width:${width}px;min-width:${width}px;max-width:${width}px`));
       if (!this.strips) for (let c = 0; c < columns; c++) tr.cells[this.heads.length + c].style.cssText = `width:${this.cell}px;min-width:${this.cell}px;max-width:${this.cell}px`;
     }
+    tr._shape = this._shape;
     const item = model.item(i);
     setAttribute(tr, "aria-rowindex", String(i + 1 + this.headRows));
-    tr.dataset.item = i;
+    setAttribute(tr, "data-item", String(i));
     tr.classList.toggle("ccl-group", Boolean(item.rows));
     tr.classList.toggle("ccl-member", Boolean(item.member));
-    if (item.rows) setAttribute(tr, "aria-expanded", String(item.open));
-    else tr.removeAttribute("aria-expanded");
     model.rowDims.forEach((d, k) => this._drawRowHead(tr.cells[k], d, k, item));
     if (this.strips) {
       const td = tr.cells[this.heads.length];
@@ -283,21 +305,11 @@ class Grid {
       setAttribute(th, "title", `${dim.name} ${dim.labels[i]}`);
       return;
     }
-    const attributes = dim.attributes || [];
-    let title;
-    let more;
-    if (item.rows) {
-      title = `${item.open ? "▾" : "▸"} ${plural(item.rows.length, "principal")}`;
-      const same = attributes.filter((a) => {
-        const first = a.codes[i];
-        return item.rows.every((row) => a.codes[model.rowIndex[k][row]] === first);
-      });
-      more = same.map((a) => a.values[a.codes[i]]).filter((text) => text !== "MISSING").join(" · ");
-    } else {
-      title = dim.labels[i];
-      more = attributes.map((a) => a.values[a.codes[i]]).filter((text) => text !== "MISSING").join(" · ");
-    }
-    const odd = item.rows ? item.rows.some((row) => dim.problems?.[model.rowIndex[k][row]]) : Boolean(dim.problems?.[i]);
+    if (item.rows) setAttribute(th, "aria-expanded", String(item.open));
+    else th.removeAttribute("aria-expanded");
+    const title = item.rows ? `${item.open ? "▾" : "▸"} ${plural(item.rows.length, "principal")}` : dim.labels[i];
+    const more = model.shared(item).map((a) => a.values[a.codes[i]]).filter((text) => text !== "MISSING").join(" · ");
+    const odd = model.odd(item);
     const key = `${title}\n${more}\n${odd}`;
     if (th._key === key) return;
     th._key = key;
@@ -344,7 +356,7 @@ class Grid {
     const at = this._at(event.target);
     if (!at) return;
     if (at.kind === "corner") return this._sortBy("label");
-    if (at.kind === "head") return this.strips ? undefined : this._sortBy(`column:${at.column}`);
+    if (at.kind === "head") return this.strips ? undefined : this._sortBy(this.model.sortKey(at.column));
     const item = this.model.item(at.i);
     this.focus = { item: at.i, column: at.kind === "row" ? -1 : this.strips ? this._bandAt(at, event) : at.column };
     if (at.kind === "row") {
@@ -404,7 +416,7 @@ class Grid {
     }
     if (event.key === "Enter" || event.key === " ") {
       event.preventDefault();
-      if (focus.item < 0) return focus.column < 0 ? this._sortBy("label") : this.strips ? undefined : this._sortBy(`column:${focus.column}`);
+      if (focus.item < 0) return focus.column < 0 ? this._sortBy("label") : this.strips ? undefined : this._sortBy(model.sortKey(focus.column));
       const item = model.item(focus.item);
       if (focus.column < 0) {
         if (item.rows) {
@@ -446,10 +458,22 @@ class Grid {
     const { focus } = this;
     const row = focus.item < 0 ? this.head.rows[this.head.rows.length - 1] : this.body.rows[focus.item - this.top] || this.body.rows[0];
     if (!row) return;
-    const k = focus.column < 0 ? 0 : this.heads.length + (this.strips ? 0 : focus.column - this.left);
+    const inside = this.strips ? 0 : focus.column - this.left;
+    const k = focus.column < 0 ? 0 : inside < 0 ? Infinity : this.heads.length + inside;
     const cell = row.cells[k] || row.cells[0];
     cell.tabIndex = 0;
-    if (take) cell.focus({ preventScroll: true });
+    const away = k >= row.cells.length || (focus.item >= 0 && row !== this.body.rows[focus.item - this.top]);
+    const within = this.table.contains(document.activeElement);
+    this.table.classList.toggle("ccl-away", away && within);
+    if ((take || (within && !away)) && document.activeElement !== cell) cell.focus({ preventScroll: true });
+  }
+
+  /** The focus came by the tab key: where it landed is where the keys go on. */
+  _entered(event) {
+    if (this.table.contains(event.relatedTarget) || !event.target.matches(":focus-visible")) return;
+    const at = this._at(event.target);
+    if (at?.kind === "row") this.focus = { item: at.i, column: -1 };
+    if (at?.kind === "cell" && !this.strips) this.focus = { item: at.i, column: at.column };
   }
 
   // -- zoom and move the strips -------------------------------------------------------------------
@@ -479,10 +503,12 @@ class Grid {
     const end = () => {
       removeEventListener("pointermove", move);
       removeEventListener("pointerup", end);
+      removeEventListener("pointercancel", end);
       setTimeout(() => (this._dragged = false));
     };
     addEventListener("pointermove", move);
     addEventListener("pointerup", end);
+    addEventListener("pointercancel", end);
   }
 
   destroy() {

@@ -1,4 +1,7 @@
 const LARGEST_COPY = 2_000_000; // cells
+const MOST_BOXES = 200; // values of a filter that are drawn at once
+const MOST_TICKS = 40;
+const LONGEST = 300; // characters of a text that is told of a cell
 const HELP = [
   ["arrow keys, Home, End, Page Up, Page Down", "move from cell to cell (with Ctrl: to the first or last row)"],
   ["Enter or Space", "select the cell; on a head: sort; on a group: open or close it"],
@@ -8,6 +11,8 @@ const HELP = [
   ["Escape", "close a panel, empty the search"],
   ["+, −, 0 (thresholds)", "zoom in, out, show all; Ctrl + wheel zooms at the pointer, dragging moves"],
 ];
+
+const cut = (text) => (text.length > LONGEST ? `${text.slice(0, LONGEST)}…` : text);
 
 /** A row of buttons of which one is on. */
 function choice(label, options, onChange) {
@@ -66,13 +71,15 @@ class MatrixView {
       zoom("−", "zoom out", () => this.grid.money.zoom(1 / 1.5)),
       zoom("+", "zoom in", () => this.grid.money.zoom(1.5)),
       zoom("All", "show all", () => (this.grid.money.window = null)));
-    this.sort = menu("sort by", [["given", "given order"], ["label", "sort: label"], ["share", "sort: share of ALLOW"], ["threshold", "sort: threshold"]],
+    this.sort = menu("sort by", [["given", "given order"], ["label", "sort: label"], ["share", "sort: share of ALLOW"], ["threshold", "sort: threshold"], ["column", "sort: a column"]],
       (sort) => this.set({ sort, descending: sort === "share" || sort === "threshold" }));
+    this.sort.options[4].hidden = true;
     this.direction = h("button", { type: "button", class: "ccl-button", onclick: () => this.set({ descending: !model.state.descending }) });
     this.effect = menu("filter by effect", [["any", "any effect"], ["some", "some ALLOW"], ["none", "no ALLOW"], ["mixed", "ALLOW and DENY"], ["all", "all ALLOW"]],
       (effect) => this.set({ effect }));
     this.grouped = h("input", { type: "checkbox", onchange: () => this.set({ grouped: this.grouped.checked }) });
     this.problem = h("input", { type: "checkbox", onchange: () => this.set({ problem: this.problem.checked }) });
+    this.odd = h("span");
     this.panel = h("div", { class: "ccl-panel", id: unique("filters"), hidden: true });
     this.filterButton = this._opener("Filters", this.panel);
     this.help = h("div", { class: "ccl-panel ccl-help", id: unique("help"), hidden: true },
@@ -82,22 +89,22 @@ class MatrixView {
     this.undoButton = h("button", { type: "button", class: "ccl-button", "aria-label": "undo", title: "undo (Ctrl + Z)", onclick: () => this.undo() }, "↶");
     this.redoButton = h("button", { type: "button", class: "ccl-button", "aria-label": "redo", title: "redo (Ctrl + Y)", onclick: () => this.redo() }, "↷");
     this.resetButton = h("button", { type: "button", class: "ccl-button", title: "show everything again", onclick: () => this.reset() }, "Reset");
-    const hasOdd = Object.keys(model.cube.dims[model.principal]?.problems || {}).length;
-    this.oddCount = hasOdd;
     this.bar = h("div", { class: "ccl-bar" },
       this.search, this.viewChoice.element, this.exactChoice.element, this.scaleChoice.element, this.zoom,
       this.sort, this.direction, this.effect,
       h("label", { class: "ccl-check" }, this.grouped, "group equal rows"),
-      hasOdd ? h("label", { class: "ccl-check" }, this.problem, `data problem (${count(hasOdd)})`) : null,
+      h("label", { class: "ccl-check" }, this.problem, this.odd),
       this.filterButton, this.copyButton, this.undoButton, this.redoButton, this.resetButton, this.helpButton);
     this.note = h("div", { class: "ccl-note", role: "status", "aria-live": "polite", hidden: true });
     this.detail = h("div", { class: "ccl-detail", "aria-live": "polite" });
     this.tip = h("div", { class: "ccl-tip", role: "tooltip", hidden: true });
     this.foot = h("div", { class: "ccl-about" });
     this.root.append(this._main(), this.tip);
+    this.root.addEventListener("pointerleave", () => (this.tip.hidden = true));
     this.root.addEventListener("keydown", (event) => this._key(event));
     this._about(header);
     this._filters();
+    this.panel.addEventListener("ccl-open", () => this._fillFilters());
   }
 
   _main() {
@@ -109,6 +116,7 @@ class MatrixView {
     const button = h("button", { type: "button", class: "ccl-button", "aria-expanded": "false", "aria-controls": panel.id, "aria-label": label, title: label,
       onclick: () => {
         panel.hidden = !panel.hidden;
+        if (!panel.hidden) panel.dispatchEvent(new Event("ccl-open"));
         button.setAttribute("aria-expanded", String(!panel.hidden));
       } }, text);
     return button;
@@ -120,66 +128,97 @@ class MatrixView {
     this.foot.replaceChildren(...warning, ...header.notes.map((note) => h("p", {}, note)), h("p", {}, `${header.caption}.`));
   }
 
-  /** The panel of filters: each attribute of the principals, and each dimension. */
+  /** What can be filtered: each attribute of the principals, and each dimension; drawn when the panel is opened. */
   _filters() {
     const { model } = this;
-    const groups = [];
+    this.filters = [];
     const principal = model.cube.dims[model.principal];
-    for (const attribute of principal?.attributes || []) {
-      const counts = new Array(attribute.values.length).fill(0);
-      for (const code of attribute.codes) counts[code] += 1;
-      groups.push([`principal.${attribute.name}`, attribute.values, counts]);
-    }
+    for (const attribute of principal?.attributes || [])
+      this.filters.push({ name: `principal.${attribute.name}`, values: attribute.values, codes: attribute.codes });
     model.cube.dims.forEach((dim, d) => {
       if (d === model.principal || dim.labels.length < 2) return;
       if (model.colDims.includes(d) && dim.numbers && dim.labels.length > 24) return;
-      groups.push([dim.name, dim.labels, null]);
+      this.filters.push({ name: dim.name, values: dim.labels, codes: null });
     });
-    this.boxes = new Map();
-    this.panel.replaceChildren(...groups.map(([name, values, counts]) => this._filter(name, values, counts)));
-    this.filterButton.hidden = groups.length === 0;
+    this.filterButton.hidden = this.filters.length === 0;
+    const odd = Object.keys(principal?.problems || {}).length;
+    setText(this.odd, `data problem (${count(odd)})`);
+    this.problem.parentElement.hidden = odd === 0;
+    this.drawn = null;
+    if (!this.panel.hidden) this._fillFilters();
   }
 
-  _filter(name, values, counts) {
+  _fillFilters() {
+    if (!this.drawn) {
+      this.drawn = this.filters.map((filter) => this._filter(filter));
+      this.panel.replaceChildren(...this.drawn.map((filter) => filter.element));
+    }
+    for (const filter of this.drawn) filter.show();
+  }
+
+  /** One filter: a box for each value, of many values those that are found first; with handles where they are numbers. */
+  _filter({ name, values, codes }) {
+    const counts = codes && new Uint32Array(values.length);
+    if (codes) for (const code of codes) counts[code] += 1;
     const ranks = ranksOf(values);
-    const order = values.map((_, i) => i).sort((a, b) => ranks[a] - ranks[b]);
-    const boxes = order.map((i) => {
-      const box = h("input", { type: "checkbox", value: values[i], onchange: () => this._chosen(name, boxes) });
-      box.checked = true;
-      return box;
-    });
-    this.boxes.set(name, boxes);
-    const list = h("div", { class: "ccl-values" }, ...order.map((i, place) =>
-      h("label", { class: "ccl-check" }, boxes[place], h("span", {}, values[i]), counts ? h("span", { class: "ccl-soft" }, count(counts[i])) : null)));
-    const all = (on) => () => {
-      for (const box of boxes) box.checked = on;
-      this._chosen(name, boxes);
+    const order = new Array(values.length);
+    ranks.forEach((place, i) => (order[place] = i));
+    const numbers = values.map(numberOf);
+    const chosen = () => new Set(chosenOf(this.model.state, name) ?? values);
+    const choose = (kept, merge = null) => {
+      const { [name]: _, ...filters } = this.model.state.filters;
+      if (!values.every((value) => kept.has(value))) filters[name] = order.map((i) => values[i]).filter((value) => kept.has(value));
+      this.set({ filters }, { merge });
     };
+    const list = h("div", { class: "ccl-values" });
+    const more = h("span", { class: "ccl-soft", hidden: true });
+    let boxes = [];
+    const draw = (text) => {
+      const found = order.filter((i) => values[i].toLowerCase().includes(text));
+      const kept = chosen();
+      boxes = found.slice(0, MOST_BOXES).map((i) => {
+        const box = h("input", { type: "checkbox", value: values[i], onchange: () => {
+          const now = chosen();
+          if (box.checked) now.add(values[i]);
+          else now.delete(values[i]);
+          choose(now);
+        } });
+        box.checked = kept.has(values[i]);
+        return box;
+      });
+      list.replaceChildren(...boxes.map((box, k) =>
+        h("label", { class: "ccl-check" }, box, h("span", { class: "ccl-value" }, cut(box.value)), counts ? h("span", { class: "ccl-soft" }, count(counts[found[k]])) : null)));
+      more.hidden = found.length <= MOST_BOXES;
+      setText(more, `and ${count(found.length - MOST_BOXES)} more: find`);
+    };
+    draw("");
+    const all = (on) => () => choose(new Set(on ? values : []));
     const find = values.length > 12
-      ? h("input", { type: "search", class: "ccl-find", placeholder: "find", "aria-label": `find a value of ${name}`, oninput: (event) => {
-          const text = event.target.value.toLowerCase();
-          boxes.forEach((box) => (box.parentElement.hidden = !box.value.toLowerCase().includes(text)));
-        } })
+      ? h("input", { type: "search", class: "ccl-find", placeholder: "find", "aria-label": `find a value of ${name}`, oninput: (event) => draw(event.target.value.toLowerCase()) })
       : null;
-    const numbers = order.filter((i) => /^-?[\d,]+(\.\d+)?$/.test(values[i])).map((i) => +values[i].replaceAll(",", ""));
-    const range = numbers.length > 3
-      ? twoHandles(`${name}, numbers`, { min: Math.min(...numbers), max: Math.max(...numbers), step: "any", ticks: numbers }, (low, high) => {
-          order.forEach((i, k) => {
-            const number = /^-?[\d,]+(\.\d+)?$/.test(values[i]) ? +values[i].replaceAll(",", "") : null;
-            boxes[k].checked = number === null ? boxes[k].checked : number >= low && number <= high;
+    const known = order.filter((i) => !Number.isNaN(numbers[i])).map((i) => numbers[i]);
+    const [low, high] = [known[0], known[known.length - 1]];
+    const range = known.length > 3
+      ? twoHandles(`${name}, numbers`, { min: low, max: high, step: "any", ticks: known.length > MOST_TICKS ? [low, high] : known }, (from, to) => {
+          const kept = chosen();
+          values.forEach((value, i) => {
+            if (Number.isNaN(numbers[i])) return;
+            if (numbers[i] >= from && numbers[i] <= to) kept.add(value);
+            else kept.delete(value);
           });
-          this._chosen(name, boxes);
-        }).element
+          choose(kept, `filter ${name}`);
+        })
       : null;
-    return h("fieldset", {}, h("legend", {}, name), range,
-      h("div", { class: "ccl-tools" }, h("button", { type: "button", class: "ccl-link", onclick: all(true) }, "all"), h("button", { type: "button", class: "ccl-link", onclick: all(false) }, "none"), find), list);
-  }
-
-  _chosen(name, boxes) {
-    const filters = { ...this.model.state.filters };
-    if (boxes.every((box) => box.checked)) delete filters[name];
-    else filters[name] = boxes.filter((box) => box.checked).map((box) => box.value);
-    this.set({ filters });
+    const element = h("fieldset", {}, h("legend", {}, cut(name)), range?.element,
+      h("div", { class: "ccl-tools" }, h("button", { type: "button", class: "ccl-link", onclick: all(true) }, "all"), h("button", { type: "button", class: "ccl-link", onclick: all(false) }, "none"), find), list, more);
+    const show = () => {
+      const kept = chosen();
+      for (const box of boxes) box.checked = kept.has(box.value);
+      if (!range || element.contains(document.activeElement) && document.activeElement.type === "range") return;
+      const inside = values.map((value, i) => (kept.has(value) ? numbers[i] : NaN)).filter((x) => !Number.isNaN(x));
+      if (inside.length) range.set(inside.reduce((a, b) => Math.min(a, b)), inside.reduce((a, b) => Math.max(a, b)));
+    };
+    return { element, show };
   }
 
   // -- state --------------------------------------------------------------------------------------
@@ -242,7 +281,12 @@ class MatrixView {
 
   /** Show other decisions, as far as possible in the same way. */
   load(cube) {
-    const same = cube.dims[this.model.principal] === this.model.cube.dims[this.model.principal];
+    const before = this.model.cube;
+    const same = cube.dims.length === before.dims.length && cube.dims.every((dim, d) => {
+      const old = before.dims[d];
+      return dim === old || (dim.name === old.name && dim.attributes === old.attributes && dim.problems === old.problems
+        && dim.labels.length === old.labels.length && dim.labels.every((label, i) => label === old.labels[i]));
+    });
     this.model.load(cube);
     this._about(cube.header);
     if (!same) this._filters();
@@ -262,7 +306,9 @@ class MatrixView {
     this.scaleChoice.element.hidden = !strips;
     this.scaleChoice.set(state.scale);
     this.zoom.hidden = !strips;
-    this.sort.value = ["given", "label", "share", "threshold"].includes(state.sort) ? state.sort : "";
+    const column = !["given", "label", "share", "threshold"].includes(state.sort);
+    this.sort.options[4].hidden = !column;
+    this.sort.value = column ? "column" : state.sort;
     this.sort.options[3].hidden = !model.hasStrips;
     setText(this.direction, state.descending ? "▼" : "▲");
     setAttribute(this.direction, "aria-label", state.descending ? "descending; sort ascending" : "ascending; sort descending");
@@ -273,10 +319,7 @@ class MatrixView {
     this.problem.checked = state.problem;
     this.undoButton.disabled = !this.past.length;
     this.redoButton.disabled = !this.future.length;
-    for (const [name, boxes] of this.boxes) {
-      const chosen = state.filters[name] && new Set(state.filters[name]);
-      for (const box of boxes) box.checked = !chosen || chosen.has(box.value);
-    }
+    if (this.drawn && !this.panel.hidden) this._fillFilters();
     const on = Object.keys(state.filters).length;
     setText(this.filterButton, on ? `Filters (${on})` : "Filters");
     this._counts();
@@ -304,10 +347,9 @@ class MatrixView {
       const i = model.rowIndex[k][item.row];
       if (d !== model.principal) return lines.push([dim.name, dim.labels[i]]);
       lines.push([dim.name, item.rows ? `${plural(item.rows.length, "principal")}, all equal` : dim.labels[i]]);
-      for (const attribute of dim.attributes || []) {
-        const code = attribute.codes[i];
-        const same = !item.rows || item.rows.every((row) => attribute.codes[model.rowIndex[k][row]] === code);
-        if (same && attribute.values[code] !== "MISSING") lines.push([`principal.${attribute.name}`, attribute.values[code]]);
+      for (const attribute of model.shared(item)) {
+        const value = attribute.values[attribute.codes[i]];
+        if (value !== "MISSING") lines.push([`principal.${attribute.name}`, value]);
       }
       if (!item.rows && dim.problems?.[i]) lines.push(["data problem", dim.problems[i].join("; ")]);
     });
@@ -333,7 +375,7 @@ class MatrixView {
     const effect = told.allow ? "✓ ALLOW" : "✗ DENY";
     this.tip.replaceChildren(
       h("div", { class: told.allow ? "ccl-yes" : "ccl-no" }, h("b", {}, effect)),
-      h("dl", {}, ...told.lines.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]),
+      h("dl", {}, ...told.lines.flatMap(([name, value]) => [h("dt", {}, cut(name)), h("dd", {}, cut(value))]),
         ...(told.boundary ? [h("dt", {}, "same effect"), h("dd", {}, told.boundary)] : [])));
     this.tip.hidden = false;
     const box = this.root.getBoundingClientRect();
@@ -347,7 +389,7 @@ class MatrixView {
     if (!item || column < 0) return;
     const told = this.describe(item, column);
     if (!told) return;
-    const words = told.lines.map(([name, value]) => `${name} ${value}`).join(", ");
+    const words = told.lines.map(([name, value]) => `${cut(name)} ${cut(value)}`).join(", ");
     this.detail.replaceChildren(
       h("b", { class: told.allow ? "ccl-yes" : "ccl-no" }, told.allow ? "✓ ALLOW" : "✗ DENY"), ` ${words}`,
       ...(told.boundary ? [h("span", { class: "ccl-soft" }, ` · same effect: ${told.boundary}`)] : []));
