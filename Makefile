@@ -5,7 +5,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 
-.PHONY: help report test static long lab bench lint lock notebooks picture set-up clean
+.PHONY: help report test static long lab bench lint lock notebooks screenshots set-up clean
 
 help:
 	@echo "make report   run every notebook on the sample data and write site/index.html"
@@ -53,6 +53,6 @@ lock:
 clean:
 	rm -rf .venv site .pytest_cache .mypy_cache .ruff_cache
 
-# Take the picture in README anew; needs Chromium.
-picture: set-up
-	@$(BIN)/python setup/picture.py
+# Take the pictures in README anew; needs Chromium.
+screenshots: set-up
+	@$(BIN)/python setup/screenshots.py

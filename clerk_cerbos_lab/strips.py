@@ -29,10 +29,10 @@ _CELL: Final = "padding:3px 9px;border:1px solid rgba(128,128,128,.28);text-alig
 
 STYLE: Final = (
     ".ccl-s-text{fill:#1b1f24;font:13px system-ui,-apple-system,'Segoe UI',Roboto,'DejaVu Sans',sans-serif}"
-    ".ccl-s-soft{fill:#57606a}.ccl-s-strong{font-weight:600}.ccl-s-deny{fill:#fbe6d8}"
+    ".ccl-s-soft{fill:#57606a}.ccl-s-strong{font-weight:600}.ccl-s-deny{fill:#fdeee3}"
     ".ccl-s-allow{fill:#7fb8d8;stroke:#0072b2}.ccl-s-edge{stroke:#1b1f24}.ccl-s-no{fill:#8a3200}"
     "@media screen and (prefers-color-scheme:dark){.ccl-s-text{fill:#e4e8ec}.ccl-s-soft{fill:#a9b3bd}"
-    ".ccl-s-deny{fill:#4a2b17}.ccl-s-allow{fill:#1d5f86;stroke:#4aa8dd}.ccl-s-edge{stroke:#e4e8ec}.ccl-s-no{fill:#ffcfae}}"
+    ".ccl-s-deny{fill:#35251b}.ccl-s-allow{fill:#1d5f86;stroke:#4aa8dd}.ccl-s-edge{stroke:#e4e8ec}.ccl-s-no{fill:#ffcfae}}"
 )
 
 

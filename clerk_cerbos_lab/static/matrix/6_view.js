@@ -166,9 +166,10 @@ class MatrixView {
     const numbers = values.map(numberOf);
     const chosen = () => new Set(chosenOf(this.model.state, name) ?? values);
     const choose = (kept, merge = null) => {
-      const { [name]: _, ...filters } = this.model.state.filters;
-      if (!values.every((value) => kept.has(value))) filters[name] = order.map((i) => values[i]).filter((value) => kept.has(value));
-      this.set({ filters }, { merge });
+      const { [name]: _, ...others } = this.model.state.filters;
+      const every = values.every((value) => kept.has(value));
+      const own = every ? {} : { [name]: order.map((i) => values[i]).filter((value) => kept.has(value)) };
+      this.set({ filters: { ...others, ...own } }, { merge });
     };
     const list = h("div", { class: "ccl-values" });
     const more = h("span", { class: "ccl-soft", hidden: true });
@@ -376,12 +377,14 @@ class MatrixView {
     this.tip.replaceChildren(
       h("div", { class: told.allow ? "ccl-yes" : "ccl-no" }, h("b", {}, effect)),
       h("dl", {}, ...told.lines.flatMap(([name, value]) => [h("dt", {}, cut(name)), h("dd", {}, cut(value))]),
-        ...(told.boundary ? [h("dt", {}, "same effect"), h("dd", {}, told.boundary)] : [])));
+        ...(told.boundary ? [h("dt", {}, "boundary"), h("dd", {}, told.boundary)] : [])));
     this.tip.hidden = false;
     const box = this.root.getBoundingClientRect();
     const x = Math.min(event.clientX - box.left + 14, box.width - this.tip.offsetWidth - 6);
-    const below = event.clientY + 18 + this.tip.offsetHeight < innerHeight;
-    const y = event.clientY - box.top + (below ? 18 : -this.tip.offsetHeight - 10);
+    const from = event.clientY - box.top; // inside the root: an output of Lab cuts off what sticks out
+    const height = this.tip.offsetHeight;
+    const below = from + 18 + height < box.height && event.clientY + 18 + height < innerHeight;
+    const y = below ? from + 18 : Math.max(0, from - height - 10);
     this.tip.style.transform = `translate(${Math.max(0, x)}px, ${y}px)`;
   }
 
@@ -392,7 +395,7 @@ class MatrixView {
     const words = told.lines.map(([name, value]) => `${cut(name)} ${cut(value)}`).join(", ");
     this.detail.replaceChildren(
       h("b", { class: told.allow ? "ccl-yes" : "ccl-no" }, told.allow ? "✓ ALLOW" : "✗ DENY"), ` ${words}`,
-      ...(told.boundary ? [h("span", { class: "ccl-soft" }, ` · same effect: ${told.boundary}`)] : []));
+      ...(told.boundary ? [h("span", { class: "ccl-soft" }, ` · boundary: ${told.boundary}`)] : []));
   }
 
   _selected(item, column) {
