@@ -18,7 +18,7 @@ from clerk_cerbos_lab import view
 from clerk_cerbos_lab.cells import ClassCells
 from clerk_cerbos_lab.errors import InputError, LabWarning, did_you_mean
 from clerk_cerbos_lab.exact import DisagreementError
-from clerk_cerbos_lab.pseudonyms import Shown
+from clerk_cerbos_lab.pseudonyms import PREFIX, Shown
 from clerk_cerbos_lab.values import MISSING, clean, key, label, to_json
 
 if TYPE_CHECKING:
@@ -228,7 +228,8 @@ class Decisions:
         Args:
             labels: for a dimension one value, a list of values, or (on a numeric axis) a
                 ``slice(low, high)`` with both ends included. A value that is itself a list stands
-                inside a list. ``principal`` and ``action`` are dimensions too.
+                inside a list. ``principal`` and ``action`` are dimensions too; a
+                principal may be named by the pseudonym that tables show.
 
         Returns:
             ``Decisions`` in the order of the labels asked for.
@@ -244,7 +245,8 @@ class Decisions:
                 msg = f"'{dim}' is {what}{did_you_mean(dim, self.dims)}"
                 raise InputError(msg)
             place = self.dims.index(dim)
-            chosen = _positions(dim, self.values(dim), wanted)
+            given = self._from_pseudonyms(wanted) if dim == "principal" else wanted
+            chosen = _positions(dim, self.values(dim), given)
             index[place] = index[place][chosen]
             if dim == "principal":
                 names = tuple(names[i] for i in chosen)
@@ -254,6 +256,14 @@ class Decisions:
                 axis = axes[place - 2]
                 axes[place - 2] = Axis(axis.name, tuple(axis.values[i] for i in chosen))
         return self._part(index, names, actions, tuple(axes))
+
+    def _from_pseudonyms(self, wanted: object) -> object:
+        """Principals' labels where pseudonyms were given; everything else as it is."""
+        given = [wanted] if isinstance(wanted, str) else wanted
+        if not isinstance(given, (list, tuple)) or not any(str(one).startswith(PREFIX) for one in given):
+            return wanted
+        names = dict(zip(view.labels(self, self.shown(), "principal"), self.names, strict=True))
+        return [one if one in self.names else names.get(one, one) for one in given]
 
     def different(self) -> Decisions:
         """The decisions of principals who stand for all: everybody has the effects of one of them."""
@@ -480,6 +490,11 @@ class Decisions:
             for dim, codes in zip(others, flips.codes, strict=True)
         }
         return pd.DataFrame({**columns, **flips.columns})
+
+    @property
+    def exact(self) -> Exact | None:
+        """What exact thresholds are made of; None after a sweep of every cell."""
+        return self._exact
 
     def cost_of_thresholds(self, axis: str) -> int:
         """About how many questions the exact thresholds of an axis take; 0 where only the grid is known."""

@@ -23,7 +23,7 @@ from clerk_cerbos_lab.questions import Part, Question, ask
 from clerk_cerbos_lab.thresholds import Intervals
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import numpy.typing as npt
 
@@ -106,6 +106,38 @@ def cut(numbers: Sequence[float]) -> _Cut:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Lines:
+    """The effects of one class at the points of an axis.
+
+    Attributes:
+        number: of the class.
+        effect: ``allowed[action, *other axes, point]``.
+        numbers: the points, in the order of the axis.
+        compared: for each whether it is a number that the class is compared with; the others lie in gaps.
+    """
+
+    number: int
+    effect: npt.NDArray[np.bool_]
+    numbers: npt.NDArray[np.float64]
+    compared: npt.NDArray[np.bool_]
+
+
+def around(candidates: Sequence[Candidates | None]) -> list[float] | None:
+    """An axis that meets every number compared with and every gap: each, and the doubles beside it.
+
+    Returns:
+        Ascending numbers, at least one; None where it is not known what some class is compared with.
+    """
+    numbers: set[float] = set()
+    for some in candidates:
+        if some is None:
+            return None
+        numbers.update(some.numbers)
+    beside = {math.nextafter(number, way) for number in numbers for way in (-math.inf, math.inf)}
+    return sorted(number for number in numbers | beside if math.isfinite(number)) or [0.0]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Exact:
     """What exact thresholds need: whom to ask, and what each class is compared with.
 
@@ -137,6 +169,26 @@ class Exact:
         of_class = self.candidates[axis]
         wanted = [of_class[int(number)] for number in np.unique(self.cells.of[principals])]
         return sum(2 * len(some.numbers) + 2 for some in wanted if some is not None)
+
+    def lines(self, axis: str) -> Iterator[Lines]:
+        """What the sweep itself tells of an axis, class by class: nothing is asked.
+
+        Whole where the axis holds, for each number that a class is compared with, the number and one on
+        either side of it (see ``around``).
+
+        Args:
+            axis: one that is known for all classes.
+        """
+        place = [own.name for own in self.question.axes].index(axis)
+        values = np.array(self.question.axes[place].values, dtype=np.float64)
+        for number, points in enumerate(self.points):
+            block = self.cells.blocks[int(self.cells.block[number])]
+            effect = np.moveaxis(block.effect[int(self.cells.row[number])], place + 1, -1)
+            codes = [own.of for at, own in enumerate(points) if at != place]
+            candidates = self.candidates[axis][number]
+            asked = values[points[place].asked]
+            compared = np.isin(asked, candidates.numbers if candidates else ())
+            yield Lines(number, effect[np.ix_(np.arange(len(effect)), *codes)], asked, compared)
 
     def intervals(
         self, index: Sequence[npt.NDArray[np.intp]], actions: Sequence[str], axis: str

@@ -8,8 +8,14 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from clerk_cerbos_lab.auto import plan
+from clerk_cerbos_lab.decisions import Axis
 from clerk_cerbos_lab.errors import PDPError
+from clerk_cerbos_lab.exact import around
 from clerk_cerbos_lab.payload import Segments
+from clerk_cerbos_lab.principals import read_principals
+from clerk_cerbos_lab.questions import Question
+from clerk_cerbos_lab.snapshots import snapshot_of
 from clerk_cerbos_lab.sweeps import sweep
 from clerk_cerbos_lab.values import key
 
@@ -20,7 +26,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from clerk_cerbos_lab.decisions import Decisions
+    from clerk_cerbos_lab.exact import Lines
     from clerk_cerbos_lab.pdp import PDP
+    from clerk_cerbos_lab.principals import People
 
 Line: TypeAlias = "tuple[bool, tuple[tuple[float, int], ...]]"
 """A line of numbers: the effect at its lower end, and the cuts (number, side) at which it flips."""
@@ -57,7 +65,10 @@ class Known:
     asked: int = 0
     digest: str | None = None
     last: Decisions | None = None
-    notes: tuple[str, ...] = ()
+    _people: People = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._people = read_principals(self.principals)
 
     def learn(self, actions: Sequence[str], values: Mapping[str, Sequence[Any]]) -> int:
         """Ask what is not known yet of these combinations; nothing else.
@@ -87,41 +98,65 @@ class Known:
         actions, *values = dims
         attributes: dict[str, object] = dict(zip(self.names, values, strict=True))
         if self.axis is not None:
-            attributes[self.axis] = [0]
+            attributes[self.axis] = self._numbers(actions, attributes)
         swept = sweep(self.pdp, self.principals, self.kind, actions=actions, attr=attributes)
         if swept.provenance.policy_digest != self.digest:
             msg = "the policies were changed while they were asked; once more"
             raise PDPError(msg)
-        of, first = swept.classes()
-        part = swept.of(first)
         self.asked += swept.provenance.asked
-        numbers = self._lines_of(part)  # [class, action, *values]
         self.last = swept
-        for at in np.ndindex(*numbers.shape[1:]):
-            wanted = (dims[0][at[0]], *(key(dim[i]) for dim, i in zip(dims[1:], at[1:], strict=True)))
+        of, numbers = self._of_line(swept) if self.axis is not None else self._of_effect(swept)
+        for at in np.ndindex(*numbers.shape[1:]):  # numbers[class, action, *values]
+            wanted = (actions[at[0]], *(key(dim[i]) for dim, i in zip(values, at[1:], strict=True)))
             self.held[wanted] = numbers[(slice(None), *at)][of]
 
-    def _lines_of(self, part: Decisions) -> npt.NDArray[np.intp]:
-        """For each class, action and values the number of the line."""
-        if self.axis is None:
-            allowed = part.allowed()
-            both = [self.lines.setdefault((effect, ()), len(self.lines)) for effect in (False, True)]
-            return np.where(allowed, both[1], both[0])
-        found = part.exact_intervals(self.axis)
-        if found is None:
+    def _numbers(self, actions: Sequence[str], attributes: Mapping[str, Any]) -> list[float]:
+        """What has to be asked along the numeric axis so that each gap between two candidates is met."""
+        axes = [Axis(name, tuple(values)) for name, values in attributes.items()]
+        question = Question(
+            kind=self.kind,
+            actions=tuple(actions),
+            axes=(*axes, Axis(str(self.axis), (0,))),
+            fixed={"resource_id": "resource"},
+            resource=("", ""),
+            principal=("", ""),
+            aux_data=None,
+        )
+        with self.pdp.asking():
+            found = plan(self.pdp, self._people, question, snapshot_of(self.pdp))
+        numbers = around(found.candidates.get(str(self.axis)) or [None])
+        if numbers is None:
             raise NotExactError
-        shape = tuple(n for n, dim in zip(part.shape, part.dims, strict=True) if dim != self.axis)
-        line = np.ravel_multi_index(found.codes, shape)
-        starts = np.flatnonzero(np.diff(line, prepend=-1))
-        allow = np.asarray(found.columns["effect"]) == "ALLOW"
-        lower = found.columns["lower"].tolist()
-        closed = found.columns["lower_closed"].tolist()
-        numbers = np.empty(len(starts), dtype=np.intp)
-        ends = [*starts[1:].tolist(), len(line)]
-        for i, (start, end) in enumerate(zip(starts.tolist(), ends, strict=True)):
-            cuts = tuple((lower[k], 0 if closed[k] else 1) for k in range(start + 1, end))
-            numbers[i] = self.lines.setdefault((bool(allow[start]), cuts), len(self.lines))
-        return numbers.reshape(shape)
+        return numbers
+
+    def _of_effect(self, swept: Decisions) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+        """For each principal the class; for each class, action and values the number of the line."""
+        of, first = swept.classes()
+        both = [self.lines.setdefault((effect, ()), len(self.lines)) for effect in (False, True)]
+        return of, np.where(swept.of(first).allowed(), both[1], both[0])
+
+    def _of_line(self, swept: Decisions) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+        """The same along the numeric axis: a flip lies at the candidate that is one of its two sides."""
+        exact = swept.exact
+        if exact is None or not exact.knows(str(self.axis), np.arange(len(swept.names), dtype=np.intp)):
+            raise NotExactError  # the audit found a difference, and every cell was asked
+        numbers = []
+        for lines in exact.lines(str(self.axis)):
+            rows = lines.effect.reshape(-1, lines.effect.shape[-1])
+            known = {row.tobytes(): row for row in rows}  # few differ
+            line = {text: self._line(row, lines) for text, row in known.items()}
+            own = [line[row.tobytes()] for row in rows]
+            numbers.append(np.array(own, dtype=np.intp).reshape(lines.effect.shape[:-1]))
+        return exact.cells.of, np.stack(numbers)
+
+    def _line(self, effect: npt.NDArray[np.bool_], lines: Lines) -> int:
+        """The number of a line of these effects."""
+        flips = np.flatnonzero(effect[1:] != effect[:-1]).tolist()
+        cuts = tuple(
+            (float(lines.numbers[i]), 1) if lines.compared[i] else (float(lines.numbers[i + 1]), 0)
+            for i in flips
+        )
+        return self.lines.setdefault((bool(effect[0]), cuts), len(self.lines))
 
     def cube(
         self, actions: Sequence[str], values: Mapping[str, Sequence[Any]]

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 KEY_FILE: Final = "pseudonyms.key"
 VARIABLE: Final = "CLERK_CERBOS_LAB_PSEUDONYM_KEY"
+PREFIX: Final = "p-"
 SHORTEST: Final = 16  # characters of a key
 
 _ROOT_MARKS: Final = (".git", "pyproject.toml", KEY_FILE)
@@ -52,7 +53,7 @@ def pseudonym(identity: str) -> str:
         InputError: when the key is shorter than 16 characters.
     """
     digest = hmac.digest(_key(os.environ.get(VARIABLE), Path.cwd()), identity.encode(), "sha256")
-    return "p-" + base64.b32encode(digest[:7]).decode().lower()[:10].translate(_LETTERS)
+    return PREFIX + base64.b32encode(digest[:7]).decode().lower()[:10].translate(_LETTERS)
 
 
 def masked(text: str) -> str:

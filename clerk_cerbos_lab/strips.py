@@ -28,12 +28,13 @@ HEAD_CHARACTERS: Final = 40
 _CELL: Final = "padding:3px 9px;border:1px solid rgba(128,128,128,.28);text-align:left;vertical-align:top"
 
 STYLE: Final = (
-    ".ccl-s-text{fill:#1b1f24;font:13px system-ui,-apple-system,'Segoe UI',Roboto,'DejaVu Sans',sans-serif}"
-    ".ccl-s-soft{fill:#57606a}.ccl-s-strong{font-weight:600}.ccl-s-deny{fill:#fdeee3}"
-    ".ccl-s-allow{fill:#7fb8d8;stroke:#0072b2}.ccl-s-edge{stroke:#1b1f24}.ccl-s-no{fill:#8a3200}"
-    "@media screen and (prefers-color-scheme:dark){.ccl-s-text{fill:#e4e8ec}.ccl-s-soft{fill:#a9b3bd}"
-    ".ccl-s-deny{fill:#35251b}.ccl-s-allow{fill:#1d5f86;stroke:#4aa8dd}.ccl-s-edge{stroke:#e4e8ec}.ccl-s-no{fill:#ffcfae}}"
+    ".ccl-s-text{fill:currentColor;"
+    "font:13px system-ui,-apple-system,'Segoe UI',Roboto,'DejaVu Sans',sans-serif}"
+    ".ccl-s-soft{fill-opacity:.75}.ccl-s-strong{font-weight:600}.ccl-s-deny{fill:#d55e00;fill-opacity:.15}"
+    ".ccl-s-allow{fill:#0072b2;fill-opacity:.38;stroke:#0072b2}.ccl-s-edge{stroke:currentColor}"
+    "svg:root{color:#1b1f24}@media screen and (prefers-color-scheme:dark){svg:root{color:#e4e8ec}}"
 )
+"""The colour of the text is that of the page around it; of a file of its own, what the reader prefers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +245,7 @@ def _drawn(strip: Strip, top: int, x: Any) -> Iterator[str]:
             yield _edge(right, top + 2, top + LINE - 2)
             yield _text(right + (5 if outside else -5), middle, label, anchor="start" if outside else "end")
     if not any(band.allow for band in strip.bands):
-        yield _text(HEAD + 6, middle, "✗", "ccl-s-no")
+        yield _text(HEAD + 6, middle, "✗")
 
 
 def _cut(text: str, most: int) -> str:

@@ -17,7 +17,7 @@ class Grid {
     this.left = 0;
     this.focus = { item: 0, column: 0 }; // column -1: the head of the row; item -1: the head of the column
     this.anchor = null;
-    this.selected = null; // { row, column }
+    this.selected = null; // { row, group, column }, of a strip { row, group, band }
     this.head = h("thead");
     this.body = h("tbody");
     this.table = h("table", { class: "ccl-table", role: "grid", "aria-multiselectable": "false" }, this.head, this.body);
@@ -271,7 +271,7 @@ class Grid {
     if (this.strips) {
       const td = tr.cells[this.heads.length];
       const bands = model.bands(item.row);
-      const chosen = this.selected && this.selected.row === item.row ? this.selected.band : undefined;
+      const chosen = this._isSelected(item) ? this.selected.band : undefined;
       drawStrip(td.firstElementChild, bands, this.money, this.cell - 2, ROW - 1, chosen);
       setAttribute(td, "aria-label", bandsInWords(bands));
       setAttribute(td, "aria-colindex", String(this.heads.length + 1));
@@ -279,6 +279,7 @@ class Grid {
       return;
     }
     const kind = model.rowKind[item.row];
+    const selected = this._isSelected(item);
     for (let c = 0; c < columns; c++) {
       const td = tr.cells[this.heads.length + c];
       const column = this.left + c;
@@ -290,9 +291,16 @@ class Grid {
         td.setAttribute("aria-label", allow ? "ALLOW" : "DENY");
       }
       setAttribute(td, "aria-colindex", String(this.heads.length + column + 1));
-      const chosen = this.selected !== null && this.selected.row === item.row && this.selected.column === column;
+      const chosen = selected && this.selected.column === column;
       setAttribute(td, "aria-selected", String(chosen));
     }
+  }
+
+  /** Whether a cell of this item is the one selected: a group is not its first member. */
+  _isSelected(item) {
+    const { selected } = this;
+    if (selected === null || selected.row !== item.row) return false;
+    return item.rows ? selected.group : !item.member || !selected.group;
   }
 
   _drawRowHead(th, d, k, item) {
@@ -380,7 +388,7 @@ class Grid {
 
   select(item, column, extend = false) {
     if (!extend || !this.anchor) this.anchor = { item: this.focus.item, column };
-    this.selected = this.strips ? { row: item.row, band: column } : { row: item.row, column };
+    this.selected = { row: item.row, group: Boolean(item.rows), [this.strips ? "band" : "column"]: column };
     this.hooks.onSelect(item, column);
     this.draw();
   }

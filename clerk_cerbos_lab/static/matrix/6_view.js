@@ -333,7 +333,8 @@ class MatrixView {
     const share = counts.total ? ` (${((counts.allow / counts.total) * 100).toFixed(1)}%)` : "";
     const of = counts.total === all ? plural(all, "decision") : `${count(counts.total)} of ${plural(all, "decision")}`;
     const who = shownPrincipals !== null ? ` · ${shownPrincipals === cube.dims[principal].labels.length ? plural(shownPrincipals, "principal") : `${count(shownPrincipals)} of ${plural(cube.dims[principal].labels.length, "principal")}`}` : "";
-    this.count.replaceChildren(`${of}: `, h("b", { class: "ccl-yes" }, `✓ ${count(counts.allow)} ALLOW`), `${share}, `, h("b", { class: "ccl-no" }, `✗ ${count(counts.deny)} DENY`), who);
+    this.count.replaceChildren(`${of}: `, h("b", { class: "ccl-yes" }, `✓ ${count(counts.allow)} ALLOW`), `${share}, `, h("b", { class: "ccl-no" }, `✗ ${count(counts.deny)} DENY`), who,
+      h("span", { class: "ccl-soft" }, ` · across: ${this.model.colDims.map((d) => cube.dims[d].name).join(", ")}`));
   }
 
   // -- one cell -------------------------------------------------------------------------------------

@@ -1,0 +1,281 @@
+"""The explorer: what it shows is what a sweep of every cell says, and it asks nothing twice."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from small_policies import resource_policy, rule, users, write
+
+import clerk_cerbos_lab as lab
+from clerk_cerbos_lab.errors import InputError, PolicyError
+from clerk_cerbos_lab.known import boxes
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ROOT = Path(__file__).parents[1]
+PRINCIPALS = lab.load_principals(ROOT / "data" / "clerk_users.json")
+SOME = PRINCIPALS.iloc[[2, 7, 9, 10, 15, 20, 33, 50]]
+
+
+def by_call(explorer: lab.Explorer, principals: pd.DataFrame) -> lab.Decisions:
+    """What the call that an explorer shows makes, each cell asked."""
+    names = {"lab": lab, "pdp": explorer.pdp, "principals": principals}
+    text = explorer.call.removesuffix(")") + ", method='every-cell')"
+    found: lab.Decisions = eval(text, names)
+    return found
+
+
+def shown(explorer: lab.Explorer) -> Any:
+    """Every cell that the explorer shows, in the order of the sweep's."""
+    payload = explorer._payload
+    return payload.small[np.ix_(*payload.maps)]
+
+
+def check(explorer: lab.Explorer, principals: pd.DataFrame) -> None:
+    """Compare what is shown with every cell."""
+    swept = by_call(explorer, principals)
+    names = [dim["name"] for dim in explorer._payload.header["dims"]]
+    varying = [name for name in names if name in swept.dims]  # one value alone is no axis of a sweep
+    cells = shown(explorer)
+    alone = tuple(i for i, name in enumerate(names) if name not in swept.dims)
+    assert all(cells.shape[i] == 1 for i in alone)
+    wanted = np.transpose(swept.allowed(), [swept.dims.index(name) for name in varying])
+    assert np.array_equal(cells.squeeze(alone), wanted)
+    assert swept.counts() == explorer.counts() == explorer.decisions.counts()
+
+
+def test_an_explorer_starts_where_something_is_allowed(pdp: lab.PDP) -> None:
+    explorer = lab.explore(pdp, SOME, "expense")
+    assert explorer.state["actions"] == ["approve"]
+    assert explorer.state["status"] == ["OPEN"]
+    assert explorer.state["owner"] == [lab.OTHER]
+    assert explorer.counts()["ALLOW"] > 0
+    check(explorer, SOME)
+
+
+def test_controls_are_made_of_the_policies_and_the_principals(pdp: lab.PDP) -> None:
+    options = lab.explore(pdp, PRINCIPALS, "expense").options
+    assert options["actions"] == ["approve", "create", "delete", "update", "view"]
+    assert set(options["status"]) == {"DRAFT", "OPEN", "APPROVED", "REJECTED", "PAID", lab.MISSING}
+    assert {lab.SELF, lab.OTHER, lab.MISSING} < set(options["owner"])
+    assert {"northeast", "south", "midwest", "west"} < set(options["region"])
+    assert {5_000, 10_000, 50_000, 7_500} < set(options["amount"])
+
+
+def test_every_state_shows_what_a_sweep_of_every_cell_says(pdp: lab.PDP) -> None:
+    explorer = lab.explore(pdp, SOME, "expense", amount=lab.amounts(0, 60_000, step=4_000))
+    for patch in (
+        {"region": ["south", "west", lab.MISSING]},
+        {"owner": [lab.SELF, lab.OTHER]},
+        {"amount": {"low": 4_999.99, "high": 5_000.01, "step": 0.01}},
+        {"actions": ["view", "approve"], "status": ["OPEN", "PAID"]},
+        {"amount": {"low": -100, "high": 200_000, "step": 12_345.67}},
+        {"region": ["elsewhere"], "owner": [lab.OTHER]},
+    ):
+        explorer.state = patch
+        check(explorer, SOME)
+
+
+@settings(max_examples=25)
+@given(data=st.data())
+def test_any_walk_through_the_controls_agrees_with_the_pdp(pdp: lab.PDP, data: st.DataObject) -> None:
+    explorer = lab.explore(pdp, SOME.iloc[:4], "expense", amount=[0, 5_000, 10_000])
+    options = explorer.options
+    for _ in range(data.draw(st.integers(1, 4))):
+        name = data.draw(st.sampled_from(["actions", "region", "owner", "status", "department"]))
+        values = data.draw(
+            st.lists(st.sampled_from(options[name][:5]), min_size=1, max_size=2, unique_by=repr)
+        )
+        explorer.state = {name: values}
+    check(explorer, SOME.iloc[:4])
+
+
+def test_nothing_is_asked_twice_and_amounts_ask_nothing(pdp: lab.PDP) -> None:
+    explorer = lab.explore(pdp, SOME, "expense", region=["south"])
+    start = explorer.asked
+    explorer.state = {"amount": {"low": 0, "high": 1_000_000, "step": 250_000}}
+    assert explorer.asked == start
+    explorer.state = {"region": ["south", "west"]}
+    more = explorer.asked
+    assert more > start
+    explorer.state = {"region": ["west"]}
+    explorer.undo()
+    explorer.undo()
+    explorer.redo()
+    explorer.state = {"region": ["west", "south"]}
+    assert explorer.asked == more
+
+
+@given(st.lists(st.integers(1, 4), min_size=1, max_size=4), st.integers(0, 10_000))
+def test_what_is_missing_is_covered_exactly_once(shape: list[int], seed: int) -> None:
+    missing = np.random.default_rng(seed).random(shape) < 0.5
+    covered = np.zeros(shape, dtype=np.intp)
+    for product in boxes(missing):
+        covered[np.ix_(*product)] += 1
+    assert np.array_equal(covered, missing.astype(np.intp))
+
+
+def test_undo_redo_and_reset_go_through_the_states(pdp: lab.PDP) -> None:
+    explorer = lab.explore(pdp, SOME, "expense", region=["south"])
+    states = [explorer.state]
+    for patch in ({"region": ["west"]}, {"actions": ["view"]}, {"amount": {"high": 20_000}}):
+        explorer.state = patch
+        states.append(explorer.state)
+    for before in reversed(states[:-1]):
+        explorer.undo()
+        assert explorer.state == before
+    explorer.undo()  # nothing is left
+    for after in states[1:]:
+        explorer.redo()
+        assert explorer.state == after
+    explorer.reset()
+    assert explorer.state == states[0]
+
+
+def test_what_an_axis_is_not_only_compared_with_is_asked_value_by_value(tmp_path: Path) -> None:
+    policy = resource_policy(rule("R.attr.amount * 2.0 <= 100.0 && R.attr.region == 'south'"))
+    with lab.PDP(write(tmp_path / "p", thing=policy)) as pdp:
+        people = users(3)
+        explorer = lab.explore(pdp, people, "thing", amount=[0, 25, 50, 75], region=["south", "west"])
+        check(explorer, people)
+        start = explorer.asked
+        explorer.state = {"amount": {"low": 0, "high": 100, "step": 50}}
+        assert explorer.asked > start  # 100 was not asked
+        check(explorer, people)
+        asked = explorer.asked
+        explorer.undo()
+        assert explorer.asked == asked
+
+
+def test_without_a_numeric_attribute_the_longest_list_stands_across(pdp: lab.PDP) -> None:
+    explorer = lab.explore(pdp, SOME, "document")
+    check(explorer, SOME)
+    explorer.state = {"actions": explorer.options["actions"], "owner": [lab.SELF, lab.OTHER, lab.MISSING]}
+    check(explorer, SOME)
+    assert explorer._payload.header["columns"] == ["action"]
+
+
+def test_names_that_are_no_python_names_stand_in_attr(tmp_path: Path) -> None:
+    policy = resource_policy(rule('R.attr["a-b"] == "x\'y" && R.attr["method"] == "z" && R.attr.amount < 5'))
+    with lab.PDP(write(tmp_path / "p", thing=policy)) as pdp:
+        explorer = lab.explore(pdp, users(2), "thing")
+        assert "attr={" in explorer.call
+        check(explorer, users(2))
+        assert explorer.counts()["ALLOW"] > 0
+
+
+def test_a_schema_tells_more_values(tmp_path: Path) -> None:
+    policy = resource_policy(rule("R.attr.status == 'OPEN' && R.attr.urgent")).replace(
+        "  rules:", "  schemas:\n    resourceSchema:\n      ref: cerbos:///thing.json\n  rules:"
+    )
+    folder = write(tmp_path / "p", thing=policy)
+    (folder / "_schemas").mkdir()
+    schema = {
+        "type": "object",
+        "properties": {"status": {"enum": ["OPEN", "HELD"]}, "urgent": {"type": "boolean"}},
+    }
+    (folder / "_schemas" / "thing.json").write_text(json.dumps(schema))
+    with lab.PDP(folder) as pdp:
+        explorer = lab.explore(pdp, users(1), "thing")
+        assert explorer.options["status"] == ["OPEN", "HELD", lab.MISSING]
+        assert explorer.options["urgent"] == [True, False, lab.MISSING]
+        check(explorer, users(1))
+
+
+def test_edited_policies_answer_the_next_change(tmp_path: Path) -> None:
+    folder = tmp_path / "p"
+    shutil.copytree(ROOT / "policies", folder)
+    limits = folder / "limits.yaml"
+    with lab.PDP(folder) as pdp:
+        explorer = lab.explore(pdp, SOME, "expense", region=["south"])
+        before = explorer.counts()
+        limits.write_text(
+            limits.read_text().replace("cross_region_manager_limit: 5000", "cross_region_manager_limit: 9000")
+        )
+        explorer.state = {"region": ["south", "west"]}
+        explorer.state = {"region": ["south"]}
+        assert explorer.counts() != before
+        check(explorer, SOME)
+        good = limits.read_text()
+        limits.write_text("nonsense")
+        state = explorer.state
+        with pytest.raises(PolicyError):
+            explorer.state = {"region": ["midwest"]}
+        assert explorer.state == state
+        limits.write_text(good)
+        explorer.state = {"region": ["midwest"]}
+        check(explorer, SOME)
+
+
+@pytest.mark.parametrize(
+    ("patch", "words"),
+    [
+        ({"regoin": ["south"]}, "did you mean 'region'"),
+        ({"actions": ["aprove"]}, "did you mean 'approve'"),
+        ({"region": []}, "needs a value"),
+        ({"region": ["south", "south"]}, "twice"),
+        ({"amount": {"step": 0}}, "step > 0"),
+        ({"amount": {"low": 10, "high": 5}}, "start <= stop"),
+        ({"amount": {"step": 0.01}}, "take a larger step"),
+        ({"amount": {"steps": 1}}, "no 'steps'"),
+        ({"look": {"sorted": "label"}}, "no 'sorted'"),
+    ],
+)
+def test_what_can_not_be_chosen_is_a_clear_error_and_changes_nothing(
+    pdp: lab.PDP, patch: dict[str, Any], words: str
+) -> None:
+    explorer = lab.explore(pdp, SOME, "expense")
+    before = explorer.state
+    with pytest.raises(InputError, match=words):
+        explorer.state = patch
+    assert explorer.state == before
+
+
+def test_linked_explorers_keep_in_step_until_that_is_ended(pdp: lab.PDP) -> None:
+    one, two = (lab.explore(pdp, SOME, "expense", region=["south"]) for _ in range(2))
+    end = one.link(two, "region", "amount")
+    one.state = {"region": ["west"], "actions": ["view"]}
+    assert two.state["region"] == ["west"]
+    assert two.state["actions"] == ["approve"]
+    two.state = {"amount": {"high": 30_000}, "region": ["nowhere"]}
+    assert one.state["amount"] == two.state["amount"]
+    assert one.state["region"] == ["nowhere"]
+    end()
+    one.state = {"region": ["south"]}
+    assert two.state["region"] == ["nowhere"]
+    with pytest.raises(InputError, match="no control 'regoin'"):
+        one.link(two, "regoin")
+
+
+def test_what_a_notebook_stores_is_the_same_in_every_run_and_names_nobody(pdp: lab.PDP) -> None:
+    first, second = (lab.explore(pdp, SOME, "expense")._repr_mimebundle_() for _ in range(2))
+    for kind in ("text/plain", "text/html"):
+        assert first[kind] == second[kind]
+        assert not any(identity in first[kind] for identity in SOME["id"])
+    named = lab.explore(pdp, SOME, "expense", names=True)._repr_mimebundle_()
+    assert SOME["id"].iloc[0] in named["text/html"]
+
+
+def test_the_first_argument_is_a_pdp() -> None:
+    with pytest.raises(InputError, match="the first argument is a PDP"):
+        lab.explore("policies", SOME, "expense")  # type: ignore[arg-type]
+
+
+def test_a_principal_is_found_by_the_pseudonym_that_tables_show(pdp: lab.PDP) -> None:
+    swept = lab.sweep(pdp, SOME, "expense", actions="view", region="south", owner=lab.OTHER)
+    identity = SOME["id"].iloc[3]
+    assert swept.sel(principal=lab.pseudonym(identity)).names == (identity,)
+    assert swept.sel(principal=[identity, lab.pseudonym(SOME["id"].iloc[1])]).names == (
+        identity,
+        SOME["id"].iloc[1],
+    )
+    with pytest.raises(InputError, match="no value p-nobody"):
+        swept.sel(principal="p-nobody")
