@@ -1,4 +1,5 @@
 from .clerk import load_users as load_users
+from .constants import what_if as what_if
 from .decisions import Axis as Axis
 from .decisions import Decisions as Decisions
 from .decisions import Provenance as Provenance
@@ -58,4 +59,5 @@ __all__ = [
     "sweep",
     "to_principals",
     "vary",
+    "what_if",
 ]

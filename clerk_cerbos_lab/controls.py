@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from clerk_cerbos_lab.analysis import ORDERS, RESOURCE_ID, analyse
+from clerk_cerbos_lab.constants import constants_of
 from clerk_cerbos_lab.errors import InputError, PDPError
 from clerk_cerbos_lab.library import Audience, Library
 from clerk_cerbos_lab.points import candidates_from, value_of
@@ -31,6 +32,9 @@ MOST_VALUES: Final = 200
 
 STEPS: Final = 120
 """About how many amounts a range has at first."""
+
+RESERVED: Final = frozenset({"actions", "constants", "look", "principal", "action", "effect"})
+"""Names that a state, or a frame of decisions, has for something else."""
 
 SCHEMAS: Final = "_schemas"
 """The folder in which Cerbos's disk store looks for schemas."""
@@ -90,13 +94,14 @@ class Controls:
         actions: offered.
         choices: by attribute.
         range: the numeric attribute, if there is one.
-        fixed: attributes that the caller gave one value, and the policies do not read.
+        constants: the policies' own numbers that can be moved, by name; of equal names none.
         notes: sentences on what could not be read.
     """
 
     actions: tuple[str, ...]
     choices: dict[str, Choice] = field(default_factory=dict)
     range: Range | None = None
+    constants: dict[str, float] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
 
@@ -115,11 +120,16 @@ def controls_of(
     Raises:
         InputError: when nothing is known that could be turned.
     """
-    made = Controls(actions)
+    made = Controls(actions, constants=_constants(pdp))
     uses = _uses(pdp, kind, actions, made)
     numeric: dict[str, list[float]] = {}
     lowest: dict[str, float] = {}
-    for name in [*uses, *(name for name in given if name not in uses)]:
+    for name in dict.fromkeys([*uses, *given]):
+        if name in RESERVED:
+            made.notes.append(
+                f"The attribute {name} can't be turned here: the explorer's state has that name."
+            )
+            continue
         choice, ticks, rules = _control(name, uses.get(name), people, kind)
         choice.add(_of_schema(pdp, kind, name))
         if ticks:
@@ -144,6 +154,21 @@ def controls_of(
         msg = f"nothing can be turned: the policies of '{kind}' read no attribute; give some, region=[…]"
         raise InputError(msg)
     return made
+
+
+def _constants(pdp: PDP) -> dict[str, float]:
+    """The numeric constants of policies that can be copied, each name that stands once."""
+    if pdp.own_policies is None:
+        return {}
+    known = constants_of(pdp.documents())
+    names = [constant.name for constant in known]
+    return {
+        constant.name: _plain(constant.value)
+        for constant in known
+        if names.count(constant.name) == 1
+        and isinstance(constant.value, (int, float))
+        and not isinstance(constant.value, bool)
+    }
 
 
 def _put_across(

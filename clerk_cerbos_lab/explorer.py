@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from clerk_cerbos_lab import view
+from clerk_cerbos_lab.constants import what_if
 from clerk_cerbos_lab.controls import Controls, Range, controls_of
 from clerk_cerbos_lab.errors import InputError, LabError, LabWarning, did_you_mean
 from clerk_cerbos_lab.known import Known, NotExactError
@@ -41,6 +42,9 @@ MOST_TRIED: Final = 20_000
 """Combinations looked at to find where something is allowed, so that an explorer starts there."""
 
 MOST_PEOPLE_TRIED: Final = 60
+
+MOST_TRIED_CONSTANTS: Final = 6
+"""PDPs that are kept running for constants that were moved."""
 
 MOST_STATES: Final = 500
 """States that can be undone."""
@@ -122,7 +126,10 @@ class Explorer:
         people = read_principals(principals)
         offered = self._actions(actions)
         self._controls: Controls = controls_of(pdp, people, kind, offered, given)
-        self._known = self._new_knowledge(exact=True)
+        self._knowledge: dict[tuple[tuple[str, float], ...], Known] = {}
+        self._exact = True
+        self._asked_before = 0
+        self._digest = pdp.digest
         self._state = self._first_state(given)
         self._first = copy.deepcopy(self._state)
         self._answer()
@@ -143,17 +150,38 @@ class Explorer:
             raise InputError(msg)
         return plain
 
-    def _new_knowledge(self, *, exact: bool) -> Known:
-        across = self._controls.range
+    def _knowledge_of(self, constants: Mapping[str, float]) -> Known:
+        """What is known under these values of the constants; under others another PDP is asked."""
+        digest = self.pdp.digest
+        if digest != self._digest:  # the policies were edited: what was tried was a change of the old ones
+            self._forget(list(self._knowledge))
+            self._digest = digest
+        held = tuple(sorted(constants.items()))
+        if held not in self._knowledge:
+            pdp = what_if(self.pdp, **constants) if held else self.pdp
+            self._knowledge[held] = self._new_knowledge(pdp)
+            tried = [one for one in self._knowledge if one]
+            self._forget([one for one in tried[:-MOST_TRIED_CONSTANTS] if one != held])
+        return self._knowledge[held]
+
+    def _forget(self, tried: Sequence[tuple[tuple[str, float], ...]]) -> None:
+        for one in tried:
+            known = self._knowledge.pop(one)
+            self._asked_before += known.asked
+            if one:
+                known.pdp.close()
+
+    def _new_knowledge(self, pdp: PDP) -> Known:
+        across, exact = self._controls.range, self._exact
         names = tuple(self._controls.choices)
         if across is not None and not exact:
             names = (*names, across.name)
-        return Known(self.pdp, self._principals, self.kind, across.name if across and exact else None, names)
+        return Known(pdp, self._principals, self.kind, across.name if across and exact else None, names)
 
     def _first_state(self, given: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
         """Where something is allowed, so that there is something to see."""
         controls = self._controls
-        state: dict[str, Any] = {"actions": [controls.actions[0]]}
+        state: dict[str, Any] = {"actions": [controls.actions[0]], "constants": {}}
         for name, choice in controls.choices.items():
             state[name] = list(given[name]) if name in given else choice.values[:1]
         if controls.range is not None:
@@ -209,7 +237,7 @@ class Explorer:
     @property
     def asked(self) -> int:
         """Decisions asked of the PDP so far, audits and confirmations left out."""
-        return self._known.asked
+        return self._asked_before + sum(known.asked for known in self._knowledge.values())
 
     @property
     def options(self) -> dict[str, list[Any]]:
@@ -225,7 +253,8 @@ class Explorer:
         """What is chosen: a copy; assign a dict of some of it to change it.
 
         ``actions`` and for each attribute a list of values; for the attribute across the top a dict of
-        ``low``, ``high`` and ``step``; ``look``: how the matrix shows it (see ``Matrix.state``).
+        ``low``, ``high`` and ``step``; ``constants``: a dict of those of the policies' numbers that are moved
+        (``{}`` for none; see ``lab.what_if``); ``look``: how the matrix shows it (see ``Matrix.state``).
         """
         return {**copy.deepcopy(self._state), "look": copy.deepcopy(self._look_now())}
 
@@ -259,11 +288,25 @@ class Explorer:
                 raise InputError(msg)
             if name == "look":
                 checked[name] = wanted
+            elif name == "constants":
+                checked[name] = self._checked_constants(wanted)
             elif self._controls.range is not None and name == self._controls.range.name:
                 checked[name] = _checked_range(name, {**self._state[name], **dict(wanted)})
             else:
                 checked[name] = self._checked_values(name, wanted)
         return checked
+
+    def _checked_constants(self, wanted: Mapping[str, Any]) -> dict[str, float]:
+        """The constants that are given another value than the policies have."""
+        known = self._controls.constants
+        for name, value in wanted.items():
+            if name not in known:
+                msg = f"no constant '{name}'{did_you_mean(name, known)}"
+                raise InputError(msg)
+            if isinstance(value, bool) or not isinstance(clean(value, f"constant '{name}'"), (int, float)):
+                msg = f"the constant '{name}' is a number, not {value!r}"
+                raise InputError(msg)
+        return {name: value for name, value in wanted.items() if value != known[name]}
 
     def _checked_values(self, name: str, wanted: Any) -> list[Any]:
         many = isinstance(wanted, (list, tuple))
@@ -286,17 +329,23 @@ class Explorer:
     @property
     def call(self) -> str:
         """The ``lab.sweep(…)`` call that makes the same decisions."""
-        return f"lab.sweep(pdp, principals, {self.kind!r}, {', '.join(_arguments(self._state))})"
+        moved = [f"{name}={_python(value)}" for name, value in self._state["constants"].items()]
+        pdp = f"lab.what_if(pdp, {', '.join(moved)})" if moved else "pdp"
+        return f"lab.sweep({pdp}, principals, {self.kind!r}, {', '.join(_arguments(self._state))})"
 
     @property
     def decisions(self) -> Decisions:
         """The decisions of this state, as ``call`` makes them: a sweep of its own."""
         attributes: dict[str, object] = {}
         for name, value in self._state.items():
-            if name != "actions":
+            if name not in {"actions", "constants"}:
                 attributes[name] = _amounts(value) if isinstance(value, dict) else list(value)
         return sweep(
-            self.pdp, self._principals, self.kind, actions=list(self._state["actions"]), attr=attributes
+            self._known.pdp,
+            self._principals,
+            self.kind,
+            actions=list(self._state["actions"]),
+            attr=attributes,
         )
 
     def counts(self) -> dict[str, int]:
@@ -412,18 +461,44 @@ class Explorer:
         across = self._controls.range
         values = {name: self._state[name] for name in self._controls.choices}
         grid = _amounts(self._state[across.name]) if across else []
+        known = self._knowledge_of(self._state["constants"])
+        before = self.asked
         try:
-            if across is not None and self._known.axis is None:
+            if across is not None and known.axis is None:
                 values[across.name] = grid
-            self._new = self._known.learn(self._state["actions"], values)
+            known.learn(self._state["actions"], values)
         except NotExactError:
-            asked = self._known.asked
-            self._known = self._new_knowledge(exact=False)
-            self._known.asked = asked
+            self._exact = False
+            self._forget(list(self._knowledge))
+            known = self._knowledge_of(self._state["constants"])
             values[across.name if across else ""] = grid
-            self._new = self._known.learn(self._state["actions"], values)
+            known.learn(self._state["actions"], values)
+        self._known = known
+        self._change_by_constants = self._compared(values, grid) if self._state["constants"] else None
+        self._new = self.asked - before
         self._payload = self._made(values, grid)
         self._seconds = time.perf_counter() - clock
+
+    def _compared(self, values: Mapping[str, Sequence[Any]], grid: list[Any]) -> dict[str, int]:
+        """How many decisions of this state are gained and lost against the policies as they are."""
+        moved, base = self._known, self._knowledge_of({})
+        base.learn(self._state["actions"], values)
+        cubes = []
+        for known in (moved, base):
+            cube, of, segments = known.cube(self._state["actions"], values)
+            cubes.append((cube if segments is None else cube[..., segments.of(grid)], of))
+        (now, of_now), (then, of_then) = cubes
+        pairs, people = np.unique(np.column_stack([of_now, of_then]), axis=0, return_counts=True)
+        found = {"gained": 0, "lost": 0}
+        for (i, k), many in zip(pairs.tolist(), people.tolist(), strict=True):
+            found["gained"] += many * int((now[i] & ~then[k]).sum())
+            found["lost"] += many * int((then[k] & ~now[i]).sum())
+        return found
+
+    @property
+    def change(self) -> dict[str, int] | None:
+        """Decisions ``gained`` and ``lost`` by the constants that are moved; None while none is."""
+        return None if self._change_by_constants is None else dict(self._change_by_constants)
 
     def _made(self, values: Mapping[str, Sequence[Any]], grid: list[Any]) -> Payload:
         cube, of, segments = self._known.cube(self._state["actions"], values)
@@ -501,6 +576,7 @@ class Explorer:
                 {"name": name, "labels": [shown.value(value) for value in choice.values]}
                 for name, choice in self._controls.choices.items()
             ],
+            "constants": [{"name": name, "value": value} for name, value in self._controls.constants.items()],
             "range": None,
         }
         if across is not None:
@@ -517,7 +593,10 @@ class Explorer:
     def _chosen(self) -> dict[str, Any]:
         """The state as the browser holds it: positions of values, and the range."""
         actions = self._controls.actions
-        made: dict[str, Any] = {"actions": [actions.index(action) for action in self._state["actions"]]}
+        made: dict[str, Any] = {
+            "actions": [actions.index(action) for action in self._state["actions"]],
+            "constants": dict(self._state["constants"]),
+        }
         for name, choice in self._controls.choices.items():
             places = {key(value): i for i, value in enumerate(choice.values)}
             made[name] = [places[key(value)] for value in self._state[name]]
@@ -533,6 +612,7 @@ class Explorer:
             "asked": self.asked,
             "new": self._new,
             "seconds": round(self._seconds, 4),
+            "change": self._change_by_constants,
             "error": error,
         }
 
@@ -567,11 +647,13 @@ class Explorer:
         for name, wanted in told.items():
             if name == "actions":
                 state[name] = [self._controls.actions[i] for i in wanted]
+            elif name == "constants":
+                state[name] = self._checked_constants(wanted)
             elif self._controls.range is not None and name == self._controls.range.name:
                 state[name] = _checked_range(name, wanted)
             else:
                 state[name] = [self._controls.choices[name].values[i] for i in wanted]
-            if not state[name]:
+            if state[name] == []:
                 msg = f"{name}: choose at least one"
                 raise InputError(msg)
         return state
@@ -683,6 +765,8 @@ def _arguments(state: Mapping[str, Any]) -> Iterator[str]:
     """The keywords of the call, as Python."""
     odd: dict[str, str] = {}
     for name, value in state.items():
+        if name == "constants":
+            continue
         if isinstance(value, dict):
             low, high, step = (_python(value[part]) for part in ("low", "high", "step"))
             text = f"lab.amounts({low}, {high}, step={step})"

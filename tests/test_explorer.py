@@ -33,6 +33,14 @@ def by_call(explorer: lab.Explorer, principals: pd.DataFrame) -> lab.Decisions:
     return found
 
 
+def question(explorer: lab.Explorer) -> dict[str, Any]:
+    """The keywords of the call, without the PDP."""
+    state = {name: value for name, value in explorer.state.items() if name not in {"look", "constants"}}
+    amount = state.pop("amount")
+    alone = {n: v[0] if len(v) == 1 and n != "actions" else v for n, v in state.items()}
+    return {**alone, "amount": lab.amounts(amount["low"], amount["high"], step=amount["step"])}
+
+
 def shown(explorer: lab.Explorer) -> Any:
     """Every cell that the explorer shows, in the order of the sweep's."""
     payload = explorer._payload
@@ -213,6 +221,73 @@ def test_edited_policies_answer_the_next_change(tmp_path: Path) -> None:
         limits.write_text(good)
         explorer.state = {"region": ["midwest"]}
         check(explorer, SOME)
+
+
+def test_a_constant_that_is_moved_is_answered_by_a_pdp_on_a_copy(pdp: lab.PDP) -> None:
+    explorer = lab.explore(pdp, SOME, "expense", region=["south", "west"])
+    before, asked = explorer.counts(), explorer.asked
+    explorer.state = {"constants": {"cross_region_manager_limit": 7_500}}
+    assert explorer.counts()["ALLOW"] > before["ALLOW"]
+    assert "lab.what_if(pdp, cross_region_manager_limit=7_500)" in explorer.call
+    check(explorer, SOME)
+    tried = explorer.asked
+    assert tried > asked
+    assert explorer.change == {"gained": explorer.counts()["ALLOW"] - before["ALLOW"], "lost": 0}
+    explorer.state = {"constants": {"cross_region_manager_limit": 1_000, "finance_limit": 90_000}}
+    now, then = (
+        by_call(explorer, SOME).allowed(),
+        lab.sweep(pdp, SOME, "expense", **question(explorer)).allowed(),
+    )
+    assert explorer.change == {"gained": int((now & ~then).sum()), "lost": int((then & ~now).sum())}
+    assert min(explorer.change.values()) > 0
+    explorer.undo()
+    tried = explorer.asked
+    explorer.state = {"constants": {}}
+    assert explorer.counts() == before
+    assert explorer.change is None
+    explorer.undo()
+    assert explorer.asked == tried
+    explorer.state = {"constants": {"cross_region_manager_limit": 5_000}}  # the policies' own value
+    assert explorer.state["constants"] == {}
+    for limit in range(1_000, 10_000, 1_000):  # more than are kept
+        explorer.state = {"constants": {"cross_region_manager_limit": limit, "finance_limit": 1}}
+    check(explorer, SOME)
+
+
+def test_what_if_changes_a_constant_and_nothing_else(pdp: lab.PDP) -> None:
+    question: dict[str, Any] = {
+        "amount": [4_999, 5_000, 6_000, 10_000, 50_000],
+        "region": ["south", "west"],
+        "owner": [lab.SELF, lab.OTHER],
+        "status": ["OPEN", "PAID"],
+    }
+    with lab.what_if(pdp) as same, lab.what_if(pdp, cross_region_manager_limit=6_000) as moved:
+        as_it_is, copied, changed = (
+            lab.sweep(one, PRINCIPALS, "expense", attr=question) for one in (pdp, same, moved)
+        )
+    assert np.array_equal(as_it_is.allowed(), copied.allowed())
+    gained = changed.allowed() & ~as_it_is.allowed()
+    assert not (as_it_is.allowed() & ~changed.allowed()).any()
+    amounts = np.flatnonzero(gained.any(axis=(0, 1, 3, 4, 5)))
+    assert [question["amount"][i] for i in amounts] == [6_000]
+    documents = lab.explore(pdp, SOME, "document", owner=[lab.SELF]).counts()
+    assert documents["ALLOW"] > 0
+
+
+@pytest.mark.parametrize(
+    ("constants", "words"),
+    [
+        ({"finance_limt": 1}, "did you mean 'finance_limit'"),
+        ({"finance_limit": "1"}, "is a number, not a string"),
+    ],
+)
+def test_what_is_no_constant_can_not_be_moved(pdp: lab.PDP, constants: dict[str, Any], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        lab.what_if(pdp, **constants)
+    explorer = lab.explore(pdp, SOME, "expense")
+    with pytest.raises(InputError, match=words.replace("a string", "'1'")):
+        explorer.state = {"constants": constants}
+    assert explorer.state["constants"] == {}
 
 
 @pytest.mark.parametrize(

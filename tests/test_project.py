@@ -43,6 +43,7 @@ PUBLIC = [
     "sweep",
     "to_principals",
     "vary",
+    "what_if",
 ]
 
 

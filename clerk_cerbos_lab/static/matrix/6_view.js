@@ -277,6 +277,7 @@ class MatrixView {
 
   reset() {
     const { view, exact, scale } = this.model.state;
+    this.model.expanded.clear();
     this.set({ ...structuredClone(START), view, exact, scale });
   }
 

@@ -28,6 +28,8 @@ class ExplorerView extends MatrixView {
       onclick: async () => this.tell((await copyText(this.call.textContent)) ? "Copied the call." : "The browser did not allow to copy.") }, "Copy call");
     const main = super._main();
     main.append(h("div", { class: "ccl-callline" }, copy, this.call), this.status);
+    this.change = h("div", { class: "ccl-change", role: "status", "aria-live": "polite", hidden: true });
+    main.firstElementChild.append(this.change);
     main.prepend(this.error);
     const changes = {
       "change:choice": () => this._told(this.link.get("choice")),
@@ -50,6 +52,7 @@ class ExplorerView extends MatrixView {
     const parts = [];
     if (offered.range) parts.push(this._rangeControl(offered.range));
     parts.push(this._multi("actions", offered.actions));
+    if (offered.constants.length) parts.push(this._constantsControl(offered.constants));
     for (const { name, labels } of offered.choices) parts.push(this._multi(name, labels));
     parts.push(h("div", { class: "ccl-tools" }, h("button", { type: "button", class: "ccl-button", onclick: () => this.startAgain() }, "Reset controls")));
     this.controls.replaceChildren(...parts);
@@ -103,11 +106,42 @@ class ExplorerView extends MatrixView {
     return h("fieldset", { class: "ccl-money" }, h("legend", {}, range.name), this.slider.element, this.fields);
   }
 
+  /** The policies' own numbers: moving one asks another PDP, on a copy of the policies. */
+  _constantsControl(constants) {
+    this.constants = constants.map(({ name, value }) => {
+      const top = value > 0 ? 2 * value : 100;
+      const move = (now) => {
+        const moved = { ...this.choice.constants };
+        if (now === value) delete moved[name];
+        else moved[name] = now;
+        this.choose({ constants: moved }, { merge: `constant ${name}` });
+      };
+      const step = 10 ** Math.max(0, Math.floor(Math.log10(Math.max(1, Math.abs(value)))) - 1);
+      const slider = h("input", { type: "range", min: Math.min(0, 2 * value), max: top, step: Number.isInteger(value / step) ? step : "any",
+        "aria-label": `${name}, slider`, oninput: () => move(+slider.value) });
+      const number = h("input", { type: "number", step: "any", "aria-label": name, onchange: () => {
+        if (Number.isNaN(number.valueAsNumber)) this._show();
+        else move(number.valueAsNumber);
+      } });
+      const was = h("button", { type: "button", class: "ccl-link", title: "back to the policies' own value", onclick: () => move(value) }, `was ${numberLabel(value)}`);
+      return { name, value, slider, number, was, element: h("div", { class: "ccl-constant" }, h("div", { class: "ccl-constant-name" }, name), h("div", { class: "ccl-constant-row" }, slider, number), was) };
+    });
+    return h("fieldset", {}, h("legend", {}, "what if: policy constants"), ...this.constants.map((one) => one.element));
+  }
+
   /** Let the controls say what is chosen. */
   _show() {
     for (const [name, boxes] of this.boxesOf) {
       const chosen = new Set(this.choice[name]);
       boxes.forEach((box, i) => (box.checked = chosen.has(i)));
+    }
+    for (const { name, value, slider, number, was } of this.offered.constants.length ? this.constants : []) {
+      const now = this.choice.constants[name] ?? value;
+      if (now > +slider.max) slider.max = now;
+      slider.value = now;
+      slider.setAttribute("aria-valuetext", numberLabel(now));
+      if (number.valueAsNumber !== now) number.value = now;
+      was.hidden = now === value;
     }
     const { range } = this.offered;
     if (!range) return;
@@ -194,6 +228,9 @@ class ExplorerView extends MatrixView {
     setText(this.call, answer.call);
     const what = answer.new ? `${count(answer.new)} asked anew` : "nothing new asked";
     setText(this.status, `${what} in ${Math.round(answer.seconds * 1000)} ms; ${count(answer.asked)} so far`);
+    const { change } = answer;
+    setText(this.change, change ? `against the policies as they are: ${count(change.gained)} gained, ${count(change.lost)} lost` : "");
+    this.change.hidden = !change;
     this.error.hidden = !answer.error;
     setText(this.error, answer.error ?? "");
     if (answer.error) this.next = null;

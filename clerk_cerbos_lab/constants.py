@@ -1,0 +1,113 @@
+"""What happens if we move the limit: a PDP on a copy of the policies in which constants have other values."""
+
+from __future__ import annotations
+
+import copy
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from clerk_cerbos_lab.errors import InputError, PDPError, did_you_mean
+from clerk_cerbos_lab.snapshots import Snapshot, snapshot_of
+from clerk_cerbos_lab.users import json_type
+from clerk_cerbos_lab.values import clean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from clerk_cerbos_lab.pdp import PDP
+
+SCHEMAS: Final = "_schemas/"
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """A constant of a policy.
+
+    Attributes:
+        name: of the constant.
+        value: as the policy has it.
+        where: the policy in words.
+    """
+
+    name: str
+    value: Any
+    where: str
+
+
+def constants_of(documents: Sequence[Mapping[str, Any]]) -> list[Constant]:
+    """The constants that policies define, local and exported ones, in the order of the policies."""
+    return [
+        Constant(name, value, where)
+        for document in documents
+        for where, held in _holders(document)
+        for name, value in held.items()
+    ]
+
+
+def _holders(document: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The dicts of a policy that hold constants, to be read or changed."""
+    where = str(document.get("metadata", {}).get("sourceFile") or "a policy")
+    exported = document.get("exportConstants")
+    if exported and exported.get("definitions"):
+        yield where, exported["definitions"]
+    for form in ("resourcePolicy", "principalPolicy", "rolePolicy", "derivedRoles"):
+        local = ((document.get(form) or {}).get("constants") or {}).get("local")
+        if local:
+            yield where, local
+
+
+def what_if(pdp: PDP, /, **constants: object) -> PDP:
+    """A PDP on a copy of the policies in which constants have other values; the policies stay as they are.
+
+    >>> moved = lab.what_if(pdp, cross_region_manager_limit=7_500)
+    >>> lab.sweep(moved, principals, "expense", amount=[5_000, 7_500], ...)
+
+    Args:
+        pdp: one that was started here, on the policies as they are now.
+        constants: new values by the constant's name, of the same type as the old ones.
+
+    Returns:
+        Another PDP, started with the same configuration; close it, or use it in a ``with`` block.
+
+    Raises:
+        InputError: for a name that no policy defines or several do, or a value of another type.
+        PDPError: for a PDP at an address, whose policies can't be copied.
+        PolicyError: when the policies do not compile.
+    """
+    with pdp.asking():
+        snapshot = snapshot_of(pdp)
+        if snapshot is None:
+            msg = (
+                "what_if starts a PDP on a copy of the policies, and those of a PDP at an address are its own"
+            )
+            raise PDPError(msg)
+        documents = copy.deepcopy(pdp.documents())
+    wanted = {name: clean(value, f"constant '{name}'") for name, value in constants.items()}
+    _check(wanted, constants_of(documents))
+    files: dict[str, bytes] = {}
+    for number, document in enumerate(documents):
+        for _, held in _holders(document):
+            held.update({name: value for name, value in wanted.items() if name in held})
+        document.pop("metadata", None)  # Cerbos's own marks: where it was read, a hash
+        files[f"{number:04}.json"] = json.dumps(document, ensure_ascii=False, indent=1).encode()
+    files |= {name: text for name, text in snapshot.files.items() if name.startswith(SCHEMAS)}
+    return Snapshot(files, snapshot.config).start()
+
+
+def _check(wanted: Mapping[str, Any], known: Sequence[Constant]) -> None:
+    for name, value in wanted.items():
+        found = [constant for constant in known if constant.name == name]
+        if not found:
+            near = did_you_mean(name, {constant.name for constant in known})
+            msg = f"no policy defines a constant '{name}'{near}"
+            raise InputError(msg)
+        if len(found) > 1:
+            places = ", ".join(constant.where for constant in found)
+            msg = (
+                f"several policies define a constant '{name}' ({places}): rename one to change only the other"
+            )
+            raise InputError(msg)
+        if json_type(value) != json_type(found[0].value):
+            msg = f"the constant '{name}' is {json_type(found[0].value)}, not {json_type(value)}"
+            raise InputError(msg)
