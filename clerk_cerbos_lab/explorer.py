@@ -534,6 +534,7 @@ class Explorer:
             "caption": self._caption(last),
             "warning": view.WARNING if self._names else None,
             "window": [grid[0], grid[-1]] if places is not None else None,
+            "asked": list(self._state[across.name].values()) if across and places is not None else None,
         }
         return assemble(header, dims, cube, of, segments, places)
 

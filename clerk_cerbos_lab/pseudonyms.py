@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 KEY_FILE: Final = "pseudonyms.key"
 VARIABLE: Final = "CLERK_CERBOS_LAB_PSEUDONYM_KEY"
+_WORD: Final = re.compile(r"[^\s\"'`,;:()\[\]{}<>]+")
 PREFIX: Final = "p-"
 SHORTEST: Final = 16  # characters of a key
 
@@ -150,5 +151,7 @@ class Shown:
         return pseudonym(value) if own else value
 
     def text(self, text: str) -> str:
-        """A sentence that may name principals."""
-        return text if self.names else masked(text)
+        """A text that may name principals, such as a policy: each id that stands in it as a word."""
+        if self.names:
+            return text
+        return masked(_WORD.sub(lambda word: pseudonym(word[0]) if word[0] in self._ids else word[0], text))

@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import nbformat
+import numpy as np
 import pytest
 from browser import LabServer, Visit, axe, command, open_notebook, run_all, save, set_theme, write_notebook
 
 import clerk_cerbos_lab as lab
+from clerk_cerbos_lab import browser
+from clerk_cerbos_lab.values import label
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -270,3 +274,56 @@ def test_lab_output_is_accessible_in_light_and_dark(
         dark = "dark" if theme.endswith("Dark") else "light"
         page.wait_for_function("t => document.querySelector('.ccl').dataset.cclTheme === t", arg=dark)
         assert axe(page, ".ccl") == []
+
+
+def test_a_limit_of_the_policies_is_moved_and_the_change_is_told(
+    shown: Callable[..., Page], lab_server: LabServer, lab_page: Visit
+) -> None:
+    page = shown("limit", EXPLORER)
+    before = page.locator(".ccl-counts").inner_text()
+    number = page.get_by_label("cross_region_manager_limit", exact=True)
+    number.fill("7500")
+    number.press("Enter")
+    told = read(page, lab_server.folder / "state.json")
+    assert "lab.what_if(pdp, cross_region_manager_limit=7_500)" in told["call"]
+    assert told["same"]
+    change = page.locator(".ccl-change")
+    change.wait_for()
+    gained = told["counts"]["ALLOW"] - int(re.sub(r"\D", "", before.split("✓")[1].split("ALLOW")[0]))
+    assert change.inner_text() == f"against the policies as they are: {gained:,} gained, 0 lost"
+    page.get_by_role("button", name="was 5,000").click()
+    change.wait_for(state="hidden")
+    assert page.locator(".ccl-counts").inner_text() == before
+    slider = page.get_by_label("finance_limit, slider")
+    for _ in range(5):
+        slider.press("ArrowLeft")  # faster than a PDP starts
+    page.wait_for_function("!document.querySelector('.ccl').hasAttribute('aria-busy')")
+    settled = read(page, lab_server.folder / "state.json", lambda s: "finance_limit=45_000" in s["call"])
+    assert settled["same"]
+    assert f"✓ {settled['counts']['ALLOW']:,} ALLOW" in page.locator(".ccl-counts").inner_text()
+    assert lab_page.errors == []
+
+
+AMOUNTS = """async ([text, cases]) => {
+  const whole = text + "\\nexport { amounts, numberLabel };";
+  const url = URL.createObjectURL(new Blob([whole], { type: "text/javascript" }));
+  const { amounts, numberLabel } = await import(url);
+  return cases.map(([low, high, step]) => amounts(low, high, step).map((x) => [x, numberLabel(x)]));
+}"""
+
+
+def test_the_page_makes_the_same_amounts_and_labels_as_python(offline_page: Visit) -> None:
+    random = np.random.default_rng(4)
+    steps = [0.1, 0.01, 0.07, 1e-3, 1e-7, 1, 2.5, 12_345.67, *random.random(40), *(random.random(20) * 1e-8)]
+    starts = [0, 0.1, -5, -0.3, 1e15, 1e-9, 4_999.99, *(random.random(8) * 1_000)]
+    cases = []
+    for low in starts:
+        for step in steps:
+            high = low + step * float(random.choice([0, 1, 2.5, 10, 99.999]))
+            with suppress(lab.InputError):  # doubles too near each other
+                cases.append(((low, high, step), lab.amounts(low, high, step=step)))
+    made = offline_page.page.evaluate(
+        AMOUNTS, [browser.module(), [list(map(float, one)) for one, _ in cases]]
+    )
+    for (case, wanted), found in zip(cases, made, strict=True):
+        assert found == [[float(x), label(x)] for x in wanted], case

@@ -1,3 +1,21 @@
+/** A number as a whole number of a power of ten: 0.25 is 25 at scale 2. */
+function decimal(x) {
+  const [mantissa, exponent = "0"] = String(x).split("e");
+  const [whole, rest = ""] = mantissa.split(".");
+  const scale = rest.length - Number(exponent);
+  return scale < 0 ? [BigInt(whole + rest) * 10n ** BigInt(-scale), 0] : [BigInt(whole + rest), scale];
+}
+
+/** The amounts that `lab.amounts(low, high, step=step)` makes: decimal arithmetic, then the nearest double. */
+function amounts(low, high, step) {
+  const parts = [low, high, step].map(decimal);
+  const scale = Math.max(...parts.map((part) => part[1]));
+  const [first, last, width] = parts.map(([digits, own]) => digits * 10n ** BigInt(scale - own));
+  const numbers = [];
+  for (let at = first; at <= last; at += width) numbers.push(Number(`${at}e${-scale}`));
+  return numbers;
+}
+
 /** The explorer: controls beside the matrix; what is known is drawn at once, what is not Python asks. */
 class ExplorerView extends MatrixView {
   constructor(element, cube, options, link) {
@@ -192,18 +210,15 @@ class ExplorerView extends MatrixView {
     const { cube } = this.model;
     if (!range || !range.exact || !cube.exact) return;
     const { low, high, step } = this.choice[range.name];
-    if (!(step > 0) || high < low || (high - low) / step > 5000) return;
-    const { window } = cube.header;
+    if (!(step > 0) || high < low || (high - low) / step > 5000) return; // Python says what is wrong with it
     const dim = cube.dims[cube.exact.dim];
-    if (window && window[0] === low && window[1] === high && dim.step === step) return;
-    const numbers = [];
-    const n = Math.floor((high - low) / step + 1e-9);
-    for (let i = 0; i <= n; i++) numbers.push(+(low + i * step).toPrecision(15));
+    if (String(cube.header.asked) === String([low, high, step])) return;
+    const numbers = amounts(low, high, step);
     dim.numbers = numbers;
     dim.labels = numbers.map(numberLabel);
     dim.map = Uint32Array.from(numbers, (x) => cube.exact.map[cube.segmentOf(x)]);
-    dim.step = step;
-    cube.header.window = [low, numbers[n]];
+    cube.header.window = [low, numbers[numbers.length - 1]];
+    cube.header.asked = [low, high, step];
     cube.header.total = cube.dims.reduce((product, d) => product * d.labels.length, 1);
     this.model.load(cube);
     this.refresh();
