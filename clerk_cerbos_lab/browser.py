@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 STATIC: Final = files("clerk_cerbos_lab") / "static"
 
-PLAIN: Final = 48_000
+PLAIN: Final = 110_000
 """Bytes up to which data is stored as it is: the same in every build of zlib."""
 
 MOST_STORED: Final = 150_000

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from clerk_cerbos_lab.errors import InputError, PDPError, did_you_mean
+from clerk_cerbos_lab.pdp import PDP
 from clerk_cerbos_lab.snapshots import Snapshot, snapshot_of
 from clerk_cerbos_lab.users import json_type
 from clerk_cerbos_lab.values import clean
@@ -15,7 +16,6 @@ from clerk_cerbos_lab.values import clean
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from clerk_cerbos_lab.pdp import PDP
 
 SCHEMAS: Final = "_schemas/"
 
@@ -75,6 +75,9 @@ def what_if(pdp: PDP, /, **constants: object) -> PDP:
         PDPError: for a PDP at an address, whose policies can't be copied.
         PolicyError: when the policies do not compile.
     """
+    if not isinstance(pdp, PDP):
+        msg = f"the first argument is a PDP, lab.PDP('policies'), not a {type(pdp).__name__}"
+        raise InputError(msg)
     with pdp.asking():
         snapshot = snapshot_of(pdp)
         if snapshot is None:

@@ -6,24 +6,28 @@ with: literals, constants, the principals' own attributes, what a schema lists.
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
+import re
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from clerk_cerbos_lab.analysis import ORDERS, RESOURCE_ID, analyse
+from clerk_cerbos_lab.analysis import ORDERS, RESOURCE_ID, Use, analyse
+from clerk_cerbos_lab.cel import CelError
 from clerk_cerbos_lab.constants import constants_of
 from clerk_cerbos_lab.errors import InputError, PDPError
-from clerk_cerbos_lab.library import Audience, Library
+from clerk_cerbos_lab.library import Audience, Library, relevant
 from clerk_cerbos_lab.points import candidates_from, value_of
-from clerk_cerbos_lab.values import MISSING, OTHER, SELF, key
+from clerk_cerbos_lab.states import MOST_AMOUNTS, checked_range
+from clerk_cerbos_lab.values import MISSING, OTHER, SELF, amounts, key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from clerk_cerbos_lab.analysis import Use
     from clerk_cerbos_lab.pdp import PDP
     from clerk_cerbos_lab.principals import People
 
@@ -46,27 +50,20 @@ class Choice:
 
     Attributes:
         name: of the attribute.
-        values: offered, no two the same for the PDP; ``MISSING`` last.
+        values: offered, no two the same for the PDP.
         of_principal: whether it is compared with an attribute of the principal.
-        given: whether the caller gave the values; then all of them are chosen at first.
+        given: the values that the caller gave: they are chosen at first; empty for none.
     """
 
     name: str
     values: list[Any]
     of_principal: bool = False
-    given: bool = False
-
-    def with_more(self, values: Iterable[Any]) -> list[Any]:
-        """Its values, and of these those that it has not."""
-        self.add(values)
-        return self.values
+    given: list[Any] = field(default_factory=list)
 
     def add(self, values: Iterable[Any]) -> None:
-        """Offer more values."""
+        """Offer more values, behind those that are there: a value keeps its position."""
         known = {key(value) for value in self.values}
-        new = list({key(value): value for value in values if key(value) not in known}.values())
-        at = len(self.values) - (1 if self.values[-1:] == [MISSING] else 0)
-        self.values[at:at] = new
+        self.values += {key(value): value for value in values if key(value) not in known}.values()
 
 
 @dataclass(slots=True)
@@ -76,14 +73,12 @@ class Range:
     Attributes:
         name: of the attribute.
         ticks: the numbers that the policies compare it with, ascending.
-        low, high, step: the amounts at first.
+        start: the amounts at first, as a state holds them (see ``states``).
     """
 
     name: str
     ticks: list[float]
-    low: float
-    high: float
-    step: float
+    start: dict[str, Any]
 
 
 @dataclass(slots=True)
@@ -106,7 +101,13 @@ class Controls:
 
 
 def controls_of(
-    pdp: PDP, people: People, kind: str, actions: tuple[str, ...], given: Mapping[str, Sequence[Any]]
+    pdp: PDP,
+    people: People,
+    kind: str,
+    actions: tuple[str, ...],
+    given: Mapping[str, Sequence[Any]],
+    *,
+    hidden: frozenset[str] = frozenset(),
 ) -> Controls:
     """Read the controls off the policies.
 
@@ -116,11 +117,12 @@ def controls_of(
         kind: the resource kind.
         actions: to offer.
         given: values by attribute that the caller wants to start with.
+        hidden: principal attributes whose values are not offered, because they are personal.
 
     Raises:
         InputError: when nothing is known that could be turned.
     """
-    made = Controls(actions, constants=_constants(pdp))
+    made = Controls(actions, constants=_constants(pdp, kind))
     uses = _uses(pdp, kind, actions, made)
     numeric: dict[str, list[float]] = {}
     lowest: dict[str, float] = {}
@@ -130,23 +132,19 @@ def controls_of(
                 f"The attribute {name} can't be turned here: the explorer's state has that name."
             )
             continue
-        choice, ticks, rules = _control(name, uses.get(name), people, kind)
-        choice.add(_of_schema(pdp, kind, name))
-        if ticks:
+        found, ticks, rules = _control(name, uses.get(name), people, kind, hidden, made.notes)
+        wanted = list(given.get(name, ()))
+        choice = Choice(name, list(wanted), of_principal=found.of_principal, given=wanted)
+        choice.add([*found.values, *_of_schema(pdp, kind, name)])
+        if _all_numbers(wanted) and (ticks or len(wanted) > 1):
             numeric[name] = ticks
             lowest[name] = min([0.0, *rules])
-        if name in given:
-            choice.given = True
-            choice.values = Choice(name, list(given[name])).with_more(choice.values)
-            if name not in numeric and _all_numbers(given[name]) and len(given[name]) > 1:
-                numeric[name] = []
-        if MISSING not in choice.values:
-            choice.values.append(MISSING)
         if len(choice.values) > MOST_VALUES:
             made.notes.append(
                 f"{name}: the first {MOST_VALUES} of {len(choice.values):,} values are offered."
             )
-            choice.values = choice.values[:MOST_VALUES]
+            choice.values = choice.values[: max(MOST_VALUES, len(wanted))]
+        choice.add([MISSING])
         made.choices[name] = choice
     if numeric:
         _put_across(made, numeric, lowest, given)
@@ -156,19 +154,37 @@ def controls_of(
     return made
 
 
-def _constants(pdp: PDP) -> dict[str, float]:
+def _constants(pdp: PDP, kind: str) -> dict[str, float]:
     """The numeric constants of policies that can be copied, each name that stands once."""
     if pdp.own_policies is None:
         return {}
-    known = constants_of(pdp.documents())
+    try:
+        documents = pdp.documents()
+    except PDPError:  # told where its attributes are read
+        return {}
+    known = constants_of(documents)
+    seen = _constants_seen(documents, kind)
     names = [constant.name for constant in known]
     return {
         constant.name: _plain(constant.value)
-        for constant in known
+        for constant in sorted(known, key=lambda constant: constant.name)
         if names.count(constant.name) == 1
+        and (seen is None or constant.name in seen)
         and isinstance(constant.value, (int, float))
         and not isinstance(constant.value, bool)
     }
+
+
+def _constants_seen(documents: Sequence[Mapping[str, Any]], kind: str) -> set[str] | None:
+    """The constants that expressions about a kind can see; None where that can't be read."""
+    try:
+        return {
+            name
+            for environment, _ in relevant(Library(documents), kind, None)
+            for name in environment.constants
+        }
+    except (CelError, KeyError, TypeError):
+        return None
 
 
 def _put_across(
@@ -179,15 +195,21 @@ def _put_across(
 ) -> None:
     """Make the numeric attribute with most to see a range; the others stay choices."""
     across = max(numeric, key=lambda name: (len(given.get(name, ())), len(numeric[name])))
-    wanted = given.get(across)
-    made.range = _range(
-        across, numeric[across], lowest.get(across, 0.0), wanted if wanted and len(wanted) > 1 else None
-    )
+    made.range = _range(across, numeric[across], lowest[across], given.get(across))
     del made.choices[across]
     for name in set(numeric) - {across}:
         numbers = [_plain(tick) for tick in numeric[name]]
         if not made.choices[name].given:
-            made.choices[name].values = [*numbers, *([numbers[-1] + 1] if numbers else [0]), MISSING]
+            made.choices[name].values = [*_around(numbers), MISSING]
+
+
+def _around(numbers: list[Any]) -> list[Any]:
+    """A number below those that are compared with, each of them, one between two, and one above."""
+    low, high = numbers[0], numbers[-1]
+    between = [(a + b) / 2 for a, b in itertools.pairwise(numbers)]
+    return sorted(
+        map(_plain, {low / 2 if low > 0 else low - 1, *numbers, *between, high * 2 if high > 0 else high + 1})
+    )
 
 
 def _uses(pdp: PDP, kind: str, actions: tuple[str, ...], made: Controls) -> dict[str, Use]:
@@ -201,13 +223,13 @@ def _uses(pdp: PDP, kind: str, actions: tuple[str, ...], made: Controls) -> dict
             f"The policies can't be read whole ({found.unreadable}): their values are not offered."
         )
         _, read = pdp.resource_attributes(kind)
-        from clerk_cerbos_lab.analysis import Use  # noqa: PLC0415 - an empty one, for its name only
-
         return {name: Use() for name in sorted(read)}
     return {name: found.uses[name] for name in sorted(found.uses) if name != RESOURCE_ID}
 
 
-def _control(name: str, use: Use | None, people: People, kind: str) -> tuple[Choice, list[float], set[float]]:
+def _control(  # noqa: PLR0917 - what a control is made of
+    name: str, use: Use | None, people: People, kind: str, hidden: frozenset[str], notes: list[str]
+) -> tuple[Choice, list[float], set[float]]:
     """The values an attribute is compared with; those by order; of these, the policies' own."""
     choice = Choice(name, [])
     ticks: set[float] = set()
@@ -221,6 +243,11 @@ def _control(name: str, use: Use | None, people: People, kind: str) -> tuple[Cho
             continue
         if path[:2] == ("P", "attr"):
             choice.of_principal = True
+            if set(path[2:3]) & hidden:
+                notes.append(
+                    f"{name}: values of the profile field {path[2]} are not offered; names=True does."
+                )
+                continue
             column = people.attributes.get(path[2]) if len(path) > 2 else None
             values = [] if column is None else _frequent(column.codes, column.values)
         else:
@@ -232,9 +259,24 @@ def _control(name: str, use: Use | None, people: People, kind: str) -> tuple[Cho
             rules.update(() if path[:2] == ("P", "attr") else numbers)
         else:
             choice.add(value for value in _scalars(values) if value is not None)
-    if use is not None and not use.comparisons:
-        choice.add([True, False])
+    if use is not None and not use.comparisons and use.otherwise:
+        counted = [number for text in use.otherwise if _ARITHMETIC.search(text) for number in _numbers(text)]
+        if counted:
+            notes.append(
+                f"{name}: the policies compute with it, so these amounts are a guess; give your own."
+            )
+            ticks.update(counted)
+        else:
+            choice.add([True, False])
     return choice, sorted(ticks), rules
+
+
+_ARITHMETIC: Final = re.compile(r"[*+/%-]|\b(double|int|uint)\(")
+
+
+def _numbers(text: str) -> list[float]:
+    """The numbers that stand in an expression."""
+    return [float(number) for number in re.findall(r"(?<![\w.])\d+(?:\.\d+)?", text)]
 
 
 def _frequent(codes: Any, values: Sequence[Any]) -> list[Any]:
@@ -264,13 +306,24 @@ def _all_numbers(values: Sequence[Any]) -> bool:
 
 def _range(name: str, ticks: list[float], low: float, given: Sequence[Any] | None) -> Range:
     """Amounts around the ticks, in round numbers from ``low``; or those that were given."""
-    if given is not None:
-        ordered = sorted(given)
-        return Range(name, ticks, ordered[0], ordered[-1], min(np.diff(ordered).tolist()))
+    if given:
+        return Range(name, ticks, _given_amounts(name, list(given)))
     span = (max([*ticks, 1.0]) - low) * 1.2
     step = _round(span / STEPS)
     low = math.floor(low / step) * step
-    return Range(name, ticks, _plain(low), _plain(low + math.ceil(span / step) * step), _plain(step))
+    high = low + math.ceil(span / step) * step
+    return Range(name, ticks, {"low": _plain(low), "high": _plain(high), "step": _plain(step)})
+
+
+def _given_amounts(name: str, given: list[Any]) -> dict[str, Any]:
+    """Amounts that were given: even steps as such, all others one by one."""
+    low, high = min(given), max(given)
+    exact = sorted(Decimal(str(value)) for value in given)
+    step = min((b - a for a, b in itertools.pairwise(exact)), default=Decimal(1))
+    width = _plain(float(step))
+    if len(given) > 1 and (high - low) / width < MOST_AMOUNTS and amounts(low, high, step=width) == given:
+        return checked_range(name, {"low": low, "high": high, "step": width}, {})
+    return checked_range(name, given, {"step": width})
 
 
 def _round(value: float) -> float:

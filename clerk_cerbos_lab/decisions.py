@@ -18,7 +18,7 @@ from clerk_cerbos_lab import view
 from clerk_cerbos_lab.cells import ClassCells
 from clerk_cerbos_lab.errors import InputError, LabWarning, did_you_mean
 from clerk_cerbos_lab.exact import DisagreementError
-from clerk_cerbos_lab.pseudonyms import PREFIX, Shown
+from clerk_cerbos_lab.pseudonyms import PREFIX, Shown, pseudonym
 from clerk_cerbos_lab.values import MISSING, clean, key, label, to_json
 
 if TYPE_CHECKING:
@@ -262,8 +262,14 @@ class Decisions:
         given = [wanted] if isinstance(wanted, str) else wanted
         if not isinstance(given, (list, tuple)) or not any(str(one).startswith(PREFIX) for one in given):
             return wanted
-        names = dict(zip(view.labels(self, self.shown(), "principal"), self.names, strict=True))
-        return [one if one in self.names else names.get(one, one) for one in given]
+        rows: dict[object, list[str]] = {}  # of lab.vary a person has several
+        people = zip(
+            view.labels(self, self.shown(), "principal"), self.principals["id"], self.names, strict=True
+        )
+        for shown, identity, name in people:
+            for called in {shown, pseudonym(identity)}:
+                rows.setdefault(called, []).append(name)
+        return [name for one in given for name in ([one] if one in self.names else rows.get(one, [one]))]
 
     def different(self) -> Decisions:
         """The decisions of principals who stand for all: everybody has the effects of one of them."""

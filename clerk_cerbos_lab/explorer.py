@@ -3,51 +3,40 @@
 from __future__ import annotations
 
 import copy
-import keyword
 import math
 import time
-import warnings
+from collections import deque
 from html import escape
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from clerk_cerbos_lab import view
-from clerk_cerbos_lab.constants import what_if
-from clerk_cerbos_lab.controls import Controls, Range, controls_of
-from clerk_cerbos_lab.errors import InputError, LabError, LabWarning, did_you_mean
-from clerk_cerbos_lab.known import Known, NotExactError
-from clerk_cerbos_lab.matrix import START, bundle, inside, widget_class
+from clerk_cerbos_lab import states, view
+from clerk_cerbos_lab.controls import Controls, controls_of
+from clerk_cerbos_lab.errors import InputError, LabError, did_you_mean
+from clerk_cerbos_lab.known import Answers, Known, compared
+from clerk_cerbos_lab.matrix import START, bundle, checked_look, decision, widget_class
 from clerk_cerbos_lab.payload import Payload, assemble, principal_dim, value_dim
 from clerk_cerbos_lab.pdp import PDP
-from clerk_cerbos_lab.principals import read_principals
+from clerk_cerbos_lab.principals import check_frame, read_principals
+from clerk_cerbos_lab.starts import default_state, first_state
 from clerk_cerbos_lab.sweeps import read_attributes, sweep
-from clerk_cerbos_lab.values import MISSING, Relation, amounts, clean, key
+from clerk_cerbos_lab.values import key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import numpy.typing as npt
     import pandas as pd
 
     from clerk_cerbos_lab.decisions import Decisions
-
-MOST_AMOUNTS: Final = 5_000
-"""Columns of a range; a finer step is refused."""
-
-TRIED: Final = 4
-"""Values of each control that are tried for it."""
-
-MOST_TRIED: Final = 20_000
-"""Combinations looked at to find where something is allowed, so that an explorer starts there."""
-
-MOST_PEOPLE_TRIED: Final = 60
-
-MOST_TRIED_CONSTANTS: Final = 6
-"""PDPs that are kept running for constants that were moved."""
+    from clerk_cerbos_lab.pseudonyms import Shown
 
 MOST_STATES: Final = 500
 """States that can be undone."""
+
+LATE: Final = 8
+"""Answers that a cell may have been selected in: the page may not have drawn the newest yet."""
 
 
 def explore(
@@ -109,34 +98,57 @@ class Explorer:
         if not isinstance(pdp, PDP):
             msg = f"the first argument is a PDP, lab.PDP('policies'), not a {type(pdp).__name__}"
             raise InputError(msg)
+        check_frame(principals)
         self.pdp = pdp
         self.kind = kind
         self._principals = principals.copy()
         self._names = names
+        self._wanted_actions = actions
         self._widget: Any = None
         self._look: dict[str, Any] = copy.deepcopy(START)
         self._watchers: list[Callable[[dict[str, Any]], object]] = []
         self._pickers: list[Callable[[dict[str, Any]], object]] = []
-        self._answers = 0
+        self._number = 0
+        self._request = 0
+        self._selected: dict[str, Any] | None = None
+        self._shown_lately: deque[tuple[int, Payload, dict[str, Any]]] = deque(maxlen=LATE)
         self._past: list[dict[str, Any]] = []
         self._future: list[dict[str, Any]] = []
-        axes, fixed = read_attributes(attr, {}, "resource")
-        given = {axis.name: list(axis.values) for axis in axes}
-        given |= {name: [value] for name, value in fixed.items() if name != "resource_id"}
-        people = read_principals(principals)
-        offered = self._actions(actions)
-        self._controls: Controls = controls_of(pdp, people, kind, offered, given)
-        self._knowledge: dict[tuple[tuple[str, float], ...], Known] = {}
-        self._exact = True
         self._asked_before = 0
-        self._digest = pdp.digest
-        self._state = self._first_state(given)
+        axes, fixed = read_attributes(attr, {}, "resource")
+        self._given = {axis.name: list(axis.values) for axis in axes}
+        self._given |= {name: [value] for name, value in fixed.items() if name != "resource_id"}
+        self._read_policies()
+        self._state = first_state(pdp, self._principals, kind, self._controls)
         self._first = copy.deepcopy(self._state)
         self._answer()
+
+    def _read_policies(self) -> None:
+        """Make the controls, and know nothing yet: at first, and when the policies were edited."""
+        mapping = self._principals.attrs.get("mapping") or {}
+        personal = frozenset() if self._names else frozenset(mapping.get("profile") or ())
+        people = read_principals(self._principals)
+        with self.pdp.asking():  # one state of the policies
+            actions = self._actions(self._wanted_actions)
+            controls = controls_of(self.pdp, people, self.kind, actions, self._given, hidden=personal)
+            self._answers = Answers(
+                self.pdp,
+                self._principals,
+                self.kind,
+                axis=controls.range.name if controls.range else None,
+                names=tuple(controls.choices),
+            )
+        self._controls: Controls = controls
+        self._heads: dict[str, Any] | None = None
+        if self._answers.digest is None:
+            controls.notes.append("This PDP does not tell when its policies change: each change asks anew.")
 
     def _actions(self, actions: Sequence[str] | str | None) -> tuple[str, ...]:
         known = self.pdp.actions(self.kind)
         if actions is not None:
+            if not isinstance(actions, (str, list, tuple)):
+                msg = f"actions is a name or a list of names, not {actions!r}"
+                raise InputError(msg)
             asked = (actions,) if isinstance(actions, str) else tuple(actions)
             for action in asked if known is not None else ():
                 self.pdp.check_action(action, self.kind, known or ())
@@ -150,99 +162,20 @@ class Explorer:
             raise InputError(msg)
         return plain
 
-    def _knowledge_of(self, constants: Mapping[str, float]) -> Known:
-        """What is known under these values of the constants; under others another PDP is asked."""
-        digest = self.pdp.digest
-        if digest != self._digest:  # the policies were edited: what was tried was a change of the old ones
-            self._forget(list(self._knowledge))
-            self._digest = digest
-        held = tuple(sorted(constants.items()))
-        if held not in self._knowledge:
-            pdp = what_if(self.pdp, **constants) if held else self.pdp
-            self._knowledge[held] = self._new_knowledge(pdp)
-            tried = [one for one in self._knowledge if one]
-            self._forget([one for one in tried[:-MOST_TRIED_CONSTANTS] if one != held])
-        return self._knowledge[held]
-
-    def _forget(self, tried: Sequence[tuple[tuple[str, float], ...]]) -> None:
-        for one in tried:
-            known = self._knowledge.pop(one)
-            self._asked_before += known.asked
-            if one:
-                known.pdp.close()
-
-    def _new_knowledge(self, pdp: PDP) -> Known:
-        across, exact = self._controls.range, self._exact
-        names = tuple(self._controls.choices)
-        if across is not None and not exact:
-            names = (*names, across.name)
-        return Known(pdp, self._principals, self.kind, across.name if across and exact else None, names)
-
-    def _first_state(self, given: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
-        """Where something is allowed, so that there is something to see."""
-        controls = self._controls
-        state: dict[str, Any] = {"actions": [controls.actions[0]], "constants": {}}
-        for name, choice in controls.choices.items():
-            state[name] = list(given[name]) if name in given else choice.values[:1]
-        if controls.range is not None:
-            state[controls.range.name] = _range_state(controls.range)
-        tried = {
-            name: [value for value in choice.values if value is not MISSING][:TRIED] or [MISSING]
-            for name, choice in controls.choices.items()
-            if not choice.given
-        }
-        size = math.prod(len(values) for values in tried.values()) * len(controls.actions)
-        if (not tried and len(controls.actions) == 1) or size > MOST_TRIED:
-            return state
-        numbers = _probes(controls.range) if controls.range else []
-        attributes: dict[str, object] = {name: list(state[name]) for name in controls.choices}
-        attributes |= {name: list(values) for name, values in tried.items()}
-        if controls.range:
-            attributes[controls.range.name] = numbers
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", LabWarning)
-            some = np.unique(np.linspace(0, len(self._principals) - 1, MOST_PEOPLE_TRIED).astype(np.intp))
-            swept = sweep(
-                self.pdp,
-                self._principals.iloc[some],
-                self.kind,
-                actions=list(controls.actions),
-                attr=attributes,
-                audit=0,
-            )
-        _, first = swept.classes()
-        part = swept.of(first)
-        allowed = part.allowed()
-        if controls.range:
-            place = part.dims.index(controls.range.name)
-            moving = (allowed.max(axis=place) != allowed.min(axis=place)).sum(
-                axis=tuple(i for i in range(allowed.ndim - 1) if i != 1)
-            )
-        else:
-            moving = allowed.sum(axis=tuple(i for i in range(allowed.ndim) if i != 1))
-        action = int(np.argmax(moving))
-        state["actions"] = [controls.actions[action]]
-        rest = allowed.take([action], axis=1)
-        for name in tried:
-            place = part.dims.index(name)
-            counts = rest.sum(axis=tuple(i for i in range(rest.ndim) if i != place))
-            best = np.argsort(-counts, kind="stable").tolist()
-            most = 2 if controls.choices[name].of_principal and len(set(counts.tolist())) > 1 else 1
-            state[name] = [tried[name][i] for i in sorted(best[:most])]
-            rest = rest.take(sorted(best[:most]), axis=place)
-        return state
-
     # -- what it knows --------------------------------------------------------------------------
 
     @property
     def asked(self) -> int:
-        """Decisions asked of the PDP so far, audits and confirmations left out."""
-        return self._asked_before + sum(known.asked for known in self._knowledge.values())
+        """Decisions asked of the PDP so far, audits left out."""
+        return self._asked_before + self._answers.asked
 
     @property
     def options(self) -> dict[str, list[Any]]:
-        """The values that each control offers: ``actions``, each attribute, and the ticks of the range."""
-        offered: dict[str, list[Any]] = {"actions": list(self._controls.actions)}
+        """What each control offers: ``actions``, ``constants``, each attribute, the ticks of the range."""
+        offered: dict[str, list[Any]] = {
+            "actions": list(self._controls.actions),
+            "constants": list(self._controls.constants),
+        }
         offered |= {name: list(choice.values) for name, choice in self._controls.choices.items()}
         if self._controls.range is not None:
             offered[self._controls.range.name] = list(self._controls.range.ticks)
@@ -253,13 +186,15 @@ class Explorer:
         """What is chosen: a copy; assign a dict of some of it to change it.
 
         ``actions`` and for each attribute a list of values; for the attribute across the top a dict of
-        ``low``, ``high`` and ``step``; ``constants``: a dict of those of the policies' numbers that are moved
-        (``{}`` for none; see ``lab.what_if``); ``look``: how the matrix shows it (see ``Matrix.state``).
+        ``low``, ``high`` and ``step``, or a list of amounts (then it has ``values``, too); ``constants``: a
+        dict of those of the policies' numbers that are moved (``{}`` for none; see ``lab.what_if``);
+        ``look``: how the matrix shows it (see ``Matrix.state``).
         """
         return {**copy.deepcopy(self._state), "look": copy.deepcopy(self._look_now())}
 
     @state.setter
     def state(self, patch: Mapping[str, Any]) -> None:
+        self._follow_policies()
         checked = self._checked(patch)
         look = checked.pop("look", None)
         if look is not None:
@@ -271,52 +206,29 @@ class Explorer:
         return self._look if self._widget is None else {**START, **self._widget.state}
 
     def _set_look(self, patch: Mapping[str, Any]) -> None:
-        for name in patch:
-            if name not in START:
-                msg = f"no '{name}' in the look of a matrix{did_you_mean(name, START)}"
-                raise InputError(msg)
-        self._look = {**self._look_now(), **copy.deepcopy(dict(patch))}
+        self._look = {**self._look_now(), **checked_look(patch)}
         if self._widget is not None:
             self._widget.state = self._look
 
     def _checked(self, patch: Mapping[str, Any]) -> dict[str, Any]:
         known = [*self._state, "look"]
-        checked: dict[str, Any] = {}
-        for name, wanted in patch.items():
+        if not isinstance(patch, dict):
+            msg = f"state takes a dict of controls and what is chosen, not {patch!r}"
+            raise InputError(msg)
+        for name in patch:
             if name not in known:
                 msg = f"no control '{name}'{did_you_mean(name, known)}"
                 raise InputError(msg)
-            if name == "look":
-                checked[name] = wanted
-            elif name == "constants":
-                checked[name] = self._checked_constants(wanted)
-            elif self._controls.range is not None and name == self._controls.range.name:
-                checked[name] = _checked_range(name, {**self._state[name], **dict(wanted)})
-            else:
-                checked[name] = self._checked_values(name, wanted)
-        return checked
+        return {name: self._checked_part(name, wanted) for name, wanted in patch.items()}
 
-    def _checked_constants(self, wanted: Mapping[str, Any]) -> dict[str, float]:
-        """The constants that are given another value than the policies have."""
-        known = self._controls.constants
-        for name, value in wanted.items():
-            if name not in known:
-                msg = f"no constant '{name}'{did_you_mean(name, known)}"
-                raise InputError(msg)
-            if isinstance(value, bool) or not isinstance(clean(value, f"constant '{name}'"), (int, float)):
-                msg = f"the constant '{name}' is a number, not {value!r}"
-                raise InputError(msg)
-        return {name: value for name, value in wanted.items() if value != known[name]}
-
-    def _checked_values(self, name: str, wanted: Any) -> list[Any]:
-        many = isinstance(wanted, (list, tuple))
-        values = [clean(v, f"'{name}'") for v in (wanted if many else [wanted])]
-        if not values:
-            msg = f"'{name}' needs a value: an empty choice asks nothing"
-            raise InputError(msg)
-        if len({key(value) for value in values}) != len(values):
-            msg = f"'{name}': a value is chosen twice"
-            raise InputError(msg)
+    def _checked_part(self, name: str, wanted: Any) -> Any:
+        if name == "look":
+            return wanted
+        if name == "constants":
+            return states.checked_constants(wanted, self._controls.constants)
+        if self._controls.range is not None and name == self._controls.range.name:
+            return states.checked_range(name, wanted, self._state[name])
+        values = states.checked_values(name, wanted)
         if name == "actions":
             unknown = [value for value in values if value not in self._controls.actions]
             if unknown:
@@ -329,24 +241,20 @@ class Explorer:
     @property
     def call(self) -> str:
         """The ``lab.sweep(…)`` call that makes the same decisions."""
-        moved = [f"{name}={_python(value)}" for name, value in self._state["constants"].items()]
-        pdp = f"lab.what_if(pdp, {', '.join(moved)})" if moved else "pdp"
-        return f"lab.sweep({pdp}, principals, {self.kind!r}, {', '.join(_arguments(self._state))})"
+        return states.call(self.kind, self._state)
 
     @property
     def decisions(self) -> Decisions:
         """The decisions of this state, as ``call`` makes them: a sweep of its own."""
-        attributes: dict[str, object] = {}
-        for name, value in self._state.items():
-            if name not in {"actions", "constants"}:
-                attributes[name] = _amounts(value) if isinstance(value, dict) else list(value)
-        return sweep(
-            self._known.pdp,
-            self._principals,
-            self.kind,
-            actions=list(self._state["actions"]),
-            attr=attributes,
-        )
+        attributes: dict[str, object] = {
+            name: states.amounts_of(value) if isinstance(value, dict) else list(value)
+            for name, value in self._state.items()
+            if name not in {"actions", "constants"}
+        }
+        with self._answers.open(self._state["constants"]) as pdp:
+            return sweep(
+                pdp, self._principals, self.kind, actions=list(self._state["actions"]), attr=attributes
+            )
 
     def counts(self) -> dict[str, int]:
         """How many decisions of this state are ALLOW and how many DENY."""
@@ -354,10 +262,14 @@ class Explorer:
         return {"ALLOW": header["allow"], "DENY": header["total"] - header["allow"]}
 
     @property
+    def change(self) -> dict[str, int] | None:
+        """Decisions ``gained`` and ``lost`` by the constants that are moved; None while none is."""
+        return None if self._gained_and_lost is None else dict(self._gained_and_lost)
+
+    @property
     def selected(self) -> dict[str, Any] | None:
-        """The decision that was selected last, as ``Matrix.selected``."""
-        place = None if self._widget is None else self._widget.place
-        return self._decision(place) if place else None
+        """The decision that was selected last, as ``Matrix.selected``; it stays what it was then."""
+        return copy.copy(self._selected)
 
     def on_select(self, callback: Callable[[dict[str, Any]], object]) -> Callable[[], None]:
         """Call a function with ``selected`` for each cell selected; returns a function that ends this."""
@@ -382,23 +294,20 @@ class Explorer:
         Raises:
             InputError: for a control that one of them does not have.
         """
-        shared = names or tuple(name for name in self._state if name in other._state)
-        for name in shared:
-            for one in (self, other):
-                if name not in one._state:  # noqa: SLF001
-                    msg = f"no control '{name}' in both{did_you_mean(name, one._state)}"  # noqa: SLF001
-                    raise InputError(msg)
+        shared = self._shared(other, names)
 
         def follow(one: Explorer) -> Callable[[dict[str, Any]], None]:
             def act(state: dict[str, Any]) -> None:
-                patch = {name: state[name] for name in shared if not _same(state[name], one._state[name])}
+                patch = {
+                    name: state[name] for name in shared if not states.same(state[name], one._state[name])
+                }
                 if patch:
                     one.state = patch
 
             return act
 
+        follow(other)(self.state)  # first: where it can't be followed, nothing is linked
         ends = [self.on_change(follow(other)), other.on_change(follow(self))]
-        follow(other)(self.state)
 
         def unlink() -> None:
             for end in ends:
@@ -406,10 +315,30 @@ class Explorer:
 
         return unlink
 
+    def _shared(self, other: object, names: tuple[str, ...]) -> tuple[str, ...]:
+        """The controls that two explorers can share."""
+        if not isinstance(other, Explorer):
+            msg = f"link takes another explorer, not a {type(other).__name__}"
+            raise InputError(msg)
+        if other.kind != self.kind:
+            msg = f"these two explorers are about different kinds: '{self.kind}' and '{other.kind}'"
+            raise InputError(msg)
+        mine, theirs = ([name for name in explorer.state if name != "look"] for explorer in (self, other))
+        shared = names or tuple(name for name in mine if name in theirs)
+        for name in shared:
+            for own in (mine, theirs):
+                if name not in own:
+                    msg = f"no control '{name}' in both{did_you_mean(name, own)}"
+                    raise InputError(msg)
+        return shared
+
     # -- undo ---------------------------------------------------------------------------------------
 
     def undo(self) -> None:
-        """Take the last change of a control back; nothing where there was none."""
+        """Take the last change of a control back; nothing where there was none.
+
+        The browser's own undo counts as another change here: a drag is one step there, and several here.
+        """
         if self._past:
             before = self._state
             self._show(self._past[-1])
@@ -431,7 +360,7 @@ class Explorer:
         self._change(copy.deepcopy(self._first))
 
     def _change(self, state: dict[str, Any]) -> None:
-        if _same(state, self._state):
+        if states.same(state, self._state):
             return
         before = self._state
         self._show(state)
@@ -441,7 +370,9 @@ class Explorer:
 
     def _show(self, state: dict[str, Any]) -> None:
         """Answer another state; the old one stays where it can't be answered."""
-        before, self._state = self._state, state
+        before = self._state
+        self._follow_policies()
+        self._state = self._possible(state)
         try:
             self._answer()
         except BaseException:
@@ -455,94 +386,90 @@ class Explorer:
 
     # -- asking and showing -------------------------------------------------------------------------
 
+    def _follow_policies(self) -> None:
+        """Where the policies were edited, make the controls anew and keep what can still be chosen."""
+        if self.pdp.digest == self._answers.digest:
+            return
+        asked = self.asked
+        self._read_policies()
+        self._asked_before = asked
+        self._state = self._possible(self._state)
+
+    def _possible(self, state: Mapping[str, Any]) -> dict[str, Any]:
+        """A state of other controls as far as these have them."""
+        controls = self._controls
+        actions = [action for action in state["actions"] if action in controls.actions]
+        constants = {n: v for n, v in state["constants"].items() if controls.constants.get(n, v) != v}
+        found = default_state(controls)
+        found |= {"actions": actions or found["actions"], "constants": constants}
+        for name, choice in controls.choices.items():
+            if isinstance(state.get(name), list):
+                choice.add(state[name])
+                found[name] = state[name]
+        if controls.range is not None and isinstance(state.get(controls.range.name), dict):
+            found[controls.range.name] = state[controls.range.name]
+        return found
+
     def _answer(self) -> None:
         """Ask what is not known of the state, and make what the browser is given."""
         clock = time.perf_counter()
-        across = self._controls.range
-        values = {name: self._state[name] for name in self._controls.choices}
-        grid = _amounts(self._state[across.name]) if across else []
-        known = self._knowledge_of(self._state["constants"])
+        state, across = self._state, self._controls.range
+        grid = states.amounts_of(state[across.name]) if across else []
+        values = {name: state[name] for name in self._controls.choices}
         before = self.asked
-        try:
-            if across is not None and known.axis is None:
-                values[across.name] = grid
-            known.learn(self._state["actions"], values)
-        except NotExactError:
-            self._exact = False
-            self._forget(list(self._knowledge))
-            known = self._knowledge_of(self._state["constants"])
-            values[across.name if across else ""] = grid
-            known.learn(self._state["actions"], values)
-        self._known = known
-        self._change_by_constants = self._compared(values, grid) if self._state["constants"] else None
+        known = self._answers.known(state["actions"], values, grid, state["constants"])
+        every = {**values, **({across.name: grid} if across else {})}
+        self._gained_and_lost = None
+        if state["constants"]:
+            base = self._answers.known(state["actions"], values, grid, {})
+            self._gained_and_lost = compared(known, base, state["actions"], every, grid)
         self._new = self.asked - before
-        self._payload = self._made(values, grid)
+        self._number += 1
+        self._payload = self._made(known, every, grid)
+        self._shown_lately.append((self._number, self._payload, copy.deepcopy(state)))
+        self._known = known
         self._seconds = time.perf_counter() - clock
 
-    def _compared(self, values: Mapping[str, Sequence[Any]], grid: list[Any]) -> dict[str, int]:
-        """How many decisions of this state are gained and lost against the policies as they are."""
-        moved, base = self._known, self._knowledge_of({})
-        base.learn(self._state["actions"], values)
-        cubes = []
-        for known in (moved, base):
-            cube, of, segments = known.cube(self._state["actions"], values)
-            cubes.append((cube if segments is None else cube[..., segments.of(grid)], of))
-        (now, of_now), (then, of_then) = cubes
-        pairs, people = np.unique(np.column_stack([of_now, of_then]), axis=0, return_counts=True)
-        found = {"gained": 0, "lost": 0}
-        for (i, k), many in zip(pairs.tolist(), people.tolist(), strict=True):
-            found["gained"] += many * int((now[i] & ~then[k]).sum())
-            found["lost"] += many * int((then[k] & ~now[i]).sum())
-        return found
-
-    @property
-    def change(self) -> dict[str, int] | None:
-        """Decisions ``gained`` and ``lost`` by the constants that are moved; None while none is."""
-        return None if self._change_by_constants is None else dict(self._change_by_constants)
-
-    def _made(self, values: Mapping[str, Sequence[Any]], grid: list[Any]) -> Payload:
-        cube, of, segments = self._known.cube(self._state["actions"], values)
-        last = self._known.last
-        assert last is not None  # noqa: S101 - something was learnt
+    def _made(self, known: Known, values: Mapping[str, Sequence[Any]], grid: list[Any]) -> Payload:
+        actions, across = self._state["actions"], self._controls.range
+        cube, of, segments = known.cube(actions, values)
+        last = _last(known)
         shown = last.shown(names=self._names)
-        across = self._controls.range
-        if not hasattr(self, "_heads"):
+        if self._heads is None:
             self._heads = principal_dim(last, shown)
         dims = [
             self._heads,
-            value_dim("action", self._state["actions"], shown),
-            *(value_dim(name, values[name], shown) for name in self._known.names),
+            value_dim("action", actions, shown),
+            *(value_dim(name, values[name], shown) for name in known.names),
         ]
         places = None
         if segments is not None and across is not None:
             places = segments.of(grid)
             dims.append(value_dim(across.name, grid, shown))
         columns = across.name if across else max(dims[1:], key=lambda dim: len(dim["labels"]))["name"]
-        rows = ["principal"] + [
-            dim["name"] for dim in dims[1:] if len(dim["labels"]) > 1 and dim["name"] != columns
-        ]
-        sizes = [len(dim["labels"]) for dim in dims]
+        wide = [dim["name"] for dim in dims[1:] if len(dim["labels"]) > 1 and dim["name"] != columns]
         header = {
-            "title": f"{self.kind}, {_few('action', self._state['actions'])}, {len(of):,} principals",
+            "number": self._number,
+            "title": f"{self.kind}, {_few('action', actions)}, {len(of):,} principals",
             "scenario": None,
-            "rows": rows,
+            "rows": ["principal", *wide],
             "columns": [columns],
             "fixed": [],
-            "total": math.prod(sizes),
+            "total": math.prod(len(dim["labels"]) for dim in dims),
             "allow": _count(cube, of, places),
-            "notes": [*self._controls.notes, *(n for n in view.notes(last, shown) if "not sent" not in n)],
-            "caption": self._caption(last),
+            "notes": self._notes(known, last, shown),
+            "caption": _caption(known, last),
             "warning": view.WARNING if self._names else None,
-            "window": [grid[0], grid[-1]] if places is not None else None,
-            "asked": list(self._state[across.name].values()) if across and places is not None else None,
+            "window": [min(grid), max(grid)] if places is not None else None,
+            "asked": _asked(self._state[across.name]) if across and places is not None else None,
         }
         return assemble(header, dims, cube, of, segments, places)
 
-    def _caption(self, last: Decisions) -> str:
-        told = last.provenance
-        how = "exact along " + self._known.axis if self._known.axis else "each value asked"
-        policies = f"policies {told.policy_digest[:12]}" if told.policy_digest else "its own policies"
-        return f"Cerbos {told.pdp_version}, {policies}, {told.evaluation} evaluation; {how}"
+    def _notes(self, known: Known, last: Decisions, shown: Shown) -> list[str]:
+        """What a reader must know, of all sweeps; that an attribute is not sent is said of none here."""
+        odd = [note for note in view.notes(last, shown) if note not in last.provenance.notes]
+        told = [shown.text(note) for note in known.notes if "not sent" not in note]
+        return list(dict.fromkeys([*self._controls.notes, *odd, *told]))
 
     @property
     def widget(self) -> Any:
@@ -552,13 +479,12 @@ class Explorer:
             InputError: when anywidget is not installed.
         """
         if self._widget is None:
-            self._sent = self._chosen()
             self._widget = widget_class()(
                 payload=self._payload.to_bytes(),
                 state=self._look,
                 kind="explorer",
                 controls=self._offered(),
-                choice=self._sent,
+                choice=self._chosen(),
                 answer=self._told(),
             )
             self._widget.observe(self._on_choice, names="choice")
@@ -567,34 +493,28 @@ class Explorer:
 
     def _offered(self) -> dict[str, Any]:
         """The controls as the browser draws them; values by position."""
-        shown = self._known.last.shown(names=self._names) if self._known.last else None
-        assert shown is not None  # noqa: S101
-        across = self._controls.range
+        shown = _last(self._known).shown(names=self._names)
+        controls, across = self._controls, self._controls.range
         made: dict[str, Any] = {
             "kind": self.kind,
-            "actions": list(self._controls.actions),
+            "actions": list(controls.actions),
             "choices": [
                 {"name": name, "labels": [shown.value(value) for value in choice.values]}
-                for name, choice in self._controls.choices.items()
+                for name, choice in controls.choices.items()
             ],
-            "constants": [{"name": name, "value": value} for name, value in self._controls.constants.items()],
+            "constants": [{"name": name, "value": value} for name, value in controls.constants.items()],
             "range": None,
         }
         if across is not None:
-            made["range"] = {
-                "name": across.name,
-                "ticks": across.ticks,
-                "low": across.low,
-                "high": across.high,
-                "step": across.step,
-                "exact": self._known.axis is not None,
-            }
+            exact = self._known.axis is not None
+            made["range"] = {"name": across.name, "ticks": across.ticks, **across.start, "exact": exact}
         return made
 
     def _chosen(self) -> dict[str, Any]:
         """The state as the browser holds it: positions of values, and the range."""
         actions = self._controls.actions
         made: dict[str, Any] = {
+            "request": self._request,
             "actions": [actions.index(action) for action in self._state["actions"]],
             "constants": dict(self._state["constants"]),
         }
@@ -606,14 +526,15 @@ class Explorer:
         return made
 
     def _told(self, error: str | None = None) -> dict[str, Any]:
-        self._answers += 1
+        """What the browser is told of the last answer, and of which request it is."""
         return {
-            "number": self._answers,  # so that each answer is one, even where nothing else differs
+            "request": self._request,
+            "number": self._number,
             "call": self.call,
             "asked": self.asked,
             "new": self._new,
             "seconds": round(self._seconds, 4),
-            "change": self._change_by_constants,
+            "change": self._gained_and_lost,
             "error": error,
         }
 
@@ -621,95 +542,112 @@ class Explorer:
         """Give the browser what has changed."""
         if self._widget is None:
             return
-        self._sent = self._chosen()
         with self._widget.hold_sync():
             self._widget.controls = self._offered()
-            self._widget.choice = self._sent
+            self._widget.choice = self._chosen()
             self._widget.payload = self._payload.to_bytes()
             self._widget.answer = self._told(error)
 
     def _on_choice(self, change: Any) -> None:
-        """A control was turned in the browser."""
+        """A control was turned in the browser: each request is answered, whatever becomes of it."""
         told = dict(change["new"])
-        if told == self._sent:
-            return
+        request = told.pop("request", None)
+        if request is None or request == self._request:
+            return None  # what Python itself has set
+        self._request = request
+        error: Exception | None = None
         try:
-            self._sent = told
+            self._follow_policies()
             wanted = {**self._state, **self._from_browser(told)}
-            if _same(wanted, self._state):
-                self._widget.answer = self._told()
-            else:
-                self._change(wanted)
-        except LabError as error:
-            self._tell(str(error))
+            if not states.same(wanted, self._state):
+                return self._change(wanted)  # tells
+        except Exception as caught:  # noqa: BLE001 - the browser waits for an answer
+            error = caught
+        self._tell(None if error is None else _words(error))
+        if error is not None and not isinstance(error, LabError):
+            raise error
+        return None
 
     def _from_browser(self, told: Mapping[str, Any]) -> dict[str, Any]:
         state: dict[str, Any] = {}
         for name, wanted in told.items():
             if name == "actions":
-                state[name] = [self._controls.actions[i] for i in wanted]
-            elif name == "constants":
-                state[name] = self._checked_constants(wanted)
-            elif self._controls.range is not None and name == self._controls.range.name:
-                state[name] = _checked_range(name, wanted)
+                given: Any = [self._controls.actions[i] for i in wanted]
+            elif name in self._controls.choices:
+                given = [self._controls.choices[name].values[i] for i in wanted]
             else:
-                state[name] = [self._controls.choices[name].values[i] for i in wanted]
-            if state[name] == []:
-                msg = f"{name}: choose at least one"
-                raise InputError(msg)
+                given = wanted
+            state[name] = self._checked_part(name, given)
         return state
 
-    def _decision(self, place: Mapping[str, Any]) -> dict[str, Any]:
-        index = [int(i) for i in place["index"]]
-        dims = self._payload.header["dims"]
-        across = self._controls.range
-        last = self._known.last
-        found: dict[str, Any] = {}
-        for dim, i in zip(dims, index, strict=True):
-            name = dim["name"]
-            if name == "principal":
-                found[name] = last.names[i] if last else dim["labels"][i]
-            elif name == "action":
-                found[name] = self._state["actions"][i]
-            elif across is not None and name == across.name:
-                found[name] = _amounts(self._state[name])[i]
-            else:
-                found[name] = self._state[name][i]
-        segments = self._payload.segments
-        if place.get("segment") is None or segments is None or across is None:
-            return {**found, "effect": "ALLOW" if self._payload.effect(index) else "DENY"}
-        first, until = (int(i) for i in place["segment"])
-        ends = segments.ends(first, until)
-        effect = "ALLOW" if self._payload.effect(index, first) else "DENY"
-        return {**found, across.name: inside(ends), **ends, "effect": effect}
-
     def _on_place(self, change: Any) -> None:
-        if change["new"]:
-            for picker in list(self._pickers):
-                picker(self._decision(change["new"]))
+        """A cell was selected: say at once which decision it is, by the answer that it was seen in."""
+        place = change["new"]
+        found = [entry for entry in self._shown_lately if place and entry[0] == place.get("number")]
+        if not found:
+            return
+        _, payload, state = found[0]
+        across = self._controls.range
+        values = {"action": state["actions"], **state, "principal": _last(self._known).names}
+        if across is not None and across.name in values:
+            values[across.name] = states.amounts_of(values[across.name])
+        self._selected = decision(payload, place, values)
+        for picker in list(self._pickers):
+            picker(copy.copy(self._selected))
 
     def __repr__(self) -> str:
         header = self._payload.header
         counts = self.counts()
         lines = [
             f"Explorer of {header['title']}",
-            self.call,
+            self._shown_call(),
             f"{header['total']:,} decisions: {counts['ALLOW']:,} ALLOW, {counts['DENY']:,} DENY",
             header["caption"],
         ]
         return "\n".join(lines)
 
+    def _shown_call(self) -> str:
+        """The call as it may be stored: pseudonyms in place of ids and e-mail addresses."""
+        shown = _last(self._known).shown(names=self._names)
+        return states.call(self.kind, self._state, shown.hidden)
+
     def _repr_mimebundle_(self, **_: object) -> dict[str, Any]:
         """What a notebook shows: the live explorer; stored, the matrix of its state."""
+        if self.pdp.is_open and self.pdp.digest != self._answers.digest:
+            self._show(self._state)
         matrix = self.decisions.show(names=self._names)
-        state = {name: value for name, value in self._look_now().items() if value != START[name]}
-        matrix.state = state
+        matrix.state = {name: value for name, value in self._look_now().items() if value != START[name]}
         html = matrix._repr_mimebundle_()["text/html"]
         intro = (
             '<p style="font-size:12px;margin:4px 0">The explorer as it was; run the cell to turn a control. '
-            f"<code>{escape(self.call)}</code></p>"
+            f"<code>{escape(self._shown_call())}</code></p>"
         )
         return bundle(self, intro + html)
+
+
+def _last(known: Known) -> Decisions:
+    if known.last is None:
+        msg = "nothing was asked yet"
+        raise InputError(msg)
+    return known.last
+
+
+def _words(error: Exception) -> str:
+    return str(error) if isinstance(error, LabError) else f"{type(error).__name__}: {error}"
+
+
+def _caption(known: Known, last: Decisions) -> str:
+    told = last.provenance
+    how = f"exact along {known.axis}" if known.axis else "each value asked"
+    policies = f"policies {told.policy_digest[:12]}" if told.policy_digest else "its own policies"
+    return f"Cerbos {told.pdp_version}, {policies}, {told.evaluation} evaluation; {how}"
+
+
+def _asked(wanted: Mapping[str, Any]) -> list[Any]:
+    """What tells one range from another: the same in the browser."""
+    return (
+        wanted["values"] if wanted.get("values") is not None else [wanted[p] for p in ("low", "high", "step")]
+    )
 
 
 def _few(what: str, values: Sequence[str]) -> str:
@@ -723,80 +661,3 @@ def _count(cube: npt.NDArray[np.bool_], of: npt.NDArray[np.intp], places: npt.ND
     columns = np.bincount(places, minlength=cube.shape[-1])
     each = cube.reshape(cube.shape[0], -1, cube.shape[-1]).sum(axis=1)
     return int(weights @ each @ columns)
-
-
-def _range_state(across: Range) -> dict[str, Any]:
-    return {"low": across.low, "high": across.high, "step": across.step}
-
-
-def _probes(across: Range) -> list[Any]:
-    """One amount between any two ticks, and one beyond."""
-    edges = [across.low, *across.ticks, across.high]
-    middles = {(a + b) / 2 for a, b in zip(sorted(edges), sorted(edges)[1:], strict=False) if a < b}
-    return sorted({*map(float, middles), float(across.high)})
-
-
-def _checked_range(name: str, wanted: Mapping[str, Any]) -> dict[str, Any]:
-    unknown = set(wanted) - {"low", "high", "step"}
-    if unknown:
-        msg = f"'{name}' has low, high and step, no '{min(unknown)}'"
-        raise InputError(msg)
-    low, high, step = (clean(wanted[part], f"'{name}' {part}") for part in ("low", "high", "step"))
-    numbers = amounts(low, high, step=step)
-    if len(numbers) > MOST_AMOUNTS:
-        msg = f"'{name}' would have {len(numbers):,} values; {MOST_AMOUNTS:,} at most: take a larger step"
-        raise InputError(msg)
-    return {"low": low, "high": high, "step": step}
-
-
-def _amounts(wanted: Mapping[str, Any]) -> list[Any]:
-    return list(amounts(wanted["low"], wanted["high"], step=wanted["step"]))
-
-
-def _same(one: Any, other: Any) -> bool:
-    """Whether two states, or parts of them, are the same for the PDP."""
-    if isinstance(one, dict) and isinstance(other, dict) and set(one) == set(other):
-        return all(_same(one[name], other[name]) for name in one)
-    if isinstance(one, list) and isinstance(other, list):
-        return [key(value) for value in one] == [key(value) for value in other]
-    return bool(one == other)
-
-
-def _arguments(state: Mapping[str, Any]) -> Iterator[str]:
-    """The keywords of the call, as Python."""
-    odd: dict[str, str] = {}
-    for name, value in state.items():
-        if name == "constants":
-            continue
-        if isinstance(value, dict):
-            low, high, step = (_python(value[part]) for part in ("low", "high", "step"))
-            text = f"lab.amounts({low}, {high}, step={step})"
-        elif len(value) == 1 and not isinstance(value[0], list) and name != "actions":
-            text = _python(value[0])
-        else:
-            text = f"[{', '.join(_python(item) for item in value)}]"
-        plain = name.isidentifier() and not keyword.iskeyword(name) and name not in _RESERVED
-        if plain or name == "actions":
-            yield f"{name}={text}"
-        else:
-            odd[name] = text
-    if odd:
-        inner = ", ".join(f"{name!r}: {text}" for name, text in odd.items())
-        yield f"attr={{{inner}}}"
-
-
-_RESERVED: Final = frozenset(
-    {"attr", "resource_id", "policy_version", "scope", "principal_policy_version", "principal_scope"}
-    | {"aux_data", "method", "audit", "executor"}
-)
-"""Names that ``lab.sweep`` has for something else."""
-
-
-def _python(value: Any) -> str:
-    if value is MISSING:
-        return "lab.MISSING"
-    if isinstance(value, Relation):
-        return f"lab.{value.value}"
-    if isinstance(value, int) and not isinstance(value, bool):
-        return f"{value:_}"
-    return repr(value)

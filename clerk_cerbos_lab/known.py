@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import itertools
+from contextlib import nullcontext
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 
 from clerk_cerbos_lab.auto import plan
+from clerk_cerbos_lab.constants import what_if
 from clerk_cerbos_lab.decisions import Axis
 from clerk_cerbos_lab.errors import PDPError
 from clerk_cerbos_lab.exact import around
@@ -20,7 +23,8 @@ from clerk_cerbos_lab.sweeps import sweep
 from clerk_cerbos_lab.values import key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     import numpy.typing as npt
     import pandas as pd
@@ -34,83 +38,80 @@ Line: TypeAlias = "tuple[bool, tuple[tuple[float, int], ...]]"
 """A line of numbers: the effect at its lower end, and the cuts (number, side) at which it flips."""
 
 
+MOST_TRIED: Final = 12
+"""Changes of constants that are remembered."""
+
+
 class NotExactError(Exception):
     """The numeric axis is asked value by value: the policies do more with it than compare."""
 
 
 @dataclass(slots=True)
 class Known:
-    """Answers of one PDP about some principals, each a line along the numeric axis, or one effect without.
+    """Answers of one state of the policies, each a line along the numeric axis, or one effect without.
 
     Attributes:
-        pdp: whom to ask.
+        open: gives the PDP to ask.
         principals: the principals frame.
+        people: the same, read.
         kind: the resource kind.
         axis: the numeric axis that is known exactly; None where there is none.
         names: the attributes that vary, in order.
         lines: every different line met.
         held: for action and values, for each principal the number of the line.
         asked: decisions asked of the PDP so far, audits left out.
-        digest: the state of the policies that the answers are of.
         last: the newest sweep, for its captions.
+        notes: of all sweeps.
     """
 
-    pdp: PDP
+    open: Callable[[], AbstractContextManager[PDP]]
     principals: pd.DataFrame
+    people: People
     kind: str
     axis: str | None
     names: tuple[str, ...]
     lines: dict[Line, int] = field(default_factory=dict)
     held: dict[tuple[str, ...], npt.NDArray[np.intp]] = field(default_factory=dict)
     asked: int = 0
-    digest: str | None = None
     last: Decisions | None = None
-    _people: People = field(init=False, repr=False)
+    notes: dict[str, None] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        self._people = read_principals(self.principals)
-
-    def learn(self, actions: Sequence[str], values: Mapping[str, Sequence[Any]]) -> int:
+    def learn(self, actions: Sequence[str], values: Mapping[str, Sequence[Any]]) -> None:
         """Ask what is not known yet of these combinations; nothing else.
-
-        Returns:
-            How many decisions were asked.
 
         Raises:
             NotExactError: when the numeric axis can't be known exactly.
             LabError: as ``lab.sweep``.
         """
-        digest = self.pdp.digest
-        if digest != self.digest:  # the policies were edited: what was known is of others
-            self.held.clear()
-            self.lines.clear()
-            self.digest = digest
         dims = [list(actions), *(list(values[name]) for name in self.names)]
         keys = [list(dims[0]), *([key(value) for value in dim] for dim in dims[1:])]
         missing = np.array([combination not in self.held for combination in itertools.product(*keys)])
-        before = self.asked
-        for product in boxes(missing.reshape([len(dim) for dim in dims])):
-            some = [[dim[i] for i in chosen] for dim, chosen in zip(dims, product, strict=True)]
-            self._ask(some)
-        return self.asked - before
+        if not missing.any():
+            return
+        with self.open() as pdp:
+            digest = pdp.digest
+            for product in boxes(missing.reshape([len(dim) for dim in dims])):
+                some = [[dim[i] for i in chosen] for dim, chosen in zip(dims, product, strict=True)]
+                self._ask(pdp, digest, some)
 
-    def _ask(self, dims: list[list[Any]]) -> None:
+    def _ask(self, pdp: PDP, digest: str | None, dims: list[list[Any]]) -> None:
         actions, *values = dims
         attributes: dict[str, object] = dict(zip(self.names, values, strict=True))
         if self.axis is not None:
-            attributes[self.axis] = self._numbers(actions, attributes)
-        swept = sweep(self.pdp, self.principals, self.kind, actions=actions, attr=attributes)
-        if swept.provenance.policy_digest != self.digest:
-            msg = "the policies were changed while they were asked; once more"
+            attributes[self.axis] = self._numbers(pdp, actions, attributes)
+        swept = sweep(pdp, self.principals, self.kind, actions=actions, attr=attributes)
+        if swept.provenance.policy_digest != digest:
+            msg = "the policies were changed while they were asked; ask again"
             raise PDPError(msg)
         self.asked += swept.provenance.asked
         self.last = swept
+        self.notes.update(dict.fromkeys(swept.provenance.notes))
         of, numbers = self._of_line(swept) if self.axis is not None else self._of_effect(swept)
         for at in np.ndindex(*numbers.shape[1:]):  # numbers[class, action, *values]
             wanted = (actions[at[0]], *(key(dim[i]) for dim, i in zip(values, at[1:], strict=True)))
             self.held[wanted] = numbers[(slice(None), *at)][of]
 
-    def _numbers(self, actions: Sequence[str], attributes: Mapping[str, Any]) -> list[float]:
+    def _numbers(self, pdp: PDP, actions: Sequence[str], attributes: Mapping[str, Any]) -> list[float]:
         """What has to be asked along the numeric axis so that each gap between two candidates is met."""
         axes = [Axis(name, tuple(values)) for name, values in attributes.items()]
         question = Question(
@@ -122,8 +123,8 @@ class Known:
             principal=("", ""),
             aux_data=None,
         )
-        with self.pdp.asking():
-            found = plan(self.pdp, self._people, question, snapshot_of(self.pdp))
+        with pdp.asking():
+            found = plan(pdp, self.people, question, snapshot_of(pdp))
         numbers = around(found.candidates.get(str(self.axis)) or [None])
         if numbers is None:
             raise NotExactError
@@ -187,6 +188,126 @@ class Known:
         numbers = np.array([number for number, _ in cuts], dtype=np.float64)
         sides = np.array([side for _, side in cuts], dtype=np.int8)
         return cube, of.ravel(), Segments(cube.ndim - 1, numbers, sides, np.arange(len(cuts) + 1))
+
+
+class Answers:
+    """Everything an explorer knows: for the policies as they are, and for each change of constants tried.
+
+    Args:
+        pdp: whom to ask; under changed constants one on a copy of its policies, for as long as it is asked.
+        principals: the principals frame.
+        kind: the resource kind.
+        axis: the numeric attribute across the top, if there is one.
+        names: the other attributes.
+    """
+
+    def __init__(
+        self, pdp: PDP, principals: pd.DataFrame, kind: str, *, axis: str | None, names: tuple[str, ...]
+    ) -> None:
+        self._pdp = pdp
+        self._principals = principals
+        self._people = read_principals(principals)
+        self._kind = kind
+        self._axis = axis
+        self._names = names
+        self._exact = axis is not None
+        self._held: dict[tuple[tuple[str, float], ...], Known] = {}
+        self._asked_before = 0
+        self.digest = pdp.digest
+
+    @property
+    def asked(self) -> int:
+        """Decisions asked so far, audits left out."""
+        return self._asked_before + sum(known.asked for known in self._held.values())
+
+    def open(self, constants: Mapping[str, float]) -> AbstractContextManager[PDP]:
+        """The PDP under these values of constants; one that is started for it ends with the block."""
+        return what_if(self._pdp, **constants) if constants else nullcontext(self._pdp)
+
+    def known(
+        self,
+        actions: Sequence[str],
+        values: Mapping[str, Sequence[Any]],
+        grid: list[Any],
+        constants: Mapping[str, float],
+    ) -> Known:
+        """Learn what is not known yet of these combinations, and give what is.
+
+        Args:
+            actions: the actions.
+            values: by attribute.
+            grid: the amounts of the numeric axis; asked themselves where it is not known exactly.
+            constants: of the policies, that have other values.
+
+        Raises:
+            LabError: as ``lab.sweep``; what was known before is kept.
+        """
+        try:
+            return self._learn(actions, values, grid, constants)
+        except NotExactError:
+            self._forget(list(self._held))
+            self._exact = False
+            return self._learn(actions, values, grid, constants)
+
+    def _learn(
+        self,
+        actions: Sequence[str],
+        values: Mapping[str, Sequence[Any]],
+        grid: list[Any],
+        constants: Mapping[str, float],
+    ) -> Known:
+        digest = self._pdp.digest
+        if (
+            digest is None
+        ):  # a PDP at an address does not tell when its policies change: nothing is used again
+            self._forget(list(self._held))
+        known = self._of(constants)
+        wanted = dict(values)
+        if self._axis is not None and not self._exact:
+            wanted[self._axis] = grid
+        known.learn(actions, wanted)
+        if self._pdp.digest != digest or digest != self.digest:
+            msg = "the policies were changed while they were asked; ask again"
+            raise PDPError(msg)
+        return known
+
+    def _of(self, constants: Mapping[str, float]) -> Known:
+        held = tuple(sorted(constants.items()))
+        if held in self._held:
+            self._held[held] = self._held.pop(held)  # the newest last
+            return self._held[held]
+        names = self._names if self._axis is None or self._exact else (*self._names, self._axis)
+        self._held[held] = Known(
+            open=partial(self.open, dict(constants)),
+            principals=self._principals,
+            people=self._people,
+            kind=self._kind,
+            axis=self._axis if self._exact else None,
+            names=names,
+        )
+        self._forget([one for one in self._held if one][:-MOST_TRIED])
+        return self._held[held]
+
+    def _forget(self, tried: Sequence[tuple[tuple[str, float], ...]]) -> None:
+        for one in tried:
+            self._asked_before += self._held.pop(one).asked
+
+
+def compared(
+    moved: Known, base: Known, actions: Sequence[str], values: Mapping[str, Sequence[Any]], grid: list[Any]
+) -> dict[str, int]:
+    """How many decisions are ``gained`` and ``lost`` in one against the other."""
+    cubes = []
+    for known in (moved, base):
+        cube, of, segments = known.cube(actions, values)
+        cubes.append((cube if segments is None else cube[..., segments.of(grid)], of))
+    (now, of_now), (then, of_then) = cubes
+    pairs, people = np.unique(np.column_stack([of_now, of_then]), axis=0, return_counts=True)
+    found = {"gained": 0, "lost": 0}
+    for (i, k), many in zip(pairs.tolist(), people.tolist(), strict=True):
+        found["gained"] += many * int((now[i] & ~then[k]).sum())
+        found["lost"] += many * int((then[k] & ~now[i]).sum())
+    return found
 
 
 def boxes(missing: npt.NDArray[np.bool_]) -> Iterator[list[list[int]]]:

@@ -15,7 +15,7 @@ from clerk_cerbos_lab.payload import payload
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from clerk_cerbos_lab.decisions import Decisions
     from clerk_cerbos_lab.payload import Payload
@@ -94,6 +94,7 @@ class Matrix:
         self._payload: Payload = payload(decisions, self._shown, rows=rows, columns=columns)
         if view == "thresholds":
             self._need_thresholds()
+        self._values = {dim: decisions.values(dim) for dim in decisions.dims}
         self._state = {**copy.deepcopy(START), "view": view}
         self._widget: Any = None
         self._watchers: list[Callable[[dict[str, Any]], object]] = []
@@ -114,11 +115,7 @@ class Matrix:
 
     @state.setter
     def state(self, patch: dict[str, Any]) -> None:
-        for name in patch:
-            if name not in START:
-                msg = f"no '{name}' in the state of a matrix{did_you_mean(name, START)}"
-                raise InputError(msg)
-        self._state = {**self.state, **copy.deepcopy(patch)}
+        self._state = {**self.state, **checked_look(patch)}
         if self._widget is not None:
             self._widget.state = self._state
 
@@ -131,7 +128,7 @@ class Matrix:
         ``lower_closed``, ``upper``, ``upper_closed``; the axis then has an amount inside it.
         """
         place = None if self._widget is None else self._widget.place
-        return None if not place else self._decision(place)
+        return None if not place else decision(self._payload, place, self._values)
 
     def on_select(self, callback: Callable[[dict[str, Any]], object]) -> Callable[[], None]:
         """Call a function with ``selected`` whenever a cell is selected.
@@ -142,23 +139,10 @@ class Matrix:
         self._watchers.append(callback)
         return lambda: self._watchers.remove(callback)
 
-    def _decision(self, place: dict[str, Any]) -> dict[str, Any]:
-        index = [int(i) for i in place["index"]]
-        found: dict[str, Any] = {
-            dim: self.decisions.values(dim)[i] for dim, i in zip(self.decisions.dims, index, strict=True)
-        }
-        segments = self._payload.segments
-        if place.get("segment") is None or segments is None:
-            return {**found, "effect": "ALLOW" if self._payload.effect(index) else "DENY"}
-        first, last = (int(i) for i in place["segment"])
-        ends = segments.ends(first, last)
-        effect = "ALLOW" if self._payload.effect(index, first) else "DENY"
-        return {**found, self.decisions.dims[segments.dim]: inside(ends), **ends, "effect": effect}
-
     def _on_place(self, change: Any) -> None:
         if change["new"]:
             for watcher in list(self._watchers):
-                watcher(self._decision(change["new"]))
+                watcher(decision(self._payload, change["new"], self._values))
 
     # -- showing ----------------------------------------------------------------------------------
 
@@ -212,12 +196,84 @@ class Matrix:
         return bundle(self, browser.stored(static, self._payload.to_bytes(), state))
 
 
+_CHOICES: Final[dict[str, tuple[Any, ...]]] = {
+    "view": VIEWS,
+    "effect": ("any", "some", "none", "mixed", "all"),
+    "scale": ("linear", "log"),
+    "exact": (None, True, False),
+    "descending": (True, False),
+    "grouped": (True, False),
+    "problem": (True, False),
+}
+_SORTS: Final = ("given", "label", "share", "threshold")
+
+
+def checked_look(patch: object) -> dict[str, Any]:
+    """A copy of a part of the state of a matrix (see ``Matrix.state``).
+
+    Raises:
+        InputError: for a name that is not there, or a value that it can't have.
+    """
+    if not isinstance(patch, dict):
+        msg = f"the state of a matrix is a dict, not {patch!r}"
+        raise InputError(msg)
+    for name, value in patch.items():
+        if name not in START:
+            msg = f"no '{name}' in the state of a matrix{did_you_mean(str(name), START)}"
+            raise InputError(msg)
+        allowed = _CHOICES.get(name)
+        if allowed is not None and not any(value is one or value == one for one in allowed):
+            msg = f"'{name}' can't be {value!r}; it is one of {', '.join(map(repr, allowed))}"
+            raise InputError(msg)
+        if name == "search" and not isinstance(value, str):
+            msg = f"'search' is a text, not {value!r}"
+            raise InputError(msg)
+        if name == "sort" and value not in _SORTS and not str(value).startswith(("column:", "segment:")):
+            msg = f"no sort {value!r}{did_you_mean(str(value), _SORTS)}"
+            raise InputError(msg)
+        lists = isinstance(value, dict) and all(isinstance(kept, list) for kept in value.values())
+        if name == "filters" and not lists:
+            msg = f"'filters' is a dict of lists of labels, not {value!r}"
+            raise InputError(msg)
+    return copy.deepcopy(patch)
+
+
 def bundle(shown: Any, html: str) -> dict[str, Any]:
     """The three representations of something that has a widget; without anywidget, two."""
     made: dict[str, Any] = {"text/plain": repr(shown), "text/html": html}
     with suppress(InputError):
         made[WIDGET] = shown.widget._repr_mimebundle_()[0][WIDGET]
     return made
+
+
+def decision(
+    payload: Payload, place: Mapping[str, Any], values: Mapping[str, Sequence[Any]]
+) -> dict[str, Any]:
+    """The decision at a place that the browser names: a value for each dimension, and the effect.
+
+    Args:
+        payload: that the browser showed.
+        place: ``index`` (a position on each dimension), ``segment`` (first and last of a run, or None), and
+            ``amount`` where the browser made the amounts itself.
+        values: by dimension, in the order of the payload's labels.
+    """
+    index = [int(i) for i in place["index"]]
+    names = [dim["name"] for dim in payload.header["dims"]]
+    segments = payload.segments
+    made = place.get("amount")
+    found: dict[str, Any] = {}
+    for dim, (name, i) in enumerate(zip(names, index, strict=True)):
+        own = made is not None and segments is not None and dim == segments.dim
+        found[name] = made if own else values[name][i]
+    if segments is None or (made is None and place.get("segment") is None):
+        return {**found, "effect": "ALLOW" if payload.effect(index) else "DENY"}
+    if place.get("segment") is None:
+        segment = int(segments.of([float(str(made))])[0])
+        return {**found, "effect": "ALLOW" if payload.effect(index, segment) else "DENY"}
+    first, last = (int(i) for i in place["segment"])
+    ends = segments.ends(first, last)
+    effect = "ALLOW" if payload.effect(index, first) else "DENY"
+    return {**found, names[segments.dim]: inside(ends), **ends, "effect": effect}
 
 
 def inside(ends: dict[str, Any]) -> float:

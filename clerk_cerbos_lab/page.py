@@ -15,6 +15,7 @@ import numpy as np
 from clerk_cerbos_lab import browser, strips, view
 from clerk_cerbos_lab.errors import InputError
 from clerk_cerbos_lab.payload import payload
+from clerk_cerbos_lab.values import key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -83,6 +84,7 @@ def page(
         totals_head=head,
         totals=lines,
         totals_more=more,
+        first=next(iter(every)) if scenarios else None,
         name=name,
         static=static,
         about=provenance(decisions, shown),
@@ -94,15 +96,32 @@ def page(
 def _scenarios(
     decisions: Decisions, scenarios: Mapping[str, Decisions] | None, scenario: str
 ) -> dict[str, Decisions]:
+    if scenarios is not None and not (
+        isinstance(scenarios, dict) and all(type(one) is type(decisions) for one in scenarios.values())
+    ):
+        msg = "scenarios= is a dict of names and decisions: {'limit 7,500': lab.sweep(…)}"
+        raise InputError(msg)
     every = {scenario: decisions, **(scenarios or {})}
     if len(every) != 1 + len(scenarios or {}):
         msg = f"two scenarios are called '{scenario}'; name the first with scenario="
         raise InputError(msg)
     for name, one in every.items():
-        if one.dims != decisions.dims:
-            msg = f"the scenario '{name}' has the dimensions {one.dims}, not {decisions.dims}"
-            raise InputError(msg)
+        for what, own, others in (
+            ("kind", decisions.kind, one.kind),
+            ("dimensions", decisions.dims, one.dims),
+            ("actions", decisions.actions, one.actions),
+            ("values", _values(decisions), _values(one)),
+        ):
+            if own != others:
+                msg = f"the scenario '{name}' is another question: its {what} are not those of the first"
+                raise InputError(msg)
     return every
+
+
+def _values(decisions: Decisions) -> list[list[str]]:
+    """What was swept, and what was fixed, in a form to compare."""
+    fixed = [[name, key(value)] for name, value in sorted(decisions.fixed.items())]
+    return [[axis.name, *map(key, axis.values)] for axis in decisions.axes] + fixed
 
 
 def _numeric(decisions: Decisions, across: Sequence[str]) -> bool:

@@ -95,9 +95,11 @@ class Payload:
 
     def effect(self, index: Sequence[int], segment: int | None = None) -> bool:
         """One cell, True for ALLOW: at positions of labels, or in a segment of the exact axis."""
-        at = [int(of[i]) for of, i in zip(self.maps, index, strict=True)]
-        if segment is not None and self.segments is not None:
-            at[self.segments.dim] = int(self.segments.map[segment])
+        exact = self.segments if segment is not None else None
+        at = [
+            int(exact.map[segment]) if exact is not None and dim == exact.dim else int(of[i])
+            for dim, (of, i) in enumerate(zip(self.maps, index, strict=True))
+        ]
         return bool(self.small[tuple(at)])
 
 
@@ -298,9 +300,8 @@ def _exactly(
     shape = [n for at, n in enumerate(decisions.shape) if at != dim]
     if int(np.prod(shape, dtype=np.int64)) * (len(cuts) + 1) > MOST_CELLS:
         return None
-    order = cuts * 1.0
-    start = _place(order, sides, lower, np.where(lower_closed, 0, 1), first=True)
-    end = _place(order, sides, upper, np.where(upper_closed, 1, 0), first=False)
+    start = _place(cuts, sides, lower, np.where(lower_closed, 0, 1), first=True)
+    end = _place(cuts, sides, upper, np.where(upper_closed, 1, 0), first=False)
     allow = np.asarray(found.columns["effect"]) == "ALLOW"
     steps = np.zeros((*shape, len(cuts) + 2), dtype=np.int8)
     at = tuple(code[allow] for code in found.codes)

@@ -310,6 +310,7 @@ class PDP:
             version=None if self._own_defaults() else policy_version or "default",
             scope=scope,
             looks_above=self._looks_above,
+            named=self._kinds_elsewhere(),
         )
 
     def check_action(self, action: str, kind: str, known: Sequence[str]) -> None:
@@ -327,6 +328,12 @@ class PDP:
         if not any(policies.covers(pattern, action) for pattern in patterns):
             msg = f"no action '{action}' in the policies of '{kind}'{did_you_mean(action, known)}"
             raise InputError(msg)
+
+    def _kinds_elsewhere(self) -> set[str] | None:
+        try:
+            return told.kinds_elsewhere(self.documents())
+        except PDPError:  # a store that keeps no source
+            return None
 
     def _looks_above(self, scope: str, scopes: Iterable[str]) -> bool:
         """Whether a scope that no policy has may mean one further up."""

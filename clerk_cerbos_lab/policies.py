@@ -117,7 +117,17 @@ def compile_problems(command: Sequence[str], folder: Path) -> list[PolicyProblem
         PDPError: when the compiler itself could not run or gave no report.
     """
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603
+        plain = {name: value for name, value in os.environ.items() if name != "FORCE_COLOR"} | {
+            "NO_COLOR": "1"
+        }
+        done = subprocess.run(  # noqa: S603
+            command,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            env=plain,  # Jupyter's kernels ask for colours, which are no JSON
+        )
     except (OSError, subprocess.TimeoutExpired) as error:
         msg = f"could not run the Cerbos compiler: {type(error).__name__}"
         raise PDPError(msg) from None

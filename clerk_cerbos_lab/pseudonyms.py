@@ -139,7 +139,13 @@ class Shown:
         """The label of a value; ids and e-mail addresses in it as pseudonyms."""
         if self.names or not isinstance(value, (str, list, dict)):
             return label(value)
-        return masked(label(self._hide(value)))
+        return label(self._hide(value))
+
+    def hidden(self, value: Any) -> Any:
+        """The value itself, with pseudonyms in place of ids and e-mail addresses."""
+        if self.names or not isinstance(value, (str, list, dict)) or isinstance(value, Relation):
+            return value
+        return self._hide(value)
 
     def _hide(self, value: Any) -> Any:
         """The value with each id in it, however deep, as a pseudonym."""
@@ -147,11 +153,13 @@ class Shown:
             return [self._hide(one) for one in value]
         if isinstance(value, dict):
             return {self._hide(name): self._hide(one) for name, one in value.items()}
-        own = isinstance(value, str) and not isinstance(value, Relation) and value in self._ids
-        return pseudonym(value) if own else value
+        plain = isinstance(value, str) and not isinstance(value, Relation)
+        return self.text(value) if plain else value
 
     def text(self, text: str) -> str:
         """A text that may name principals, such as a policy: each id that stands in it as a word."""
         if self.names:
             return text
+        if text in self._ids:
+            return pseudonym(text)
         return masked(_WORD.sub(lambda word: pseudonym(word[0]) if word[0] in self._ids else word[0], text))

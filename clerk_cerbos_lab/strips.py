@@ -52,6 +52,11 @@ class Band:
     upper: float
     upper_closed: bool
 
+    def asked(self) -> str:
+        """The amounts asked of a band of a grid: ``0 to 5,000``."""
+        low, high = number_label(self.lower), number_label(self.upper)
+        return low if low == high else f"{low} to {high}"
+
     def words(self) -> str:
         """``over 0, up to 5,000``."""
         if self.lower == self.upper:
@@ -73,16 +78,21 @@ class Strip:
         who: what they are called: a pseudonym, or how many they are.
         about: what they have in common.
         labels: of the other dimensions down the side.
-        bands: cover the line, in order.
+        bands: cover the line, in order; of a grid what was asked, and gaps between.
+        exact: whether the line is known, not only the amounts of a grid.
     """
 
     who: str
     about: str
     labels: tuple[str, ...]
     bands: tuple[Band, ...]
+    exact: bool
 
     def words(self) -> str:
-        """``✓ ALLOW over 0, up to 5,000; ✗ DENY otherwise``."""
+        """``✓ ALLOW over 0, up to 5,000; ✗ DENY otherwise``; of a grid only what was asked."""
+        if not self.exact:
+            told = [f"{'✓ ALLOW' if band.allow else '✗ DENY'} at {band.asked()}" for band in self.bands]
+            return f"{'; '.join(told)}; nothing is known between"
         allow = [band.words() for band in self.bands if band.allow]
         if not allow:
             return "✗ DENY at any amount"
@@ -120,6 +130,7 @@ def strips(payload: Payload) -> list[Strip]:
             about=_common(principal, people),
             labels=tuple(dims[dim]["labels"][place] for dim, place in zip(others, places, strict=True)),
             bands=bands,
+            exact=payload.segments is not None,
         )
         for (places, bands), people in rows
     ]
@@ -240,7 +251,8 @@ def _drawn(strip: Strip, top: int, x: Any) -> Iterator[str]:
         if width > 18:
             yield _text(left + 5, middle, "✓")
         if math.isfinite(band.upper):
-            label = f"{'≤' if band.upper_closed else '<'} {number_label(band.upper)}"
+            sign = "at" if not strip.exact else "≤" if band.upper_closed else "<"
+            label = f"{sign} {number_label(band.upper)}"
             outside = right + len(label) * 8.5 < WIDTH
             yield _edge(right, top + 2, top + LINE - 2)
             yield _text(right + (5 if outside else -5), middle, label, anchor="start" if outside else "end")
@@ -256,4 +268,4 @@ def _ticks(low: float, high: float) -> list[float]:
     raw = (high - low) / 6
     power = 10.0 ** math.floor(math.log10(raw))
     step = next(m * power for m in (1, 2, 5, 10) if m * power >= raw)
-    return [i * step for i in range(math.ceil(low / step), math.floor(high / step) + 1)]
+    return [float(f"{i * step:.12g}") for i in range(math.ceil(low / step), math.floor(high / step) + 1)]

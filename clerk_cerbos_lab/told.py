@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 from cerbos.response.v1 import response_pb2
@@ -10,9 +10,10 @@ from cerbos.response.v1 import response_pb2
 from clerk_cerbos_lab import messages
 from clerk_cerbos_lab.errors import InputError, did_you_mean
 from clerk_cerbos_lab.library import sanitized
+from clerk_cerbos_lab.policies import covers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
 COLUMNS: Final = [
     "policy",
@@ -80,6 +81,12 @@ def actions_elsewhere(known: pd.DataFrame) -> tuple[str, ...]:
     return tuple(sorted(attributes(known[known["type"].isin(["principal", "role"])], "actions")))
 
 
+def kinds_elsewhere(documents: Iterable[Mapping[str, Any]]) -> set[str]:
+    """The resource kinds that principal and role policies are about."""
+    bodies = [document.get("principalPolicy") or document.get("rolePolicy") or {} for document in documents]
+    return {rule["resource"] for body in bodies for rule in body.get("rules", ())}
+
+
 def actions_of(
     known: pd.DataFrame,
     kind: str,
@@ -87,6 +94,7 @@ def actions_of(
     version: str | None,
     scope: str,
     looks_above: Callable[[str, Iterable[str]], bool],
+    named: set[str] | None,
 ) -> tuple[str, ...]:
     """The actions that the policies of a kind name.
 
@@ -96,13 +104,15 @@ def actions_of(
         version: the policy version that a request means; None when the PDP alone knows.
         scope: of the resource.
         looks_above: whether a scope that no policy has may mean one further up, among these.
+        named: the kinds, perhaps as patterns, that principal and role policies are about, which
+            InspectPolicies does not tell; None where that is not known.
 
     Raises:
         InputError: when no policy is about this kind, or not in this version or scope.
     """
     about = of_kind(known, kind)
     elsewhere = actions_elsewhere(known)
-    if about.empty and elsewhere:  # what these are about, InspectPolicies does not tell
+    if about.empty and elsewhere and (named is None or any(covers(pattern, kind) for pattern in named)):
         return elsewhere
     if about.empty:
         kinds = set(known.loc[known["type"] == "resource", "name"])

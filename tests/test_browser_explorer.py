@@ -284,8 +284,8 @@ def test_a_limit_of_the_policies_is_moved_and_the_change_is_told(
     number = page.get_by_label("cross_region_manager_limit", exact=True)
     number.fill("7500")
     number.press("Enter")
-    told = read(page, lab_server.folder / "state.json")
-    assert "lab.what_if(pdp, cross_region_manager_limit=7_500)" in told["call"]
+    moved = "lab.what_if(pdp, cross_region_manager_limit=7_500)"
+    told = read(page, lab_server.folder / "state.json", lambda s: moved in s["call"])
     assert told["same"]
     change = page.locator(".ccl-change")
     change.wait_for()
@@ -302,6 +302,73 @@ def test_a_limit_of_the_policies_is_moved_and_the_change_is_told(
     assert settled["same"]
     assert f"✓ {settled['counts']['ALLOW']:,} ALLOW" in page.locator(".ccl-counts").inner_text()
     assert lab_page.errors == []
+
+
+def test_a_choice_that_changes_nothing_leaves_the_controls_alive(
+    shown: Callable[..., Page], lab_server: LabServer
+) -> None:
+    page = shown("nothing", EXPLORER)
+    controls = page.locator(".ccl-controls")
+    controls.get_by_role("button", name="Reset controls").click()
+    controls.get_by_label("only approve", exact=True).click(force=True)
+    controls.get_by_label("only approve", exact=True).click(force=True)
+    assert page.locator(".ccl-explorer").get_attribute("aria-busy") is None
+    controls.get_by_label("west", exact=True).check()
+    page.wait_for_function("document.querySelector('.ccl-call').textContent.includes('west')")
+    assert read(page, lab_server.folder / "state.json", lambda s: "'west'" in s["call"])["same"]
+
+
+def test_thresholds_stay_where_they_are_however_far_the_amounts_reach(
+    shown: Callable[..., Page], lab_server: LabServer
+) -> None:
+    page = shown("window", EXPLORER)
+    page.get_by_role("button", name="Thresholds").click()
+    words = "rows => rows.map(row => row.querySelector('td').ariaLabel)"
+    before = page.locator(".ccl tbody tr").evaluate_all(words)
+    assert any("up to 5,000" in text for text in before)
+    assert any("up to 10,000" in text for text in before)
+    field = page.locator(".ccl-controls input[data-part=high]")
+    for high in ("3000", "100", "90000"):
+        field.fill(high)
+        field.press("Enter")
+        page.wait_for_function("!document.querySelector('.ccl').hasAttribute('aria-busy')")
+        assert page.locator(".ccl tbody tr").evaluate_all(words) == before
+
+
+def test_what_is_refused_is_taken_back_from_the_grid_too(
+    shown: Callable[..., Page], lab_server: LabServer
+) -> None:
+    page = shown("refused", EXPLORER)
+    page.get_by_role("button", name="Grid").click()
+    table = page.locator(".ccl table")
+    counts = page.locator(".ccl-counts").inner_text()
+    step = page.locator(".ccl-controls input[data-part=step]")
+    for wrong in ("0", "10", "-1"):
+        step.fill(wrong)
+        step.press("Enter")
+        page.locator(".ccl [role=alert]:not([hidden])").wait_for()
+        page.wait_for_function(
+            "document.querySelector('.ccl-controls input[data-part=step]').value === '500'"
+        )
+        assert table.get_attribute("aria-colcount") == str(121 + 2)
+        assert page.locator(".ccl-counts").inner_text() == counts
+
+
+def test_a_cell_selected_after_the_grid_was_made_finer_is_that_cell(
+    shown: Callable[..., Page], lab_server: LabServer
+) -> None:
+    page = shown("finer", EXPLORER)
+    page.get_by_role("button", name="Grid").click()
+    step = page.locator(".ccl-controls input[data-part=step]")
+    step.fill("1250")
+    step.press("Enter")
+    page.locator(".ccl th[title='amount 5,000']").wait_for()
+    page.locator(".ccl tbody tr").nth(1).locator("td").nth(4).click()
+    cell = read(page, lab_server.folder / "cell.json", lambda c: c["amount"] == 5_000)
+    assert cell["action"] == "approve"
+    assert (cell["effect"] == "ALLOW") == (
+        page.locator(".ccl tbody tr").nth(1).locator("td").nth(4).inner_text() == "✓"
+    )
 
 
 AMOUNTS = """async ([text, cases]) => {

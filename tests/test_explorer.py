@@ -8,14 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import psutil
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_policies import resource_policy, rule, users, write
+from small_policies import HEAD, resource_policy, rule, users, write
 
 import clerk_cerbos_lab as lab
 from clerk_cerbos_lab.errors import InputError, PolicyError
 from clerk_cerbos_lab.known import boxes
+from clerk_cerbos_lab.process import ADMIN
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -297,8 +299,13 @@ def test_what_is_no_constant_can_not_be_moved(pdp: lab.PDP, constants: dict[str,
         ({"actions": ["aprove"]}, "did you mean 'approve'"),
         ({"region": []}, "needs a value"),
         ({"region": ["south", "south"]}, "twice"),
-        ({"amount": {"step": 0}}, "step > 0"),
-        ({"amount": {"low": 10, "high": 5}}, "start <= stop"),
+        ({"amount": {"step": 0}}, "a step > 0"),
+        ({"amount": {"low": 10, "high": 5}}, "from 10 to 5 .* needs from <= to"),
+        ({"amount": {"high": 1e300, "step": 1e299}}, "which doubles hold exactly"),
+        ({"amount": {"low": "0"}}, "is a number, not '0'"),
+        ({"amount": 5}, "a dict of low, high and step, or a list"),
+        ({"constants": 5}, "a dict of names and numbers"),
+        ({"look": {"view": "nope"}}, "'view' can't be 'nope'"),
         ({"amount": {"step": 0.01}}, "take a larger step"),
         ({"amount": {"steps": 1}}, "no 'steps'"),
         ({"look": {"sorted": "label"}}, "no 'sorted'"),
@@ -354,3 +361,173 @@ def test_a_principal_is_found_by_the_pseudonym_that_tables_show(pdp: lab.PDP) ->
     )
     with pytest.raises(InputError, match="no value p-nobody"):
         swept.sel(principal="p-nobody")
+
+
+@pytest.mark.parametrize(
+    "amounts",
+    [
+        [5_000, 10_000, 50_000],
+        [0, 1, 10_000],
+        [50_000, 5_000],
+        [0.1, 0.2, 0.3],
+        lab.amounts(0, 1, step=0.1),
+        lab.amounts(0, 60_000, step=500),
+        [0.5],
+        12_000,
+    ],
+    ids=str,
+)
+def test_the_amounts_that_are_given_are_those_that_are_shown(pdp: lab.PDP, amounts: Any) -> None:
+    explorer = lab.explore(pdp, SOME.iloc[:3], "expense", amount=amounts)
+    given = amounts if isinstance(amounts, list) else [amounts]
+    dims = {dim["name"]: dim for dim in explorer._payload.header["dims"]}
+    assert dims["amount"]["numbers"] == given
+    check(explorer, SOME.iloc[:3])
+    explorer.state = {"region": ["west"]}
+    assert {dim["name"]: dim for dim in explorer._payload.header["dims"]}["amount"]["numbers"] == given
+    explorer.state = {"amount": {"high": max(given) + 1, "step": 1_000}}
+    assert "values" not in explorer.state["amount"]
+    check(explorer, SOME.iloc[:3])
+
+
+def test_after_an_edit_the_constants_are_the_new_ones(tmp_path: Path) -> None:
+    folder = tmp_path / "p"
+    shutil.copytree(ROOT / "policies", folder)
+    limits = folder / "limits.yaml"
+    with lab.PDP(folder) as pdp:
+        explorer = lab.explore(pdp, SOME, "expense", region=["south"])
+        limits.write_text(limits.read_text().replace("manager_limit: 5000", "manager_limit: 7500"))
+        explorer.state = {"constants": {"cross_region_manager_limit": 5_000}}
+        assert explorer.state["constants"] == {"cross_region_manager_limit": 5_000}
+        assert explorer.change is not None
+        check(explorer, SOME)
+        limits.write_text(limits.read_text().replace("cross_region_manager_limit", "far_limit"))
+        with pytest.raises(PolicyError):
+            explorer.state = {"region": ["west"]}
+        rules = folder / "expense.yaml"
+        rules.write_text(rules.read_text().replace("cross_region_manager_limit", "far_limit"))
+        explorer.state = {"region": ["west"]}
+        assert explorer.state["constants"] == {}
+        assert "far_limit" in explorer.options["constants"]
+        check(explorer, SOME)
+
+
+def test_a_pdp_at_an_address_is_asked_anew_for_all_that_is_shown(tmp_path: Path) -> None:
+    folder = write(
+        tmp_path / "p", thing=resource_policy(rule("R.attr.region == 'a' || R.attr.region == 'b'"))
+    )
+    with lab.PDP(folder) as own:
+        there = lab.PDP(address=own.address, admin=ADMIN)
+        explorer = lab.explore(there, users(4), "thing", region=["a", "b"])
+        assert explorer.counts() == {"ALLOW": 8, "DENY": 0}
+        write(folder, thing=resource_policy(rule("R.attr.region == 'c'")))
+        own.refresh()
+        explorer.state = {"region": ["a", "c"]}
+        assert explorer.counts() == {"ALLOW": 4, "DENY": 4}
+        check(explorer, users(4))
+
+
+def test_no_pdp_is_left_running_for_constants_that_were_tried(pdp: lab.PDP) -> None:
+    before = len(children())
+    explorer = lab.explore(pdp, SOME, "expense", region=["south"])
+    for limit in (1, 2, 3):
+        explorer.state = {"constants": {"finance_limit": limit}}
+    assert len(children()) == before
+
+
+def children() -> list[psutil.Process]:
+    return psutil.Process().children(recursive=True)
+
+
+def test_what_is_stored_of_an_explorer_names_nobody_in_its_call_either(tmp_path: Path) -> None:
+    policy = resource_policy(
+        rule("R.attr.mail == P.attr.email && R.attr.boss == P.attr.boss && R.attr.amount < 5")
+    )
+    people = users(3, email="ann@example.com", boss="user_2abcdefghijklmnopqrstuvwx")
+    with lab.PDP(write(tmp_path / "p", thing=policy)) as pdp:
+        explorer = lab.explore(pdp, people, "thing")
+        assert "ann@example.com" in explorer.call
+        check(explorer, people)
+        stored = explorer._repr_mimebundle_()
+        for text in (stored["text/plain"], stored["text/html"]):
+            assert "ann@example.com" not in text
+            assert "user_2abc" not in text
+        people.attrs["mapping"] = {"profile": {"email": "primary_email_address"}}
+        personal = lab.explore(pdp, people, "thing")
+        assert "ann@example.com" not in personal.options["mail"]
+        assert "ann@example.com" in lab.explore(pdp, people, "thing", names=True).options["mail"]
+
+
+def test_a_value_keeps_its_position_when_others_join(pdp: lab.PDP) -> None:
+    explorer = lab.explore(pdp, SOME, "expense")
+    before = explorer.options["status"]
+    explorer.state = {"status": ["NEW", "OPEN"]}
+    assert explorer.options["status"][: len(before)] == before
+
+
+def test_what_was_selected_stays_what_it_was(pdp: lab.PDP) -> None:
+    explorer = lab.explore(
+        pdp, SOME, "expense", amount=lab.amounts(0, 60_000, step=500), region=["south", "west"]
+    )
+    widget = explorer.widget
+    number = explorer._payload.header["number"]
+    names = [dim["name"] for dim in explorer._payload.header["dims"]]
+    index = [0] * len(names)
+    index[names.index("region")], index[names.index("amount")] = 1, 100
+    widget.place = {"index": index, "segment": None, "number": number, "amount": 50_000}
+    told = explorer.selected
+    assert told is not None
+    assert (told["region"], told["amount"]) == ("west", 50_000)
+    explorer.state = {"region": ["south"], "amount": {"step": 30_000}}
+    assert explorer.selected == told
+    widget.place = {
+        "index": index,
+        "segment": None,
+        "number": number,
+        "amount": 2_500,
+    }  # seen before the change
+    assert explorer.selected is not None
+    assert (explorer.selected["region"], explorer.selected["amount"]) == ("west", 2_500)
+
+
+def test_explorers_of_different_kinds_are_not_linked_and_stay_usable(pdp: lab.PDP) -> None:
+    one, two = lab.explore(pdp, SOME, "expense"), lab.explore(pdp, SOME, "document")
+    with pytest.raises(InputError, match="different kinds: 'expense' and 'document'"):
+        one.link(two)
+    one.state = {"region": ["west"]}
+    check(one, SOME)
+
+
+def test_an_attribute_that_policies_compute_with_is_offered_as_amounts(tmp_path: Path) -> None:
+    policy = resource_policy(
+        rule("R.attr.amount * 1.19 <= 1000.0 && (!R.attr.urgent || R.attr.discount < 0.15)")
+    )
+    with lab.PDP(write(tmp_path / "p", thing=policy)) as pdp:
+        explorer = lab.explore(pdp, users(2), "thing")
+        assert explorer.counts()["ALLOW"] > 0
+        assert any("are a guess" in note for note in explorer._payload.header["notes"])
+        assert {True, False} < set(explorer.options["urgent"])
+        check(explorer, users(2))
+
+
+def test_a_kind_that_no_policy_is_about_is_refused_beside_principal_policies(tmp_path: Path) -> None:
+    named = HEAD + "principalPolicy: {principal: u0, version: default, rules: [{resource: thing, actions: "
+    named += "[{action: approve, effect: EFFECT_ALLOW}]}]}\n"
+    with lab.PDP(write(tmp_path / "p", named=named, other=resource_policy(rule(), kind="other"))) as pdp:
+        assert lab.sweep(pdp, users(1), "thing", actions="approve").counts() == {"ALLOW": 1, "DENY": 0}
+        with pytest.raises(InputError, match="no policy is about the resource kind 'thin'"):
+            lab.sweep(pdp, users(1), "thin", actions="approve")
+
+
+def test_broken_policies_are_told_by_line_where_colours_are_forced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")  # as Jupyter's kernels have it
+    with pytest.raises(PolicyError, match=r"thing\.yaml"):
+        lab.PDP(write(tmp_path / "p", thing=resource_policy(rule("R.attr.amount <== 5"))))
+
+
+def test_all_rows_of_a_varied_person_are_found_by_the_pseudonym(pdp: lab.PDP) -> None:
+    people = lab.vary(SOME.iloc[:2], approval_limit=[1, 2])
+    swept = lab.sweep(pdp, people, "expense", actions="view", region="south", owner=lab.OTHER)
+    assert len(swept.sel(principal=lab.pseudonym(SOME["id"].iloc[0])).names) == 2

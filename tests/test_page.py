@@ -286,7 +286,7 @@ def test_scenarios_need_names_of_their_own_and_the_same_dimensions(
     with pytest.raises(InputError, match="two scenarios are called 'a'"):
         swept.to_html(tmp_path / "page.html", scenarios={"a": swept}, scenario="a")
     other = made(np.ones((1, 1, 2)), {"amount": [1, 2]})
-    with pytest.raises(InputError, match="the scenario 'b' has the dimensions"):
+    with pytest.raises(InputError, match="the scenario 'b' is another question: its kind"):
         swept.to_html(tmp_path / "page.html", scenarios={"b": other})
     assert not (tmp_path / "page.html").exists()
 

@@ -157,7 +157,8 @@ class Model {
     const narrow = JSON.stringify([search, filters, problem]);
     const rows = this._once("rows", narrow, () => this._filtered());
     this._once("columns", JSON.stringify(this.colDims.map((d) => chosenOf(this.state, this.cube.dims[d].name))), () => this._columns());
-    this.segments = this.hasExact ? this._once("segments", narrow, () => this._segments(rows)) : [];
+    this.line = this.hasExact ? this._once("line", narrow, () => this._segments(rows)) : [];
+    this.segments = this._inWindow(this.line);
     this.columns = this.isExact ? this.segments.length : this.grid.length;
     const kept = this._once("kept", JSON.stringify([narrow, effect]), () => this._byEffect(rows));
     const order = JSON.stringify([narrow, effect, sort, descending, this.isExact]);
@@ -229,11 +230,8 @@ class Model {
     const { cube } = this;
     const stride = cube.strides[cube.exact.dim];
     const { map } = cube.exact;
-    const { window } = cube.header; // an explorer shows a part of the line
-    const start = window ? cube.segmentOf(window[0]) : 0;
-    const end = window ? cube.segmentOf(window[1]) : map.length - 1;
     let open = [];
-    for (let i = start + 1; i <= end; i++) if (map[i] !== map[i - 1]) open.push(i);
+    for (let i = 1; i < map.length; i++) if (map[i] !== map[i - 1]) open.push(i);
     let cuts = [];
     if (rows.length === this.rowTotal) cuts = open; // slices differ in some row, and all rows are here
     else
@@ -247,8 +245,16 @@ class Model {
         open.length = left;
       }
     cuts.sort((a, b) => a - b);
-    const firsts = [start, ...cuts];
-    return firsts.map((first, k) => [first, k + 1 < firsts.length ? firsts[k + 1] - 1 : end, map[first] * stride]);
+    const firsts = [0, ...cuts];
+    return firsts.map((first, k) => [first, (k + 1 < firsts.length ? firsts[k + 1] : map.length) - 1, map[first] * stride]);
+  }
+
+  /** An explorer's columns are those that its amounts reach into; their ends stay where they are. */
+  _inWindow(line) {
+    const { window } = this.cube.header;
+    if (!window || !this.hasExact) return line;
+    const [start, end] = window.map((number) => this.cube.segmentOf(number));
+    return line.filter(([first, last]) => last >= start && first <= end);
   }
 
   /** How many of the grid's columns kept are ALLOW in rows of this kind. */
@@ -272,7 +278,7 @@ class Model {
     if (Number.isNaN(this._tops[kind])) {
       let top = -Infinity;
       if (this.hasExact) {
-        for (const [, last, offset] of this.segments)
+        for (const [, last, offset] of this.line)
           if (this.cube.allowed(this.kinds[kind] + this.rest + offset)) top = this.cube.ends(last, last).upper;
       } else if (this.hasStrips) {
         const { numbers } = this.cube.dims[this.colDims[0]];
@@ -364,7 +370,7 @@ class Model {
     const signature = new Map();
     const of = (kind) => {
       if (!signature.has(kind)) {
-        const offsets = this.hasExact ? this.segments.map((s) => s[2]) : this.colKinds;
+        const offsets = this.hasExact ? this.line.map((s) => s[2]) : this.colKinds;
         let text = "";
         for (const offset of offsets) text += this.cube.allowed(this.kinds[kind] + this.rest + offset);
         signature.set(kind, text);
@@ -444,7 +450,7 @@ class Model {
     const kind = this.rowKind[row];
     const bands = [];
     if (this.hasExact) {
-      for (const [first, last, offset] of this.segments) {
+      for (const [first, last, offset] of this.line) {
         const allow = this.cube.allowed(this.kinds[kind] + this.rest + offset);
         const before = bands[bands.length - 1];
         const ends = this.cube.ends(first, last);
@@ -495,9 +501,12 @@ class Model {
   place(row, c) {
     const index = this.cube.dims.map(() => 0);
     this.rowDims.forEach((d, k) => (index[d] = this.rowIndex[k][row]));
-    if (this.isExact) return { index, segment: [this.segments[c][0], this.segments[c][1]] };
+    const { number } = this.cube.header; // of the answer, where several follow each other
+    if (this.isExact) return { index, number, segment: [this.segments[c][0], this.segments[c][1]] };
     this.columnIndex(this.grid[c]).forEach((i, k) => (index[this.colDims[k]] = i));
-    return { index, segment: null };
+    const place = { index, number, segment: null };
+    if (this.hasExact && this.cube.header.window) place.amount = this.cube.dims[this.colDims[0]].numbers[this.grid[c]];
+    return place;
   }
 
   /** What is shown as a table of tabs: heads, then one line a row; a group stands with all its rows. */

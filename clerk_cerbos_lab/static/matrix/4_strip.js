@@ -72,8 +72,15 @@ class Money {
   }
 }
 
-/** A row's bands in words: "✓ over 0, up to 5,000; ✗ otherwise". */
+/** The amounts asked of a band of a grid. */
+function askedAt({ ends }) {
+  return ends.lower === ends.upper ? numberLabel(ends.lower) : `${numberLabel(ends.lower)} to ${numberLabel(ends.upper)}`;
+}
+
+/** A row's bands in words: "✓ over 0, up to 5,000; ✗ otherwise". Of a grid only what was asked. */
 function bandsInWords(bands) {
+  if (bands[0].grid)
+    return `${bands.map((band) => `${band.allow ? "✓ ALLOW" : "✗ DENY"} at ${askedAt(band)}`).join("; ")}; nothing is known between`;
   const allow = bands.filter((band) => band.allow).map((band) => longInterval(band.ends));
   if (!allow.length) return "✗ DENY at any amount";
   if (bands.length === 1) return "✓ ALLOW at any amount";
@@ -82,6 +89,7 @@ function bandsInWords(bands) {
 
 /** A boundary as it is labelled in a picture: who owns it is in the sign. */
 function edgeLabel(band) {
+  if (band.grid) return `at ${numberLabel(band.ends.upper)}`;
   const { upper, upperClosed } = band.ends;
   return `${upperClosed ? "≤" : "<"} ${numberLabel(upper)}`;
 }

@@ -6,11 +6,12 @@ function decimal(x) {
   return scale < 0 ? [BigInt(whole + rest) * 10n ** BigInt(-scale), 0] : [BigInt(whole + rest), scale];
 }
 
-/** The amounts that `lab.amounts(low, high, step=step)` makes: decimal arithmetic, then the nearest double. */
-function amounts(low, high, step) {
+/** The amounts, null where there would be none or too many, that `lab.amounts(low, high, step=step)` makes: decimal arithmetic, then the nearest double. */
+function amounts(low, high, step, most = 5000) {
   const parts = [low, high, step].map(decimal);
   const scale = Math.max(...parts.map((part) => part[1]));
   const [first, last, width] = parts.map(([digits, own]) => digits * 10n ** BigInt(scale - own));
+  if (width <= 0n || last < first || (last - first) / width >= BigInt(most)) return null;
   const numbers = [];
   for (let at = first; at <= last; at += width) numbers.push(Number(`${at}e${-scale}`));
   return numbers;
@@ -34,7 +35,8 @@ class ExplorerView extends MatrixView {
 
   _main() {
     this.link = this.options.link;
-    this.choice = structuredClone(this.link.get("choice"));
+    this.choice = this._chosen();
+    this.request = 0; // the newest that was sent
     this.waiting = false;
     this.next = null;
     this.root.classList.add("ccl-explorer");
@@ -50,7 +52,7 @@ class ExplorerView extends MatrixView {
     main.firstElementChild.append(this.change);
     main.prepend(this.error);
     const changes = {
-      "change:choice": () => this._told(this.link.get("choice")),
+      "change:choice": () => this._adopt(),
       "change:controls": () => this._draw(),
       "change:answer": () => this._answered(this.link.get("answer")),
     };
@@ -65,6 +67,15 @@ class ExplorerView extends MatrixView {
 
   _draw() {
     const offered = this.link.get("controls");
+    const moved = (this.offered?.choices || []).some(({ name, labels }, k) => {
+      const now = offered.choices[k];
+      return now?.name !== name || labels.some((label, i) => now.labels[i] !== label);
+    });
+    if (moved) {
+      this.past = []; // positions mean other values since the policies were edited
+      this.future = [];
+      this._first = null;
+    }
     this.offered = offered;
     this.boxesOf = new Map();
     const parts = [];
@@ -112,13 +123,14 @@ class ExplorerView extends MatrixView {
     this.slider = twoHandles(range.name, { min: Math.min(bottom, range.low), max: top, step: "any", ticks: range.ticks }, (low, high) => {
       const { step } = this.choice[range.name];
       const whole = (x) => +(Math.round(x / step) * step).toPrecision(12);
-      this.choose({ [range.name]: { low: whole(low), high: Math.max(whole(low), whole(high)), step } }, { merge: range.name });
+      this.choose({ [range.name]: { low: whole(low), high: Math.max(whole(low), whole(high)), step } }, { merge: range.name }); // even steps from here
     });
     const field = (part, label) =>
       h("label", { class: "ccl-field" }, label, h("input", { type: "number", step: "any", "data-part": part, onchange: (event) => {
         const value = event.target.valueAsNumber;
         if (Number.isNaN(value)) return this._show();
-        this.choose({ [range.name]: { ...this.choice[range.name], [part]: value } });
+        const { low, high, step } = this.choice[range.name];
+        this.choose({ [range.name]: { low, high, step, [part]: value } });
       } }));
     this.fields = h("div", { class: "ccl-fields" }, field("low", "from"), field("high", "to"), field("step", "step"));
     return h("fieldset", { class: "ccl-money" }, h("legend", {}, range.name), this.slider.element, this.fields);
@@ -134,8 +146,9 @@ class ExplorerView extends MatrixView {
         else moved[name] = now;
         this.choose({ constants: moved }, { merge: `constant ${name}` });
       };
-      const step = 10 ** Math.max(0, Math.floor(Math.log10(Math.max(1, Math.abs(value)))) - 1);
-      const slider = h("input", { type: "range", min: Math.min(0, 2 * value), max: top, step: Number.isInteger(value / step) ? step : "any",
+      const whole = Math.floor(Math.log10(Math.max(1, Math.abs(value)))) - 1; // 5,000 moves by hundreds, 20.5 by tenths
+      const step = 10 ** Math.min(Math.max(0, whole), -decimal(value)[1]);
+      const slider = h("input", { type: "range", min: Math.min(0, 2 * value), max: top, step,
         "aria-label": `${name}, slider`, oninput: () => move(+slider.value) });
       const number = h("input", { type: "number", step: "any", "aria-label": name, onchange: () => {
         if (Number.isNaN(number.valueAsNumber)) this._show();
@@ -180,25 +193,28 @@ class ExplorerView extends MatrixView {
   restore({ state, choice }) {
     super.restore({ state });
     if (choice && JSON.stringify(choice) !== JSON.stringify(this.choice)) {
-      this.choice = structuredClone(choice);
-      this._show();
-      this._local();
-      this._send();
+      this._turn(structuredClone(choice));
     }
+  }
+
+  /** What Python has chosen, without the number of the request. */
+  _chosen() {
+    const { request, ...choice } = structuredClone(this.link.get("choice"));
+    return choice;
   }
 
   choose(patch, { merge = null } = {}) {
     this.remember(merge);
-    this.choice = { ...this.choice, ...patch };
-    this._show();
-    this._local();
-    this._send();
+    this._turn({ ...this.choice, ...patch });
   }
 
   startAgain() {
     this.remember();
-    this._first ??= this.choice;
-    this.choice = structuredClone(this._first);
+    this._turn(structuredClone(this._first ?? this.choice));
+  }
+
+  _turn(choice) {
+    this.choice = choice;
     this._show();
     this._local();
     this._send();
@@ -209,16 +225,17 @@ class ExplorerView extends MatrixView {
     const { range } = this.offered;
     const { cube } = this.model;
     if (!range || !range.exact || !cube.exact) return;
-    const { low, high, step } = this.choice[range.name];
-    if (!(step > 0) || high < low || (high - low) / step > 5000) return; // Python says what is wrong with it
+    const { low, high, step, values } = this.choice[range.name];
+    const asked = values ?? [low, high, step];
     const dim = cube.dims[cube.exact.dim];
-    if (String(cube.header.asked) === String([low, high, step])) return;
-    const numbers = amounts(low, high, step);
+    if (String(cube.header.asked) === String(asked)) return;
+    const numbers = values ?? amounts(low, high, step);
+    if (!numbers) return; // Python says what is wrong with it
     dim.numbers = numbers;
     dim.labels = numbers.map(numberLabel);
     dim.map = Uint32Array.from(numbers, (x) => cube.exact.map[cube.segmentOf(x)]);
-    cube.header.window = [low, numbers[numbers.length - 1]];
-    cube.header.asked = [low, high, step];
+    cube.header.window = [numbers.reduce((a, b) => Math.min(a, b)), numbers.reduce((a, b) => Math.max(a, b))];
+    cube.header.asked = asked;
     cube.header.total = cube.dims.reduce((product, d) => product * d.labels.length, 1);
     this.model.load(cube);
     this.refresh();
@@ -226,47 +243,52 @@ class ExplorerView extends MatrixView {
 
   _send() {
     if (this.waiting) {
-      this.next = this.choice;
+      this.next = true; // what is chosen by then is sent when the answer is there
       return;
     }
+    this.next = false;
+    if (JSON.stringify(this.choice) === JSON.stringify(this._chosen())) return;
     this.waiting = true;
+    this.request = Math.max(this.request, this.link.get("answer").request) + 1;
     setText(this.status, "asking …");
     this.root.setAttribute("aria-busy", "true");
-    this.link.set("choice", structuredClone(this.choice));
+    clearTimeout(this._late);
+    this._late = setTimeout(() => this.waiting && setText(this.status, "no answer yet: is the kernel busy or gone? If it was restarted, run the cell again."), 10_000);
+    this.link.set("choice", { ...structuredClone(this.choice), request: this.request });
     this.link.save_changes();
   }
 
   _answered(answer) {
-    this.waiting = false;
-    this.root.removeAttribute("aria-busy");
-    if (!answer || answer.call === undefined) return;
     setText(this.call, answer.call);
     const what = answer.new ? `${count(answer.new)} asked anew` : "nothing new asked";
-    setText(this.status, `${what} in ${Math.round(answer.seconds * 1000)} ms; ${count(answer.asked)} so far`);
     const { change } = answer;
     setText(this.change, change ? `against the policies as they are: ${count(change.gained)} gained, ${count(change.lost)} lost` : "");
     this.change.hidden = !change;
     this.error.hidden = !answer.error;
     setText(this.error, answer.error ?? "");
-    if (answer.error) this.next = null;
-    else if (this.next && JSON.stringify(this.next) !== JSON.stringify(this.link.get("choice"))) {
-      this.next = null;
-      this._send();
-    } else this.next = null;
+    if (this.waiting && answer.request !== this.request) return; // of something else: the own answer is on its way
+    this.waiting = false;
+    this.root.removeAttribute("aria-busy");
+    setText(this.status, `${what} in ${Math.round(answer.seconds * 1000)} ms; ${count(answer.asked)} so far`);
+    if (this.next && !answer.error) this._send();
+    else {
+      this.next = false;
+      this._adopt();
+    }
   }
 
-  /** Python chose otherwise: by its own state, an undo, or because what was chosen can't be answered. */
-  _told(choice) {
-    if (this.waiting && this.next) return;
-    if (JSON.stringify(choice) === JSON.stringify(this.choice)) return;
-    this.choice = structuredClone(choice);
-    if (this.boxesOf) this._show();
+  /** Take over what Python has chosen: by its own state, or because what was chosen here can't be answered. */
+  _adopt() {
+    if (this.waiting || !this.boxesOf) return;
+    this.choice = this._chosen();
+    this._show();
+    this._local();
   }
 
   load(cube) {
     super.load(ExplorerView.shared(cube, this.model.cube.dims[0]));
     this._strong();
-    if (this.next) this._local(); // the handles have moved on meanwhile
+    this._local(); // the handles may have moved on meanwhile
   }
 
   refresh() {

@@ -1,0 +1,184 @@
+"""The states of an explorer, as plain data: checked, compared, and written as the call that makes the same.
+
+A state is a dict: ``actions`` (a list), ``constants`` (a dict of those that are moved), for each attribute a
+list of values, and for the attribute across the top a dict of ``low``, ``high`` and ``step``, with ``values``
+where the amounts are no even steps.
+"""
+
+from __future__ import annotations
+
+import keyword
+from typing import TYPE_CHECKING, Any, Final
+
+from clerk_cerbos_lab.errors import InputError, did_you_mean
+from clerk_cerbos_lab.values import MISSING, Relation, amounts, clean, key, label
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+MOST_AMOUNTS: Final = 5_000
+"""Columns of a range; a finer step is refused."""
+
+LARGEST: Final = 2**53
+
+_PARTS: Final = ("low", "high", "step")
+_OTHERWISE: Final = frozenset(
+    {"attr", "resource_id", "policy_version", "scope", "principal_policy_version", "principal_scope"}
+    | {"aux_data", "method", "audit", "executor"}
+)
+"""Names that ``lab.sweep`` has for something else."""
+
+
+def checked_range(name: str, wanted: object, before: Mapping[str, Any]) -> dict[str, Any]:
+    """The amounts across the top: some of ``low``, ``high`` and ``step``, or ``values``, or a list.
+
+    Raises:
+        InputError: for another part, what is no number, or too many amounts.
+    """
+    given = {"values": list(wanted)} if isinstance(wanted, (list, tuple)) else wanted
+    if not isinstance(given, dict):
+        msg = f"'{name}' takes a dict of low, high and step, or a list of amounts, not {wanted!r}"
+        raise InputError(msg)
+    unknown = sorted(set(given) - {*_PARTS, "values"})
+    if unknown:
+        msg = f"'{name}' has low, high, step and values, no '{unknown[0]}'{did_you_mean(unknown[0], _PARTS)}"
+        raise InputError(msg)
+    values = given.get("values")
+    if values is not None:
+        return _checked_amounts(name, [_number(name, value) for value in values], before)
+    parts = {
+        part: _number(f"{name}.{part}", given[part] if part in given else before[part]) for part in _PARTS
+    }
+    if parts["low"] > parts["high"] or parts["step"] <= 0:
+        low, high, step = (label(parts[part]) for part in _PARTS)
+        msg = f"'{name}' from {low} to {high} in steps of {step}: needs from <= to and a step > 0"
+        raise InputError(msg)
+    if max(abs(parts["low"]), abs(parts["high"])) >= LARGEST:
+        msg = f"'{name}' holds numbers below {LARGEST:,}, which doubles hold exactly"
+        raise InputError(msg)
+    count = len(amounts(parts["low"], parts["high"], step=parts["step"]))
+    if count > MOST_AMOUNTS:
+        msg = f"'{name}' would have {count:,} values; {MOST_AMOUNTS:,} at most: take a larger step"
+        raise InputError(msg)
+    return parts
+
+
+def _checked_amounts(name: str, values: list[Any], before: Mapping[str, Any]) -> dict[str, Any]:
+    if not values:
+        msg = f"'{name}' needs a value: an empty choice asks nothing"
+        raise InputError(msg)
+    if len({key(value) for value in values}) != len(values):
+        msg = f"'{name}': a value is chosen twice"
+        raise InputError(msg)
+    if len(values) > MOST_AMOUNTS:
+        msg = f"'{name}' would have {len(values):,} values; {MOST_AMOUNTS:,} at most"
+        raise InputError(msg)
+    return {"low": min(values), "high": max(values), "step": before["step"], "values": values}
+
+
+def _number(name: str, value: object) -> Any:
+    found = clean(value, f"'{name}'")
+    if isinstance(found, bool) or not isinstance(found, (int, float)) or found is MISSING:
+        msg = f"'{name}' is a number, not {value!r}"
+        raise InputError(msg)
+    return found
+
+
+def amounts_of(wanted: Mapping[str, Any]) -> list[Any]:
+    """The amounts of a range."""
+    if wanted.get("values") is not None:
+        return list(wanted["values"])
+    return list(amounts(wanted["low"], wanted["high"], step=wanted["step"]))
+
+
+def checked_values(name: str, wanted: object) -> list[Any]:
+    """The values of a choice: one, or a list of different ones.
+
+    Raises:
+        InputError: for none, one twice, or one that can't be sent.
+    """
+    values = [clean(v, f"'{name}'") for v in (wanted if isinstance(wanted, (list, tuple)) else [wanted])]
+    if not values:
+        msg = f"'{name}' needs a value: an empty choice asks nothing"
+        raise InputError(msg)
+    if len({key(value) for value in values}) != len(values):
+        msg = f"'{name}': a value is chosen twice"
+        raise InputError(msg)
+    return values
+
+
+def checked_constants(wanted: object, known: Mapping[str, float]) -> dict[str, float]:
+    """The constants that are given another value than the policies have.
+
+    Raises:
+        InputError: for a name that the policies do not have once, or what is no number.
+    """
+    if not isinstance(wanted, dict):
+        msg = f"'constants' takes a dict of names and numbers, not {wanted!r}"
+        raise InputError(msg)
+    for name in wanted:
+        if name not in known:
+            msg = f"no constant '{name}'{did_you_mean(str(name), known)}"
+            raise InputError(msg)
+    numbers = {name: _number(f"the constant {name}", value) for name, value in wanted.items()}
+    return {name: value for name, value in numbers.items() if value != known[name]}
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two states, or parts of them, are the same for the PDP."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return set(one) == set(other) and all(same(one[name], other[name]) for name in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return [key(value) for value in one] == [key(value) for value in other]
+    return bool(one == other)
+
+
+def call(kind: str, state: Mapping[str, Any], show: Callable[[Any], Any] = lambda value: value) -> str:
+    """The ``lab.sweep(…)`` call that makes the decisions of a state.
+
+    Args:
+        kind: the resource kind.
+        state: the state.
+        show: what is written in place of a value, such as a pseudonym.
+    """
+    moved = [f"{name}={_python(value)}" for name, value in state["constants"].items()]
+    pdp = f"lab.what_if(pdp, {', '.join(moved)})" if moved else "pdp"
+    return f"lab.sweep({pdp}, principals, {kind!r}, {', '.join(_arguments(state, show))})"
+
+
+def _arguments(state: Mapping[str, Any], show: Callable[[Any], Any]) -> Iterator[str]:
+    odd: dict[str, str] = {}
+    for name, value in state.items():
+        if name == "constants":
+            continue
+        text = _argument(name, value, show)
+        plain = name.isidentifier() and not keyword.iskeyword(name) and name not in _OTHERWISE
+        if plain or name == "actions":
+            yield f"{name}={text}"
+        else:
+            odd[name] = text
+    if odd:
+        inner = ", ".join(f"{name!r}: {text}" for name, text in odd.items())
+        yield f"attr={{{inner}}}"
+
+
+def _argument(name: str, value: Any, show: Callable[[Any], Any]) -> str:
+    if isinstance(value, dict) and value.get("values") is None:
+        low, high, step = (_python(value[part]) for part in _PARTS)
+        return f"lab.amounts({low}, {high}, step={step})"
+    if isinstance(value, dict):
+        return f"[{', '.join(map(_python, value['values']))}]"
+    values: Sequence[Any] = [show(item) for item in value]
+    if len(values) == 1 and not isinstance(values[0], list) and name != "actions":
+        return _python(values[0])
+    return f"[{', '.join(map(_python, values))}]"
+
+
+def _python(value: Any) -> str:
+    if value is MISSING:
+        return "lab.MISSING"
+    if isinstance(value, Relation):
+        return f"lab.{value.value}"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:_}"
+    return repr(value)
