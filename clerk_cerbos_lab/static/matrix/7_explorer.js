@@ -146,8 +146,9 @@ class ExplorerView extends MatrixView {
         else moved[name] = now;
         this.choose({ constants: moved }, { merge: `constant ${name}` });
       };
-      const whole = Math.floor(Math.log10(Math.max(1, Math.abs(value)))) - 1; // 5,000 moves by hundreds, 20.5 by tenths
-      const step = 10 ** Math.min(Math.max(0, whole), -decimal(value)[1]);
+      const [, scale] = decimal(value);
+      let step = 10 ** (scale > 0 ? -scale : Math.max(0, Math.floor(Math.log10(Math.max(1, Math.abs(value)))) - 1));
+      while (step > 1 && value % step) step /= 10; // 5,000 moves by hundreds, 12,345 by ones, 20.5 by tenths
       const slider = h("input", { type: "range", min: Math.min(0, 2 * value), max: top, step,
         "aria-label": `${name}, slider`, oninput: () => move(+slider.value) });
       const number = h("input", { type: "number", step: "any", "aria-label": name, onchange: () => {
