@@ -84,7 +84,7 @@ def main() -> None:
         with browser.run_lab(home) as server:
             for name in ("data", "policies", "pseudonyms.key"):
                 (server.folder / name).symlink_to(ROOT / name)
-            page = chromium.new_page(viewport={"width": 1360, "height": 1150}, device_scale_factor=1.5)
+            page = chromium.new_page(viewport={"width": 1360, "height": 1560}, device_scale_factor=1.5)
             pictures_of_lab(page, server)
         address = write_page(home).as_uri()
         for theme in ("light", "dark"):
