@@ -64,12 +64,7 @@ def checked_range(name: str, wanted: object, before: Mapping[str, Any]) -> dict[
 
 
 def _checked_amounts(name: str, values: list[Any], before: Mapping[str, Any]) -> dict[str, Any]:
-    if not values:
-        msg = f"'{name}' needs a value: an empty choice asks nothing"
-        raise InputError(msg)
-    if len({key(value) for value in values}) != len(values):
-        msg = f"'{name}': a value is chosen twice"
-        raise InputError(msg)
+    _check_different(name, values)
     if len(values) > MOST_AMOUNTS:
         msg = f"'{name}' would have {len(values):,} values; {MOST_AMOUNTS:,} at most"
         raise InputError(msg)
@@ -98,13 +93,17 @@ def checked_values(name: str, wanted: object) -> list[Any]:
         InputError: for none, one twice, or one that can't be sent.
     """
     values = [clean(v, f"'{name}'") for v in (wanted if isinstance(wanted, (list, tuple)) else [wanted])]
+    _check_different(name, values)
+    return values
+
+
+def _check_different(name: str, values: list[Any]) -> None:
     if not values:
         msg = f"'{name}' needs a value: an empty choice asks nothing"
         raise InputError(msg)
     if len({key(value) for value in values}) != len(values):
         msg = f"'{name}': a value is chosen twice"
         raise InputError(msg)
-    return values
 
 
 def checked_constants(wanted: object, known: Mapping[str, float]) -> dict[str, float]:
