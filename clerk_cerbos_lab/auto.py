@@ -61,7 +61,6 @@ class Plan:
         points: for each class, the points of each axis.
         notes: sentences on what is asked value by value, and why.
         clock: whether the policies read the time.
-        whole: whether they use the resource as a whole, and so read every attribute.
     """
 
     of: npt.NDArray[np.intp]
@@ -70,7 +69,6 @@ class Plan:
     points: Sequence[tuple[Points, ...]]
     notes: tuple[str, ...]
     clock: bool = False
-    whole: bool = False
 
     @property
     def questions(self) -> int:
@@ -152,7 +150,6 @@ def _joined(people: People, groups: Sequence[_Group], question: Question) -> Pla
         [points for group in groups for points in group.points()],
         tuple(_notes(groups, question)),
         clock=any(group.analysis.clock for group in groups),
-        whole=any(group.analysis.whole for group in groups),
     )
 
 

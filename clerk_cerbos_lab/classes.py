@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from clerk_cerbos_lab.library import sanitized
+from clerk_cerbos_lab.names import canonical
 from clerk_cerbos_lab.pdp import OTHER_ID
 from clerk_cerbos_lab.values import key, texts_in
 
@@ -109,8 +109,8 @@ def _ids(  # noqa: PLR0917 - what ids are held against
             texts_in(list(column.values), texts)
         apart = texts & people.id_set
     if analysis.named:
-        named = {sanitized(name) for name in analysis.named}
-        apart = apart | {one for one in people.id_set if sanitized(one) in named}
+        named = {canonical(name) for name in analysis.named}
+        apart = apart | {one for one in people.id_set if canonical(one) in named}
     if not apart:
         return (), None
     numbers = {one: number for number, one in enumerate(sorted(apart), 1)}

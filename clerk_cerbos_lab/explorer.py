@@ -150,8 +150,7 @@ class Explorer:
                 msg = f"actions is a name or a list of names, not {actions!r}"
                 raise InputError(msg)
             asked = (actions,) if isinstance(actions, str) else tuple(actions)
-            for action in asked if known is not None else ():
-                self.pdp.check_action(action, self.kind, known or ())
+            self.pdp.check_names(self.kind, asked)
             if not asked:
                 msg = "actions is empty; leave it out for all that the policies name"
                 raise InputError(msg)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from clerk_cerbos_lab import cel
 from clerk_cerbos_lab.cel import CelError
-from clerk_cerbos_lab.policies import covers
+from clerk_cerbos_lab.names import canonical, may_match
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -67,6 +68,7 @@ class Library:
             if form in policy
         }
         self._environments: dict[int, Environment] = {}
+        self._reads_runtime: dict[str, bool] = {}
 
     @property
     def has_role_policies(self) -> bool:
@@ -80,7 +82,62 @@ class Library:
             policy["principalPolicy"]["principal"] for policy in self.policies if "principalPolicy" in policy
         }
 
-    def active(self, imported: Sequence[str], audience: Audience | None) -> set[str]:
+    def of_kind(self, kind: str) -> list[tuple[Mapping[str, Any], Mapping[str, Any]]]:
+        """The resource policies of a kind, in every version and scope: each policy and its body."""
+        return [
+            (policy, policy["resourcePolicy"])
+            for policy in self.policies
+            if "resourcePolicy" in policy
+            and canonical(policy["resourcePolicy"]["resource"]) == canonical(kind)
+        ]
+
+    def about(self, kind: str) -> list[tuple[Mapping[str, Any], Mapping[str, Any], list[Mapping[str, Any]]]]:
+        """The principal and role policies that may bear on a kind: policy, body, and those of its rules.
+
+        Raises:
+            CelError: for a policy of an unknown type.
+        """
+        found = []
+        for policy in self.policies:
+            body = policy.get("principalPolicy") or policy.get("rolePolicy")
+            if body is not None:
+                rules = [rule for rule in body.get("rules", ()) if _may_mean(rule["resource"], kind)]
+                if "principalPolicy" in policy:
+                    rules = [action for rule in rules for action in rule.get("actions", ())]
+                if rules:
+                    found.append((policy, body, rules))
+            elif not {"derivedRoles", "exportVariables", "exportConstants", "resourcePolicy"} & set(policy):
+                msg = f"a policy of an unknown type: {sorted(policy)}"
+                raise CelError(msg)
+        return found
+
+    def reads_runtime(self, kind: str) -> bool:
+        """Whether anything that can bear on a kind reads ``runtime``: the derived roles themselves.
+
+        It can stand in a rule, a variable or a derived role, in any scope, in principal and role policies.
+
+        Raises:
+            CelError: for a policy that could not be understood.
+        """
+        known = self._reads_runtime.get(kind)
+        if known is None:
+            policies = [(policy, body) for policy, body in self.of_kind(kind)]
+            imported = {name for _, body in policies for name in body.get("importDerivedRoles", ())}
+            policies += [(policy, body) for policy, body, _ in self.about(kind)]
+            policies += [
+                (policy, policy["derivedRoles"])
+                for policy in self.policies
+                if policy.get("derivedRoles", {}).get("name") in imported
+            ]
+            known = any(
+                "runtime" in json.dumps(body)
+                or any("runtime" in text for text in self.environment(policy, body).sources)
+                for policy, body in policies
+            )
+            self._reads_runtime[kind] = known
+        return known
+
+    def active(self, imported: Iterable[str], audience: Audience | None) -> set[str]:
         """The derived roles of these sets that the audience can have."""
         sets = [self._exported["derivedRoles", name] for name in imported]
         return {role["name"] for roles in sets for role in roles if _can_have(role, audience)}
@@ -108,48 +165,37 @@ class Library:
         return known
 
 
-def relevant(  # noqa: C901 - one branch a type of policy
+def relevant(
     library: Library, kind: str, audience: Audience | None
 ) -> Iterator[tuple[Environment, list[str]]]:
     """The expressions that can matter to a kind and an audience, by the policy whose names they see.
 
+    What can reach what: a request is answered by the resource policies of its kind, by principal policies and
+    by role policies. A derived role counts when a rule that can apply names it, in whatever scope; when
+    anything that can bear on the kind reads ``runtime``, all of them count.
+
     Raises:
         CelError: for a policy or a variable that could not be understood.
     """
-    wanted: dict[str, set[str]] = {}  # derived roles by the set they are in; "*" for all of a set
-    for policy in library.policies:
-        body = policy.get("resourcePolicy")
-        if body is not None and sanitized(body["resource"]) == sanitized(kind):
-            imported = body.get("importDerivedRoles", ())
-            active = library.active(imported, audience)
-            rules = [rule for rule in body.get("rules", ()) if _applies(rule, active, audience)]
-            environment, texts = library.environment(policy, body), list(_of_rules(rules))
-            used = {name for rule in rules for name in rule.get("derivedRoles", ())}
-            if audience is None or _reads_roles([*texts, *environment.sources]):
-                used.add("*")
-            for name in imported:
-                wanted.setdefault(name, set()).update(used)
-            yield environment, texts
-    for policy in library.policies:
-        body = policy.get("principalPolicy") or policy.get("rolePolicy")
-        if body is not None:
-            rules = [rule for rule in body.get("rules", ()) if _may_mean(rule["resource"], kind)]
-            if "principalPolicy" in policy:
-                rules = [action for rule in rules for action in rule.get("actions", ())]
-            rules = [rule for rule in rules if _covers_some(_actions_of(rule), audience)]
-            if rules:
-                yield library.environment(policy, body), list(_of_rules(rules))
-        elif not {"derivedRoles", "exportVariables", "exportConstants", "resourcePolicy"} & set(policy):
-            msg = f"a policy of an unknown type: {sorted(policy)}"
-            raise CelError(msg)
+    policies = library.of_kind(kind)
+    imported = {name for _, body in policies for name in body.get("importDerivedRoles", ())}
+    active = library.active(imported, audience)
+    used: set[str] = set()
+    for policy, body in policies:
+        rules = [rule for rule in body.get("rules", ()) if _applies(rule, active, audience)]
+        used.update(name for rule in rules for name in rule.get("derivedRoles", ()))
+        yield library.environment(policy, body), list(_of_rules(rules))
+    for policy, body, rules in library.about(kind):
+        some = [rule for rule in rules if _covers_some(_actions_of(rule), audience)]
+        if some:
+            yield library.environment(policy, body), list(_of_rules(some))
+    every = audience is None or library.reads_runtime(kind)
     for policy in library.policies:
         body = policy.get("derivedRoles", {})
-        used = wanted.get(body.get("name", ""), set())
         roles = [
             role
-            for role in body.get("definitions", ())
-            if ("*" in used or any(_may_be(name, role["name"]) for name in used))
-            and _can_have(role, audience)
+            for role in (body.get("definitions", ()) if body.get("name") in imported else ())
+            if (every or any(_may_be(name, role["name"]) for name in used)) and _can_have(role, audience)
         ]
         if roles:
             yield library.environment(policy, body), list(_of_rules(roles))
@@ -182,18 +228,12 @@ def _actions_of(rule: Mapping[str, Any]) -> Sequence[str]:
 def _covers_some(patterns: Sequence[str], audience: Audience | None) -> bool:
     if audience is None or not patterns:
         return True
-    odd = re.compile(r"[?\[\]{}]")
-    return any(odd.search(p) or covers(p, action) for p in patterns for action in audience.actions)
+    return any(may_match(pattern, action) for pattern in patterns for action in audience.actions)
 
 
 def _may_be(pattern: str, name: str) -> bool:
     """Whether a role's name or pattern in a policy may mean a role; True when in doubt."""
-    return bool(re.search(r"[*?\[\]{}]", pattern)) or sanitized(pattern) == sanitized(name)
-
-
-def _reads_roles(texts: Iterable[str]) -> bool:
-    """Whether an expression may ask for the derived roles themselves."""
-    return any("runtime" in text for text in texts)
+    return _in_doubt(pattern) or pattern == name
 
 
 def expressions(policies: Sequence[Mapping[str, Any]]) -> Iterator[tuple[Environment, list[str]]]:
@@ -216,14 +256,13 @@ def expressions(policies: Sequence[Mapping[str, Any]]) -> Iterator[tuple[Environ
             yield environment, [*_of_rules(rules), *environment.sources]
 
 
-def sanitized(name: str) -> str:
-    """A kind or principal as Cerbos keys it: what is no letter, digit or dot reads as ``_``."""
-    return re.sub(r"[^\w.]+", "_", name, flags=re.ASCII)
-
-
 def _may_mean(pattern: str, kind: str) -> bool:
     """Whether a rule's resource, perhaps a pattern, may mean the kind; True when in doubt."""
-    return bool(re.search(r"[*?\[\]{}]", pattern)) or sanitized(pattern) == sanitized(kind)
+    return _in_doubt(pattern) or canonical(kind) in {pattern, canonical(pattern)}
+
+
+def _in_doubt(pattern: str) -> bool:
+    return bool(re.search(r"[*?\[\]{}\\]", pattern))
 
 
 def _of_rules(rules: Sequence[Mapping[str, Any]]) -> Iterator[str]:

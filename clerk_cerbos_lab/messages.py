@@ -186,8 +186,8 @@ def aux_data_message(given: str | SecretStr | Mapping[str, str] | None) -> reque
     return request_pb2.AuxData(jwt=request_pb2.AuxData.JWT(**parts))
 
 
-def effects(request: CheckRequest, response: CheckResponse, actions: Sequence[str]) -> npt.NDArray[np.bool_]:
-    """The answer as ``allowed[resource, action]``, by position.
+def effects(request: CheckRequest, response: CheckResponse) -> npt.NDArray[np.bool_]:
+    """The answer as ``allowed[resource, action]``, by position; every resource holds the same actions.
 
     Raises:
         PDPError: when the answer does not hold one ALLOW or DENY for each question.
@@ -198,6 +198,7 @@ def effects(request: CheckRequest, response: CheckResponse, actions: Sequence[st
             "no decision of this request is used"
         )
         raise PDPError(msg)
+    actions = list(request.resources[0].actions)
     if len(actions) == 1:
         only = actions[0]
         codes = np.array([[result.actions[only]] for result in response.results], dtype=np.int8)

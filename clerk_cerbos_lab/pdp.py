@@ -11,7 +11,6 @@ import warnings
 from collections import deque
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import grpc
@@ -23,8 +22,9 @@ from pydantic import SecretStr
 
 from clerk_cerbos_lab import messages, policies, process, told
 from clerk_cerbos_lab.comparisons import compared_types
-from clerk_cerbos_lab.errors import InputError, LabWarning, PDPError, PolicyError, did_you_mean
+from clerk_cerbos_lab.errors import InputError, LabWarning, PDPError, PolicyError
 from clerk_cerbos_lab.principals import Principal, one_principal
+from clerk_cerbos_lab.reach import DEFAULT, Reached, Target, doubts, reach
 from clerk_cerbos_lab.values import OTHER, clean
 
 if TYPE_CHECKING:
@@ -261,8 +261,14 @@ class PDP:
         with self.asking():
             if self._folder is None or self._told is None or self._told[0] != self._digest:
                 answer = self._ask_admin("InspectPolicies", request_pb2.InspectPoliciesRequest())
-                self._told = (self._digest, told.frame(answer))
+                self._told = (self._digest, told.frame(answer, self._documents_or_none()))
             return self._told[1].copy()
+
+    def _documents_or_none(self) -> tuple[dict[str, Any], ...]:
+        try:
+            return self.documents()
+        except PDPError:  # a store that keeps no source
+            return ()
 
     def documents(self) -> tuple[dict[str, Any], ...]:
         """The policies in force, whole, as the PDP read them.
@@ -293,53 +299,115 @@ class PDP:
         """The actions that the policies of a resource kind name, patterns such as ``view:*`` too.
 
         Returns:
-            Sorted action names; None when the PDP does not tell (no Admin API).
+            Sorted action names, of the resource policies that a request can reach, or where there are none of
+            the principal and role policies; None when the PDP does not tell (no Admin API).
 
         Raises:
             InputError: when no policy is about this kind, or not in this version or scope.
         """
         try:
-            known = self.policies
+            found = self.reached(kind, policy_version=policy_version, scope=scope)
         except PDPError:
-            if self._folder or self._admin is not None:  # asked to look, and could not
-                raise
-            return None
-        return told.actions_of(
-            known,
-            kind,
-            version=None if self._own_defaults() else policy_version or "default",
-            scope=scope,
-            looks_above=self._looks_above,
-            named=self._kinds_elsewhere(),
-        )
+            if not self._need_inspection():
+                return None
+            return tuple(sorted(told.attributes(told.of_kind(self.policies, kind), "actions"))) or None
+        return found.own or found.others
 
-    def check_action(self, action: str, kind: str, known: Sequence[str]) -> None:
-        """Refuse an action that no policy names: Cerbos would answer a plain DENY.
+    def check_names(
+        self,
+        kind: str,
+        actions: Sequence[str],
+        *,
+        policy_version: str = "",
+        scope: str = "",
+        principal_policy_version: str | None = None,
+        principal_scope: str | None = None,
+    ) -> list[str] | None:
+        """Refuse names that no policy can mean: Cerbos would answer a plain DENY.
 
         Args:
-            action: what is to be asked.
-            kind: the resource kind, for the error.
-            known: the actions of the kind, as ``actions`` gives them.
+            kind: the resource kind.
+            actions: to be asked about.
+            policy_version: as ``reached``, and so for the rest.
+            scope: of the resource.
+            principal_policy_version: of the principal.
+            principal_scope: of the principal.
+
+        Returns:
+            A sentence for each name that only a rule about everything (``*``) can mean, so that it is perhaps
+            misspelt; None when nothing could be checked, because the PDP does not tell its policies.
 
         Raises:
-            InputError: names the nearest.
+            InputError: when no policy is about the kind or an action; names the nearest.
         """
-        patterns = (*known, *told.actions_elsewhere(self.policies))
-        if not any(policies.covers(pattern, action) for pattern in patterns):
-            msg = f"no action '{action}' in the policies of '{kind}'{did_you_mean(action, known)}"
-            raise InputError(msg)
-
-    def _kinds_elsewhere(self) -> set[str] | None:
         try:
-            return told.kinds_elsewhere(self.documents())
-        except PDPError:  # a store that keeps no source
+            found = self.reached(
+                kind,
+                policy_version=policy_version,
+                scope=scope,
+                principal_policy_version=principal_policy_version,
+                principal_scope=principal_scope,
+            )
+        except PDPError:
+            self._need_inspection()
             return None
+        for action in actions:
+            found.check_action(action)
+        return doubts(self.documents(), found, actions)
 
-    def _looks_above(self, scope: str, scopes: Iterable[str]) -> bool:
-        """Whether a scope that no policy has may mean one further up."""
-        if self._folder:
-            return bool(self._config["engine"].get("lenientScopeSearch"))
-        return any(scope.startswith(f"{above}.") for above in scopes if above)  # it may, who knows
+    def _need_inspection(self) -> bool:
+        """Whether the PDP tells of its policies, though not the policies themselves.
+
+        Raises:
+            PDPError: when it should, and does not.
+        """
+        if self._folder is None and self._admin is None:
+            return False
+        return len(self.policies) > 0 or self._folder is None
+
+    def reached(
+        self,
+        kind: str,
+        *,
+        policy_version: str = "",
+        scope: str = "",
+        principal_policy_version: str | None = None,
+        principal_scope: str | None = None,
+    ) -> Reached:
+        """The policies that a request about a kind can reach (see ``reach``).
+
+        Args:
+            kind: the resource kind.
+            policy_version: of the resource, and of the principal where not given; empty: the PDP's default.
+            scope: of the resource, and of the principal where not given.
+            principal_policy_version: of the principal, where it differs.
+            principal_scope: of the principal, where it differs.
+
+        Raises:
+            InputError: when there are none.
+            PDPError: when the PDP does not tell its policies.
+        """
+        target = Target(
+            kind,
+            self._version(policy_version),
+            self._scope(scope),
+            self._version(policy_version if principal_policy_version is None else principal_policy_version),
+            self._scope(scope if principal_scope is None else principal_scope),
+        )
+        lenient = bool(self._config["engine"].get("lenientScopeSearch")) if self._folder else None
+        return reach(self.documents(), target, lenient=lenient)
+
+    def _version(self, given: str) -> str | None:
+        """The policy version that a request means; None where only the PDP knows."""
+        if given or not self._folder:
+            return given or None
+        return str(self._config["engine"].get("defaultPolicyVersion") or DEFAULT)
+
+    def _scope(self, given: str) -> str | None:
+        """The scope that a request means; None where only the PDP knows."""
+        if given or not self._folder:
+            return given or None
+        return str(self._config["engine"].get("defaultScope") or "")
 
     def resource_attributes(self, kind: str) -> tuple[frozenset[str], frozenset[str]]:
         """The resource attributes that any policy reads, and those that the kind's own policies read.
@@ -373,12 +441,6 @@ class PDP:
                 raise
             return {}
 
-    def _own_defaults(self) -> bool:
-        """Whether the configuration changes which policy version a request means."""
-        if not self._folder:
-            return True
-        return "defaultPolicyVersion" in self._config["engine"]
-
     # -- asking -------------------------------------------------------------------------------
 
     def is_allowed(
@@ -411,6 +473,7 @@ class PDP:
         Raises:
             InputError: for an unknown kind or action, or a value that can't be sent.
             PDPError: when the PDP refuses the request or is lost.
+            LabWarning (a warning): for a name that stands in no policy, where a rule says ``*``.
         """
         if not isinstance(resource_id, str) or not resource_id:
             msg = f"resource_id must be a non-empty string, not {resource_id!r}"
@@ -428,10 +491,10 @@ class PDP:
         message = messages.principal_message(person, policy_version=policy_version, scope=scope)
         batch = (message, entries.for_principal(person.id))
         with self.asking():
-            known = self.actions(kind, policy_version=policy_version, scope=scope)
-            if known is not None:
-                self.check_action(action, kind, known)
-            (answer,) = self.check([batch], [action], messages.aux_data_message(aux_data))
+            doubts_about = self.check_names(kind, [action], policy_version=policy_version, scope=scope)
+            (answer,) = self.check([batch], messages.aux_data_message(aux_data))
+        for doubt in doubts_about or ():
+            warnings.warn(doubt, LabWarning, stacklevel=2)
         return bool(answer[0, 0])
 
     def plans(self, requests: Sequence[request_pb2.PlanResourcesRequest]) -> list[dict[str, Any]]:
@@ -460,14 +523,12 @@ class PDP:
     def check(
         self,
         batches: Iterable[tuple[engine_pb2.Principal, Sequence[messages.Entry]]],
-        actions: Sequence[str],
         aux_data: request_pb2.AuxData | None = None,
     ) -> Generator[npt.NDArray[np.bool_]]:
         """Ask many questions, several requests in flight; the answers come in the order asked.
 
         Args:
-            batches: a principal and up to 500 resources each, all asked about ``actions``.
-            actions: the actions that every entry holds.
+            batches: a principal and up to 500 resources each, all of a batch with the same actions.
             aux_data: sent with every request.
 
         Yields:
@@ -477,7 +538,7 @@ class PDP:
             PDPError: when the PDP refuses a request, or is lost for good. What was yielded
                 before is right, but not the whole: throw it away.
         """
-        return self._stream(batches, aux_data, partial(_effects, actions), np.concatenate)
+        return self._stream(batches, aux_data, messages.effects, np.concatenate)
 
     def outputs(
         self,
@@ -736,12 +797,6 @@ class PDP:
         return f"PDP(Cerbos {self.version}, policies '{self._shown_folder}'{mode})"
 
 
-def _effects(
-    actions: Sequence[str], request: messages.CheckRequest, response: messages.CheckResponse
-) -> npt.NDArray[np.bool_]:
-    return messages.effects(request, response, actions)
-
-
 def _drop(pending: deque[list[_Sent]]) -> None:
     """Forget an answered call: an interrupt inside gRPC's own clean-up would be swallowed."""
     with process.interrupt_held_back():
@@ -794,8 +849,9 @@ def _admin_from_environment() -> tuple[str, SecretStr] | None:
 
 
 def _words(error: grpc.RpcError) -> str:
-    details = error.details() or error.code().name
-    return str(details)
+    """What the server says, without the stack that Cerbos appends when it fails inside."""
+    details = str(error.details() or error.code().name)
+    return details.partition("\ngoroutine ")[0].strip()
 
 
 def _port_hint(address: str) -> str:

@@ -86,26 +86,6 @@ def digest(folder: Path) -> str:
     return digest_of(contents(folder))
 
 
-def covers(pattern: str, action: str) -> bool:
-    """Whether a policy's action, perhaps a pattern, can mean this action.
-
-    Cerbos splits actions at ``:`` and lets ``*`` stand inside a part; to refuse too little is
-    harmless here, so that ``*`` stands for anything.
-    """
-    if "*" not in pattern:
-        return pattern == action
-    first, *rest = pattern.split("*")
-    if not action.startswith(first):
-        return False
-    position = len(first)
-    for part in rest:
-        position = action.find(part, position)
-        if position < 0:
-            return False
-        position += len(part)
-    return True
-
-
 def compile_problems(command: Sequence[str], folder: Path) -> list[PolicyProblem]:
     """What ``cerbos compile`` objects to; empty when the policies compile. Runs no test.
 

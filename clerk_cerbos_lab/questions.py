@@ -39,12 +39,14 @@ class Question:
 
     Attributes:
         kind: the resource kind.
-        actions: asked about in each request.
+        actions: asked about.
         axes: the attributes that vary.
         fixed: the others, with ``resource_id`` where that is no axis.
         resource: policy version and scope of the resource.
         principal: policy version and scope sent with the principal.
         aux_data: a JWT for the conditions; shown nowhere.
+        separately: ask each action by itself: where policies read ``runtime``, the PDP's answer for an action
+            can depend on which actions precede it in the request.
     """
 
     kind: str
@@ -54,6 +56,13 @@ class Question:
     resource: tuple[str, str]
     principal: tuple[str, str]
     aux_data: request_pb2.AuxData | None = field(repr=False)
+    separately: bool = False
+
+    @property
+    def together(self) -> list[slice]:
+        """The positions of the actions that one resource of a request holds."""
+        count = len(self.actions)
+        return [slice(i, i + 1) for i in range(count)] if self.separately else [slice(0, count)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,17 +116,17 @@ def ask(
     Raises:
         PDPError: when the PDP refuses or is lost for good; what was yielded is not the whole.
     """
-    actions = question.actions
-    answers = pdp.check(_batches(question, parts), actions, question.aux_data)
+    answers = pdp.check(_batches(question, parts), question.aux_data)
+    count = len(question.actions)
     with closing(answers):
         for part in parts:
-            allowed = np.zeros((len(part.people), len(actions), part.combinations), dtype=np.bool_)
+            allowed = np.zeros((len(part.people), count, part.combinations), dtype=np.bool_)
             for chunk in _chunks(part.combinations):
-                for row in range(len(part.people)):
+                for actions, row in itertools.product(question.together, range(len(part.people))):
                     answer = next(answers)
-                    allowed[row, :, chunk] = answer.T
+                    allowed[row, actions, chunk] = answer.T
                     advance(answer.size)
-            yield allowed.reshape((len(part.people), len(actions), *part.shape[1:]))
+            yield allowed.reshape((len(part.people), count, *part.shape[1:]))
 
 
 def _chunks(combinations: int) -> list[slice]:
@@ -136,19 +145,21 @@ def _batches(
         products = part.resources()
         who = [messages.principal_message(p, policy_version=version, scope=scope) for p in part.people]
         for chunk in _chunks(part.combinations):
-            entries = messages.Entries(
-                [
-                    resource({**question.fixed, **dict(zip(names, values, strict=True))})
-                    for values in itertools.islice(products, chunk.stop - chunk.start)
-                ],
-                kind=question.kind,
-                actions=question.actions,
-                policy_version=question.resource[0],
-                scope=question.resource[1],
-                other=OTHER_ID,
-            )
-            for person, message in zip(part.people, who, strict=True):
-                yield message, entries.for_principal(person.id)
+            resources = [
+                resource({**question.fixed, **dict(zip(names, values, strict=True))})
+                for values in itertools.islice(products, chunk.stop - chunk.start)
+            ]
+            for actions in question.together:
+                entries = messages.Entries(
+                    resources,
+                    kind=question.kind,
+                    actions=question.actions[actions],
+                    policy_version=question.resource[0],
+                    scope=question.resource[1],
+                    other=OTHER_ID,
+                )
+                for person, message in zip(part.people, who, strict=True):
+                    yield message, entries.for_principal(person.id)
 
 
 def resource(values: dict[str, Any]) -> tuple[str, dict[str, Any]]:

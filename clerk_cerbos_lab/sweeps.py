@@ -15,16 +15,14 @@ import numpy as np
 import pandas as pd
 
 from clerk_cerbos_lab import messages, told
-from clerk_cerbos_lab.analysis import analyse
 from clerk_cerbos_lab.auto import Mismatch, differs, parts_of, plan, sample
 from clerk_cerbos_lab.cells import EveryCell
 from clerk_cerbos_lab.decisions import Axis, Decisions, Provenance
-from clerk_cerbos_lab.errors import InputError, LabWarning, PDPError, did_you_mean
+from clerk_cerbos_lab.errors import InputError, LabWarning, did_you_mean
 from clerk_cerbos_lab.exact import Exact
-from clerk_cerbos_lab.library import Audience, Library
+from clerk_cerbos_lab.name_checks import actions_asked, notes_on_names, separately
 from clerk_cerbos_lab.pdp import OTHER_ID, PDP
 from clerk_cerbos_lab.principals import labels, read_principals
-from clerk_cerbos_lab.process import MAX_PER_REQUEST
 from clerk_cerbos_lab.progress import progress
 from clerk_cerbos_lab.questions import Part, Question, ask, ask_with, check_executor
 from clerk_cerbos_lab.snapshots import Source
@@ -49,8 +47,6 @@ COLUMNS: Final = ("principal", "action", "effect")
 
 MOST_CELLS: Final = 1_000_000_000
 """Questions of a sweep: hours of asking, a gigabyte of answers."""
-
-UNREAD: Final = "No policy reads"
 
 EVERY: Final = "every cell is an answer of the PDP"
 """How a sweep was verified that asked each cell."""
@@ -114,7 +110,8 @@ def sweep(
         InputError: for an unknown kind or action, an empty or repeated axis value, a value that
             can't be sent, or a frame that breaks its contract.
         PolicyError: when the policies do not compile.
-        LabWarning (a warning): when the audit found a cell with another effect.
+        LabWarning (a warning): when the audit found a cell with another effect; for an action or kind that
+            stands in no policy, where a rule says ``*``.
         PDPError: when the PDP refuses or is lost for good. No partial result is returned. Policies
             that change meanwhile do not touch it: all decisions are of the state that
             ``provenance.policy_digest`` names.
@@ -138,8 +135,23 @@ def sweep(
     clock = time.perf_counter()
     with pdp.asking():
         digest = pdp.digest
-        asked, checked = _actions(pdp, kind, actions, policy_version=policy_version, scope=scope)
-        notes = _notes(pdp, kind, asked, [*(axis.name for axis in axes), *fixed]) if checked else ()
+        where: dict[str, Any] = {"policy_version": policy_version, "scope": scope}
+        asked = actions_asked(pdp, kind, actions, where)
+        where |= {"principal_policy_version": principal_policy_version, "principal_scope": principal_scope}
+        doubts = pdp.check_names(kind, asked, **where)
+        checked = doubts is not None
+        unchecked = (
+            f"the PDP does not tell its policies, so '{kind}' and {list(asked)} could not be checked for "
+            "spelling: a wrong name reads as DENY"
+        )
+        for warning in [unchecked] if doubts is None else doubts:
+            warnings.warn(warning, LabWarning, stacklevel=2)
+        notes = (
+            notes_on_names(pdp, kind, asked, [*(axis.name for axis in axes), *fixed], where)
+            if checked
+            else ()
+        )
+        alone = separately(pdp, kind) if len(asked) > 1 else None
         question = Question(
             kind=kind,
             actions=asked,
@@ -151,6 +163,7 @@ def sweep(
                 scope if principal_scope is None else principal_scope,
             ),
             aux_data=messages.aux_data_message(aux_data),
+            separately=alone is not None,
         )
         answers = _Answers(pdp, people, question, executor)
         found = answers.every_cell() if method == "every-cell" else answers.auto(audit)
@@ -166,7 +179,12 @@ def sweep(
         method=found.method,
         verified=found.verified,
         names_checked=checked,
-        notes=(*(note for note in notes if not (found.whole and note.startswith(UNREAD))), *found.notes),
+        notes=(
+            *notes,
+            *filter(None, [alone]),
+            *(f"{doubt}." for doubt in map(_sentence, doubts or ())),
+            *found.notes,
+        ),
         asked=found.asked,
         classes=found.classes,
         audited=found.audited,
@@ -193,6 +211,10 @@ def sweep(
     )
 
 
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
 def _check_audit(audit: object) -> None:
     whole = isinstance(audit, int) and not isinstance(audit, bool) and audit >= 0
     if not whole and audit != "all":
@@ -213,7 +235,6 @@ class _Found:
     audited: int = 0
     exact: Exact | None = None
     warning: str | None = None
-    whole: bool = False
 
 
 class _Answers:
@@ -275,9 +296,7 @@ class _Answers:
 
     def _found(self, found: Plan, cells: ClassCells, verified: str, asked: int, audited: int) -> _Found:
         exact = Exact(self._source, cells, self._question, found.people, found.candidates, found.points)
-        return _Found(
-            cells, "auto", verified, found.notes, asked, len(found.people), audited, exact, whole=found.whole
-        )
+        return _Found(cells, "auto", verified, found.notes, asked, len(found.people), audited, exact)
 
     def _compared(self, found: Plan, cells: ClassCells, asked: int) -> _Found:
         every = self.every_cell(found.notes)
@@ -422,81 +441,7 @@ def _check_resource_ids(axes: Sequence[Axis], fixed: Mapping[str, Any]) -> None:
             raise InputError(msg)
 
 
-def _actions(  # noqa: C901 - one check a way to be wrong
-    pdp: PDP, kind: str, actions: Sequence[str] | str | None, *, policy_version: str, scope: str
-) -> tuple[tuple[str, ...], bool]:
-    """The actions to ask about, and whether the policies could be looked at to check them."""
-    if not isinstance(kind, str) or not kind:
-        msg = f"the resource kind must be a non-empty string, not {kind!r}"
-        raise InputError(msg)
-    text(kind, "the resource kind")
-    known = pdp.actions(kind, policy_version=policy_version, scope=scope)
-    if actions is None and known is None:
-        msg = "name the actions: this PDP does not tell its policies (it takes its Admin API, admin=)"
-        raise InputError(msg)
-    if actions is None:
-        plain = [action for action in known or () if "*" not in action]
-        if not plain:
-            msg = f"name the actions: the policies of '{kind}' name none that is no pattern"
-            raise InputError(msg)
-        return tuple(plain), True
-    asked = [actions] if isinstance(actions, str) else list(actions)
-    if not asked:
-        msg = "actions is empty; leave it out for all that the policies name"
-        raise InputError(msg)
-    for action in asked:
-        if not isinstance(action, str) or not action:
-            msg = f"an action must be a non-empty string, not {action!r}"
-            raise InputError(msg)
-        text(action, "an action")
-        if known is not None:
-            pdp.check_action(action, kind, known)
-    twice = sorted({action for action in asked if asked.count(action) > 1})
-    if twice:
-        msg = f"given twice in actions: {twice}"
-        raise InputError(msg)
-    if len(asked) > MAX_PER_REQUEST:
-        msg = f"{len(asked)} actions; Cerbos takes {MAX_PER_REQUEST} a resource at most"
-        raise InputError(msg)
-    if known is None:
-        warnings.warn(
-            f"the PDP does not tell its policies, so '{kind}' and {asked} could not be checked for "
-            "spelling: a wrong name reads as DENY",
-            LabWarning,
-            stacklevel=3,
-        )
-    return tuple(asked), known is not None
-
-
 def _check_size(questions: int) -> None:
     if questions > MOST_CELLS:
         msg = f"{questions:,} questions for each action; {MOST_CELLS:,} at most"
         raise InputError(msg)
-
-
-def _notes(pdp: PDP, kind: str, actions: tuple[str, ...], given: Sequence[str]) -> tuple[str, ...]:
-    """What a reader should know of the attributes: a misspelt name reads as DENY, without a word."""
-    read, of_kind = pdp.resource_attributes(kind)
-    unread = [name for name in given if name not in read and name != "resource_id"]
-    left = sorted((_read(pdp, kind, actions) or of_kind) - {*given, "resource_id"})
-    notes = []
-    if unread:
-        hints = [f"{name}{_near(name, left)}" for name in unread]
-        notes.append(f"{UNREAD} {', '.join(hints)}.")
-    if left:
-        notes.append(f"Read by the policies of {kind}, but not sent: {', '.join(left)}.")
-    return tuple(notes)
-
-
-def _read(pdp: PDP, kind: str, actions: tuple[str, ...]) -> set[str]:
-    """The resource attributes that the rules of these actions read, derived roles too; empty if not told."""
-    try:
-        library = Library(pdp.documents())
-    except PDPError:
-        return set()
-    return set(analyse(library, kind, Audience(actions, None)).uses)
-
-
-def _near(name: str, left: Sequence[str]) -> str:
-    hint = did_you_mean(name, left) if left else ""
-    return f" ({hint[2:].partition('?')[0]}?)" if hint.startswith("; did") else ""

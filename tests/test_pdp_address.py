@@ -26,7 +26,8 @@ from pydantic import SecretStr
 from small_policies import USER, resource_policy, rule, up_to, users
 
 import clerk_cerbos_lab as lab
-from clerk_cerbos_lab import process
+from clerk_cerbos_lab import messages, process
+from clerk_cerbos_lab.principals import one_principal
 
 Write = Callable[..., Path]
 ADMIN = ("cerbos", "cerbosAdmin")
@@ -147,14 +148,29 @@ def test_a_wrong_password_is_named_and_never_shown(with_admin: str) -> None:
         assert "open-sesame" not in str(refused.value)
 
 
-def test_more_actions_than_a_server_takes_are_one_error_with_its_limit(plain: tuple[str, str]) -> None:
+def test_more_actions_than_a_server_takes_are_asked_one_by_one_where_it_does_not_tell_its_policies(
+    plain: tuple[str, str],
+) -> None:
     actions = [f"a{i}" for i in range(51)]
+    with lab.PDP(address=plain[0]) as pdp, pytest.warns(lab.LabWarning):
+        swept = lab.sweep(pdp, users(), "thing", actions=actions, amount=[1])
+    assert swept.counts() == {"ALLOW": 0, "DENY": 51}
+    assert "Each action is asked by itself: the PDP does not tell its policies." in swept.provenance.notes
+
+
+def test_more_actions_than_a_server_takes_in_one_request_are_one_error_with_its_limit(
+    plain: tuple[str, str],
+) -> None:
+    actions = [f"a{i}" for i in range(51)]
+    entries = messages.Entries(
+        [("r", {})], kind="thing", actions=actions, policy_version="", scope="", other="other"
+    )
+    who = messages.principal_message(one_principal(USER), policy_version="", scope="")
     with (
         lab.PDP(address=plain[0]) as pdp,
-        pytest.warns(lab.LabWarning),
         pytest.raises(lab.PDPError, match=r"number of actions.*limit \(50\)"),
     ):
-        lab.sweep(pdp, users(), "thing", actions=actions, amount=[1])
+        list(pdp.check([(who, entries.for_principal("u0"))]))
 
 
 def test_a_server_that_goes_away_is_one_error(small: lab.PDP) -> None:
