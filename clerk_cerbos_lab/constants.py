@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,10 +12,10 @@ from clerk_cerbos_lab.errors import InputError, PDPError, did_you_mean
 from clerk_cerbos_lab.pdp import PDP
 from clerk_cerbos_lab.snapshots import Snapshot, snapshot_of
 from clerk_cerbos_lab.users import json_type
-from clerk_cerbos_lab.values import clean
+from clerk_cerbos_lab.values import MISSING, clean, resolve
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
 
 SCHEMAS: Final = "_schemas/"
@@ -57,27 +58,31 @@ def _holders(document: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]
             yield where, local
 
 
-def what_if(pdp: PDP, /, **constants: object) -> PDP:
+def what_if(pdp: PDP, constants: Mapping[str, object] | None = None, /, **more: object) -> PDP:
     """A PDP on a copy of the policies in which constants have other values; the policies stay as they are.
 
     >>> moved = lab.what_if(pdp, cross_region_manager_limit=7_500)
     >>> lab.sweep(moved, principals, "expense", amount=[5_000, 7_500], ...)
+    >>> lab.what_if(pdp, {"class": 2})  # a name that Python keeps for itself
 
     Args:
         pdp: one that was started here, on the policies as they are now.
         constants: new values by the constant's name, of the same type as the old ones.
+        more: the same as keywords; a name is given once.
 
     Returns:
         Another PDP, started with the same configuration; close it, or use it in a ``with`` block.
 
     Raises:
-        InputError: for a name that no policy defines or several do, or a value of another type.
+        InputError: for a name that no policy defines or several do, a name given twice, a value of
+            another type, or constants that are no mapping.
         PDPError: for a PDP at an address, whose policies can't be copied.
         PolicyError: when the policies do not compile.
     """
     if not isinstance(pdp, PDP):
         msg = f"the first argument is a PDP, lab.PDP('policies'), not a {type(pdp).__name__}"
         raise InputError(msg)
+    wanted = _wanted(constants, more)
     with pdp.asking():
         snapshot = snapshot_of(pdp)
         if snapshot is None:
@@ -86,7 +91,6 @@ def what_if(pdp: PDP, /, **constants: object) -> PDP:
             )
             raise PDPError(msg)
         documents = copy.deepcopy(pdp.documents())
-    wanted = {name: clean(value, f"constant '{name}'") for name, value in constants.items()}
     _check(wanted, constants_of(documents))
     files: dict[str, bytes] = {}
     for number, document in enumerate(documents):
@@ -96,6 +100,34 @@ def what_if(pdp: PDP, /, **constants: object) -> PDP:
         files[f"{number:04}.json"] = json.dumps(document, ensure_ascii=False, indent=1).encode()
     files |= {name: text for name, text in snapshot.files.items() if name.startswith(SCHEMAS)}
     return Snapshot(files, snapshot.config).start()
+
+
+def _wanted(constants: object, more: Mapping[str, object]) -> dict[str, Any]:
+    """The values by name, from both ways to give them."""
+    given = {} if constants is None else constants
+    if not isinstance(given, Mapping):
+        msg = (
+            "constants are given as keywords, limit=7_500, or as a dict, {'limit': 7_500}, "
+            f"not as {json_type(given)}"
+        )
+        raise InputError(msg)
+    twice = sorted(set(given) & set(more))
+    if twice:
+        msg = f"given twice, as a keyword and in the dict: {twice}"
+        raise InputError(msg)
+    wanted: dict[str, Any] = {}
+    for name, value in {**given, **more}.items():
+        if not isinstance(name, str):
+            msg = f"a constant's name is a string, not {json_type(name)}: {name!r}"
+            raise InputError(msg)
+        wanted[name] = clean(value, f"constant '{name}'")
+        if value is MISSING or resolve(wanted[name], own="", other="") != wanted[name]:
+            msg = (
+                f"constant '{name}': lab.MISSING, lab.SELF and lab.OTHER are for a resource's attributes; "
+                "a constant has a value"
+            )
+            raise InputError(msg)
+    return wanted
 
 
 def _check(wanted: Mapping[str, Any], known: Sequence[Constant]) -> None:

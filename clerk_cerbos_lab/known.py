@@ -222,7 +222,7 @@ class Answers:
 
     def open(self, constants: Mapping[str, float]) -> AbstractContextManager[PDP]:
         """The PDP under these values of constants; one that is started for it ends with the block."""
-        return what_if(self._pdp, **constants) if constants else nullcontext(self._pdp)
+        return what_if(self._pdp, constants) if constants else nullcontext(self._pdp)
 
     def known(
         self,

@@ -8,6 +8,7 @@ where the amounts are no even steps.
 from __future__ import annotations
 
 import keyword
+import unicodedata
 from typing import TYPE_CHECKING, Any, Final
 
 from clerk_cerbos_lab.errors import InputError, did_you_mean
@@ -140,8 +141,8 @@ def call(kind: str, state: Mapping[str, Any], show: Callable[[Any], Any] = lambd
         state: the state.
         show: what is written in place of a value, such as a pseudonym.
     """
-    moved = [f"{name}={_python(value)}" for name, value in state["constants"].items()]
-    pdp = f"lab.what_if(pdp, {', '.join(moved)})" if moved else "pdp"
+    moved = {name: _python(value) for name, value in state["constants"].items()}
+    pdp = f"lab.what_if(pdp, {', '.join(_keywords(moved))})" if moved else "pdp"
     return f"lab.sweep({pdp}, principals, {kind!r}, {', '.join(_arguments(state, show))})"
 
 
@@ -151,14 +152,30 @@ def _arguments(state: Mapping[str, Any], show: Callable[[Any], Any]) -> Iterator
         if name == "constants":
             continue
         text = _argument(name, value, show)
-        plain = name.isidentifier() and not keyword.iskeyword(name) and name not in _OTHERWISE
-        if plain or name == "actions":
+        if name == "actions" or (_is_keyword(name) and name not in _OTHERWISE):
             yield f"{name}={text}"
         else:
             odd[name] = text
     if odd:
-        inner = ", ".join(f"{name!r}: {text}" for name, text in odd.items())
-        yield f"attr={{{inner}}}"
+        yield f"attr={_dict(odd)}"
+
+
+def _keywords(texts: Mapping[str, str]) -> Iterator[str]:
+    """Arguments of ``lab.what_if``: those whose names Python does not take as keywords in a dict, first."""
+    odd = {name: text for name, text in texts.items() if not _is_keyword(name)}
+    if odd:
+        yield _dict(odd)
+    yield from (f"{name}={text}" for name, text in texts.items() if name not in odd)
+
+
+def _is_keyword(name: str) -> bool:
+    """Whether a call can hold this name as a keyword: Python normalizes what it reads."""
+    reserved = keyword.iskeyword(name) or name == "__debug__"
+    return name.isidentifier() and not reserved and unicodedata.normalize("NFKC", name) == name
+
+
+def _dict(texts: Mapping[str, str]) -> str:
+    return f"{{{', '.join(f'{name!r}: {text}' for name, text in texts.items())}}}"
 
 
 def _argument(name: str, value: Any, show: Callable[[Any], Any]) -> str:

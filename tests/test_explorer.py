@@ -276,6 +276,49 @@ def test_what_if_changes_a_constant_and_nothing_else(pdp: lab.PDP) -> None:
     assert documents["ALLOW"] > 0
 
 
+def test_a_constant_whose_name_python_keeps_for_itself_is_moved_too(tmp_path: Path) -> None:
+    constants = "  constants: {local: {class: 5, limit: 5, __debug__: 5, global: 5}}\n"
+    condition = "R.attr.amount <= C.class && R.attr.amount <= C.limit && R.attr.amount <= C.__debug__"
+    policy = resource_policy(rule(condition)).replace("  rules:", f"{constants}  rules:")
+    with lab.PDP(write(tmp_path / "p", thing=policy)) as pdp:
+        explorer = lab.explore(pdp, users(2), "thing")
+        moved = {"class": 7_000, "limit": 8_000, "__debug__": 9_000}
+        explorer.state = {"constants": moved}
+        assert "lab.what_if(pdp, {'class': 7_000, '__debug__': 9_000}, limit=8_000)" in explorer.call
+        check(explorer, users(2))
+        with lab.what_if(pdp, moved) as other:
+            swept = lab.sweep(other, users(1), "thing", amount=[5, 6, 7_000, 7_001])
+            assert swept.allowed().ravel().tolist() == [True, True, True, False]
+
+
+def test_an_attribute_whose_name_python_would_normalize_stands_in_attr(tmp_path: Path) -> None:
+    policy = resource_policy(rule('R.attr["\ufb01_limit"] == "x" && R.attr["__debug__"] == "y"'))
+    with lab.PDP(write(tmp_path / "p", thing=policy)) as pdp:
+        explorer = lab.explore(pdp, users(1), "thing")
+        assert explorer.counts() == {"ALLOW": 1, "DENY": 0}
+        check(explorer, users(1))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "keywords", "words"),
+    [
+        ([{"50000": 1}], {}, "no policy defines a constant '50000'"),
+        ([{5: 1}], {}, "a constant's name is a string, not a number: 5"),
+        ([[("finance_limit", 1)]], {}, "or as a dict, {'limit': 7_500}, not as a list"),
+        (["finance_limit"], {}, "not as a string"),
+        ([{"finance_limit": 1}], {"finance_limit": 2}, r"given twice.*\['finance_limit'\]"),
+        ([{"finance_limit": lab.MISSING}], {}, "'finance_limit': lab.MISSING"),
+        ([], {"finance_limit": lab.SELF}, "'finance_limit': lab.MISSING, lab.SELF"),
+        ([], {"finance_limit": float("nan")}, "not a finite number"),
+    ],
+)
+def test_what_if_takes_a_dict_or_keywords_and_says_what_else_is_wrong(
+    pdp: lab.PDP, arguments: list[Any], keywords: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(InputError, match=words):
+        lab.what_if(pdp, *arguments, **keywords)
+
+
 @pytest.mark.parametrize(
     ("constants", "words"),
     [
