@@ -1,13 +1,21 @@
-"""Attributes as the command line writes them: ``amount=0:60000:500``, ``region=north,south``."""
+"""What the command line writes: ``amount=0:60000:500``, ``region=north,south``, ``approve,view``."""
 
 from __future__ import annotations
 
 import json
+import os
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 from clerk_cerbos_lab.errors import InputError
 from clerk_cerbos_lab.values import MISSING, OTHER, SELF, amounts
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+AUX_DATA: Final = "CLERK_CERBOS_LAB_AUX_DATA"
+"""The environment variable that holds a JWT for the conditions."""
 
 _WORDS = {"SELF": SELF, "OTHER": OTHER, "MISSING": MISSING}
 
@@ -40,6 +48,64 @@ def fixed_argument(text: str) -> tuple[str, Any]:
     name, value = _split(text, "NAME=VALUE")
     parsed = _value(value)
     return name, [parsed] if isinstance(parsed, list) else parsed
+
+
+def names_argument(option: str, texts: Sequence[str] | None) -> list[str] | None:
+    """Names from an option that may be repeated, each time with one name, ``a,b``, or a JSON list.
+
+    Args:
+        option: its name, for the error.
+        texts: what stands behind each; None or nothing where it is not given.
+
+    Returns:
+        The names in order; None where the option is not given.
+
+    Raises:
+        InputError: for an empty name, or a JSON list of something else.
+    """
+    names: list[str] = []
+    for text in texts or ():
+        parsed = _json(text) if text.startswith("[") else MISSING
+        parts = parsed if isinstance(parsed, list) else [part.strip() for part in text.split(",")]
+        if not parts or not all(isinstance(part, str) and part for part in parts):
+            msg = f"{option} '{text}' has an empty name: it takes a name, a,b or a JSON list of names"
+            raise InputError(msg)
+        names += parts
+    return names or None
+
+
+def aux_data_argument(path: Path | None) -> str | dict[str, str] | None:
+    """The JWT in a file, else in the environment; its text stands in no error.
+
+    Args:
+        path: a file that holds a JWT, or ``{"token": …, "key_set_id": …}`` as JSON.
+
+    Raises:
+        InputError: when the file can't be read, or holds neither.
+    """
+    held = os.environ.get(AUX_DATA)
+    where = AUX_DATA
+    if path is not None:
+        where = "the file of --aux-data"
+        try:
+            held = path.read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            why = getattr(error, "strerror", None) or "it is no text"
+            msg = (  # what was given is not repeated: it may be the JWT itself
+                f"{where} can't be read ({why}). It takes a file that holds the JWT, not the JWT: others on "
+                f"this machine can read a command line. Or set {AUX_DATA}"
+            )
+            raise InputError(msg) from None
+    if held is None:
+        return None
+    token = held.strip()
+    parsed = _json(token) if token.startswith("{") else MISSING
+    if isinstance(parsed, dict) and all(isinstance(part, str) for part in parsed.values()):
+        return parsed
+    if not token or token.startswith("{") or any(part.isspace() for part in token):
+        msg = f'{where} holds no JWT and no {{"token": …, "key_set_id": …}}'
+        raise InputError(msg)
+    return token
 
 
 def _split(text: str, form: str) -> tuple[str, str]:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from clerk_cerbos_lab.decisions import Provenance
+
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
@@ -40,6 +42,10 @@ Source = Annotated[
         metavar="[FILE]",
         show_default=False,
     ),
+]
+UsersFile = Annotated[
+    Path | None,
+    typer.Option("--users", help="The same file as an option.", metavar="FILE", show_default=False),
 ]
 Memberships = Annotated[
     Path | None,
@@ -88,6 +94,7 @@ def doctor(policies: Policies = Path("policies")) -> None:
 def users(
     source: Source = None,
     *,
+    file: UsersFile = None,
     memberships: Memberships = None,
     profile: Annotated[
         list[str] | None,
@@ -107,7 +114,7 @@ def users(
     """
     import clerk_cerbos_lab as lab  # noqa: PLC0415
 
-    principals = _principals(source, memberships, profile)
+    principals = _principals(_one_file(source, file), memberships, profile)
     typer.echo(f"{len(principals):,} users became principals")
     _table(_role_counts(principals), "Roles")
     _table(_attribute_counts(principals), "Attributes")
@@ -126,16 +133,16 @@ def users(
 
 
 @app.command(
-    epilog="Examples:  clerk-cerbos-lab sweep expense --users data/clerk_users.json --action approve "
+    epilog="Examples:  clerk-cerbos-lab sweep expense --users data/clerk_users.json --action approve,view "
     "--axis amount=0:60000:5000 --axis region=northeast,south --attr owner=OTHER --attr status=OPEN   ·   "
-    "add --role manager to ask about managers only, --csv or --parquet to keep every decision"
+    "add --role manager to ask about managers only, --csv or --parquet to keep every decision   ·   "
+    "--policy-version staging --scope acme.hr asks the policies of that version and scope"
 )
 def sweep(
     kind: Annotated[str, typer.Argument(help="Resource kind, such as expense.")],
+    source: Source = None,
     *,
-    users: Annotated[
-        Path | None, typer.Option(help="JSON file of Clerk users; default: Clerk's API.", metavar="FILE")
-    ] = None,
+    file: UsersFile = None,
     memberships: Memberships = None,
     policies: Annotated[
         Path | None,
@@ -145,7 +152,10 @@ def sweep(
         str | None,
         typer.Option(help="A running PDP instead, HOST:PORT of its gRPC API.", metavar="HOST:PORT"),
     ] = None,
-    action: Annotated[list[str] | None, typer.Option(help="Repeat for several; default: all.")] = None,
+    action: Annotated[
+        list[str] | None,
+        typer.Option(help="An action, or several: approve,view; repeat it or not. Default: all."),
+    ] = None,
     axis: Annotated[
         list[str] | None,
         typer.Option(
@@ -158,7 +168,39 @@ def sweep(
         list[str] | None,
         typer.Option(help="An attribute that is fixed: NAME=VALUE, as JSON or text.", metavar="NAME=VALUE"),
     ] = None,
-    role: Annotated[list[str] | None, typer.Option(help="Only principals with one of these roles.")] = None,
+    role: Annotated[
+        list[str] | None,
+        typer.Option(help="Only principals with one of these roles: manager,finance; repeat it or not."),
+    ] = None,
+    resource_id: Annotated[
+        list[str] | None,
+        typer.Option(help="The resource's id; repeat it for several.", metavar="ID"),
+    ] = None,
+    policy_version: Annotated[
+        str,
+        typer.Option(
+            help="Of the policies to ask; default: the PDP's.", metavar="VERSION", show_default=False
+        ),
+    ] = "",
+    scope: Annotated[
+        str,
+        typer.Option(help="Of the policies to ask, such as acme.hr.", metavar="SCOPE", show_default=False),
+    ] = "",
+    principal_policy_version: Annotated[
+        str | None,
+        typer.Option(help="Sent with the principal; default: as --policy-version.", metavar="VERSION"),
+    ] = None,
+    principal_scope: Annotated[
+        str | None, typer.Option(help="Sent with the principal; default: as --scope.", metavar="SCOPE")
+    ] = None,
+    aux_data: Annotated[
+        Path | None,
+        typer.Option(
+            help='File that holds a JWT for the conditions, or {"token": …, "key_set_id": …}; '
+            "default: the environment's CLERK_CERBOS_LAB_AUX_DATA. It is never shown.",
+            metavar="FILE",
+        ),
+    ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Evaluate strictly.")] = False,
     csv: Annotated[Path | None, typer.Option(help="Write every decision as CSV.", metavar="FILE")] = None,
     parquet: Annotated[
@@ -167,23 +209,21 @@ def sweep(
 ) -> None:
     """Sweep attributes through the PDP: the decision matrix on the terminal, all of it in a file."""
     import clerk_cerbos_lab as lab  # noqa: PLC0415
-    from clerk_cerbos_lab.arguments import axis_argument, fixed_argument  # noqa: PLC0415
+    from clerk_cerbos_lab import arguments  # noqa: PLC0415
 
     attributes: dict[str, Any] = {}
-    for name, value in [*map(axis_argument, axis or ()), *map(fixed_argument, attr or ())]:
+    for name, value in [
+        *map(arguments.axis_argument, axis or ()),
+        *map(arguments.fixed_argument, attr or ()),
+    ]:
         if name in attributes:
             msg = f"the attribute '{name}' is given twice"
             raise InputError(msg)
         attributes[name] = value
-    principals = _principals(users, memberships, None)
-    if role:
-        wanted = set(role)
-        held = sorted({name for roles in principals["roles"] for name in roles})
-        unknown = sorted(wanted - set(held))
-        if unknown:
-            msg = f"nobody has the role {', '.join(unknown)}; there are: {', '.join(held)}"
-            raise InputError(msg)
-        principals = principals[[bool(wanted & set(roles)) for roles in principals["roles"]]]
+    token = arguments.aux_data_argument(aux_data)
+    actions = arguments.names_argument("--action", action)
+    principals = _principals(_one_file(source, file), memberships, None)
+    principals = _with_roles(principals, arguments.names_argument("--role", role))
     if address and (policies or strict):
         msg = "--policies and --strict are for a PDP that is started here; one at an address has its own"
         raise InputError(msg)
@@ -192,14 +232,40 @@ def sweep(
             msg = f"can't write {path}: the folder is not there"
             raise InputError(msg)
     with lab.PDP(address=address) if address else lab.PDP(policies or "policies", strict=strict) as pdp:
-        decisions = lab.sweep(pdp, principals, kind, actions=action, attr=attributes)
+        decisions = lab.sweep(
+            pdp,
+            principals,
+            kind,
+            actions=actions,
+            attr=attributes,
+            resource_id=_resource_id(resource_id),
+            policy_version=policy_version,
+            scope=scope,
+            principal_policy_version=principal_policy_version,
+            principal_scope=principal_scope,
+            aux_data=token,
+        )
     typer.echo(str(decisions))
+    _say_what_was_sent(decisions.provenance)
     if csv:
         decisions.to_csv(csv)
         typer.echo(f"wrote {len(decisions):,} decisions to {csv}")
     if parquet:
         decisions.to_parquet(parquet)
         typer.echo(f"wrote {len(decisions):,} decisions to {parquet}")
+
+
+def _say_what_was_sent(about: Provenance) -> None:
+    """The version and scope of the policies that answered, and that a JWT was sent: never the JWT."""
+    asked = {
+        "policy version": about.policy_version,
+        "scope": about.scope,
+        "policy version of the principal": about.principal_policy_version,
+        "scope of the principal": about.principal_scope,
+    }
+    sent = [f"{name} '{value}'" for name, value in asked.items() if value] + ["a JWT"] * about.aux_data
+    if sent:
+        typer.echo(f"sent with each request: {', '.join(sent)}")
 
 
 @app.command(epilog="Example:  clerk-cerbos-lab report --output site")
@@ -224,6 +290,32 @@ def report(
 
     index = write_report(notebooks, policies, output, names=names)
     typer.echo(f"wrote {index}")
+
+
+def _one_file(argument: Path | None, option: Path | None) -> Path | None:
+    """The file of users, from either place."""
+    if argument is not None and option is not None:
+        msg = f"the file of users is given twice: {argument} and --users {option}"
+        raise InputError(msg)
+    return option if argument is None else argument
+
+
+def _with_roles(principals: pd.DataFrame, roles: Sequence[str] | None) -> pd.DataFrame:
+    """Those who have one of the roles; everybody where none are named."""
+    if not roles:
+        return principals
+    held = sorted({name for own in principals["roles"] for name in own})
+    unknown = sorted(set(roles) - set(held))
+    if unknown:
+        msg = f"nobody has the role {', '.join(unknown)}; there are: {', '.join(held)}"
+        raise InputError(msg)
+    return principals[[bool(set(roles) & set(own)) for own in principals["roles"]]]
+
+
+def _resource_id(given: Sequence[str] | None) -> str | list[str]:
+    """One fixed id, or an axis of several."""
+    ids = list(given or ["resource"])
+    return ids if len(ids) > 1 else ids[0]
 
 
 def _principals(source: Path | None, memberships: Path | None, profile: Sequence[str] | None) -> pd.DataFrame:

@@ -1,5 +1,6 @@
 """The command line, run as a user runs it."""
 
+import json
 import os
 import subprocess
 import sys
@@ -7,8 +8,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from small_policies import resource_policy, rule, write
 
-from clerk_cerbos_lab.arguments import axis_argument, fixed_argument
+import clerk_cerbos_lab as lab
+from clerk_cerbos_lab.arguments import AUX_DATA, axis_argument, fixed_argument
 from clerk_cerbos_lab.errors import InputError
 from clerk_cerbos_lab.values import MISSING, SELF
 
@@ -77,9 +80,123 @@ def test_sweep_prints_a_matrix_and_writes_every_decision(tmp_path: Path) -> None
     assert set(frame.loc[frame["amount"] == 40_000, "effect"]) == {"ALLOW"}
 
 
+def test_several_actions_stand_in_one_option_or_in_several(tmp_path: Path) -> None:
+    frames = []
+    for number, actions in enumerate(
+        (
+            ["--action", "approve,view"],
+            ["--action", "approve", "--action", "view"],
+            ["--action", "approve, view"],
+            ["--action", '["approve", "view"]'],
+        )
+    ):
+        csv = tmp_path / f"{number}.csv"
+        done = run("sweep", "expense", USERS, *actions, "--role", "finance,manager", "--csv", str(csv))
+        assert done.returncode == 0, done.stderr
+        frames.append(pd.read_csv(csv))
+    assert set(frames[0]["action"]) == {"approve", "view"}
+    assert all(frame.equals(frames[0]) for frame in frames)
+
+
+@pytest.mark.parametrize("arguments", [["users"], ["sweep", "expense", "--action", "view"]])
+def test_both_commands_take_the_file_of_users_in_the_same_two_ways(arguments: list[str]) -> None:
+    by_place, by_option = run(*arguments, USERS), run(*arguments, "--users", USERS)
+    assert by_place.returncode == 0, by_place.stderr
+    assert by_place.stdout == by_option.stdout
+    twice = run(*arguments, USERS, "--users", "other.json")
+    assert twice.returncode == 2
+    assert "the file of users is given twice" in twice.stderr
+
+
+TOKEN = "eyJhbGciOiJub25lIn0.eyJjbGVhcmVkIjp0cnVlfQ."  # says: cleared
+
+
+def staged(folder: Path) -> Path:
+    """Policies whose versions and scopes answer differently."""
+    plain = resource_policy(rule("R.attr.amount <= 10"))
+    staging = resource_policy(rule("R.attr.amount <= 20 && R.id == 'second'"), version="staging")
+    below = resource_policy(rule("R.attr.amount <= 30", effect="DENY"), scope="acme")
+    return write(folder, plain=plain, staging=staging, below=below)
+
+
+def test_a_sweep_asks_the_version_and_scope_that_are_named(tmp_path: Path) -> None:
+    people = tmp_path / "users.json"
+    people.write_text('[{"id": "user_1", "public_metadata": {}}]')
+    start = [
+        "sweep",
+        "thing",
+        str(people),
+        "--policies",
+        str(staged(tmp_path / "p")),
+        "--axis",
+        "amount=5,15",
+    ]
+    csv = ["--csv", str(tmp_path / "d.csv")]
+
+    def effects(*more: str) -> list[str]:
+        done = run(*start, *csv, *more)
+        assert done.returncode == 0, done.stderr
+        asked = [option for option in more if option.startswith(("--policy", "--scope", "--principal"))]
+        assert ("sent with each request" in done.stdout) == bool(asked)
+        return pd.read_csv(tmp_path / "d.csv")["effect"].tolist()
+
+    assert effects() == ["ALLOW", "DENY"]
+    assert effects("--scope", "acme") == ["DENY", "DENY"]
+    assert effects("--policy-version", "staging") == ["DENY", "DENY"]
+    assert effects("--policy-version", "staging", "--resource-id", "second") == ["ALLOW", "ALLOW"]
+    both = effects("--policy-version", "staging", "--resource-id", "first", "--resource-id", "second")
+    assert both == ["DENY", "ALLOW", "DENY", "ALLOW"]
+    assert effects("--principal-policy-version", "staging", "--principal-scope", "") == ["ALLOW", "DENY"]
+    wrong = run(*start, "--policy-version", "stagin")
+    assert wrong.returncode == 2
+    assert "did you mean 'staging'" in wrong.stderr
+
+
+def test_a_jwt_comes_from_a_file_or_the_environment_and_is_never_shown(tmp_path: Path) -> None:
+    people = tmp_path / "users.json"
+    people.write_text('[{"id": "user_1", "public_metadata": {}}]')
+    policy = resource_policy(rule("request.aux_data.jwt.cleared == true"))
+    csv = tmp_path / "d.csv"
+    config = {"auxData": {"jwt": {"disableVerification": True}}}
+    with lab.PDP(write(tmp_path / "p", thing=policy), config=config) as pdp:
+        start = ["sweep", "thing", str(people), "--address", pdp.address, "--action", "approve"]
+
+        def effect(*more: str, **environment: str) -> str:
+            done = run(*start, "--csv", str(csv), *more, **environment)
+            assert done.returncode == 0, done.stderr
+            assert TOKEN not in done.stdout + done.stderr + csv.read_text()
+            assert ("a JWT" in done.stdout) == bool(more or environment)
+            return str(pd.read_csv(csv)["effect"].item())
+
+        held = tmp_path / "token"
+        held.write_text(f"{TOKEN}\n")
+        as_json = tmp_path / "token.json"
+        as_json.write_text(json.dumps({"token": TOKEN}))
+        assert effect() == "DENY"
+        assert effect("--aux-data", str(held)) == "ALLOW"
+        assert effect("--aux-data", str(as_json)) == "ALLOW"
+        assert effect(**{AUX_DATA: TOKEN}) == "ALLOW"
+    wrong = tmp_path / "wrong"
+    for text in ("", f"{TOKEN} {TOKEN}", '{"token": 5}', f'{{"token": "{TOKEN}"'):
+        wrong.write_text(text)
+        done = run("sweep", "thing", str(people), "--aux-data", str(wrong))
+        assert done.returncode == 2
+        assert "holds no JWT" in done.stderr
+        assert TOKEN not in done.stdout + done.stderr
+    done = run("sweep", "thing", str(people), "--aux-data", TOKEN)
+    assert done.returncode == 2
+    assert "takes a file that holds the JWT" in done.stderr
+    assert TOKEN not in done.stdout + done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
+        (["sweep", "expense", USERS, "--action", "approve,,view"], 2, "has an empty name"),
+        (["sweep", "expense", USERS, "--action", "approve,aprove"], 2, "did you mean 'approve'"),
+        (["sweep", "expense", USERS, "--action", "[1]"], 2, "has an empty name"),
+        (["sweep", "expense", USERS, "--role", "finance,boss"], 2, "nobody has the role boss"),
+        (["sweep", "expense", USERS, "--scope", "acme"], 2, "'acme'"),
         (["sweep", "expense", "--users", USERS, "--action", "aprove"], 2, "did you mean 'approve'"),
         (["sweep", "expens", "--users", USERS], 2, "did you mean 'expense'"),
         (["sweep", "expense", "--users", USERS, "--axis", "amount"], 2, "NAME=START:STOP:STEP"),
