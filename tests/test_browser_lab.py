@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from browser import (
+    PANEL,
     LabServer,
     Visit,
     axe,
@@ -19,8 +21,6 @@ from browser import (
 )
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from playwright.sync_api import Locator
 
 pytestmark = pytest.mark.timeout(300)
@@ -139,3 +139,25 @@ def test_axe_finds_what_is_wrong_where_it_looks(offline_page: Visit) -> None:
     assert axe(offline_page.page, "#right") == []
     (found,) = axe(offline_page.page, "#wrong")
     assert found.startswith("button-name: ")
+
+
+NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
+DIRTY = f"{PANEL}.context.model.dirty"
+TOLD = f"""async () => {{
+    const {{ kernel }} = {PANEL}.sessionContext.session;
+    await Promise.all([kernel.info, kernel.spec]);
+}}"""
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_that_was_only_opened_is_not_unsaved_and_saving_it_changes_no_byte(
+    path: Path, lab_page: Visit, lab_server: LabServer
+) -> None:
+    page, copy = lab_page.page, lab_server.folder / path.name
+    copy.write_bytes(path.read_bytes())
+    open_notebook(page, lab_server, path.name)
+    page.evaluate(TOLD)  # what the kernel says of itself has reached the notebook
+    assert page.evaluate(DIRTY) is False
+    save(page)
+    assert copy.read_bytes() == path.read_bytes()
+    assert page.evaluate(DIRTY) is False
