@@ -171,6 +171,8 @@ class Grid {
     const { model } = this;
     const columns = this.strips ? 1 : Math.min(this.across + (this.left + this.across < model.columns ? 1 : 0), model.columns);
     this._drawHead(columns);
+    // what a row is made of: it is used again for another only where each cell stays of its kind
+    this._made = JSON.stringify([this.strips, model.rowDims.map((d) => model.cube.dims[d].name), columns]);
     while (this.body.rows.length > Math.min(this.rows, model.length)) this.body.lastElementChild.remove();
     for (let r = 0; r < this.rows && this.top + r < model.length; r++) this._drawRow(r, this.top + r, columns);
     this._focusable();
@@ -244,9 +246,8 @@ class Grid {
   _drawRow(r, i, columns) {
     const { model } = this;
     let tr = this.body.rows[r];
-    const cells = this.heads.length + columns;
-    if (!tr || tr.cells.length !== cells || tr.dataset.strip !== String(this.strips)) {
-      const fresh = h("tr", { role: "row", "data-strip": String(this.strips) },
+    if (!tr || tr._made !== this._made) {
+      const fresh = h("tr", { role: "row" },
         ...this.heads.map((width, k) =>
           h("th", { class: "ccl-rowhead", role: "rowheader", scope: "row", "data-k": k, tabindex: "-1",
             style: `width:${width}px;min-width:${width}px;max-width:${width}px` })),
@@ -257,6 +258,7 @@ class Grid {
       if (tr) tr.replaceWith(fresh);
       else this.body.append(fresh);
       tr = fresh;
+      tr._made = this._made;
     } else if (tr._shape !== this._shape) {
       this.heads.forEach((width, k) => (tr.cells[k].style.cssText = `width:${width}px;min-width:${width}px;max-width:${width}px`));
       if (!this.strips) for (let c = 0; c < columns; c++) tr.cells[this.heads.length + c].style.cssText = `width:${this.cell}px;min-width:${this.cell}px;max-width:${this.cell}px`;
