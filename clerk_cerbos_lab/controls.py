@@ -37,8 +37,8 @@ MOST_VALUES: Final = 200
 STEPS: Final = 120
 """About how many amounts a range has at first."""
 
-RESERVED: Final = frozenset({"actions", "constants", "look", "principal", "action", "effect"})
-"""Names that a state, or a frame of decisions, has for something else."""
+RESERVED: Final = frozenset({"principal", "action", "effect"})
+"""Names that a frame of decisions has for something else."""
 
 SCHEMAS: Final = "_schemas"
 """The folder in which Cerbos's disk store looks for schemas."""
@@ -86,10 +86,11 @@ class Controls:
     """Everything that can be turned.
 
     Attributes:
-        actions: offered.
-        choices: by attribute.
+        actions: offered; not all need be known in every version and scope.
+        choices: by attribute; with ``resource_id`` where ids vary.
         range: the numeric attribute, if there is one.
         constants: the policies' own numbers that can be moved, by name; of equal names none.
+        variants: ``policy_version`` and ``scope``, where there are several to choose from: one at a time.
         notes: sentences on what could not be read.
     """
 
@@ -97,7 +98,22 @@ class Controls:
     choices: dict[str, Choice] = field(default_factory=dict)
     range: Range | None = None
     constants: dict[str, float] = field(default_factory=dict)
+    variants: dict[str, list[str]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+
+    def chosen_variants(self, pair: tuple[str, str]) -> dict[str, str]:
+        """A version and scope as a state holds them, offered from now on."""
+        chosen = dict(zip(("policy_version", "scope"), pair, strict=True))
+        for name, offered in self.variants.items():
+            if chosen[name] not in offered:
+                offered.append(chosen[name])
+        return {name: chosen[name] for name in self.variants}
+
+    def check_any(self, kind: str) -> None:
+        """Raise ``InputError`` where nothing can be turned."""
+        if not (self.choices or self.range or self.variants or len(self.actions) > 1):
+            msg = f"nothing can be turned: the policies of '{kind}' read no attribute; give some, region=[…]"
+            raise InputError(msg)
 
 
 def controls_of(
@@ -118,9 +134,6 @@ def controls_of(
         actions: to offer.
         given: values by attribute that the caller wants to start with.
         hidden: principal attributes whose values are not offered, because they are personal.
-
-    Raises:
-        InputError: when nothing is known that could be turned.
     """
     made = Controls(actions, constants=_constants(pdp, kind))
     uses = _uses(pdp, kind, actions, made)
@@ -129,7 +142,7 @@ def controls_of(
     for name in dict.fromkeys([*uses, *given]):
         if name in RESERVED:
             made.notes.append(
-                f"The attribute {name} can't be turned here: the explorer's state has that name."
+                f"The attribute {name} can't be turned here: every table of decisions has a column {name}."
             )
             continue
         found, ticks, rules = _control(name, uses.get(name), people, kind, hidden, made.notes)
@@ -148,9 +161,6 @@ def controls_of(
         made.choices[name] = choice
     if numeric:
         _put_across(made, numeric, lowest, given)
-    if not made.choices and made.range is None and len(actions) < 2:
-        msg = f"nothing can be turned: the policies of '{kind}' read no attribute; give some, region=[…]"
-        raise InputError(msg)
     return made
 
 

@@ -6,13 +6,16 @@ import copy
 import math
 import time
 from collections import deque
+from dataclasses import replace
 from html import escape
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from clerk_cerbos_lab import states, view
-from clerk_cerbos_lab.controls import Controls, controls_of
+from clerk_cerbos_lab import panel, states, view
+from clerk_cerbos_lab.analysis import RESOURCE_ID
+from clerk_cerbos_lab.controls import Choice, Controls, controls_of
+from clerk_cerbos_lab.envelope import Envelope, checked_name
 from clerk_cerbos_lab.errors import InputError, LabError, did_you_mean
 from clerk_cerbos_lab.known import Answers, Known, compared
 from clerk_cerbos_lab.matrix import START, bundle, checked_look, decision, widget_class
@@ -20,14 +23,15 @@ from clerk_cerbos_lab.payload import Payload, assemble, principal_dim, value_dim
 from clerk_cerbos_lab.pdp import PDP
 from clerk_cerbos_lab.principals import check_frame, read_principals
 from clerk_cerbos_lab.starts import default_state, first_state
-from clerk_cerbos_lab.sweeps import read_attributes, sweep
-from clerk_cerbos_lab.values import key
+from clerk_cerbos_lab.sweeps import read_attributes
+from clerk_cerbos_lab.variants import Variants
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     import numpy.typing as npt
     import pandas as pd
+    from pydantic import SecretStr
 
     from clerk_cerbos_lab.decisions import Decisions
     from clerk_cerbos_lab.pseudonyms import Shown
@@ -47,33 +51,58 @@ def explore(
     *,
     actions: Sequence[str] | str | None = None,
     attr: Mapping[str, object] | None = None,
+    resource_id: str | Sequence[str] = "resource",
+    policy_version: str = "",
+    scope: str = "",
+    principal_policy_version: str | None = None,
+    principal_scope: str | None = None,
+    aux_data: str | SecretStr | Mapping[str, str] | None = None,
     names: bool = False,
     **attributes: object,
 ) -> Explorer:
     """Explore live who may do what: controls on the left, the decision matrix follows.
 
     The controls come from the policies themselves (their actions, the attributes they read, the values they
-    compare these with, their constants, a resource schema's lists) and from the principals' columns. A change
-    asks the PDP only what is not known yet; moving amounts over an exact axis asks nothing.
+    compare these with, their constants, a resource schema's lists, their versions and scopes where there are
+    several) and from the principals' columns. A change asks the PDP only what is not known yet; moving
+    amounts over an exact axis asks nothing.
 
     Args:
         pdp: the PDP to ask; edit its policies, and the next change is answered by the new ones.
         principals: a principals frame.
         kind: the resource kind, such as ``"expense"``.
-        actions: to offer; default: all that the policies of the kind name.
+        actions: to offer; default: all that the policies of the kind name in any version offered.
         attributes: values to start with and to offer, as in ``lab.sweep``: a scalar or a list.
-        attr: the same as a dict.
+        attr: the same as a dict, for names that belong to this function: ``attr={"scope": …}``.
+        resource_id: one fixed id, or a list of ids to choose from.
+        policy_version: the one to start with, as in ``lab.sweep``.
+        scope: the one to start with, as in ``lab.sweep``.
+        principal_policy_version: sent with the principal, where it differs; stays as it is.
+        principal_scope: the same of the scope.
+        aux_data: a JWT, or ``{"token": …, "key_set_id": …}``; the explorer holds it in memory, and shows it
+            nowhere: ``call`` has a variable ``aux_data`` in its place.
         names: call principals by their ids and show every attribute; by default pseudonyms.
 
     Returns:
         An ``Explorer``; the last line of a cell shows it.
 
     Raises:
-        InputError: for an unknown kind or action, a value that can't be sent, or when nothing can be turned.
+        InputError: for an unknown kind, action, version or scope, a value that can't be sent, or when
+            nothing can be turned.
         PolicyError: when the policies do not compile.
         PDPError: when the PDP refuses or is lost.
     """
-    return Explorer(pdp, principals, kind, actions=actions, attr={**(attr or {}), **attributes}, names=names)
+    axes, fixed = read_attributes(attr, attributes, resource_id)
+    envelope = Envelope(
+        policy_version=policy_version,
+        scope=scope,
+        principal_policy_version=principal_policy_version,
+        principal_scope=principal_scope,
+        resource_id=fixed.pop(RESOURCE_ID, "resource"),
+        aux_data=aux_data,
+    )
+    given = {axis.name: list(axis.values) for axis in axes} | {name: [value] for name, value in fixed.items()}
+    return Explorer(pdp, principals, kind, actions=actions, given=given, envelope=envelope, names=names)
 
 
 class Explorer:
@@ -92,7 +121,8 @@ class Explorer:
         kind: str,
         *,
         actions: Sequence[str] | str | None,
-        attr: Mapping[str, object],
+        given: Mapping[str, list[Any]],
+        envelope: Envelope,
         names: bool,
     ) -> None:
         if not isinstance(pdp, PDP):
@@ -115,11 +145,14 @@ class Explorer:
         self._past: list[dict[str, Any]] = []
         self._future: list[dict[str, Any]] = []
         self._asked_before = 0
-        axes, fixed = read_attributes(attr, {}, "resource")
-        self._given = {axis.name: list(axis.values) for axis in axes}
-        self._given |= {name: [value] for name, value in fixed.items() if name != "resource_id"}
+        self._given = given
+        self._start = envelope
+        self._said: tuple[str, ...] = ()
         self._read_policies()
-        self._state = first_state(pdp, self._principals, kind, self._controls)
+        version = self._variants.version(envelope.policy_version)
+        self._start = replace(envelope, policy_version=version)
+        known = self._variants.known(*self._start.policies)
+        self._state = first_state(pdp, self._principals, kind, self._controls, known, self._start)
         self._first = copy.deepcopy(self._state)
         self._answer()
 
@@ -129,8 +162,15 @@ class Explorer:
         personal = frozenset() if self._names else frozenset(mapping.get("profile") or ())
         people = read_principals(self._principals)
         with self.pdp.asking():  # one state of the policies
-            actions = self._actions(self._wanted_actions)
-            controls = controls_of(self.pdp, people, self.kind, actions, self._given, hidden=personal)
+            variants = Variants(self.pdp, self.kind, self._start, self._wanted_actions)
+            attributes = {name: values for name, values in self._given.items() if name != RESOURCE_ID}
+            controls = controls_of(self.pdp, people, self.kind, variants.actions, attributes, hidden=personal)
+            several = {"policy_version": variants.versions, "scope": variants.scopes}
+            controls.variants = {name: values for name, values in several.items() if len(values) > 1}
+            if RESOURCE_ID in self._given:
+                ids = self._given[RESOURCE_ID]
+                controls.choices[RESOURCE_ID] = Choice(RESOURCE_ID, list(ids), given=list(ids))
+            controls.check_any(self.kind)
             self._answers = Answers(
                 self.pdp,
                 self._principals,
@@ -138,28 +178,18 @@ class Explorer:
                 axis=controls.range.name if controls.range else None,
                 names=tuple(controls.choices),
             )
+        self._variants = variants
         self._controls: Controls = controls
         self._heads: dict[str, Any] | None = None
         if self._answers.digest is None:
             controls.notes.append("This PDP does not tell when its policies change: each change asks anew.")
 
-    def _actions(self, actions: Sequence[str] | str | None) -> tuple[str, ...]:
-        known = self.pdp.actions(self.kind)
-        if actions is not None:
-            if not isinstance(actions, (str, list, tuple)):
-                msg = f"actions is a name or a list of names, not {actions!r}"
-                raise InputError(msg)
-            asked = (actions,) if isinstance(actions, str) else tuple(actions)
-            self.pdp.check_names(self.kind, asked)
-            if not asked:
-                msg = "actions is empty; leave it out for all that the policies name"
-                raise InputError(msg)
-            return asked
-        plain = tuple(action for action in known or () if "*" not in action)
-        if not plain:
-            msg = f"name the actions: the policies of '{self.kind}' name none that is no pattern"
-            raise InputError(msg)
-        return plain
+    def _envelope(self, state: Mapping[str, Any]) -> Envelope:
+        """What each request of a state says besides."""
+        version, scope = self._start.policies
+        return replace(
+            self._start, policy_version=state.get("policy_version", version), scope=state.get("scope", scope)
+        )
 
     # -- what it knows --------------------------------------------------------------------------
 
@@ -170,14 +200,20 @@ class Explorer:
 
     @property
     def options(self) -> dict[str, list[Any]]:
-        """What each control offers: ``actions``, ``constants``, each attribute, the ticks of the range."""
+        """What each control offers, called as in ``state``.
+
+        ``actions`` (those of the version and scope that are chosen), ``constants``, ``policy_version`` and
+        ``scope`` where there are several, each attribute, the ticks of the range.
+        """
+        controls = self._controls
         offered: dict[str, list[Any]] = {
-            "actions": list(self._controls.actions),
-            "constants": list(self._controls.constants),
+            "actions": list(self._variants.known(*self._envelope(self._state).policies)),
+            "constants": list(controls.constants),
         }
-        offered |= {name: list(choice.values) for name, choice in self._controls.choices.items()}
-        if self._controls.range is not None:
-            offered[self._controls.range.name] = list(self._controls.range.ticks)
+        offered |= {name: list(values) for name, values in controls.variants.items()}
+        offered |= {states.called(name): list(choice.values) for name, choice in controls.choices.items()}
+        if controls.range is not None:
+            offered[states.called(controls.range.name)] = list(controls.range.ticks)
         return offered
 
     @property
@@ -187,19 +223,22 @@ class Explorer:
         ``actions`` and for each attribute a list of values; for the attribute across the top a dict of
         ``low``, ``high`` and ``step``, or a list of amounts (then it has ``values``, too); ``constants``: a
         dict of those of the policies' numbers that are moved (``{}`` for none; see ``lab.what_if``);
-        ``look``: how the matrix shows it (see ``Matrix.state``).
+        ``policy_version`` and ``scope``: one name each, where the policies have several; ``look``: how the
+        matrix shows it (see ``Matrix.state``). An attribute that is called as one of these is there as
+        ``attr.scope``. Where another version or scope has no such scope, version or action as is chosen, and
+        none is given with it, they follow as far as they must, and a note below the matrix says so.
         """
         return {**copy.deepcopy(self._state), "look": copy.deepcopy(self._look_now())}
 
     @state.setter
     def state(self, patch: Mapping[str, Any]) -> None:
         self._follow_policies()
-        checked = self._checked(patch)
+        checked, said = self._checked(patch)
         look = checked.pop("look", None)
         if look is not None:
             self._set_look(look)
         if checked:
-            self._change({**self._state, **checked})
+            self._change({**self._state, **checked}, said)
 
     def _look_now(self) -> dict[str, Any]:
         return self._look if self._widget is None else {**START, **self._widget.state}
@@ -209,7 +248,8 @@ class Explorer:
         if self._widget is not None:
             self._widget.state = self._look
 
-    def _checked(self, patch: Mapping[str, Any]) -> dict[str, Any]:
+    def _checked(self, patch: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+        """A part of a state as it can be answered, and what had to follow, in sentences."""
         known = [*self._state, "look"]
         if not isinstance(patch, dict):
             msg = f"state takes a dict of controls and what is chosen, not {patch!r}"
@@ -218,42 +258,66 @@ class Explorer:
             if name not in known:
                 msg = f"no control '{name}'{did_you_mean(name, known)}"
                 raise InputError(msg)
-        return {name: self._checked_part(name, wanted) for name, wanted in patch.items()}
+        checked = {name: self._checked_part(name, wanted) for name, wanted in patch.items()}
+        if not {"policy_version", "scope", "actions"} & set(checked):
+            return checked, ()
+        return self._fitting(checked)
 
     def _checked_part(self, name: str, wanted: Any) -> Any:
         if name == "look":
             return wanted
         if name == "constants":
             return states.checked_constants(wanted, self._controls.constants)
-        if self._controls.range is not None and name == self._controls.range.name:
+        if name in self._controls.variants:
+            named = checked_name(name, wanted)
+            return self._variants.version(named) if name == "policy_version" else named
+        across = self._controls.range
+        if across is not None and name == states.called(across.name):
             return states.checked_range(name, wanted, self._state[name])
         values = states.checked_values(name, wanted)
         if name == "actions":
-            unknown = [value for value in values if value not in self._controls.actions]
-            if unknown:
-                msg = f"no action '{unknown[0]}'{did_you_mean(str(unknown[0]), self._controls.actions)}"
-                raise InputError(msg)
-        else:
-            self._controls.choices[name].add(values)
+            return values
+        if name == RESOURCE_ID:
+            read_attributes(None, {}, values)  # an id is a text
+        self._controls.choices[states.attribute_of(name)].add(values)
         return values
+
+    def _fitting(self, checked: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+        """Version, scope and actions that go together: what was not asked for follows, and it is said.
+
+        Raises:
+            InputError: where what was asked for does not go together.
+        """
+        variants, fixed = self._variants, frozenset(checked)
+        before = self._envelope(self._state).policies
+        pair, said = variants.nearest(before, self._envelope({**self._state, **checked}).policies, fixed)
+        wanted = checked.get("actions", self._state["actions"])
+        actions, left = variants.fitting(wanted, pair, fixed="actions" in fixed)
+        return {**checked, "actions": actions, **self._controls.chosen_variants(pair)}, (*said, *left)
 
     @property
     def call(self) -> str:
-        """The ``lab.sweep(…)`` call that makes the same decisions."""
-        return states.call(self.kind, self._state)
+        """The ``lab.sweep(…)`` call that makes the same decisions.
+
+        Its names are ``lab``, ``pdp``, ``principals``, and where there is a JWT ``aux_data``.
+        """
+        return self._call(lambda value: value)
+
+    def _call(self, show: Callable[[Any], Any]) -> str:
+        envelope = self._envelope(self._state)
+        return states.call(self.kind, self._state, envelope, self._variants.default_version, show)
 
     @property
     def decisions(self) -> Decisions:
         """The decisions of this state, as ``call`` makes them: a sweep of its own."""
+        state = self._state
         attributes: dict[str, object] = {
-            name: states.amounts_of(value) if isinstance(value, dict) else list(value)
-            for name, value in self._state.items()
-            if name not in {"actions", "constants"}
+            states.attribute_of(name): states.amounts_of(value) if isinstance(value, dict) else list(value)
+            for name, value in state.items()
+            if name not in states.OWN
         }
-        with self._answers.open(self._state["constants"]) as pdp:
-            return sweep(
-                pdp, self._principals, self.kind, actions=list(self._state["actions"]), attr=attributes
-            )
+        with self._answers.open(state["constants"]) as pdp:
+            return self._envelope(state).sweep(pdp, self._principals, self.kind, state["actions"], attributes)
 
     def counts(self) -> dict[str, int]:
         """How many decisions of this state are ALLOW and how many DENY."""
@@ -358,24 +422,29 @@ class Explorer:
         """Choose again what was chosen at first; can be undone."""
         self._change(copy.deepcopy(self._first))
 
-    def _change(self, state: dict[str, Any]) -> None:
+    def _change(self, state: dict[str, Any], said: tuple[str, ...] = ()) -> None:
         if states.same(state, self._state):
             return
         before = self._state
-        self._show(state)
+        self._show(state, said)
         self._past = [*self._past[-MOST_STATES:], before]
         self._future = []
         self._changed()
 
-    def _show(self, state: dict[str, Any]) -> None:
-        """Answer another state; the old one stays where it can't be answered."""
-        before = self._state
+    def _show(self, state: dict[str, Any], said: tuple[str, ...] = ()) -> None:
+        """Answer another state; the old one stays where it can't be answered.
+
+        Args:
+            state: the other state.
+            said: what a reader is told of how it came about.
+        """
+        before = self._state, self._said
         self._follow_policies()
-        self._state = self._possible(state)
+        self._state, self._said = self._possible(state), said
         try:
             self._answer()
         except BaseException:
-            self._state = before
+            self._state, self._said = before
             raise
 
     def _changed(self) -> None:
@@ -397,30 +466,38 @@ class Explorer:
     def _possible(self, state: Mapping[str, Any]) -> dict[str, Any]:
         """A state of other controls as far as these have them."""
         controls = self._controls
-        actions = [action for action in state["actions"] if action in controls.actions]
+        pair = self._envelope({name: state[name] for name in controls.variants if name in state}).policies
+        if not (self._variants.can_be_asked(*pair) and self._variants.known(*pair)):
+            pair = self._start.policies
+        known = self._variants.known(*pair)
+        controls.actions = self._variants.actions
+        actions = [action for action in state["actions"] if action in known]
         constants = {n: v for n, v in state["constants"].items() if controls.constants.get(n, v) != v}
-        found = default_state(controls)
+        found = default_state(controls, known, pair)
         found |= {"actions": actions or found["actions"], "constants": constants}
-        for name, choice in controls.choices.items():
+        for attribute, choice in controls.choices.items():
+            name = states.called(attribute)
             if isinstance(state.get(name), list):
                 choice.add(state[name])
                 found[name] = state[name]
-        if controls.range is not None and isinstance(state.get(controls.range.name), dict):
-            found[controls.range.name] = state[controls.range.name]
+        across = states.called(controls.range.name) if controls.range is not None else ""
+        if isinstance(state.get(across), dict):
+            found[across] = state[across]
         return found
 
     def _answer(self) -> None:
         """Ask what is not known of the state, and make what the browser is given."""
         clock = time.perf_counter()
         state, across = self._state, self._controls.range
-        grid = states.amounts_of(state[across.name]) if across else []
-        values = {name: state[name] for name in self._controls.choices}
+        grid = states.amounts_of(state[states.called(across.name)]) if across else []
+        values = {name: state[states.called(name)] for name in self._controls.choices}
+        envelope = self._envelope(state)
         before = self.asked
-        known = self._answers.known(state["actions"], values, grid, state["constants"])
+        known = self._answers.known(envelope, state["actions"], values, grid, state["constants"])
         every = {**values, **({across.name: grid} if across else {})}
         self._gained_and_lost = None
         if state["constants"]:
-            base = self._answers.known(state["actions"], values, grid, {})
+            base = self._answers.known(envelope, state["actions"], values, grid, {})
             self._gained_and_lost = compared(known, base, state["actions"], every, grid)
         self._new = self.asked - before
         self._number += 1
@@ -449,7 +526,14 @@ class Explorer:
         wide = [dim["name"] for dim in dims[1:] if len(dim["labels"]) > 1 and dim["name"] != columns]
         header = {
             "number": self._number,
-            "title": f"{self.kind}, {_few('action', actions)}, {len(of):,} principals",
+            "title": ", ".join(
+                [
+                    self.kind,
+                    _few("action", actions),
+                    f"{len(of):,} principals",
+                    *self._which(shown),
+                ]
+            ),
             "scenario": None,
             "rows": ["principal", *wide],
             "columns": [columns],
@@ -460,7 +544,9 @@ class Explorer:
             "caption": _caption(known, last),
             "warning": view.WARNING if self._names else None,
             "window": [min(grid), max(grid)] if places is not None else None,
-            "asked": _asked(self._state[across.name]) if across and places is not None else None,
+            "asked": _asked(self._state[states.called(across.name)])
+            if across and places is not None
+            else None,
         }
         return assemble(header, dims, cube, of, segments, places)
 
@@ -468,7 +554,23 @@ class Explorer:
         """What a reader must know, of all sweeps; that an attribute is not sent is said of none here."""
         odd = [note for note in view.notes(last, shown) if note not in last.provenance.notes]
         told = [shown.text(note) for note in known.notes if "not sent" not in note]
-        return list(dict.fromkeys([*self._controls.notes, *odd, *told]))
+        return list(dict.fromkeys([*map(shown.text, self._said), *self._controls.notes, *odd, *told]))
+
+    def _which(self, shown: Shown) -> list[str]:
+        """The version and scope of the policies that answer, in words; nothing of those that are usual."""
+        envelope = self._envelope(self._state)
+        told = {
+            "policy version": envelope.policy_version,
+            "scope": envelope.scope,
+            "policy version of the principal": envelope.principal_policy_version,
+            "scope of the principal": envelope.principal_scope,
+        }
+        usual = {"policy version": self._variants.default_version}
+        return [
+            f"{name} {shown.text(value)}"
+            for name, value in told.items()
+            if value and value != usual.get(name)
+        ]
 
     @property
     def widget(self) -> Any:
@@ -491,38 +593,19 @@ class Explorer:
         return self._widget
 
     def _offered(self) -> dict[str, Any]:
-        """The controls as the browser draws them; values by position."""
-        shown = _last(self._known).shown(names=self._names)
-        controls, across = self._controls, self._controls.range
-        made: dict[str, Any] = {
-            "kind": self.kind,
-            "actions": list(controls.actions),
-            "choices": [
-                {"name": name, "labels": [shown.value(value) for value in choice.values]}
-                for name, choice in controls.choices.items()
-            ],
-            "constants": [{"name": name, "value": value} for name, value in controls.constants.items()],
-            "range": None,
-        }
-        if across is not None:
-            exact = self._known.axis is not None
-            made["range"] = {"name": across.name, "ticks": across.ticks, **across.start, "exact": exact}
-        return made
+        """The controls as the browser draws them."""
+        return panel.offered(
+            self.kind,
+            self._controls,
+            self._variants,
+            self._envelope(self._state).policies,
+            _last(self._known).shown(names=self._names),
+            exact=self._known.axis is not None,
+        )
 
     def _chosen(self) -> dict[str, Any]:
-        """The state as the browser holds it: positions of values, and the range."""
-        actions = self._controls.actions
-        made: dict[str, Any] = {
-            "request": self._request,
-            "actions": [actions.index(action) for action in self._state["actions"]],
-            "constants": dict(self._state["constants"]),
-        }
-        for name, choice in self._controls.choices.items():
-            places = {key(value): i for i, value in enumerate(choice.values)}
-            made[name] = [places[key(value)] for value in self._state[name]]
-        if self._controls.range is not None:
-            made[self._controls.range.name] = dict(self._state[self._controls.range.name])
-        return made
+        """The state as the browser holds it, and of which request it is."""
+        return {"request": self._request, "chosen": panel.chosen(self._controls, self._state)}
 
     def _told(self, error: str | None = None) -> dict[str, Any]:
         """What the browser is told of the last answer, and of which request it is."""
@@ -534,6 +617,7 @@ class Explorer:
             "new": self._new,
             "seconds": round(self._seconds, 4),
             "change": self._gained_and_lost,
+            "said": " ".join(self._said),
             "error": error,
         }
 
@@ -550,34 +634,25 @@ class Explorer:
     def _on_choice(self, change: Any) -> None:
         """A control was turned in the browser: each request is answered, whatever becomes of it."""
         told = dict(change["new"])
-        request = told.pop("request", None)
+        request = told.get("request")
         if request is None or request == self._request:
             return None  # what Python itself has set
         self._request = request
         error: Exception | None = None
         try:
             self._follow_policies()
-            wanted = {**self._state, **self._from_browser(told)}
-            if not states.same(wanted, self._state):
-                return self._change(wanted)  # tells
+            wanted = panel.state_of(self._controls, told["chosen"])
+            other = {n: v for n, v in wanted.items() if not states.same(v, self._state.get(n))}
+            if other:
+                checked, said = self._checked(other)
+                if not states.same({**self._state, **checked}, self._state):
+                    return self._change({**self._state, **checked}, said)  # tells
         except Exception as caught:  # noqa: BLE001 - the browser waits for an answer
             error = caught
         self._tell(None if error is None else _words(error))
         if error is not None and not isinstance(error, LabError):
             raise error
         return None
-
-    def _from_browser(self, told: Mapping[str, Any]) -> dict[str, Any]:
-        state: dict[str, Any] = {}
-        for name, wanted in told.items():
-            if name == "actions":
-                given: Any = [self._controls.actions[i] for i in wanted]
-            elif name in self._controls.choices:
-                given = [self._controls.choices[name].values[i] for i in wanted]
-            else:
-                given = wanted
-            state[name] = self._checked_part(name, given)
-        return state
 
     def _on_place(self, change: Any) -> None:
         """A cell was selected: say at once which decision it is, by the answer that it was seen in."""
@@ -586,10 +661,12 @@ class Explorer:
         if not found:
             return
         _, payload, state = found[0]
-        across = self._controls.range
-        values = {"action": state["actions"], **state, "principal": _last(self._known).names}
-        if across is not None and across.name in values:
-            values[across.name] = states.amounts_of(values[across.name])
+        values: dict[str, Sequence[Any]] = {
+            states.attribute_of(name): states.amounts_of(value) if isinstance(value, dict) else value
+            for name, value in state.items()
+            if name not in states.OWN
+        }
+        values |= {"action": state["actions"], "principal": _last(self._known).names}
         self._selected = decision(payload, place, values)
         for picker in list(self._pickers):
             picker(copy.copy(self._selected))
@@ -608,7 +685,7 @@ class Explorer:
     def _shown_call(self) -> str:
         """The call as it may be stored: pseudonyms in place of ids and e-mail addresses."""
         shown = _last(self._known).shown(names=self._names)
-        return states.call(self.kind, self._state, shown.hidden)
+        return self._call(shown.hidden)
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, Any]:
         """What a notebook shows: the live explorer; stored, the matrix of its state."""

@@ -17,9 +17,7 @@ from clerk_cerbos_lab.errors import PDPError
 from clerk_cerbos_lab.exact import around
 from clerk_cerbos_lab.payload import Segments
 from clerk_cerbos_lab.principals import read_principals
-from clerk_cerbos_lab.questions import Question
 from clerk_cerbos_lab.snapshots import snapshot_of
-from clerk_cerbos_lab.sweeps import sweep
 from clerk_cerbos_lab.values import key
 
 if TYPE_CHECKING:
@@ -30,6 +28,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from clerk_cerbos_lab.decisions import Decisions
+    from clerk_cerbos_lab.envelope import Envelope
     from clerk_cerbos_lab.exact import Lines
     from clerk_cerbos_lab.pdp import PDP
     from clerk_cerbos_lab.principals import People
@@ -37,6 +36,8 @@ if TYPE_CHECKING:
 Line: TypeAlias = "tuple[bool, tuple[tuple[float, int], ...]]"
 """A line of numbers: the effect at its lower end, and the cuts (number, side) at which it flips."""
 
+Asked: TypeAlias = "tuple[tuple[tuple[str, float], ...], tuple[str, str]]"
+"""Which policies answer: the constants that are moved, and the policy version and scope."""
 
 MOST_TRIED: Final = 12
 """Changes of constants that are remembered."""
@@ -52,6 +53,7 @@ class Known:
 
     Attributes:
         open: gives the PDP to ask.
+        envelope: what each request says besides who, which action and which attributes.
         principals: the principals frame.
         people: the same, read.
         kind: the resource kind.
@@ -65,6 +67,7 @@ class Known:
     """
 
     open: Callable[[], AbstractContextManager[PDP]]
+    envelope: Envelope
     principals: pd.DataFrame
     people: People
     kind: str
@@ -99,7 +102,7 @@ class Known:
         attributes: dict[str, object] = dict(zip(self.names, values, strict=True))
         if self.axis is not None:
             attributes[self.axis] = self._numbers(pdp, actions, attributes)
-        swept = sweep(pdp, self.principals, self.kind, actions=actions, attr=attributes)
+        swept = self.envelope.sweep(pdp, self.principals, self.kind, actions, attributes)
         if swept.provenance.policy_digest != digest:
             msg = "the policies were changed while they were asked; ask again"
             raise PDPError(msg)
@@ -114,15 +117,7 @@ class Known:
     def _numbers(self, pdp: PDP, actions: Sequence[str], attributes: Mapping[str, Any]) -> list[float]:
         """What has to be asked along the numeric axis so that each gap between two candidates is met."""
         axes = [Axis(name, tuple(values)) for name, values in attributes.items()]
-        question = Question(
-            kind=self.kind,
-            actions=tuple(actions),
-            axes=(*axes, Axis(str(self.axis), (0,))),
-            fixed={"resource_id": "resource"},
-            resource=("", ""),
-            principal=("", ""),
-            aux_data=None,
-        )
+        question = self.envelope.question(self.kind, actions, [*axes, Axis(str(self.axis), (0,))])
         with pdp.asking():
             found = plan(pdp, self.people, question, snapshot_of(pdp))
         numbers = around(found.candidates.get(str(self.axis)) or [None])
@@ -134,7 +129,9 @@ class Known:
         """For each principal the class; for each class, action and values the number of the line."""
         of, first = swept.classes()
         both = [self.lines.setdefault((effect, ()), len(self.lines)) for effect in (False, True)]
-        return of, np.where(swept.of(first).allowed(), both[1], both[0])
+        allowed = swept.of(first).allowed()
+        ordered = np.transpose(allowed, [0, 1, *(swept.dims.index(name) for name in self.names)])
+        return of, np.where(ordered, both[1], both[0])
 
     def _of_line(self, swept: Decisions) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
         """The same along the numeric axis: a flip lies at the candidate that is one of its two sides."""
@@ -142,12 +139,15 @@ class Known:
         if exact is None or not exact.knows(str(self.axis), np.arange(len(swept.names), dtype=np.intp)):
             raise NotExactError  # the audit found a difference, and every cell was asked
         numbers = []
+        others = [axis.name for axis in swept.axes if axis.name != self.axis]
+        order = [0, *(others.index(name) + 1 for name in self.names)]
         for lines in exact.lines(str(self.axis)):
             rows = lines.effect.reshape(-1, lines.effect.shape[-1])
             known = {row.tobytes(): row for row in rows}  # few differ
             line = {text: self._line(row, lines) for text, row in known.items()}
             own = [line[row.tobytes()] for row in rows]
-            numbers.append(np.array(own, dtype=np.intp).reshape(lines.effect.shape[:-1]))
+            found = np.array(own, dtype=np.intp).reshape(lines.effect.shape[:-1])
+            numbers.append(np.transpose(found, order))
         return exact.cells.of, np.stack(numbers)
 
     def _line(self, effect: npt.NDArray[np.bool_], lines: Lines) -> int:
@@ -191,7 +191,7 @@ class Known:
 
 
 class Answers:
-    """Everything an explorer knows: for the policies as they are, and for each change of constants tried.
+    """Everything an explorer knows: by policy version and scope, and by the changes of constants tried.
 
     Args:
         pdp: whom to ask; under changed constants one on a copy of its policies, for as long as it is asked.
@@ -210,8 +210,8 @@ class Answers:
         self._kind = kind
         self._axis = axis
         self._names = names
-        self._exact = axis is not None
-        self._held: dict[tuple[tuple[str, float], ...], Known] = {}
+        self._grids: set[tuple[str, str]] = set()  # versions and scopes whose axis is asked value by value
+        self._held: dict[Asked, Known] = {}
         self._asked_before = 0
         self.digest = pdp.digest
 
@@ -226,6 +226,7 @@ class Answers:
 
     def known(
         self,
+        envelope: Envelope,
         actions: Sequence[str],
         values: Mapping[str, Sequence[Any]],
         grid: list[Any],
@@ -234,6 +235,7 @@ class Answers:
         """Learn what is not known yet of these combinations, and give what is.
 
         Args:
+            envelope: what each request says besides; only version and scope differ between two calls.
             actions: the actions.
             values: by attribute.
             grid: the amounts of the numeric axis; asked themselves where it is not known exactly.
@@ -243,14 +245,15 @@ class Answers:
             LabError: as ``lab.sweep``; what was known before is kept.
         """
         try:
-            return self._learn(actions, values, grid, constants)
+            return self._learn(envelope, actions, values, grid, constants)
         except NotExactError:
-            self._forget(list(self._held))
-            self._exact = False
-            return self._learn(actions, values, grid, constants)
+            self._grids.add(envelope.policies)
+            self._forget([asked for asked in self._held if asked[1] == envelope.policies])
+            return self._learn(envelope, actions, values, grid, constants)
 
     def _learn(
         self,
+        envelope: Envelope,
         actions: Sequence[str],
         values: Mapping[str, Sequence[Any]],
         grid: list[Any],
@@ -261,9 +264,9 @@ class Answers:
             digest is None
         ):  # a PDP at an address does not tell when its policies change: nothing is used again
             self._forget(list(self._held))
-        known = self._of(constants)
+        known = self._of(envelope, constants)
         wanted = dict(values)
-        if self._axis is not None and not self._exact:
+        if self._axis is not None and known.axis is None:
             wanted[self._axis] = grid
         known.learn(actions, wanted)
         if self._pdp.digest != digest or digest != self.digest:
@@ -271,25 +274,26 @@ class Answers:
             raise PDPError(msg)
         return known
 
-    def _of(self, constants: Mapping[str, float]) -> Known:
-        held = tuple(sorted(constants.items()))
-        if held in self._held:
-            self._held[held] = self._held.pop(held)  # the newest last
-            return self._held[held]
-        names = self._names if self._axis is None or self._exact else (*self._names, self._axis)
-        self._held[held] = Known(
+    def _of(self, envelope: Envelope, constants: Mapping[str, float]) -> Known:
+        asked = (tuple(sorted(constants.items())), envelope.policies)
+        if asked in self._held:
+            self._held[asked] = self._held.pop(asked)  # the newest last
+            return self._held[asked]
+        axis = None if envelope.policies in self._grids else self._axis
+        self._held[asked] = Known(
             open=partial(self.open, dict(constants)),
+            envelope=envelope,
             principals=self._principals,
             people=self._people,
             kind=self._kind,
-            axis=self._axis if self._exact else None,
-            names=names,
+            axis=axis,
+            names=self._names if axis == self._axis else (*self._names, str(self._axis)),
         )
-        self._forget([one for one in self._held if one][:-MOST_TRIED])
-        return self._held[held]
+        self._forget([one for one in self._held if one[0]][:-MOST_TRIED])
+        return self._held[asked]
 
-    def _forget(self, tried: Sequence[tuple[tuple[str, float], ...]]) -> None:
-        for one in tried:
+    def _forget(self, some: Sequence[Asked]) -> None:
+        for one in some:
             self._asked_before += self._held.pop(one).asked
 
 

@@ -10,16 +10,20 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from clerk_cerbos_lab.errors import LabWarning
-from clerk_cerbos_lab.sweeps import sweep
+from clerk_cerbos_lab.states import called
 from clerk_cerbos_lab.values import MISSING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy.typing as npt
     import pandas as pd
 
     from clerk_cerbos_lab.controls import Controls, Range
     from clerk_cerbos_lab.decisions import Decisions
+    from clerk_cerbos_lab.envelope import Envelope
     from clerk_cerbos_lab.pdp import PDP
+    from clerk_cerbos_lab.variants import Pair
 
 TRIED: Final = 4
 """Values of each control that are tried."""
@@ -30,51 +34,70 @@ MOST_TRIED: Final = 20_000
 MOST_PEOPLE: Final = 60
 
 
-def default_state(controls: Controls) -> dict[str, Any]:
-    """The given values, else the first of each control."""
-    state: dict[str, Any] = {"actions": [controls.actions[0]], "constants": {}}
+def default_state(controls: Controls, actions: Sequence[str], pair: Pair) -> dict[str, Any]:
+    """The given values, else the first of each control.
+
+    Args:
+        controls: what can be turned.
+        actions: those that can be asked in this version and scope.
+        pair: the policy version and scope.
+    """
+    state: dict[str, Any] = {"actions": [actions[0]], "constants": {}, **controls.chosen_variants(pair)}
     for name, choice in controls.choices.items():
-        state[name] = list(choice.given or choice.values[:1])
+        state[called(name)] = list(choice.given or choice.values[:1])
     if controls.range is not None:
-        state[controls.range.name] = dict(controls.range.start)
+        state[called(controls.range.name)] = dict(controls.range.start)
     return state
 
 
-def first_state(pdp: PDP, principals: pd.DataFrame, kind: str, controls: Controls) -> dict[str, Any]:
+def first_state(  # noqa: PLR0917 - what a sweep needs
+    pdp: PDP,
+    principals: pd.DataFrame,
+    kind: str,
+    controls: Controls,
+    actions: Sequence[str],
+    envelope: Envelope,
+) -> dict[str, Any]:
     """The action whose effect the amounts move most often, and the values with the most ALLOW.
 
     Asks about some principals only; nothing that is shown rests on it.
+
+    Args:
+        pdp: whom to ask.
+        principals: the principals frame.
+        kind: the resource kind.
+        controls: what can be turned.
+        actions: those that can be asked in the version and scope of the envelope.
+        envelope: what each request says besides.
     """
-    state = default_state(controls)
+    state = default_state(controls, actions, envelope.policies)
     tried = {
         name: [value for value in choice.values if value is not MISSING][:TRIED] or [MISSING]
         for name, choice in controls.choices.items()
         if not choice.given
     }
-    size = math.prod(len(values) for values in tried.values()) * len(controls.actions)
-    if (not tried and len(controls.actions) == 1) or size > MOST_TRIED:
+    size = math.prod(len(values) for values in tried.values()) * len(actions)
+    if (not tried and len(actions) == 1) or size > MOST_TRIED:
         return state
-    attributes: dict[str, object] = {name: list(state[name]) for name in controls.choices}
+    attributes: dict[str, object] = {name: list(state[called(name)]) for name in controls.choices}
     attributes |= {name: list(values) for name, values in tried.items()}
     if controls.range:
         attributes[controls.range.name] = _probes(controls.range)
     some = np.unique(np.linspace(0, len(principals) - 1, MOST_PEOPLE).astype(np.intp))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", LabWarning)
-        swept = sweep(
-            pdp, principals.iloc[some], kind, actions=list(controls.actions), attr=attributes, audit=0
-        )
+        swept = envelope.sweep(pdp, principals.iloc[some], kind, actions, attributes, audit=0)
     part = swept.of(swept.classes()[1])
     allowed = part.allowed()
     action = int(np.argmax(_moving(part, allowed, controls.range)))
-    state["actions"] = [controls.actions[action]]
+    state["actions"] = [actions[action]]
     rest = allowed.take([action], axis=1)
     for name, values in tried.items():
         place = part.dims.index(name)
         counts = _along(rest, place)
         most = 2 if controls.choices[name].of_principal and len(set(counts.tolist())) > 1 else 1
         best = sorted(np.argsort(-counts, kind="stable").tolist()[:most])
-        state[name] = [values[i] for i in best]
+        state[called(name)] = [values[i] for i in best]
         rest = rest.take(best, axis=place)
     return state
 

@@ -1,8 +1,9 @@
 """The states of an explorer, as plain data: checked, compared, and written as the call that makes the same.
 
-A state is a dict: ``actions`` (a list), ``constants`` (a dict of those that are moved), for each attribute a
-list of values, and for the attribute across the top a dict of ``low``, ``high`` and ``step``, with ``values``
-where the amounts are no even steps.
+A state is a dict: ``actions`` (a list), ``constants`` (a dict of those that are moved), ``policy_version``
+and ``scope`` (a name each, where there are several), for each attribute a list of values, and for the
+attribute across the top a dict of ``low``, ``high`` and ``step``, with ``values`` where the amounts are no
+even steps. An attribute that is called as one of the others is there as ``attr.scope``.
 """
 
 from __future__ import annotations
@@ -11,23 +12,49 @@ import keyword
 import unicodedata
 from typing import TYPE_CHECKING, Any, Final
 
+from clerk_cerbos_lab.analysis import RESOURCE_ID
 from clerk_cerbos_lab.errors import InputError, did_you_mean
 from clerk_cerbos_lab.values import MISSING, Relation, amounts, clean, key, label
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from clerk_cerbos_lab.envelope import Envelope
+
 MOST_AMOUNTS: Final = 5_000
 """Columns of a range; a finer step is refused."""
 
 LARGEST: Final = 2**53
 
+OWN: Final = ("actions", "constants", "look", "policy_version", "scope")
+"""What a state holds besides attributes."""
+
+_ATTR: Final = "attr."
+
 _PARTS: Final = ("low", "high", "step")
 _OTHERWISE: Final = frozenset(
-    {"attr", "resource_id", "policy_version", "scope", "principal_policy_version", "principal_scope"}
+    {
+        "actions",
+        "attr",
+        "resource_id",
+        "policy_version",
+        "scope",
+        "principal_policy_version",
+        "principal_scope",
+    }
     | {"aux_data", "method", "audit", "executor"}
 )
 """Names that ``lab.sweep`` has for something else."""
+
+
+def called(attribute: str) -> str:
+    """How an attribute is called in a state; no two are called the same."""
+    return f"{_ATTR}{attribute}" if attribute in OWN or attribute.startswith(_ATTR) else attribute
+
+
+def attribute_of(name: str) -> str:
+    """The attribute that is called this in a state."""
+    return name.removeprefix(_ATTR)
 
 
 def checked_range(name: str, wanted: object, before: Mapping[str, Any]) -> dict[str, Any]:
@@ -133,29 +160,40 @@ def same(one: Any, other: Any) -> bool:
     return bool(one == other)
 
 
-def call(kind: str, state: Mapping[str, Any], show: Callable[[Any], Any] = lambda value: value) -> str:
+def call(
+    kind: str,
+    state: Mapping[str, Any],
+    envelope: Envelope,
+    default_version: str = "",
+    show: Callable[[Any], Any] = lambda value: value,
+) -> str:
     """The ``lab.sweep(…)`` call that makes the decisions of a state.
 
     Args:
         kind: the resource kind.
         state: the state.
+        envelope: what each request says besides, with the state's version and scope.
+        default_version: the policy version that an empty one means, where that is known.
         show: what is written in place of a value, such as a pseudonym.
     """
     moved = {name: _python(value) for name, value in state["constants"].items()}
     pdp = f"lab.what_if(pdp, {', '.join(_keywords(moved))})" if moved else "pdp"
-    return f"lab.sweep({pdp}, principals, {kind!r}, {', '.join(_arguments(state, show))})"
+    said = [f"{name}={text}" for name, text in envelope.arguments(default_version, show)]
+    return f"lab.sweep({pdp}, principals, {kind!r}, {', '.join([*_arguments(state, show), *said])})"
 
 
 def _arguments(state: Mapping[str, Any], show: Callable[[Any], Any]) -> Iterator[str]:
     odd: dict[str, str] = {}
+    yield f"actions=[{', '.join(map(_python, state['actions']))}]"
     for name, value in state.items():
-        if name == "constants":
+        if name in OWN:
             continue
-        text = _argument(name, value, show)
-        if name == "actions" or (_is_keyword(name) and name not in _OTHERWISE):
-            yield f"{name}={text}"
+        attribute = attribute_of(name)
+        text = _argument(value, show)
+        if _is_keyword(attribute) and (attribute not in _OTHERWISE or name == RESOURCE_ID):
+            yield f"{attribute}={text}"
         else:
-            odd[name] = text
+            odd[attribute] = text
     if odd:
         yield f"attr={_dict(odd)}"
 
@@ -178,14 +216,14 @@ def _dict(texts: Mapping[str, str]) -> str:
     return f"{{{', '.join(f'{name!r}: {text}' for name, text in texts.items())}}}"
 
 
-def _argument(name: str, value: Any, show: Callable[[Any], Any]) -> str:
+def _argument(value: Any, show: Callable[[Any], Any]) -> str:
     if isinstance(value, dict) and value.get("values") is None:
         low, high, step = (_python(value[part]) for part in _PARTS)
         return f"lab.amounts({low}, {high}, step={step})"
     if isinstance(value, dict):
         return f"[{', '.join(map(_python, value['values']))}]"
     values: Sequence[Any] = [show(item) for item in value]
-    if len(values) == 1 and not isinstance(values[0], list) and name != "actions":
+    if len(values) == 1 and not isinstance(values[0], list):
         return _python(values[0])
     return f"[{', '.join(map(_python, values))}]"
 

@@ -67,8 +67,9 @@ class ExplorerView extends MatrixView {
 
   _draw() {
     const offered = this.link.get("controls");
-    const moved = (this.offered?.choices || []).some(({ name, labels }, k) => {
-      const now = offered.choices[k];
+    const lists = ({ actions, policies, choices }) => [{ name: "actions", labels: actions }, ...policies, ...choices];
+    const moved = this.offered && lists(this.offered).some(({ name, labels }, k) => {
+      const now = lists(offered)[k];
       return now?.name !== name || labels.some((label, i) => now.labels[i] !== label);
     });
     if (moved) {
@@ -77,15 +78,28 @@ class ExplorerView extends MatrixView {
       this._first = null;
     }
     this.offered = offered;
+    const made = JSON.stringify({ ...offered, absent: null, range: { ...offered.range, exact: null } });
+    if (this._made === made) return this._show(); // the same controls: who stands in one stays there
+    this._made = made;
+    this._ticked = null;
     this.boxesOf = new Map();
+    this.menuOf = new Map();
     const parts = [];
     if (offered.range) parts.push(this._rangeControl(offered.range));
+    for (const { name, title, labels } of offered.policies) parts.push(this._one(name, title, labels));
     parts.push(this._multi("actions", offered.actions));
     if (offered.constants.length) parts.push(this._constantsControl(offered.constants));
     for (const { name, labels } of offered.choices) parts.push(this._multi(name, labels));
     parts.push(h("div", { class: "ccl-tools" }, h("button", { type: "button", class: "ccl-button", onclick: () => this.startAgain() }, "Reset controls")));
     this.controls.replaceChildren(...parts);
     this._show();
+  }
+
+  /** One of several: which policies answer. */
+  _one(name, title, labels) {
+    const select = menu(title, labels.map((label, i) => [i, label]), () => this.choose({ [name]: select.selectedIndex }));
+    this.menuOf.set(name, select);
+    return h("fieldset", {}, h("legend", {}, title), select);
   }
 
   _multi(name, labels) {
@@ -167,6 +181,13 @@ class ExplorerView extends MatrixView {
       const chosen = new Set(this.choice[name]);
       boxes.forEach((box, i) => (box.checked = chosen.has(i)));
     }
+    for (const [name, select] of this.menuOf) select.selectedIndex = this.choice[name];
+    const absent = new Set(this.offered.absent);
+    this.boxesOf.get("actions").forEach((box, i) => {
+      box.disabled = absent.has(i);
+      box.closest(".ccl-option").title = absent.has(i) ? "not in this version and scope of the policies" : "";
+      box.closest(".ccl-option").querySelector(".ccl-only").disabled = absent.has(i);
+    });
     for (const { name, value, slider, number, was } of this.offered.constants.length ? this.constants : []) {
       const now = this.choice.constants[name] ?? value;
       if (now > +slider.max) slider.max = now;
@@ -200,8 +221,7 @@ class ExplorerView extends MatrixView {
 
   /** What Python has chosen, without the number of the request. */
   _chosen() {
-    const { request, ...choice } = structuredClone(this.link.get("choice"));
-    return choice;
+    return structuredClone(this.link.get("choice").chosen);
   }
 
   choose(patch, { merge = null } = {}) {
@@ -255,7 +275,7 @@ class ExplorerView extends MatrixView {
     this.root.setAttribute("aria-busy", "true");
     clearTimeout(this._late);
     this._late = setTimeout(() => this.waiting && setText(this.status, "no answer yet: is the kernel busy or gone? If it was restarted, run the cell again."), 10_000);
-    this.link.set("choice", { ...structuredClone(this.choice), request: this.request });
+    this.link.set("choice", { chosen: structuredClone(this.choice), request: this.request });
     this.link.save_changes();
   }
 
@@ -267,11 +287,12 @@ class ExplorerView extends MatrixView {
     this.change.hidden = !change;
     this.error.hidden = !answer.error;
     setText(this.error, answer.error ?? "");
+    if (answer.said) this.tell(answer.said);
     if (this.waiting && answer.request !== this.request) return; // of something else: the own answer is on its way
     this.waiting = false;
     this.root.removeAttribute("aria-busy");
     setText(this.status, `${what} in ${Math.round(answer.seconds * 1000)} ms; ${count(answer.asked)} so far`);
-    if (this.next && !answer.error) this._send();
+    if (this.next && !answer.error && !answer.said) this._send();
     else {
       this.next = false;
       this._adopt();
