@@ -46,7 +46,7 @@ def offered(
             }
             for name, values in controls.variants.items()
         ],
-        "actions": list(controls.actions),
+        "actions": [shown.text(action) for action in controls.actions],
         "absent": [i for i, action in enumerate(controls.actions) if action not in known],
         "choices": [
             {"name": called(name), "labels": [shown.value(value) for value in choice.values]}

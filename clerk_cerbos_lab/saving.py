@@ -15,6 +15,7 @@ out with what its kernel is going to say, and written with what it said before.
 from __future__ import annotations
 
 import inspect
+import os
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
@@ -77,14 +78,20 @@ def kernel_metadata(kernels: Any, name: str) -> dict[str, Any] | None:
     """
     try:
         from ipykernel.ipkernel import IPythonKernel  # noqa: PLC0415 - Jupyter's part is loaded where it runs
-        from jupyter_client.kernelspec import NoSuchKernel  # noqa: PLC0415
+        from jupyter_client.kernelspec import KernelSpec, NoSuchKernel  # noqa: PLC0415
     except ImportError:
         return None
     try:
         spec = kernels.get_kernel_spec(name)
     except NoSuchKernel:
         return None
-    if "ipykernel_launcher" not in spec.argv or spec.argv[0] not in {"python", "python3", sys.executable}:
+    if inspect.iscoroutine(spec):  # kernels of another machine, asked over the network
+        spec.close()
+    if not isinstance(spec, KernelSpec) or "ipykernel_launcher" not in spec.argv:
+        return None
+    major, minor = sys.version_info[:2]
+    own = {"python", f"python{major}", f"python{major}.{minor}"}  # Jupyter starts its own Python for these
+    if spec.argv[0] not in own and os.path.realpath(spec.argv[0]) != os.path.realpath(sys.executable):
         return None
     return {
         "kernelspec": {"name": name, "display_name": spec.display_name, "language": spec.language},
@@ -132,7 +139,8 @@ def before_saving(model: dict[str, Any], **_: Any) -> None:
 def restore_kernel(metadata: dict[str, Any]) -> None:
     """Undo ``complete_kernel``; a notebook that was given another kernel meanwhile says that one."""
     before = metadata.pop(BEFORE, None)
-    if before is not None and metadata.get("kernelspec", {}).get("name") == before["kernelspec"].get("name"):
+    now = metadata.get("kernelspec", {}).get("name")
+    if isinstance(before, dict) and now == before.get("kernelspec", {}).get("name"):
         metadata.update(before)
 
 

@@ -36,6 +36,26 @@ def test_it_is_known_what_the_kernel_here_says() -> None:
     assert kernel_metadata(KernelSpecManager(), "nobody-has-this-kernel") is None
 
 
+def test_nothing_is_said_of_a_kernel_that_is_another_python_or_elsewhere() -> None:
+    spec = KernelSpecManager().get_kernel_spec("python3")
+
+    class Other:
+        def __init__(self, *argv: str) -> None:
+            self.argv = list(argv)
+
+        def get_kernel_spec(self, name: str) -> object:
+            return type(spec)(argv=self.argv, display_name=name, language="python")
+
+    class Remote:
+        async def get_kernel_spec(self, name: str) -> object:
+            return spec
+
+    assert kernel_metadata(Other(sys.executable, "-m", "ipykernel_launcher"), "own") is not None
+    assert kernel_metadata(Other("/usr/bin/env", "ipykernel_launcher"), "other") is None
+    assert kernel_metadata(Other(sys.executable, "-m", "another_kernel"), "other") is None
+    assert kernel_metadata(Remote(), "python3") is None
+
+
 @pytest.mark.parametrize(
     "metadata",
     [
