@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -28,7 +27,7 @@ from clerk_cerbos_lab.scratch import computed_values
 from clerk_cerbos_lab.values import key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import numpy.typing as npt
 
@@ -38,9 +37,6 @@ if TYPE_CHECKING:
     from clerk_cerbos_lab.plans import Planned
     from clerk_cerbos_lab.principals import People, Principal
     from clerk_cerbos_lab.snapshots import Snapshot
-
-FEW: Final = 100
-"""A draw from more than this many times what is drawn may meet the same again."""
 
 MOST_AUDIENCES: Final = 64
 """Different roles that are looked at one by one; with more, all policies are read for everybody."""
@@ -456,78 +452,3 @@ def parts_of(people: People, question: Question, found: Plan) -> tuple[list[Part
         made.append(Block(points, np.zeros(shape, dtype=np.bool_)))
     shape = (len(people), len(question.actions), *(len(axis.values) for axis in question.axes))
     return parts, ClassCells(shape, found.of, tuple(made), block, row)
-
-
-# -- audit ------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Mismatch:
-    """A cell that was answered otherwise than the one that stands for it.
-
-    Attributes:
-        principal: the row.
-        action: the position.
-        places: the position on each axis.
-    """
-
-    principal: int
-    action: int
-    places: tuple[int, ...]
-
-
-def sample(shape: Sequence[int], count: int, seed: int) -> list[tuple[int, npt.NDArray[np.intp]]]:
-    """Cells to be asked for real: some principals, and for each some combinations, drawn by a seed.
-
-    Returns:
-        Pairs of a row and combinations, ``[combination, axis]``, none twice; together about ``count``
-        combinations, or all that there are.
-    """
-    random = np.random.default_rng(seed)
-    combinations = math.prod(shape[2:])
-    rows = min(shape[0], max(math.isqrt(count), -(-count // combinations)))
-    each = min(-(-count // rows), combinations)
-    drawn = []
-    for row in np.sort(random.choice(shape[0], size=rows, replace=False)):
-        if combinations > FEW * each:  # a second of the same is rare
-            flat = np.unique(random.integers(0, combinations, size=each))
-        else:
-            flat = np.sort(random.choice(combinations, size=each, replace=False))
-        places = np.zeros((len(flat), 0), dtype=np.intp)  # without an axis there is one combination
-        if shape[2:]:
-            places = np.column_stack(np.unravel_index(flat, tuple(shape[2:])))
-        drawn.append((int(row), places))
-    return drawn
-
-
-def differs(
-    people: People,
-    question: Question,
-    cells: ClassCells,
-    drawn: Sequence[tuple[int, npt.NDArray[np.intp]]],
-    ask: Callable[[Sequence[Part]], Generator[npt.NDArray[np.bool_]]],
-) -> Mismatch | None:
-    """Ask the drawn cells and compare.
-
-    Returns:
-        The first cell whose answer is another than the one that stands for it; None when all agree.
-    """
-    parts = [
-        Part(
-            [people[row]],
-            tuple(
-                [axis.values[int(i)] for i in column]
-                for axis, column in zip(question.axes, places.T, strict=True)
-            ),
-            listed=True,
-        )
-        for row, places in drawn
-    ]
-    with closing(ask(parts)) as answers:
-        for row, places in drawn:
-            answer = next(answers)[0].reshape(len(question.actions), -1).T
-            wrong = np.argwhere(answer != cells.of_one(row, places))
-            if len(wrong):
-                combination, action = wrong[0]
-                return Mismatch(row, int(action), tuple(int(i) for i in places[combination]))
-    return None

@@ -15,10 +15,11 @@ import numpy as np
 import pandas as pd
 
 from clerk_cerbos_lab import messages, told
-from clerk_cerbos_lab.auto import Mismatch, differs, parts_of, plan, sample
+from clerk_cerbos_lab.audit import Mismatch, Said, differs, draw, said_by
+from clerk_cerbos_lab.auto import parts_of, plan
 from clerk_cerbos_lab.cells import EveryCell
 from clerk_cerbos_lab.decisions import Axis, Decisions, Provenance
-from clerk_cerbos_lab.errors import InputError, LabWarning, did_you_mean
+from clerk_cerbos_lab.errors import InputError, LabWarning, PDPError, did_you_mean
 from clerk_cerbos_lab.exact import Exact
 from clerk_cerbos_lab.name_checks import actions_asked, notes_on_names, separately
 from clerk_cerbos_lab.pdp import OTHER_ID, PDP
@@ -277,7 +278,9 @@ class _Answers:
         asked = found.questions * len(question.actions)
         if asked == total and not any(some for each in found.candidates.values() for some in each):
             return dataclasses.replace(self.every_cell(found.notes), method="auto")
-        drawn = [] if audit in {0, "all"} or asked == total else sample(cells.shape, int(audit), self._seed())
+        drawn = []
+        if audit not in {0, "all"} and asked < total:
+            drawn = draw(people, question, cells, self._said(), int(audit), self._seed())
         with self._progress(parts) as ask:
             with closing(ask(parts)) as answers:  # an interrupt leaves no request running
                 for block, answer in zip(cells.blocks, answers, strict=True):
@@ -330,6 +333,13 @@ class _Answers:
         every = every or self.every_cell()
         notes = (*found.notes, f"{note} So every cell was asked.")
         return dataclasses.replace(every, notes=notes, warning=f"{note} Every cell was asked instead.")
+
+    def _said(self) -> Said:
+        """What stands in the policies; nothing where the PDP does not tell them."""
+        try:
+            return said_by(self._pdp.documents())
+        except PDPError:
+            return said_by(())
 
     def _seed(self) -> int:
         return int((self._pdp.digest or "0")[:8], 16)

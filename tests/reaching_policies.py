@@ -54,6 +54,7 @@ class Store:
 
     def __init__(self, seed: int, count: int) -> None:
         self.random = random.Random(seed)
+        self.has_role_policies = self.chance(0.35)  # where there are any, every rule is read for every role
         self.kinds = [f"kind{seed}x{number}" for number in range(count)]
         self.documents: list[dict[str, Any]] = []
         self.permissions = {
@@ -106,7 +107,7 @@ class Store:
 
     def _condition(self, derived: Sequence[str], names: Sequence[str], share: float) -> dict[str, Any]:
         text = self._of_roles(derived) if self.chance(share) else self._plain()
-        if self.chance(0.25):
+        if names and self.chance(0.25):
             text = f"V.{self.one(*names)}"
         if self.chance(0.2):
             parts = [{"expr": text}, {"expr": self._plain()}]
@@ -114,14 +115,16 @@ class Store:
         return {"condition": {"match": {"expr": text}}}
 
     def _kind(self, kind: str) -> None:
-        share = self.one(0.0, 0.0, 0.3, 0.6)  # how often runtime is read, by place
-        at = {place: share if self.chance(0.5) else 0.0 for place in ("rule", "derived", "role", "principal")}
+        places = ("rule", "derived", "role", "principal", "variable")
+        read_in = self.one((), (), *((place,) for place in places), ("rule", "derived"), places)
+        at = {place: 0.5 if place in read_in else 0.0 for place in places}  # how often runtime is read
         derived = [
             f"{kind}_{name}" for name in ("band", "trusted", "near", "odd")[: self.random.randint(1, 4)]
         ]
         exported, told = f"{kind}_names", f"told_{kind}"
-        self._exported.append(exported)
-        variable = self._of_roles(derived) if self.chance(share) else self._plain()
+        if self.chance(0.3):  # principal and role policies see every variable that they import
+            self._exported.append(exported)
+        variable = self._of_roles(derived) if self.chance(2 * at["variable"]) else self._plain()
         self.documents.append({**API, "exportVariables": {"name": exported, "definitions": {told: variable}}})
         sets = []
         for number in range(self.one(1, 1, 2)):
@@ -144,26 +147,34 @@ class Store:
             )
         for scope in SCOPES[: self.one(1, 1, 2, 3)]:
             self._policy(kind, scope, sets[-1] if scope else sets[0], exported, derived, at["rule"])
-        if self.chance(0.4):
+        if self.chance(0.5):
             rules = [
                 {
                     "action": self.one(*PATTERNS),
                     "effect": self._effect(),
-                    **self._condition(derived, [told], at["principal"]),
+                    **self._condition(derived, self._seen(exported, told), at["principal"]),
                 }
                 for _ in range(self.random.randint(1, 2))
             ]
             one = self.one(*self._principal_rules)
             self._principal_rules[one].append({"resource": kind, "actions": rules})
-        if self.chance(0.3):
+        if self.has_role_policies and self.chance(0.5):
             entry = {
                 "resource": kind,
                 "allowActions": [self.one(*PATTERNS)],
-                **(self._condition(derived, [told], at["role"]) if self.chance(0.8) else {}),
+                **(
+                    self._condition(derived, self._seen(exported, told), at["role"])
+                    if self.chance(0.8)
+                    else {}
+                ),
             }
             held = [scope for scope in ("", "acme") if not self.permissions[scope]]  # Cerbos takes no mixture
             key = (self.one("intern", "auditor"), self.one(*held))
             self._role_rules.setdefault(key, []).append(entry)
+
+    def _seen(self, exported: str, name: str) -> list[str]:
+        """Return the variables of a kind that principal and role policies can use."""
+        return [name] if exported in self._exported else []
 
     def _effect(self) -> str:
         return str(self.one("EFFECT_ALLOW", "EFFECT_ALLOW", "EFFECT_DENY"))

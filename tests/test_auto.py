@@ -13,7 +13,7 @@ import pytest
 from small_policies import resource_policy, rule, up_to, users, write
 
 import clerk_cerbos_lab as lab
-from clerk_cerbos_lab import auto, points, questions
+from clerk_cerbos_lab import audit, auto, points, questions
 from clerk_cerbos_lab.points import Scale
 
 POLICIES = int(os.environ.get("LAB_POLICIES", "160"))
@@ -438,7 +438,7 @@ def test_a_full_audit_asks_every_cell_and_agrees(small: lab.PDP) -> None:
 
 def test_the_sample_is_the_same_for_the_same_seed_and_within_the_cells() -> None:
     shape = (7, 2, 5, 1, 3)
-    one, two, other = auto.sample(shape, 50, 1), auto.sample(shape, 50, 1), auto.sample(shape, 50, 2)
+    one, two, other = audit.sample(shape, 50, 1), audit.sample(shape, 50, 1), audit.sample(shape, 50, 2)
     flat = [(row, places.tolist()) for row, places in one]
     assert flat == [(row, places.tolist()) for row, places in two]
     assert flat != [(row, places.tolist()) for row, places in other]
