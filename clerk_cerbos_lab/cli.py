@@ -167,6 +167,7 @@ def sweep(
 ) -> None:
     """Sweep attributes through the PDP: the decision matrix on the terminal, all of it in a file."""
     import clerk_cerbos_lab as lab  # noqa: PLC0415
+    from clerk_cerbos_lab import view  # noqa: PLC0415
     from clerk_cerbos_lab.arguments import axis_argument, fixed_argument  # noqa: PLC0415
 
     attributes: dict[str, Any] = {}
@@ -193,7 +194,7 @@ def sweep(
             raise InputError(msg)
     with lab.PDP(address=address) if address else lab.PDP(policies or "policies", strict=strict) as pdp:
         decisions = lab.sweep(pdp, principals, kind, actions=action, attr=attributes)
-    typer.echo(str(decisions))
+    typer.echo(view.text(decisions, decisions.shown(names=True)))  # your own terminal: ids
     if csv:
         decisions.to_csv(csv)
         typer.echo(f"wrote {len(decisions):,} decisions to {csv}")

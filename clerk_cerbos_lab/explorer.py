@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from clerk_cerbos_lab import states, view
+from clerk_cerbos_lab import reporting, states, view
 from clerk_cerbos_lab.controls import Controls, controls_of
 from clerk_cerbos_lab.errors import InputError, LabError, did_you_mean
 from clerk_cerbos_lab.known import Answers, Known, compared
 from clerk_cerbos_lab.matrix import START, bundle, checked_look, decision, widget_class
 from clerk_cerbos_lab.payload import Payload, assemble, principal_dim, value_dim
 from clerk_cerbos_lab.pdp import PDP
-from clerk_cerbos_lab.principals import check_frame, read_principals
+from clerk_cerbos_lab.principals import check_frame, read_principals, shareable_columns
 from clerk_cerbos_lab.starts import default_state, first_state
 from clerk_cerbos_lab.sweeps import read_attributes, sweep
 from clerk_cerbos_lab.values import key
@@ -102,7 +102,7 @@ class Explorer:
         self.pdp = pdp
         self.kind = kind
         self._principals = principals.copy()
-        self._names = names
+        self._names = names and not reporting.active()
         self._wanted_actions = actions
         self._widget: Any = None
         self._look: dict[str, Any] = copy.deepcopy(START)
@@ -125,12 +125,12 @@ class Explorer:
 
     def _read_policies(self) -> None:
         """Make the controls, and know nothing yet: at first, and when the policies were edited."""
-        mapping = self._principals.attrs.get("mapping") or {}
-        personal = frozenset() if self._names else frozenset(mapping.get("profile") or ())
         people = read_principals(self._principals)
+        known = frozenset(people.attributes) if self._names else shareable_columns(self._principals)
+        hidden = frozenset(people.attributes) - known
         with self.pdp.asking():  # one state of the policies
             actions = self._actions(self._wanted_actions)
-            controls = controls_of(self.pdp, people, self.kind, actions, self._given, hidden=personal)
+            controls = controls_of(self.pdp, people, self.kind, actions, self._given, hidden=hidden)
             self._answers = Answers(
                 self.pdp,
                 self._principals,
@@ -497,7 +497,7 @@ class Explorer:
         controls, across = self._controls, self._controls.range
         made: dict[str, Any] = {
             "kind": self.kind,
-            "actions": list(controls.actions),
+            "actions": [shown.text(action) for action in controls.actions],
             "choices": [
                 {"name": name, "labels": [shown.value(value) for value in choice.values]}
                 for name, choice in controls.choices.items()

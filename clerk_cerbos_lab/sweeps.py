@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 import pandas as pd
 
-from clerk_cerbos_lab import messages, told
+from clerk_cerbos_lab import messages, reporting, told
 from clerk_cerbos_lab.analysis import analyse
 from clerk_cerbos_lab.auto import Mismatch, differs, parts_of, plan, sample
 from clerk_cerbos_lab.cells import EveryCell
@@ -23,6 +23,7 @@ from clerk_cerbos_lab.errors import InputError, LabWarning, PDPError, did_you_me
 from clerk_cerbos_lab.exact import Exact
 from clerk_cerbos_lab.library import Audience, Library
 from clerk_cerbos_lab.pdp import OTHER_ID, PDP
+from clerk_cerbos_lab.policy_names import names_in
 from clerk_cerbos_lab.principals import labels, read_principals
 from clerk_cerbos_lab.process import MAX_PER_REQUEST
 from clerk_cerbos_lab.progress import progress
@@ -155,6 +156,7 @@ def sweep(
         answers = _Answers(pdp, people, question, executor)
         found = answers.every_cell() if method == "every-cell" else answers.auto(audit)
         read = told.attributes(pdp.policies, "principal_attributes") if checked else None
+        documents = _documents(pdp)
     if found.warning:
         warnings.warn(found.warning, LabWarning, stacklevel=2)
     provenance = Provenance(
@@ -190,7 +192,20 @@ def sweep(
         exact=found.exact,
         policies=answers.policies,
         read=read,
+        documents=documents,
     )
+
+
+def _documents(pdp: PDP) -> tuple[dict[str, Any], ...]:
+    """The policies, to know whom they name; a report is told at once."""
+    try:
+        documents = pdp.documents()
+    except PDPError:
+        return ()
+    if reporting.active():
+        named = names_in(documents)
+        reporting.hand_over(named.people, named.words)
+    return documents
 
 
 def _check_audit(audit: object) -> None:
