@@ -530,7 +530,7 @@ class Explorer:
         return {
             "request": self._request,
             "number": self._number,
-            "call": self.call,
+            "call": self._shown_call(),
             "asked": self.asked,
             "new": self._new,
             "seconds": round(self._seconds, 4),
@@ -607,7 +607,7 @@ class Explorer:
         return "\n".join(lines)
 
     def _shown_call(self) -> str:
-        """The call as it may be stored: pseudonyms in place of ids and e-mail addresses."""
+        """The call as it may be seen and stored: pseudonyms in place of ids."""
         shown = _last(self._known).shown(names=self._names)
         return states.call(self.kind, self._state, shown.hidden)
 

@@ -36,6 +36,9 @@ Span = tuple[int, int, str | None]
 LONG: Final = 8
 """Digits from which a number counts as an id wherever it stands; a shorter one only where it is quoted."""
 
+ENOUGH: Final = 4
+"""Letters and digits from which Cerbos's form of an id, ``_`` for all else, still tells whose it is."""
+
 _VARIANTS_NEED: Final = re.compile(r"[^0-9A-Za-z_.-]")
 _HTML_NEEDS: Final = re.compile("[&<>\"']")
 _JSON_NEEDS: Final = re.compile(r"[\"\\]")
@@ -48,17 +51,17 @@ _OPAQUE: Final = re.compile(
 )
 _LOCAL: Final = r"[^\s@<>\"(),;:&=?/\\\[\]{}|`*#$]"
 _DOMAIN: Final = r"[^\s@<>\"'(),;:&=?/\\\[\]{}|`*#$]"
+_ADDRESS: Final = re.compile(rf"(?<!{_LOCAL}){_LOCAL}++@{_DOMAIN}+\.[^\W\d_]{{2,}}")
 _SHAPES: Final = (
     re.compile(r"(?<![^\W_])user_[0-9A-Za-z]{20,}"),
-    re.compile(rf"(?<!{_LOCAL}){_LOCAL}++@{_DOMAIN}+\.[^\W\d_]{{2,}}"),
     re.compile(
         r"(?<![^\W_])[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}(?![^\W_])"
     ),
     re.compile(r"(?<![^\W_])00u[0-9A-Za-z]{17}(?![^\W_])"),
     re.compile(r"(?<![^\W_])arn:[\w-]+:(?:iam|sts):[\w-]*:\d*:[\w+=,.@/|-]*\w"),
     re.compile(
-        r"(?<![\w-])(?:ad|adfs|apple|auth0|email|facebook|github|google-apps|google-oauth2|linkedin|oauth2|oidc|okta|"
-        r"samlp|sms|twitter|waad|windowslive)\|[^\s\"'`<>,;(){}\[\]]*[^\W_]"
+        r"(?<![\w-])(?:ad|adfs|apple|auth0|email|facebook|github|google-apps|google-oauth2|linkedin|oauth2|oidc|"
+        r"okta|samlp|sms|twitter|waad|windowslive)\|[^\s\"'`<>,;(){}\[\]]*[^\W_]"
     ),
 )
 """What has the form of an id, whoever it is; each begins only where a run of characters begins."""
@@ -135,8 +138,7 @@ class Masker:
         spans: list[Span] = [(*found.span(), None) for found in _OPAQUE.finditer(text)]
         whole = {(start, end) for start, end, _ in spans}
         spans += [span for span in self._known_in(text) if span[:2] not in whole or self._drop(spans, span)]
-        for shape in _SHAPES:
-            spans += [(*found.span(), found[0]) for found in shape.finditer(text)]
+        spans += [(start, end, text[start:end]) for start, end in _shapes_in(text)]
         spans.sort(key=lambda span: (span[0], -span[1], span[2] is None))
         last: Span | None = None
         for span in spans:
@@ -177,6 +179,21 @@ class Masker:
                     break
 
 
+def _shapes_in(text: str) -> Iterator[tuple[int, int]]:
+    """Where something stands that has the form of an id."""
+    for shape in _SHAPES:
+        for found in shape.finditer(text):
+            yield found.span()
+    for found in _ADDRESS.finditer(text):
+        start, end = found.span()
+        quote_before = text.rfind("'", start, end) + 1
+        if quote_before and text[end : end + 1] == "'":  # it stands between quotes
+            start = quote_before
+        while start < end and not _is_word(text[start]):
+            start += 1
+        yield start, end
+
+
 def _alone(text: str, start: int, end: int) -> bool:
     """Whether what follows, and for a short number what surrounds it, lets it count as a word."""
     if end - start < LONG and text[start:end].isdecimal():
@@ -204,7 +221,10 @@ def _forms(identity: str) -> set[str]:
     """The id in each form that a page, a policy or an address may hold it in."""
     if not _VARIANTS_NEED.search(identity):
         return {identity}
-    forms = {identity.strip(), sanitized(identity), quote(identity, safe=""), quote(identity)}
+    forms = {identity.strip(), quote(identity, safe=""), quote(identity)}
+    keyed = sanitized(identity)  # as Cerbos names a principal's policy
+    if sum(map(str.isalnum, keyed)) >= ENOUGH:
+        forms.add(keyed)
     if "|" in identity:
         forms.add(identity.replace("|", "\\|"))  # in a table of Markdown
     if _HTML_NEEDS.search(identity):

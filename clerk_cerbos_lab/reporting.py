@@ -84,9 +84,10 @@ def disclosed(shown: pd.DataFrame) -> pd.DataFrame:
     from clerk_cerbos_lab.principals import RESERVED, SHAREABLE, shareable_columns  # noqa: PLC0415
 
     frame = shown.copy()
-    principals = SHAREABLE in shown.attrs or set(RESERVED) <= set(frame.columns)
-    known = {*RESERVED, *shareable_columns(shown), None, "index"}
     ids = {text for told in _DONE.values() for what, text in told if what == "id"}
+    named = {*shown.columns, *shown.index.names}
+    principals = SHAREABLE in shown.attrs or set(RESERVED) <= named or _holds_ids(shown, ids)
+    known = {*RESERVED, *shareable_columns(shown), None, "index"}
     for place, name in enumerate(shown.columns):
         told = _told(shown.iloc[:, place].tolist(), ids, hide=principals and name not in known)
         if told is not None:
@@ -101,6 +102,13 @@ def disclosed(shown: pd.DataFrame) -> pd.DataFrame:
         made = pd.MultiIndex.from_arrays(levels) if len(levels) > 1 else pd.Index(levels[0])
         frame.index = made.set_names(shown.index.names)
     return frame
+
+
+def _holds_ids(frame: pd.DataFrame, ids: set[str]) -> bool:
+    """Whether a column or level called ``id`` holds ids of principals: a selection of columns, say."""
+    if "id" in frame.index.names:
+        return ids.issuperset(frame.index.get_level_values("id"))
+    return list(frame.columns).count("id") == 1 and ids.issuperset(frame["id"])
 
 
 def _told(values: list[Any], ids: set[str], *, hide: bool) -> list[Any] | None:
