@@ -111,7 +111,7 @@ class Masker:
         parts, script, style, done = [], False, False, 0
         for tag in _TAG.finditer(text):
             between = text[done : tag.start()]
-            parts.append(between if style else self(between))
+            parts.append(between if style or not between else self(between))
             done = tag.end()
             name = tag[1].lower()
             script = name == "script" or (script and name != "/script")
@@ -263,7 +263,10 @@ def _marks() -> str:
 
 _TAG: Final = re.compile(r"<(!--|!|\?|/?[A-Za-z][^\s<>/]*)[^<>]*>")
 _ATTRIBUTE: Final = re.compile(r"""([\w:-]+)(\s*=\s*)("[^"]*"|'[^']*'|[^\s"'<>]+)""")
-_PLAIN_ATTRIBUTES: Final = {"class", "style", "type", "scope", "role", "rel", "xmlns", "lang"}
+_PLAIN_ATTRIBUTES: Final = {
+    *("class", "style", "type", "scope", "role", "rel", "xmlns", "lang"),
+    *("d", "points", "transform", "viewbox"),  # numbers of a picture, often many
+}
 _COLOUR: Final = r"\x1b\[[\d;]*[A-Za-z]"
 """A terminal's escape, whose letters are no word."""
 

@@ -182,7 +182,7 @@ class Shown:
         pairs = zip(self._people["id"], self._people["roles"], strict=True)
         roles = {role for own, roles in pairs for role in roles if role != own}
         columns = map(str, self._people.columns)
-        return _masker(self.ids, frozenset([*roles, *columns, *self._words, *self._policies().words]))
+        return masker(self.ids, frozenset([*roles, *columns, *self._words, *self._policies().words]))
 
     @property
     def note(self) -> str:
@@ -236,5 +236,6 @@ class Shown:
 
 
 @lru_cache(maxsize=8)
-def _masker(ids: frozenset[str], words: frozenset[str]) -> Masker:
+def masker(ids: frozenset[str], words: frozenset[str]) -> Masker:
+    """What puts pseudonyms in place of these ids, but for those that are words (see ``masking``)."""
     return Masker(ids, pseudonym, words=words)

@@ -23,14 +23,15 @@ from pygments.formatters import HtmlFormatter
 
 from clerk_cerbos_lab import reporting
 from clerk_cerbos_lab.errors import InputError, LabError
-from clerk_cerbos_lab.masking import Masker
 from clerk_cerbos_lab.page import render
-from clerk_cerbos_lab.pseudonyms import pseudonym
+from clerk_cerbos_lab.pseudonyms import masker
 from clerk_cerbos_lab.saving import drop_live_views
 
 if TYPE_CHECKING:
     import datetime
     from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from clerk_cerbos_lab.masking import Masker
 
 CELL_SECONDS: Final = 300
 _MARKUP: Final = {"text/html", "image/svg+xml"}
@@ -163,7 +164,7 @@ def to_page(
         words: names that mean something else, such as roles and actions: an id that is one stays.
     """
     if not names:
-        mask = Masker(ids, pseudonym, words=words)
+        mask = masker(frozenset(ids), frozenset(words))
         notebook, name = masked_notebook(notebook, mask), mask.file(name)
     exporter = HTMLExporter(template_name="basic", exclude_input_prompt=True, exclude_output_prompt=True)
     exporter.exclude_anchor_links = True

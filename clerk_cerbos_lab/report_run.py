@@ -13,12 +13,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from clerk_cerbos_lab import report, reporting
 from clerk_cerbos_lab.errors import PDPError
-from clerk_cerbos_lab.masking import Masker
 from clerk_cerbos_lab.pdp import PDP
 from clerk_cerbos_lab.policies import contents
 from clerk_cerbos_lab.policies import policy_folder as policies_folder
 from clerk_cerbos_lab.policy_names import PolicyNames, names_in, names_in_files
-from clerk_cerbos_lab.pseudonyms import pseudonym
+from clerk_cerbos_lab.pseudonyms import masker
 from clerk_cerbos_lab.view import WARNING
 
 if TYPE_CHECKING:
@@ -70,9 +69,10 @@ def write_report(notebooks: Path, policies: Path, output: Path, *, names: bool =
         }
         named = _named(pdp, texts)
     run, ids, words = _run(paths, names=names)
-    mask = Masker(ids | named.people, pseudonym, words=words | named.words)
+    ids, words = ids | named.people, words | named.words
+    mask = masker(frozenset(ids), frozenset(words))
     pages = [
-        report.to_page(one, path.stem, names=names, ids=ids | named.people, words=words | named.words)
+        report.to_page(one, path.stem, names=names, ids=ids, words=words)
         for path, one in zip(paths, run, strict=True)
     ]
     report.write_site(
