@@ -214,12 +214,13 @@ def report(
     ),
     *,
     names: Annotated[
-        bool, typer.Option("--names", help="Leave ids and e-mail addresses as they are.")
+        bool, typer.Option("--names", help="Show ids and attributes as the notebooks do.")
     ] = False,
 ) -> None:
     """Run every notebook against the real PDP and write one offline page each, with an index.
 
-    Clerk ids and e-mail addresses become pseudonyms, unless --names leaves them.
+    Every id that a notebook reads or a policy names becomes a pseudonym, and so does what has the form of
+    one, such as an e-mail address; attributes that may be personal are left out. --names shows them all.
     """
     from clerk_cerbos_lab.report_run import write_report  # noqa: PLC0415
 

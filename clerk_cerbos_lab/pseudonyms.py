@@ -179,8 +179,10 @@ class Shown:
 
     @cached_property
     def _mask(self) -> Masker:
-        pairs = zip(self._people["id"], self._people["roles"], strict=True)
-        roles = {role for own, roles in pairs for role in roles if role != own}
+        roles = {role for some in set(map(tuple, self._people["roles"])) for role in some}
+        if not roles.isdisjoint(self.ids):  # a role that only its namesake has is no word, but a name
+            pairs = zip(self._people["id"], self._people["roles"], strict=True)
+            roles = {role for own, some in pairs for role in some if role != own}
         columns = map(str, self._people.columns)
         return masker(self.ids, frozenset([*roles, *columns, *self._words, *self._policies().words]))
 
@@ -190,9 +192,11 @@ class Shown:
         if not self.withheld:
             return ""
         quoted = ", ".join(json.dumps(name, ensure_ascii=False) for name in self.withheld)
+        names = self.text(", ".join(self.withheld))
         return (
-            f"Not shown, because they may be personal: {self.text(', '.join(self.withheld))}. Those that are "
-            f"not: lab.shareable(principals, {self.text(quoted)}). Everything: names=True."
+            f"Not shown, because they may be personal: the principals' {names}. "
+            f"lab.shareable(principals, {self.text(quoted)}) says that they are not; "
+            "names=True shows everything."
         )
 
     def principal(self, identity: str, name: str) -> str:

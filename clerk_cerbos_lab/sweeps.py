@@ -27,6 +27,7 @@ from clerk_cerbos_lab.policy_names import names_in
 from clerk_cerbos_lab.principals import labels, read_principals
 from clerk_cerbos_lab.process import MAX_PER_REQUEST
 from clerk_cerbos_lab.progress import progress
+from clerk_cerbos_lab.pseudonyms import pseudonym
 from clerk_cerbos_lab.questions import Part, Question, ask, ask_with, check_executor
 from clerk_cerbos_lab.snapshots import Source
 from clerk_cerbos_lab.values import Relation, clean, key, label, text
@@ -313,19 +314,22 @@ class _Answers:
             f"{axis.name}={label(axis.values[i])}"
             for axis, i in zip(question.axes, wrong.places, strict=True)
         ]
-        cell = ", ".join(
-            [f"principal {self._people.ids[wrong.principal]}", question.actions[wrong.action], *at]
-        )
+        who = self._people.ids[wrong.principal]
         if found.clock:
             cause = "The policies read the clock, and time has passed between two questions."
         elif self._snapshot is None:
             cause = "The policies of the PDP have changed meanwhile, or read what it does not tell of."
         else:
             cause = "The policies depend on something that the analysis of their text does not see."
-        note = f"The audit found a cell with another effect than was expected of it: {cell}. {cause}"
+
+        def note(called: str) -> str:
+            cell = ", ".join([f"principal {called}", question.actions[wrong.action], *at])
+            return f"The audit found a cell with another effect than was expected of it: {cell}. {cause}"
+
         every = every or self.every_cell()
-        notes = (*found.notes, f"{note} So every cell was asked.")
-        return dataclasses.replace(every, notes=notes, warning=f"{note} Every cell was asked instead.")
+        notes = (*found.notes, f"{note(who)} So every cell was asked.")
+        warning = f"{note(pseudonym(who))} Every cell was asked instead."  # a notebook may store it
+        return dataclasses.replace(every, notes=notes, warning=warning)
 
     def _seed(self) -> int:
         return int((self._pdp.digest or "0")[:8], 16)

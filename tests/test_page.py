@@ -315,6 +315,20 @@ def test_each_scenario_has_its_own_policies_and_provenance_and_says_once_what_is
         assert seen.errors == []
 
 
+def test_a_scenario_of_what_if_shares_the_policies_that_it_does_not_change(
+    pdp: lab.PDP, swept: lab.Decisions, tmp_path: Path
+) -> None:
+    people = lab.load_principals("data/clerk_users.json").head(12)
+    with lab.what_if(pdp, cross_region_manager_limit=7_500) as moved:
+        axes: dict[str, Any] = {"amount": [0, 500, 5_000, 20_000], "region": ["south", "west"]}
+        actions = ["approve", "view"]
+        then = lab.sweep(moved, people, "expense", actions=actions, status="OPEN", owner=lab.OTHER, **axes)
+    swept.to_html(tmp_path / "page.html", scenario="now", scenarios={"then": then})
+    named = re.findall(r"<summary>policy (.*?)</summary>", (tmp_path / "page.html").read_text("utf-8"))
+    others = [name for name in swept.policies or {} if name != "limits.yaml"]
+    assert sorted(named) == sorted([*others, "limits.yaml (now)", "limits.yaml (then)"])
+
+
 def test_scenarios_need_names_of_their_own_and_the_same_dimensions(
     swept: lab.Decisions, tmp_path: Path
 ) -> None:
