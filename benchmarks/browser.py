@@ -25,6 +25,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 from made_decisions import Mapped, made  # noqa: E402 - where the tests make decisions
 
 from clerk_cerbos_lab import browser  # noqa: E402
+from clerk_cerbos_lab.principals import shareable  # noqa: E402
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -115,9 +116,8 @@ def of_classes(people: int, amounts: int) -> lab.Decisions:
 def _with_attributes(decisions: lab.Decisions, limits: list[int]) -> lab.Decisions:
     people = decisions._principals  # noqa: SLF001 - of a made cube
     regions = ["south", "northeast", "midwest", "west"]
-    decisions._principals = people.assign(  # noqa: SLF001
-        approval_limit=limits, region=[regions[i % 4] for i in range(len(people))]
-    )
+    people = people.assign(approval_limit=limits, region=[regions[i % 4] for i in range(len(people))])
+    decisions._principals = shareable(people, "approval_limit", "region")  # noqa: SLF001
     return decisions
 
 

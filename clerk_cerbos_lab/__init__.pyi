@@ -20,6 +20,7 @@ from .mapping import problems as problems
 from .mapping import to_principals as to_principals
 from .matrix import Matrix as Matrix
 from .pdp import PDP as PDP
+from .principals import shareable as shareable
 from .principals import vary as vary
 from .pseudonyms import pseudonym as pseudonym
 from .sweeps import sweep as sweep
@@ -56,6 +57,7 @@ __all__ = [
     "load_users",
     "problems",
     "pseudonym",
+    "shareable",
     "sweep",
     "to_principals",
     "vary",

@@ -21,6 +21,7 @@ import httpx
 from httpx_retries import Retry
 from pydantic import SecretStr
 
+from clerk_cerbos_lab import reporting
 from clerk_cerbos_lab.errors import ClerkError, InputError, KeyMissingError, UsersError, did_you_mean
 from clerk_cerbos_lab.mapping import Mapping
 from clerk_cerbos_lab.progress import progress
@@ -109,7 +110,7 @@ def load_users(
         if filters or key or api_url:
             msg = "filters=, key= and api_url= are for Clerk's API; a file needs none of them"
             raise InputError(msg)
-        return _from_file(source, plan, memberships)
+        return _told(_from_file(source, plan, memberships))
     if memberships is not None:
         msg = "memberships= goes with a file; from the API they come with organization_roles=True"
         raise InputError(msg)
@@ -123,6 +124,11 @@ def load_users(
     if not users:
         msg = "Clerk has no users" + (" that match the filters" if filters else " in this instance")
         raise UsersError(msg)
+    return _told(users)
+
+
+def _told(users: list[User]) -> list[User]:
+    reporting.hand_over(user.id for user in users)  # a report names none of them
     return users
 
 

@@ -209,7 +209,7 @@ def sweep(
 ) -> None:
     """Sweep attributes through the PDP: the decision matrix on the terminal, all of it in a file."""
     import clerk_cerbos_lab as lab  # noqa: PLC0415
-    from clerk_cerbos_lab import arguments  # noqa: PLC0415
+    from clerk_cerbos_lab import arguments, view  # noqa: PLC0415
 
     attributes: dict[str, Any] = {}
     for name, value in [
@@ -245,7 +245,7 @@ def sweep(
             principal_scope=principal_scope,
             aux_data=token,
         )
-    typer.echo(str(decisions))
+    typer.echo(view.text(decisions, decisions.shown(names=True)))  # your own terminal: ids
     _say_what_was_sent(decisions.provenance)
     if csv:
         decisions.to_csv(csv)
@@ -279,12 +279,13 @@ def report(
     ),
     *,
     names: Annotated[
-        bool, typer.Option("--names", help="Leave ids and e-mail addresses as they are.")
+        bool, typer.Option("--names", help="Show ids and attributes as the notebooks do.")
     ] = False,
 ) -> None:
     """Run every notebook against the real PDP and write one offline page each, with an index.
 
-    Clerk ids and e-mail addresses become pseudonyms, unless --names leaves them.
+    Every id that a notebook reads or a policy names becomes a pseudonym, and so does what has the form of
+    one, such as an e-mail address; attributes that may be personal are left out. --names shows them all.
     """
     from clerk_cerbos_lab.report_run import write_report  # noqa: PLC0415
 

@@ -92,14 +92,26 @@ def what_if(pdp: PDP, constants: Mapping[str, object] | None = None, /, **more: 
             raise PDPError(msg)
         documents = copy.deepcopy(pdp.documents())
     _check(wanted, constants_of(documents))
-    files: dict[str, bytes] = {}
-    for number, document in enumerate(documents):
-        for _, held in _holders(document):
+    files = _with_constants(snapshot.files, documents, wanted)
+    return Snapshot(files, snapshot.config).start()
+
+
+def _with_constants(
+    files: Mapping[str, bytes], documents: Sequence[dict[str, Any]], wanted: Mapping[str, Any]
+) -> dict[str, bytes]:
+    """Policy files in which constants have other values; a file that has none of them stays as it is."""
+    sources = [str(document.get("metadata", {}).get("sourceFile")) for document in documents]
+    own = all(sources.count(source) == 1 and source in files for source in sources)
+    made = {name: text for name, text in files.items() if own or name.startswith(SCHEMAS)}
+    for number, (source, document) in enumerate(zip(sources, documents, strict=True)):
+        moved = [held for _, held in _holders(document) if wanted.keys() & held.keys()]
+        for held in moved:
             held.update({name: value for name, value in wanted.items() if name in held})
         document.pop("metadata", None)  # Cerbos's own marks: where it was read, a hash
-        files[f"{number:04}.json"] = json.dumps(document, ensure_ascii=False, indent=1).encode()
-    files |= {name: text for name, text in snapshot.files.items() if name.startswith(SCHEMAS)}
-    return Snapshot(files, snapshot.config).start()
+        if moved or not own:
+            text = json.dumps(document, ensure_ascii=False, indent=1)
+            made[source if own else f"{number:04}.json"] = text.encode()  # JSON is YAML, too
+    return made
 
 
 def _wanted(constants: object, more: Mapping[str, object]) -> dict[str, Any]:

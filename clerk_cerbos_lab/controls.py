@@ -10,7 +10,7 @@ import itertools
 import json
 import math
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
@@ -133,7 +133,8 @@ def controls_of(
         kind: the resource kind.
         actions: to offer.
         given: values by attribute that the caller wants to start with.
-        hidden: principal attributes whose values are not offered, because they are personal.
+        hidden: principal attributes whose values are not offered, because they may be personal; what is shown
+            of decisions says which these are (``Shown.note``).
     """
     made = Controls(actions, constants=_constants(pdp, kind))
     uses = _uses(pdp, kind, actions, made)
@@ -241,6 +242,8 @@ def _control(  # noqa: PLR0917 - what a control is made of
     name: str, use: Use | None, people: People, kind: str, hidden: frozenset[str], notes: list[str]
 ) -> tuple[Choice, list[float], set[float]]:
     """The values an attribute is compared with; those by order; of these, the policies' own."""
+    one = people[0]
+    one = replace(one, attr={name: value for name, value in one.attr.items() if name not in hidden})
     choice = Choice(name, [])
     ticks: set[float] = set()
     rules: set[float] = set()
@@ -254,14 +257,11 @@ def _control(  # noqa: PLR0917 - what a control is made of
         if path[:2] == ("P", "attr"):
             choice.of_principal = True
             if set(path[2:3]) & hidden:
-                notes.append(
-                    f"{name}: values of the profile field {path[2]} are not offered; names=True does."
-                )
                 continue
             column = people.attributes.get(path[2]) if len(path) > 2 else None
             values = [] if column is None else _frequent(column.codes, column.values)
         else:
-            told = value_of(comparison, people[0], {}, kind)
+            told = value_of(comparison, one, {}, kind)
             values = told if isinstance(told, list) else []
         if comparison.operator in ORDERS:
             numbers = candidates_from(values).numbers

@@ -18,6 +18,7 @@ from clerk_cerbos_lab import view
 from clerk_cerbos_lab.cells import ClassCells
 from clerk_cerbos_lab.errors import InputError, LabWarning, did_you_mean
 from clerk_cerbos_lab.exact import DisagreementError
+from clerk_cerbos_lab.policy_names import PolicyNames, names_in, names_in_files
 from clerk_cerbos_lab.pseudonyms import PREFIX, Shown, pseudonym
 from clerk_cerbos_lab.values import MISSING, clean, key, label, to_json
 
@@ -154,6 +155,7 @@ class Decisions:
         provenance: where this comes from and how it was verified.
         policies: the policy files by path, as text; None for a PDP at an address.
         read: the principal attributes that the policies read; None where the PDP does not tell.
+        documents: the policies as the PDP tells them; none where it does not.
     """
 
     def __init__(
@@ -171,6 +173,7 @@ class Decisions:
         exact: Exact | None = None,
         policies: Mapping[str, str] | None = None,
         read: frozenset[str] | None = None,
+        documents: tuple[dict[str, Any], ...] = (),
     ) -> None:
         self._cells = cells
         self._exact = exact
@@ -184,6 +187,7 @@ class Decisions:
         self.provenance = provenance
         self.policies = policies
         self.read = read
+        self.documents = documents
         self._of_classes: dict[str, grid.Intervals | None] = {}
 
     def __getstate__(self) -> dict[str, Any]:
@@ -311,6 +315,7 @@ class Decisions:
             exact=self._exact,
             policies=self.policies,
             read=self.read,
+            documents=self.documents,
         )
 
     def effect(self, **labels: object) -> str:
@@ -591,9 +596,29 @@ class Decisions:
 
     # -- showing ------------------------------------------------------------------------------
 
-    def shown(self, *, names: bool = False) -> Shown:
-        """How the principals are called: by pseudonyms, or by their ids (``names``)."""
-        return Shown(self._principals, names=names, read=self.read)
+    def shown(self, *, names: bool = False, ids: frozenset[str] = frozenset()) -> Shown:
+        """How the principals are called: by pseudonyms, or by their ids (``names``).
+
+        Args:
+            names: show ids and every attribute.
+            ids: others whose ids are not to be shown either.
+        """
+        others = (axis.name for axis in self.axes)
+        return Shown(
+            self._principals,
+            names=names,
+            read=self.read,
+            policies=self._policy_names,
+            ids=ids,
+            words=(self.kind, *self.actions, *others, *self.fixed),
+        )
+
+    def _policy_names(self) -> PolicyNames:
+        """Whom the policies name; also those in files that the PDP does not tell, such as disabled ones."""
+        told = names_in(self.documents)
+        texts = (self.policies or {}).values()
+        rest = names_in_files(tuple(text for text in texts if not self.documents or "disabled" in text))
+        return PolicyNames(told.people | rest.people, told.words | rest.words)
 
     def show(
         self,
@@ -610,7 +635,8 @@ class Decisions:
             columns: as ``matrix``.
             view: a cell for each decision, or for each row its bands along a numeric axis.
             names: call principals by their ids and show every attribute. By default by pseudonyms
-                (``lab.pseudonym``), with the attributes that the policies read, none of them a profile field.
+                (``lab.pseudonym``), with the attributes that policies read and that are known to hold
+                nothing personal (see ``lab.shareable``).
 
         Returns:
             A ``Matrix``; the last line of a cell shows it. ``.selected`` is the cell that was chosen in it.
@@ -652,7 +678,7 @@ class Decisions:
             rows: as ``matrix``.
             columns: as ``matrix``.
             names: call principals by their ids, show every attribute, and warn of it in the page. By
-                default pseudonyms, and only attributes that policies read and that are no profile fields.
+                default pseudonyms, and of the attributes those that ``show`` shows.
             title: default: the kind and the actions.
 
         Raises:
@@ -673,7 +699,7 @@ class Decisions:
             fresh.write_text(text, encoding="utf-8")
 
     def __repr__(self) -> str:
-        return view.text(self, self.shown(names=True))
+        return view.text(self, self.shown())
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, Any]:
         """What a notebook shows: a live table, one that reads without scripts, and plain text."""

@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 
 from clerk_cerbos_lab.progress import progress
+from clerk_cerbos_lab.pseudonyms import pseudonym
 from clerk_cerbos_lab.questions import Part, Question, ask
 from clerk_cerbos_lab.thresholds import Intervals
 
@@ -344,7 +345,7 @@ class _Lines:
             self._disagree("the numbers beside a boundary and those farther away")
 
     def _disagree(self, what: str) -> None:
-        msg = f"{what} have different effects, principal {self.person.id}, {self._name}"
+        msg = f"{what} have different effects, principal {pseudonym(self.person.id)}, {self._name}"
         raise DisagreementError(msg)
 
 

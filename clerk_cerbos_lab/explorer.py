@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from clerk_cerbos_lab import panel, states, view
+from clerk_cerbos_lab import panel, reporting, states, view
 from clerk_cerbos_lab.analysis import RESOURCE_ID
 from clerk_cerbos_lab.controls import Choice, Controls, controls_of
 from clerk_cerbos_lab.envelope import Envelope, checked_name
@@ -21,7 +21,7 @@ from clerk_cerbos_lab.known import Answers, Known, compared
 from clerk_cerbos_lab.matrix import START, bundle, checked_look, decision, widget_class
 from clerk_cerbos_lab.payload import Payload, assemble, principal_dim, value_dim
 from clerk_cerbos_lab.pdp import PDP
-from clerk_cerbos_lab.principals import check_frame, read_principals
+from clerk_cerbos_lab.principals import check_frame, read_principals, shareable_columns
 from clerk_cerbos_lab.starts import default_state, first_state
 from clerk_cerbos_lab.sweeps import read_attributes
 from clerk_cerbos_lab.variants import Variants
@@ -132,7 +132,7 @@ class Explorer:
         self.pdp = pdp
         self.kind = kind
         self._principals = principals.copy()
-        self._names = names
+        self._names = names and not reporting.active()
         self._wanted_actions = actions
         self._widget: Any = None
         self._look: dict[str, Any] = copy.deepcopy(START)
@@ -158,13 +158,13 @@ class Explorer:
 
     def _read_policies(self) -> None:
         """Make the controls, and know nothing yet: at first, and when the policies were edited."""
-        mapping = self._principals.attrs.get("mapping") or {}
-        personal = frozenset() if self._names else frozenset(mapping.get("profile") or ())
         people = read_principals(self._principals)
+        known = frozenset(people.attributes) if self._names else shareable_columns(self._principals)
+        hidden = frozenset(people.attributes) - known
         with self.pdp.asking():  # one state of the policies
             variants = Variants(self.pdp, self.kind, self._start, self._wanted_actions)
             attributes = {name: values for name, values in self._given.items() if name != RESOURCE_ID}
-            controls = controls_of(self.pdp, people, self.kind, variants.actions, attributes, hidden=personal)
+            controls = controls_of(self.pdp, people, self.kind, variants.actions, attributes, hidden=hidden)
             several = {"policy_version": variants.versions, "scope": variants.scopes}
             controls.variants = {name: values for name, values in several.items() if len(values) > 1}
             if RESOURCE_ID in self._given:
@@ -612,7 +612,7 @@ class Explorer:
         return {
             "request": self._request,
             "number": self._number,
-            "call": self.call,
+            "call": self._shown_call(),
             "asked": self.asked,
             "new": self._new,
             "seconds": round(self._seconds, 4),
@@ -683,7 +683,7 @@ class Explorer:
         return "\n".join(lines)
 
     def _shown_call(self) -> str:
-        """The call as it may be stored: pseudonyms in place of ids and e-mail addresses."""
+        """The call as it may be seen and stored: pseudonyms in place of ids."""
         shown = _last(self._known).shown(names=self._names)
         return self._call(shown.hidden)
 

@@ -70,7 +70,6 @@ class LongTable:
 
     def __init__(self, decisions: Decisions, *, names: bool = False) -> None:
         self._decisions = decisions
-        self._names = names
         self._shown = decisions.shown(names=names)
 
     def frame(self) -> pd.DataFrame:
@@ -132,7 +131,7 @@ class LongTable:
     @cached_property
     def _said(self) -> list[str]:
         """The warning, the question and the counts, which stand wherever the table stands."""
-        warning = [view.WARNING] if self._names else []
+        warning = [view.WARNING] if self._shown.names else []
         return [*warning, view.question(self._decisions, self._shown), view.counts_line(self._decisions)]
 
     def _left_out(self, rows: int) -> str:
@@ -217,7 +216,7 @@ class LongTable:
         *warning, question, counts = self._said
         environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
         return environment.from_string(_read("long_table/page.html.j2")).render(
-            title=f"Decisions about {self._decisions.kind}",
+            title=f"Decisions about {self._shown.text(self._decisions.kind)}",
             warnings=[text for text in (*warning, self._left_out(MOST)) if text],
             question=question,
             counts=counts,

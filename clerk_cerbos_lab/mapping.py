@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import pandas as pd
 
 from clerk_cerbos_lab.errors import InputError, LabWarning
-from clerk_cerbos_lab.principals import RESERVED, check_frame
+from clerk_cerbos_lab.principals import RESERVED, SHAREABLE, WITHOUT_NULL, check_frame, has_null
 from clerk_cerbos_lab.users import User, json_type
 from clerk_cerbos_lab.values import MISSING, clean
 
@@ -146,7 +146,8 @@ def to_principals(users: Sequence[User], mapping: Mapping | None = None) -> pd.D
     Returns:
         A DataFrame with ``id``, ``roles`` and a column of dtype object for each attribute, in the
         order they are first met; ``lab.MISSING`` where a user does not have it. ``attrs`` hold the
-        mapping and the report that ``lab.problems`` shows.
+        mapping, the report that ``lab.problems`` shows, and which columns may be shared: those of public
+        metadata, none that ``profile`` fills (see ``lab.shareable``).
     """
     plan = mapping or Mapping()
     if isinstance(users, str) or not all(isinstance(user, User) for user in users):
@@ -177,6 +178,9 @@ def to_principals(users: Sequence[User], mapping: Mapping | None = None) -> pd.D
     report.sort(key=lambda line: order[line["principal"]])
     frame.attrs["mapping"] = dataclasses.asdict(plan)
     frame.attrs["problems"] = report
+    attributes = _attribute_names(frame)
+    frame.attrs[SHAREABLE] = [name for name in attributes if name not in plan.profile]
+    frame.attrs[WITHOUT_NULL] = [name for name in attributes if not any(map(has_null, frame[name]))]
     return frame
 
 

@@ -57,10 +57,12 @@ def page(
     title: str | None,
 ) -> str:
     """The page as text; arguments and errors as ``Decisions.to_html``."""
-    shown = decisions.shown(names=names)
     every = _scenarios(decisions, scenarios, scenario)
+    ids = frozenset[str]().union(*(one.shown(names=names).ids for one in every.values()))
+    showns = {name: one.shown(names=names, ids=ids) for name, one in every.items()}
+    shown = showns[scenario]
     payloads = [
-        payload(one, one.shown(names=names), rows=rows, columns=columns, scenario=name if scenarios else None)
+        payload(one, showns[name], rows=rows, columns=columns, scenario=name if scenarios else None)
         for name, one in every.items()
     ]
     first = payloads[0]
@@ -74,12 +76,13 @@ def page(
     data = [one.to_bytes() for one in payloads]
     name = hashlib.sha256(b"".join(data)).hexdigest()[:12]
     head, lines, more = _totals(every, shown)
+    common, each = _provenances(every, showns)
     script = browser.page_script(name, data, {})
     return render(
         "decisions.html.j2",
         policy=POLICY.format(base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()),
         title=title or shown.text(f"{decisions.kind}: who may {' and '.join(decisions.actions)}"),
-        warning=view.WARNING if names else None,
+        warning=view.WARNING if shown.names else None,
         style=(browser.STATIC / "report.css").read_text("utf-8"),
         totals_head=head,
         totals=lines,
@@ -87,8 +90,9 @@ def page(
         first=next(iter(every)) if scenarios else None,
         name=name,
         static=static,
-        about=provenance(decisions, shown),
-        policies={shown.text(file): shown.text(text) for file, text in (decisions.policies or {}).items()},
+        about=common,
+        each=each,
+        policies=_policies(every, showns),
         script=script,
     )
 
@@ -128,6 +132,36 @@ def _numeric(decisions: Decisions, across: Sequence[str]) -> bool:
     return any([axis.name] == list(across) and axis.numeric for axis in decisions.axes)
 
 
+def _provenances(
+    every: Mapping[str, Decisions], showns: Mapping[str, Shown]
+) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
+    """The lines that are the same for all scenarios, and by scenario the others."""
+    lines = {name: provenance(one, showns[name]) for name, one in every.items()}
+    first = next(iter(lines.values()))
+    common = {
+        what: text
+        for what, text in first.items()
+        if all(others.get(what) == text for others in lines.values())
+    }
+    each = {
+        name: {what: text for what, text in own.items() if what not in common} for name, own in lines.items()
+    }
+    return common, {name: own for name, own in each.items() if own}
+
+
+def _policies(every: Mapping[str, Decisions], showns: Mapping[str, Shown]) -> list[tuple[str, str]]:
+    """Each policy file and its text, once where scenarios share it; else with those whose it is."""
+    held: dict[tuple[str, str], list[str]] = {}
+    for name, one in every.items():
+        for file, text in (one.policies or {}).items():
+            held.setdefault((showns[name].file(file), showns[name].text(text)), []).append(name)
+    order = list(dict.fromkeys(file for file, _ in held))
+    return [
+        (file if len(names) == len(every) else f"{file} ({', '.join(names)})", text)
+        for (file, text), names in sorted(held.items(), key=lambda item: order.index(item[0][0]))
+    ]
+
+
 def provenance(decisions: Decisions, shown: Shown) -> dict[str, str]:
     """Where decisions come from and how they were verified, as lines of a footer."""
     told = decisions.provenance
@@ -141,10 +175,12 @@ def provenance(decisions: Decisions, shown: Shown) -> dict[str, str]:
         "asked": f"{told.started:%Y-%m-%d %H:%M UTC}",
         "method": f"{told.method}, {told.asked:,} decisions asked, {told.audited:,} besides",
         "verified": told.verified,
-        "resource": ", ".join(f"{name} {shown.value(value)}" for name, value in decisions.fixed.items()),
+        "resource": ", ".join(
+            f"{shown.text(name)} {shown.value(value)}" for name, value in decisions.fixed.items()
+        ),
         "policy version and scope": f"{told.policy_version or 'default'}, {told.scope or 'no scope'}",
         "principals are called": "by their ids"
-        if shown.names
+        if shown.by_id
         else "by pseudonyms, a keyed hash of their ids",
         "notes": " ".join(view.notes(decisions, shown)) or "none",
         "clerk-cerbos-lab": version("clerk-cerbos-lab"),

@@ -227,7 +227,8 @@ def principal_dim(decisions: Decisions, shown: Shown) -> dict[str, Any]:
 
 def value_dim(name: str, values: Sequence[Any], shown: Shown) -> dict[str, Any]:
     """A dimension of plain values: their labels, and where all are numbers these."""
-    made: dict[str, Any] = {"name": name, "labels": [shown.value(value) for value in values]}
+    say = shown.text if name == "action" else shown.value
+    made: dict[str, Any] = {"name": name, "labels": [say(value) for value in values]}
     if name != "action" and all(_number(value) for value in values):
         made["numbers"] = [_json_number(value) for value in values]
     return made

@@ -8,6 +8,18 @@ made up in a cell) can be swept. Column contract:
 - every other column: an attribute of that name. Missing (``lab.MISSING``, NaN, ``pd.NA``,
   ``NaT``) means that the request does not hold the attribute; ``None`` in a column of dtype
   object is sent as null.
+
+What pandas carries along in ``attrs`` is plain data (JSON), so that it survives a copy, a filter, a
+pickle and Parquet, and is lost where pandas can't tell whose it is (a merge, a concat of different
+frames):
+
+- ``shareable``: the columns that are known to hold nothing personal. Those of public metadata and
+  of ``lab.vary`` are, and those that ``lab.shareable`` names; nothing else is shown without
+  ``names=True``.
+- ``without_null``: the columns in which no null stands. Parquet does not tell null from missing:
+  in a frame that was read from a file, ``None`` means missing in these columns, and is refused in
+  others.
+- ``mapping`` and ``problems``: see ``lab.to_principals``.
 """
 
 from __future__ import annotations
@@ -16,12 +28,13 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, Final, overload
 
 import numpy as np
 import pandas as pd
 
-from clerk_cerbos_lab.errors import InputError
+from clerk_cerbos_lab import reporting
+from clerk_cerbos_lab.errors import InputError, did_you_mean
 from clerk_cerbos_lab.values import MISSING, Relation, clean, key, label, text, uses_self
 
 if TYPE_CHECKING:
@@ -30,6 +43,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 RESERVED = ("id", "roles")
+SHAREABLE: Final = "shareable"
+WITHOUT_NULL: Final = "without_null"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,15 +143,26 @@ def read_principals(principals: pd.DataFrame) -> People:
     if principals.empty:
         msg = "there are no principals to ask about: the frame has no rows"
         raise InputError(msg)
-    return People(
+    people = People(
         ids=_ids(principals["id"].tolist()),
         roles=_column(principals["roles"], _roles),
         attributes={
-            name: _column(principals[name], partial(_attribute, _named(name)))
+            name: _column(principals[name], partial(_attribute, _named(name), _nulls(principals, name)))
             for name in names
             if name not in RESERVED
         },
     )
+    if "id" not in shareable_columns(principals):
+        reporting.hand_over(people.id_set)
+    return people
+
+
+def _nulls(principals: pd.DataFrame, name: str) -> str:
+    """What ``None`` means in a column: ``null``, ``missing``, or ``unknown`` in a frame from a file."""
+    roles = principals["roles"].tolist()
+    if not roles or not all(isinstance(one, np.ndarray) for one in roles):  # Parquet gives arrays back
+        return "null"
+    return "missing" if name in principals.attrs.get(WITHOUT_NULL, ()) else "unknown"
 
 
 def _named(name: object) -> str:
@@ -255,17 +281,43 @@ def _roles(value: object, row: int) -> tuple[str, ...]:
     return tuple(dict.fromkeys(text(role, f"principals, row {row}: a role") for role in value))
 
 
-def _attribute(name: str, value: object, row: int) -> Any:
-    if value is MISSING or value is None:
+def _attribute(name: str, nulls: str, value: object, row: int) -> Any:
+    if value is MISSING or (value is None and nulls == "null"):
         return value
     if value is pd.NA or value is pd.NaT or (isinstance(value, float) and value != value):  # noqa: PLR0124
         return MISSING
     where = f"principals, row {row}, column '{name}'"
-    cleaned = clean(value, where)
+    if nulls != "null" and has_null(value):
+        if nulls == "unknown":
+            msg = (
+                f"{where}: a file does not tell null from missing; replace None by lab.MISSING, or, where "
+                "it is null, make the roles tuples again: frame['roles'] = frame['roles'].map(tuple)"
+            )
+            raise InputError(msg)
+        value = _without_null(value)
+    cleaned = value if value is MISSING else clean(value, where)
     if isinstance(cleaned, Relation) or uses_self(cleaned):
         msg = f"{where}: lab.SELF and lab.OTHER are for the resource; give the id itself"
         raise InputError(msg)
     return cleaned
+
+
+def has_null(value: object) -> bool:
+    """Whether null stands in a value, however deep."""
+    if isinstance(value, dict):
+        return any(map(has_null, value.values()))
+    return value is None or (isinstance(value, (list, tuple, np.ndarray)) and any(map(has_null, value)))
+
+
+def _without_null(value: object) -> object:
+    """A value of a file as it was: its maps have a key for each that stands in any row."""
+    if value is None:
+        return MISSING
+    if isinstance(value, dict):
+        return {name: _without_null(item) for name, item in value.items() if item is not None}
+    if isinstance(value, (list, tuple, np.ndarray)):
+        return [_without_null(item) for item in value]
+    return value
 
 
 def _kind(value: object) -> str:
@@ -345,10 +397,54 @@ def vary(principals: pd.DataFrame, **attributes: Sequence[object]) -> pd.DataFra
     for position, name in enumerate(attributes):
         column = [combination[position] for combination in combinations] * len(principals)
         rows[name] = pd.Series(column, index=rows.index, dtype=object)
+    known = [name for name in rows.attrs.get(SHAREABLE, ()) if name not in attributes]
+    rows.attrs[SHAREABLE] = [*known, *(name for name in attributes if name not in RESERVED)]
+    whole = [name for name in rows.attrs.get(WITHOUT_NULL, ()) if name not in attributes]
+    new = [name for name, values in attributes.items() if not any(map(has_null, values))]
+    rows.attrs[WITHOUT_NULL] = [*whole, *(name for name in new if name not in RESERVED)]
     if "problems" in rows.attrs:  # what was odd about a value that is replaced is no longer so
         report = rows.attrs["problems"]
         rows.attrs["problems"] = type(report)(line for line in report if line["attribute"] not in attributes)
     return rows
+
+
+def shareable(principals: pd.DataFrame, /, *columns: str) -> pd.DataFrame:
+    """Say of columns that they hold nothing personal: what is made to be shared may show them.
+
+    Without it only what came from public metadata or from ``lab.vary`` is shown; nobody knows what a
+    column holds that was joined, computed or typed in.
+
+    Args:
+        principals: a principals frame.
+        columns: names of attributes; ``"id"`` where the ids are no people's, such as names of groups:
+            then they are shown in place of pseudonyms.
+
+    Returns:
+        A copy that says so in its ``attrs``, besides what was known before. Copies, selections of rows,
+        pickles and Parquet keep that; a merge or concat with another frame does not.
+
+    Raises:
+        InputError: for a column that is not there, or none at all.
+    """
+    check_frame(principals)
+    if not columns:
+        msg = "lab.shareable: name the columns that hold nothing personal"
+        raise InputError(msg)
+    for name in columns:
+        if name not in principals.columns or name == "roles":
+            near = did_you_mean(str(name), [str(one) for one in principals.columns if one != "roles"])
+            what = "roles are shown in any case" if name == "roles" else f"no column '{name}'{near}"
+            msg = f"lab.shareable: {what}"
+            raise InputError(msg)
+    said = principals.copy()
+    said.attrs[SHAREABLE] = list(dict.fromkeys([*principals.attrs.get(SHAREABLE, ()), *columns]))
+    return said
+
+
+def shareable_columns(principals: pd.DataFrame) -> frozenset[str]:
+    """The columns that are known to hold nothing personal."""
+    said = principals.attrs.get(SHAREABLE)
+    return frozenset(map(str, said)) if isinstance(said, (list, tuple)) else frozenset()
 
 
 def one_principal(row: Mapping[Any, Any] | pd.Series[Any]) -> Principal:

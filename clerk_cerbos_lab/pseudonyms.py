@@ -10,39 +10,51 @@ from __future__ import annotations
 
 import base64
 import hmac
+import json
 import os
-import re
 import secrets
 import warnings
-from functools import cache
+from contextlib import suppress
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+
+from clerk_cerbos_lab import reporting
 from clerk_cerbos_lab.errors import InputError, LabWarning
+from clerk_cerbos_lab.masking import Masker
+from clerk_cerbos_lab.policy_names import PolicyNames
+from clerk_cerbos_lab.principals import RESERVED, shareable_columns
 from clerk_cerbos_lab.values import Relation, label
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     import pandas as pd
 
 KEY_FILE: Final = "pseudonyms.key"
 VARIABLE: Final = "CLERK_CERBOS_LAB_PSEUDONYM_KEY"
-_WORD: Final = re.compile(r"[^\s\"'`,;:()\[\]{}<>]+")
 PREFIX: Final = "p-"
+SHORT_TEXT: Final = 200
+"""Characters up to which a text that was shown is kept, to be shown again."""
 SHORTEST: Final = 16  # characters of a key
 
-_ROOT_MARKS: Final = (".git", "pyproject.toml", KEY_FILE)
+FOLDER: Final = ".clerk-cerbos-lab"
+"""At the root of a project: what is made at first use and belongs into no repository. It ignores itself."""
+
+_ROOT_MARKS: Final = (".git", "pyproject.toml", KEY_FILE, f"{FOLDER}/{KEY_FILE}")
 _LETTERS: Final = str.maketrans("abcdefghijklmnopqrstuvwxyz234567", "0123456789abcdefghjkmnpqrstvwxyz")
-_PERSONAL: Final = re.compile(r"user_[0-9A-Za-z]{20,}|[^\s@<>\"'(),;:&]+@[^\s@<>\"'(),;:&]+\.[^\W\d_]{2,}")
-"""A Clerk user id or an e-mail address, wherever it stands in a text."""
 
 
 def pseudonym(identity: str) -> str:
     """The name that a principal has in what the kit shows: ``p-`` and ten letters and digits.
 
     The key is the environment's ``CLERK_CERBOS_LAB_PSEUDONYM_KEY``, else the file ``pseudonyms.key`` at
-    the root of the project (the nearest folder above that holds ``.git``, ``pyproject.toml`` or such a
-    file, else this one). It is made when it is first needed; where it can't be written, a warning says
-    that the pseudonyms hold for this process only.
+    the root of the project (the nearest folder above that holds ``.git``, ``pyproject.toml`` or a key,
+    else this one), else the one in ``.clerk-cerbos-lab/`` there, a folder that git ignores. That one is
+    made when a key is first needed; where it can't be written, a warning says that the pseudonyms hold
+    for this process only.
 
     Args:
         identity: the principal's id.
@@ -58,8 +70,11 @@ def pseudonym(identity: str) -> str:
 
 
 def masked(text: str) -> str:
-    """The text with each Clerk user id and e-mail address in it replaced by its pseudonym."""
-    return _PERSONAL.sub(lambda found: pseudonym(found[0]), text)
+    """The text with a pseudonym for each thing in it that has the form of an id (see ``masking``)."""
+    return _NOBODY_KNOWN(text)
+
+
+_NOBODY_KNOWN: Final = Masker((), pseudonym)
 
 
 @cache
@@ -67,28 +82,38 @@ def _key(given: str | None, folder: Path) -> bytes:
     if given is not None:
         return _checked(given, VARIABLE)
     root = next((p for p in (folder, *folder.parents) if any((p / m).exists() for m in _ROOT_MARKS)), folder)
-    path = root / KEY_FILE
+    path = next((p for p in (root / KEY_FILE, root / FOLDER / KEY_FILE) if p.exists()), None)
     try:
-        return _read(path) if path.exists() else _made(path)
+        return _read(path) if path else _made(root / FOLDER)
     except OSError as error:
+        where = f"{FOLDER}/{KEY_FILE}"
         warnings.warn(
-            f"pseudonyms hold for this process only: no key can be kept in {KEY_FILE} ({error.strerror})",
+            f"pseudonyms hold for this process only: no key can be kept in {where} ({error.strerror})",
             LabWarning,
             stacklevel=4,
         )
         return secrets.token_bytes(32)
 
 
-def _made(path: Path) -> bytes:
+def _made(folder: Path) -> bytes:
     """A new key in a file that only its owner reads; another process's where that was first."""
+    folder.mkdir(mode=0o700, exist_ok=True)
+    _write_once(folder / ".gitignore", "# Made by clerk-cerbos-lab; stays on this machine.\n*\n", 0o644)
     about = "# The key of this project's pseudonyms. Who has it can test guesses of ids."
-    text = f"{about}\n{secrets.token_hex(32)}\n"
+    _write_once(folder / KEY_FILE, f"{about}\n{secrets.token_hex(32)}\n", 0o600)
+    return _read(folder / KEY_FILE)
+
+
+def _write_once(path: Path, text: str, mode: int) -> None:
+    """Write a file whole, unless it is there."""
+    fresh = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
     try:
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w") as file:
             file.write(text)
-    except FileExistsError:
-        pass
-    return _read(path)
+        with suppress(FileExistsError):
+            os.link(fresh, path)
+    finally:
+        fresh.unlink(missing_ok=True)
 
 
 def _read(path: Path) -> bytes:
@@ -106,25 +131,73 @@ def _checked(key: str, where: str) -> bytes:
 class Shown:
     """How the principals of some decisions are called, and which of their attributes are shown.
 
+    An attribute is shown where policies read it and the frame says that it holds nothing personal (see
+    ``lab.shareable``); where that is not known it is hidden.
+
     Args:
         people: the principals frame.
-        names: show ids and every attribute as they are.
-        read: the attributes that policies read, None where that is not known; without ``names`` only these
-            are shown, and of these none that the mapping took from a profile field.
+        names: show ids and every attribute as they are; in a report without ``--names`` nothing does.
+        read: the attributes that policies read, None where that is not known.
+        policies: whom the policies name, and their other words; called when a text is to be shown.
+        words: other names that texts use: of the kind, the actions, the axes.
+        ids: of others who may stand in its texts.
     """
 
-    def __init__(self, people: pd.DataFrame, *, names: bool, read: frozenset[str] | None = None) -> None:
-        mapping = people.attrs.get("mapping") or {}
-        self.names = names
-        self._personal = set() if names else set(mapping.get("profile") or ())
-        self._ids = set() if names else set(people["id"])
-        columns = [str(name) for name in people.columns if name not in {"id", "roles"}]
-        self.attributes = [
-            name
-            for name in columns
-            if names or (name not in self._personal and (read is None or name in read))
-        ]
+    def __init__(
+        self,
+        people: pd.DataFrame,
+        *,
+        names: bool,
+        read: frozenset[str] | None = None,
+        policies: Callable[[], PolicyNames] = PolicyNames,
+        words: Iterable[str] = (),
+        ids: frozenset[str] = frozenset(),
+    ) -> None:
+        self.names = names and not reporting.active()
+        known = shareable_columns(people)
+        self.by_id = self.names or "id" in known
+        """Whether principals are called by their ids."""
+        self._people = people
+        self._policies = policies
+        self._words = words
+        self._others = ids
+        columns = [str(name) for name in people.columns if name not in RESERVED]
+        wanted = [name for name in columns if self.names or read is None or name in read]
+        self.attributes = [name for name in wanted if self.names or name in known]
+        self.withheld = [name for name in wanted if name not in self.attributes]
+        """Attributes that policies read, and of which nobody says that they may be shown."""
         self._hidden = {name for name in columns if name not in self.attributes}
+        self._texts: dict[str, str] = {}
+
+    @cached_property
+    def ids(self) -> frozenset[str]:
+        """The ids that are not to be shown."""
+        if self.names:
+            return frozenset()
+        own = () if self.by_id else self._people["id"]
+        return frozenset([*own, *self._policies().people]) | self._others
+
+    @cached_property
+    def _mask(self) -> Masker:
+        roles = {role for some in set(map(tuple, self._people["roles"])) for role in some}
+        if not roles.isdisjoint(self.ids):  # a role that only its namesake has is no word, but a name
+            pairs = zip(self._people["id"], self._people["roles"], strict=True)
+            roles = {role for own, some in pairs for role in some if role != own}
+        columns = map(str, self._people.columns)
+        return masker(self.ids, frozenset([*roles, *columns, *self._words, *self._policies().words]))
+
+    @property
+    def note(self) -> str:
+        """Which attributes are not shown, and what would show them; empty where there is none."""
+        if not self.withheld:
+            return ""
+        quoted = ", ".join(json.dumps(name, ensure_ascii=False) for name in self.withheld)
+        names = self.text(", ".join(self.withheld))
+        return (
+            f"Not shown, because they may be personal: the principals' {names}. "
+            f"lab.shareable(principals, {self.text(quoted)}) says that they are not; "
+            "names=True shows everything."
+        )
 
     def principal(self, identity: str, name: str) -> str:
         """The label of a row: an id, perhaps with what tells it from others of the same id."""
@@ -133,33 +206,40 @@ class Shown:
         rest = name[len(identity) :]
         if any(f" {attribute}=" in rest for attribute in self._hidden):
             rest = f" {pseudonym(rest)}"
-        return pseudonym(identity) + masked(rest)
+        return (identity if self.by_id else pseudonym(identity)) + (self.text(rest) if rest else "")
 
     def value(self, value: Any) -> str:
-        """The label of a value; ids and e-mail addresses in it as pseudonyms."""
-        if self.names or not isinstance(value, (str, list, dict)):
-            return label(value)
-        return label(self._hide(value))
+        """The label of a value; ids in it as pseudonyms."""
+        return label(self.hidden(value))
 
     def hidden(self, value: Any) -> Any:
-        """The value itself, with pseudonyms in place of ids and e-mail addresses."""
-        if self.names or not isinstance(value, (str, list, dict)) or isinstance(value, Relation):
+        """The value itself, with pseudonyms in place of ids, however deep."""
+        if self.names or isinstance(value, Relation):
             return value
-        return self._hide(value)
-
-    def _hide(self, value: Any) -> Any:
-        """The value with each id in it, however deep, as a pseudonym."""
-        if isinstance(value, list):
-            return [self._hide(one) for one in value]
+        if isinstance(value, (list, tuple, np.ndarray)):
+            return [self.hidden(one) for one in value]
         if isinstance(value, dict):
-            return {self._hide(name): self._hide(one) for name, one in value.items()}
-        plain = isinstance(value, str) and not isinstance(value, Relation)
-        return self.text(value) if plain else value
+            return {self.hidden(name): self.hidden(one) for name, one in value.items()}
+        if not isinstance(value, str):
+            return value
+        return pseudonym(value) if value in self.ids else self.text(value)
 
     def text(self, text: str) -> str:
-        """A text that may name principals, such as a policy: each id that stands in it as a word."""
+        """A text that may name principals, such as a policy: a pseudonym for each id in it."""
         if self.names:
             return text
-        if text in self._ids:
-            return pseudonym(text)
-        return masked(_WORD.sub(lambda word: pseudonym(word[0]) if word[0] in self._ids else word[0], text))
+        if len(text) > SHORT_TEXT:
+            return self._mask(text)
+        if text not in self._texts:  # the same values stand in many rows
+            self._texts[text] = self._mask(text)
+        return self._texts[text]
+
+    def file(self, name: str) -> str:
+        """The name of a file."""
+        return name if self.names else self._mask.file(name)
+
+
+@lru_cache(maxsize=8)
+def masker(ids: frozenset[str], words: frozenset[str]) -> Masker:
+    """What puts pseudonyms in place of these ids, but for those that are words (see ``masking``)."""
+    return Masker(ids, pseudonym, words=words)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import copy
 import os
 import re
 import shutil
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-from unittest.mock import patch
 
 import nbformat
 from nbclient import NotebookClient
@@ -19,16 +21,21 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 from nbconvert import HTMLExporter
 from pygments.formatters import HtmlFormatter
 
+from clerk_cerbos_lab import reporting
 from clerk_cerbos_lab.errors import InputError, LabError
 from clerk_cerbos_lab.page import render
-from clerk_cerbos_lab.pseudonyms import masked
+from clerk_cerbos_lab.pseudonyms import masker
 from clerk_cerbos_lab.saving import drop_live_views
 
 if TYPE_CHECKING:
     import datetime
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from clerk_cerbos_lab.masking import Masker
 
 CELL_SECONDS: Final = 300
+_MARKUP: Final = {"text/html", "image/svg+xml"}
+_PACKED: Final = {"image/png", "image/jpeg", "image/gif", "image/webp", "application/pdf"}
 MARKER: Final = ".clerk-cerbos-lab"
 _STATIC = files("clerk_cerbos_lab") / "static"
 
@@ -77,12 +84,14 @@ def code_cells(path: Path) -> int:
     return sum(cell.cell_type == "code" and bool(cell.source.strip()) for cell in notebook.cells)
 
 
-def run_notebook(path: Path, on_cell: Callable[[], object] | None = None) -> Any:
+def run_notebook(path: Path, on_cell: Callable[[], object] | None = None, *, ids: Path | None = None) -> Any:
     """Run a notebook from top to bottom in a fresh kernel, in its own folder.
 
     Args:
         path: the notebook; the file is not changed.
         on_cell: called after each code cell.
+        ids: a file to which the kit there writes the ids it reads (see ``reporting``); then no display of
+            the kit names anybody, whatever the notebook asks for.
 
     Returns:
         The notebook with its outputs, execution counts 1…n, and no trace of when it ran.
@@ -111,9 +120,14 @@ def run_notebook(path: Path, on_cell: Callable[[], object] | None = None) -> Any
         store_widget_state=False,
         extra_arguments=["--log-level=40"],
     )
+    environment = {**os.environ, "TQDM_DISABLE": "1"}  # a bar would make two runs differ
+    environment.pop(reporting.VARIABLE, None)
+    if ids is not None:
+        environment[reporting.VARIABLE] = str(ids)
+        client.extra_arguments += [f"--IPKernelApp.extra_extensions={reporting.__name__}"]
     try:
-        with patch.dict(os.environ, {"TQDM_DISABLE": "1"}):  # a bar would make two runs differ
-            client.execute()
+        with ThreadPoolExecutor(1) as pool:  # here a loop of its own, whatever runs around it
+            pool.submit(asyncio.run, client.async_execute(env=environment)).result()
     except CellExecutionError as error:
         trouble = f"{error.ename}: {error.evalue}"
     except CellTimeoutError:
@@ -137,19 +151,25 @@ def _allow_errors(notebook: Any, *, undo: bool = False) -> None:
             cell.metadata.tags = others if undo else [*others, "raises-exception"]
 
 
-def to_page(notebook: Any, name: str, *, names: bool = False) -> Page:
+def to_page(
+    notebook: Any, name: str, *, names: bool = False, ids: Iterable[str] = (), words: Iterable[str] = ()
+) -> Page:
     """A notebook that was run as a page, with no address of another host in it.
 
     Args:
         notebook: with its outputs.
         name: of the page's file.
-        names: leave Clerk ids and e-mail addresses as they stand; by default each is its pseudonym.
+        names: leave ids as they stand; by default each is its pseudonym.
+        ids: those to replace, besides what has the form of one (see ``masking``).
+        words: names that mean something else, such as roles and actions: an id that is one stays.
     """
+    if not names:
+        mask = masker(frozenset(ids), frozenset(words))
+        notebook, name = masked_notebook(notebook, mask), mask.file(name)
     exporter = HTMLExporter(template_name="basic", exclude_input_prompt=True, exclude_output_prompt=True)
     exporter.exclude_anchor_links = True
     body, _ = exporter.from_notebook_node(notebook)
-    body = re.sub(r'href="(\w+)\.ipynb"', r'href="\1.html"', body)  # to the page beside this one
-    body = body if names else masked(body)
+    body = re.sub(r'href="([\w.-]+)\.ipynb"', r'href="\1.html"', body)  # to the page beside this one
     first = next((c.source for c in notebook.cells if c.cell_type == "markdown"), "")
     heading = re.search(r"^#\s+(.+)$", first, flags=re.MULTILINE)
     rest = first[heading.end() :].strip() if heading else ""
@@ -157,6 +177,32 @@ def to_page(notebook: Any, name: str, *, names: bool = False) -> Page:
     cells = sum(cell.cell_type == "code" for cell in notebook.cells)
     title = heading[1].replace("\\", "").strip() if heading else name
     return Page(name, title, name.replace("_", " "), answer, body, cells)
+
+
+def masked_notebook(notebook: Any, mask: Masker) -> Any:
+    """A copy of a notebook without ids, before anything is escaped or coloured; pictures stay as they are."""
+    made = copy.deepcopy(notebook)
+    for cell in made.cells:
+        cell.source = mask(cell.source)
+        for output in cell.get("outputs", ()):
+            for part in ("text", "ename", "evalue"):
+                if part in output:
+                    output[part] = mask.terminal(output[part])
+            if "traceback" in output:
+                output.traceback = [mask.terminal(line) for line in output.traceback]
+            for mime, content in output.get("data", {}).items():
+                output.data[mime] = _masked_data(mime, content, mask)
+    return made
+
+
+def _masked_data(mime: str, content: Any, mask: Masker) -> Any:
+    if isinstance(content, dict):
+        return {mask(name): _masked_data(mime, part, mask) for name, part in content.items()}
+    if isinstance(content, list):
+        return [_masked_data(mime, part, mask) for part in content]
+    if not isinstance(content, str) or mime in _PACKED:
+        return content
+    return mask.html(content) if mime in _MARKUP else mask.terminal(content)
 
 
 def check_output(folder: Path) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 import pandas as pd
 
-from clerk_cerbos_lab import messages, told
+from clerk_cerbos_lab import messages, reporting, told
 from clerk_cerbos_lab.audit import Mismatch, Said, differs, draw, said_by
 from clerk_cerbos_lab.auto import parts_of, plan
 from clerk_cerbos_lab.cells import EveryCell
@@ -23,8 +23,10 @@ from clerk_cerbos_lab.errors import InputError, LabWarning, PDPError, did_you_me
 from clerk_cerbos_lab.exact import Exact
 from clerk_cerbos_lab.name_checks import actions_asked, notes_on_names, separately
 from clerk_cerbos_lab.pdp import OTHER_ID, PDP
+from clerk_cerbos_lab.policy_names import names_in
 from clerk_cerbos_lab.principals import labels, read_principals
 from clerk_cerbos_lab.progress import progress
+from clerk_cerbos_lab.pseudonyms import pseudonym
 from clerk_cerbos_lab.questions import Part, Question, ask, ask_with, check_executor
 from clerk_cerbos_lab.snapshots import Source
 from clerk_cerbos_lab.values import Relation, clean, key, label, text
@@ -169,6 +171,7 @@ def sweep(
         answers = _Answers(pdp, people, question, executor)
         found = answers.every_cell() if method == "every-cell" else answers.auto(audit)
         read = told.attributes(pdp.policies, "principal_attributes") if checked else None
+        documents = _documents(pdp)
     if found.warning:
         warnings.warn(found.warning, LabWarning, stacklevel=2)
     provenance = Provenance(
@@ -209,11 +212,24 @@ def sweep(
         exact=found.exact,
         policies=answers.policies,
         read=read,
+        documents=documents,
     )
 
 
 def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:]
+
+
+def _documents(pdp: PDP) -> tuple[dict[str, Any], ...]:
+    """The policies, to know whom they name; a report is told at once."""
+    try:
+        documents = pdp.documents()
+    except PDPError:
+        return ()
+    if reporting.active():
+        named = names_in(documents)
+        reporting.hand_over(named.people, named.words)
+    return documents
 
 
 def _check_audit(audit: object) -> None:
@@ -320,19 +336,22 @@ class _Answers:
             f"{axis.name}={label(axis.values[i])}"
             for axis, i in zip(question.axes, wrong.places, strict=True)
         ]
-        cell = ", ".join(
-            [f"principal {self._people.ids[wrong.principal]}", question.actions[wrong.action], *at]
-        )
+        who = self._people.ids[wrong.principal]
         if found.clock:
             cause = "The policies read the clock, and time has passed between two questions."
         elif self._snapshot is None:
             cause = "The policies of the PDP have changed meanwhile, or read what it does not tell of."
         else:
             cause = "The policies depend on something that the analysis of their text does not see."
-        note = f"The audit found a cell with another effect than was expected of it: {cell}. {cause}"
+
+        def note(called: str) -> str:
+            cell = ", ".join([f"principal {called}", question.actions[wrong.action], *at])
+            return f"The audit found a cell with another effect than was expected of it: {cell}. {cause}"
+
         every = every or self.every_cell()
-        notes = (*found.notes, f"{note} So every cell was asked.")
-        return dataclasses.replace(every, notes=notes, warning=f"{note} Every cell was asked instead.")
+        notes = (*found.notes, f"{note(who)} So every cell was asked.")
+        warning = f"{note(pseudonym(who))} Every cell was asked instead."  # a notebook may store it
+        return dataclasses.replace(every, notes=notes, warning=warning)
 
     def _said(self) -> Said:
         """What stands in the policies; nothing where the PDP does not tell them."""

@@ -71,6 +71,8 @@ def labels(decisions: Decisions, shown: Shown, dim: str, count: int | None = Non
         names = decisions.names[:count]
         ids = decisions.principals["id"].head(len(names))
         return [shown.principal(one, name) for one, name in zip(ids, names, strict=True)]
+    if dim == "action":
+        return [shown.text(action) for action in decisions.actions[:count]]
     return [shown.value(value) for value in decisions.values(dim)[:count]]
 
 
@@ -121,7 +123,7 @@ def counts_line(decisions: Decisions) -> str:
 
 def question(decisions: Decisions, shown: Shown) -> str:
     """The question, as far as one line can hold it."""
-    parts = [f"{decisions.kind}"]
+    parts = [shown.text(decisions.kind)]
     for dim, n in (("action", len(decisions.actions)), ("principal", len(decisions.names))):
         parts.append(f"{dim} {labels(decisions, shown, dim)[0]}" if n == 1 else f"{n:,} {dim}s")
     for axis in decisions.axes:
@@ -167,7 +169,8 @@ def _odd(decisions: Decisions) -> str:
 
 def notes(decisions: Decisions, shown: Shown) -> list[str]:
     """What a reader must know of the decisions, however they are shown."""
-    return [note for note in (_odd(decisions), *map(shown.text, decisions.provenance.notes)) if note]
+    told = map(shown.text, decisions.provenance.notes)
+    return [note for note in (_odd(decisions), *told, shown.note) if note]
 
 
 def _notes(decisions: Decisions, shown: Shown, grid: Grid) -> list[str]:

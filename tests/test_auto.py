@@ -1,6 +1,7 @@
 """The sweep that asks each different question once holds every cell's answer; it says what it can't merge."""
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -412,7 +413,7 @@ def test_an_audit_that_finds_another_effect_asks_every_cell_and_names_the_cell(
     small: lab.PDP, audit: Any
 ) -> None:
     with pytest.warns(
-        lab.LabWarning, match=r"principal u\d, approve, amount=\d+.*Every cell was asked"
+        lab.LabWarning, match=r"principal p-\w{10}, approve, amount=\d+.*Every cell was asked"
     ) as told:
         swept = lab.sweep(small, users(3), "thing", amount=range(200), audit=audit)
     assert "depend on something that the analysis of their text does not see" in str(told[0].message)
@@ -420,6 +421,9 @@ def test_an_audit_that_finds_another_effect_asks_every_cell_and_names_the_cell(
     assert swept.counts() == {"ALLOW": 303, "DENY": 297}
     assert swept.provenance.method == "every-cell"
     assert any("So every cell was asked" in note for note in swept.provenance.notes)
+    who = re.findall(r"principal (u\d)", " ".join(swept.provenance.notes))
+    assert [lab.pseudonym(one) in str(told[0].message) for one in who] == [True]
+    assert who[0] not in str(swept)
 
 
 @pytest.mark.usefixtures("blind")

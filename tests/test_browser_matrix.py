@@ -899,7 +899,8 @@ def test_a_filter_of_thousands_of_values_draws_a_few_and_finds_the_rest(
     chromium: Browser, tmp_path: Path
 ) -> None:
     decisions = made(np.ones((3_000, 1, 2)), {"amount": [1, 2]})
-    decisions._principals = decisions._principals.assign(limit=[f"value {i}" for i in range(3_000)])
+    people = decisions._principals.assign(limit=[f"value {i}" for i in range(3_000)])
+    decisions._principals = lab.shareable(people, "limit")
     with visit(chromium) as seen:
         live = open_page(seen, tmp_path / "page.html", decisions)
         live.button("Filters").click()

@@ -486,7 +486,8 @@ def test_what_is_stored_of_an_explorer_names_nobody_in_its_call_either(tmp_path:
     policy = resource_policy(
         rule("R.attr.mail == P.attr.email && R.attr.boss == P.attr.boss && R.attr.amount < 5")
     )
-    people = users(3, email="ann@example.com", boss="user_2abcdefghijklmnopqrstuvwx")
+    unknown = users(3, email="ann@example.com", boss="user_2abcdefghijklmnopqrstuvwx")
+    people = lab.shareable(unknown, "email", "boss")
     with lab.PDP(write(tmp_path / "p", thing=policy)) as pdp:
         explorer = lab.explore(pdp, people, "thing")
         assert "ann@example.com" in explorer.call
@@ -495,10 +496,20 @@ def test_what_is_stored_of_an_explorer_names_nobody_in_its_call_either(tmp_path:
         for text in (stored["text/plain"], stored["text/html"]):
             assert "ann@example.com" not in text
             assert "user_2abc" not in text
-        people.attrs["mapping"] = {"profile": {"email": "primary_email_address"}}
-        personal = lab.explore(pdp, people, "thing")
-        assert "ann@example.com" not in personal.options["mail"]
-        assert "ann@example.com" in lab.explore(pdp, people, "thing", names=True).options["mail"]
+        hidden = lab.explore(pdp, unknown, "thing")
+        assert hidden.options["mail"] == [lab.MISSING]
+        (note,) = hidden._payload.header["notes"]
+        assert 'lab.shareable(principals, "email", "boss")' in note
+        assert "ann@example.com" in lab.explore(pdp, unknown, "thing", names=True).options["mail"]
+
+
+def test_no_control_offers_what_the_first_principal_holds_inside_a_list(tmp_path: Path) -> None:
+    policy = resource_policy(rule('R.attr.mail in [P.attr.salary, "desk"] && R.attr.amount < 5'))
+    with lab.PDP(write(tmp_path / "p", thing=policy)) as pdp:
+        people = users(2, salary="a lot")
+        assert lab.explore(pdp, people, "thing").options["mail"] == ["desk", lab.MISSING]
+        said = lab.explore(pdp, lab.shareable(people, "salary"), "thing")
+        assert "a lot" in said.options["mail"]
 
 
 def test_a_value_keeps_its_position_when_others_join(pdp: lab.PDP) -> None:

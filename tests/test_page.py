@@ -10,6 +10,7 @@ import pytest
 from browser import visit
 from made_decisions import made
 from playwright.sync_api import expect
+from small_policies import resource_policy, rule, up_to, users, write
 
 import clerk_cerbos_lab as lab
 from clerk_cerbos_lab import browser, page, view
@@ -48,6 +49,10 @@ HOSTILE = [
 ]
 
 
+NO_ID = "<script>window.pwned=2</script>"
+"""Stands in the policies only: the other texts are ids, too."""
+
+
 @pytest.fixture(scope="module", autouse=True)
 def _key() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
@@ -67,7 +72,7 @@ def hostile() -> lab.Decisions:
         actions=[HOSTILE[0], HOSTILE[1], HOSTILE[-1]],
         kind=HOSTILE[4],
         fixed={"resource_id": HOSTILE[0], HOSTILE[4]: HOSTILE[4]},
-        policies={text[:40]: "\n".join(HOSTILE) for text in HOSTILE[:6]},
+        policies={text[:40]: "\n".join([*HOSTILE, NO_ID]) for text in HOSTILE[:6]},
     )
     attributes: Any = {name[:60]: HOSTILE[i:] + HOSTILE[:i] for i, name in enumerate(HOSTILE[:6])}
     people = decisions._principals.assign(**attributes)
@@ -138,7 +143,9 @@ def test_nothing_that_customers_write_runs_or_breaks_the_page(
         tab.get_by_label("what if").fill("2")
         assert tab.title() == HOSTILE[0]
         tab.locator("summary").first.click()
-        assert HOSTILE[0] in tab.locator("details pre").first.inner_text()
+        policy = tab.locator("details pre").first.inner_text()
+        assert NO_ID in policy
+        assert (HOSTILE[0] in policy) is names
         assert tab.evaluate("document.documentElement.scrollWidth") <= 1280
         assert tab.evaluate("() => window.pwned") is None
         assert seen.requests == []
@@ -278,6 +285,48 @@ def test_people_are_written_once_for_all_scenarios(swept: lab.Decisions, tmp_pat
     swept.to_html(tmp_path / "one.html")
     swept.to_html(tmp_path / "many.html", scenarios={f"s{i}": swept for i in range(8)})
     assert (tmp_path / "many.html").stat().st_size < 1.3 * (tmp_path / "one.html").stat().st_size
+
+
+def test_each_scenario_has_its_own_policies_and_provenance_and_says_once_what_is_the_same(
+    chromium: Browser, tmp_path: Path
+) -> None:
+    folder = write(tmp_path / "policies", thing=up_to(100), other=resource_policy(rule(), kind="other"))
+    with lab.PDP(folder) as pdp:
+        question: dict[str, Any] = {"actions": "approve", "amount": [50, 150, 250]}
+        low = lab.sweep(pdp, users(2), "thing", **question)
+        write(folder, thing=up_to(200))
+        high = lab.sweep(pdp, users(2), "thing", **question)
+    low.to_html(tmp_path / "page.html", scenario="up to 100", scenarios={"up to 200": high, "again": high})
+    with visit(chromium) as seen:
+        tab = open_file(seen, tmp_path / "page.html")
+        named = tab.locator("footer summary").all_inner_texts()
+        texts = tab.locator("footer pre").all_text_contents()
+        assert sorted(named) == [
+            "policy other.yaml",
+            "policy thing.yaml (up to 100)",
+            "policy thing.yaml (up to 200, again)",
+        ]
+        assert [("100" in text, "200" in text) for text in sorted(texts, key=len)].count((True, False)) == 1
+        foot = tab.locator("footer").inner_text()
+        for one in (low, high):
+            assert (one.provenance.policy_digest or "?") in foot
+        assert tab.locator("footer h3").all_inner_texts() == ["up to 100", "up to 200", "again"]
+        assert foot.count(low.provenance.pdp_version) == 1
+        assert seen.errors == []
+
+
+def test_a_scenario_of_what_if_shares_the_policies_that_it_does_not_change(
+    pdp: lab.PDP, swept: lab.Decisions, tmp_path: Path
+) -> None:
+    people = lab.load_principals("data/clerk_users.json").head(12)
+    with lab.what_if(pdp, cross_region_manager_limit=7_500) as moved:
+        axes: dict[str, Any] = {"amount": [0, 500, 5_000, 20_000], "region": ["south", "west"]}
+        actions = ["approve", "view"]
+        then = lab.sweep(moved, people, "expense", actions=actions, status="OPEN", owner=lab.OTHER, **axes)
+    swept.to_html(tmp_path / "page.html", scenario="now", scenarios={"then": then})
+    named = re.findall(r"<summary>policy (.*?)</summary>", (tmp_path / "page.html").read_text("utf-8"))
+    others = [name for name in swept.policies or {} if name != "limits.yaml"]
+    assert sorted(named) == sorted([*others, "limits.yaml (now)", "limits.yaml (then)"])
 
 
 def test_scenarios_need_names_of_their_own_and_the_same_dimensions(

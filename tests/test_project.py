@@ -40,6 +40,7 @@ PUBLIC = [
     "load_users",
     "problems",
     "pseudonym",
+    "shareable",
     "sweep",
     "to_principals",
     "vary",

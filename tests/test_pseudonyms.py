@@ -6,6 +6,7 @@ import base64
 import hmac
 import json
 import re
+import subprocess
 import zlib
 from contextlib import suppress
 from pathlib import Path
@@ -20,7 +21,7 @@ from made_decisions import made
 import clerk_cerbos_lab as lab
 from clerk_cerbos_lab import view
 from clerk_cerbos_lab.errors import InputError, LabWarning
-from clerk_cerbos_lab.pseudonyms import KEY_FILE, VARIABLE, masked, pseudonym
+from clerk_cerbos_lab.pseudonyms import FOLDER, KEY_FILE, VARIABLE, masked, pseudonym
 
 KEY = "a key of these tests"
 ANN = "user_2abcDEFghiJKLmnoPQRstuVWXyz"
@@ -74,13 +75,34 @@ def test_a_key_is_made_once_for_its_owner_only_and_found_from_a_folder_below(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = pseudonym(ANN)
-    path = project / KEY_FILE
+    path = project / FOLDER / KEY_FILE
+    assert not (project / KEY_FILE).exists()
     assert path.stat().st_mode & 0o777 == 0o600
     assert len(path.read_text("utf-8").splitlines()[-1]) == 64
     (project / "deep" / "below").mkdir(parents=True)
     monkeypatch.chdir(project / "deep" / "below")
     assert pseudonym(ANN) == first
     assert list((project / "deep").rglob(KEY_FILE)) == []
+
+
+def test_git_takes_no_key_that_the_kit_has_made(project: Path) -> None:
+    subprocess.run(["git", "init", "-q"], cwd=project, check=True)
+    pseudonym(ANN)
+    subprocess.run(["git", "add", "."], cwd=project, check=True)
+    listed = subprocess.run(["git", "ls-files"], cwd=project, capture_output=True, text=True, check=True)
+    assert (project / FOLDER / KEY_FILE).exists()
+    assert listed.stdout.split() == ["pyproject.toml"]
+
+
+def test_without_a_project_the_key_is_found_from_a_folder_below(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(VARIABLE)
+    monkeypatch.chdir(tmp_path)
+    first = pseudonym(ANN)
+    (tmp_path / "below").mkdir()
+    monkeypatch.chdir(tmp_path / "below")
+    assert pseudonym(ANN) == first
 
 
 def test_a_key_file_of_the_project_counts_and_the_environment_before_it(
@@ -105,7 +127,7 @@ def test_where_no_key_can_be_kept_a_warning_says_how_long_pseudonyms_hold(
     with pytest.warns(LabWarning, match=r"for this process only.*Permission denied"):
         first = pseudonym(ANN)
     assert pseudonym(ANN) == first  # the second time without a warning
-    assert not (project / KEY_FILE).exists()
+    assert list(project.rglob(KEY_FILE)) == []
 
 
 @pytest.mark.parametrize("text", ["", "short", "# nothing but a comment\n", "fifteen letters"])
@@ -184,6 +206,7 @@ def decisions() -> lab.Decisions:
     )
     people["roles"] = [("user", "of desk@example.com"), ("user",)]
     people.attrs["mapping"] = {"profile": {"email": "email", "first_name": "first_name"}}
+    people.attrs["shareable"] = ["region", "manager"]
     people.attrs["problems"] = [{"principal": ANN, "attribute": "region", "problem": "white space"}]
     plain._principals = people
     return plain

@@ -1,7 +1,10 @@
 """The report: notebooks become pages that open anywhere."""
 
+import base64
 import datetime
+import random
 import re
+import time
 from pathlib import Path
 
 import nbformat
@@ -11,6 +14,7 @@ from clerk_cerbos_lab import report
 from clerk_cerbos_lab.errors import InputError
 from clerk_cerbos_lab.report_run import write_report
 
+IDS = [f"auth0|{i:06}" for i in range(10_000)]
 ROOT = Path(__file__).parents[1]
 
 
@@ -91,3 +95,46 @@ def test_a_folder_that_is_no_report_is_never_replaced(tmp_path: Path) -> None:
         with pytest.raises(InputError, match="no earlier report"):
             write_report(folder, ROOT / "policies", output)
     assert (precious / "thesis.txt").read_text() == "years of work"
+
+
+def test_a_large_picture_costs_next_to_nothing_and_time_grows_with_the_length(tmp_path: Path) -> None:
+    def seconds(size: int, what: str) -> float:
+        made = nbformat.v4.new_notebook()
+        data = base64.b64encode(random.Random(1).randbytes(size)).decode()
+        content = {
+            "image/png": data,
+            "text/html": f'<img src="data:image/png;base64,{data}">',
+            "text/plain": "word and more " * (size // 14),
+        }[what]
+        output = nbformat.v4.new_output("display_data", {what: content})
+        made.cells = [nbformat.v4.new_code_cell("show()", outputs=[output])]
+        best = []
+        for _ in range(2):
+            start = time.process_time()
+            report.to_page(made, "a", ids=IDS)
+            best.append(time.process_time() - start)
+        return min(best)
+
+    none = seconds(10, "image/png")
+    assert seconds(1_000_000, "image/png") - none < 0.5
+    assert seconds(1_000_000, "text/html") - none < 0.5
+    assert seconds(800_000, "text/plain") < 16 * max(seconds(100_000, "text/plain"), 0.05)
+
+
+def test_pages_stand_in_the_order_of_the_notebooks_however_long_each_takes(tmp_path: Path) -> None:
+    for name, wait in (("00_slow", 1.5), ("01_quick", 0), ("02_last", 0)):
+        folder = tmp_path / "notebooks"
+        folder.mkdir(exist_ok=True)
+        notebook(folder / f"{name}.ipynb", f"import time; time.sleep({wait})")
+    text = write_report(folder, ROOT / "policies", tmp_path / "site").read_text("utf-8")
+    assert re.findall(r'ccl-card" href="(\w+)\.html', text) == ["00_slow", "01_quick", "02_last"]
+
+
+def test_with_names_a_report_shows_what_the_notebooks_show(tmp_path: Path) -> None:
+    folder = tmp_path / "notebooks"
+    folder.mkdir()
+    notebook(folder / "a.ipynb", "import pandas as pd", "pd.DataFrame({'id': ['sally'], 'pay': [77]})")
+    write_report(folder, ROOT / "policies", tmp_path / "site", names=True)
+    text = (tmp_path / "site" / "a.html").read_text("utf-8")
+    assert text.count("sally") == 2
+    assert "Real ids and attributes are shown" in text

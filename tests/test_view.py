@@ -84,7 +84,7 @@ def test_a_table_shows_every_decision_in_words(some: lab.Decisions) -> None:
 
 
 def test_the_text_names_question_counts_and_provenance(some: lab.Decisions) -> None:
-    assert repr(some).splitlines() == [
+    assert view.text(some, some.shown(names=True)).splitlines() == [
         "principal  region  amount 5,000  10,000",
         "ann        south              ✓       ✓",
         "ann        west               ✗       ✓",
@@ -94,7 +94,9 @@ def test_the_text_names_question_counts_and_provenance(some: lab.Decisions) -> N
         "8 decisions: 4 ALLOW (50.0%), 4 DENY (✓ ALLOW, ✗ DENY)",
         "Cerbos 0.55.0, policies 0123456789ab, lenient evaluation; every-cell: made for a test",
     ]
-    assert str(some.show(names=True)) == repr(some)
+    assert str(some.show(names=True)) == view.text(some, some.shown(names=True))
+    assert str(some.show()) == str(some) == view.text(some, some.shown())
+    assert "ann" not in str(some)
 
 
 def test_every_label_is_escaped_wherever_it_stands() -> None:
