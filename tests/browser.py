@@ -64,6 +64,12 @@ COMMAND = """async ([name, options, limit]) => {
     }
 }"""
 
+START_ALL = """() => {
+    window.allRan = false;
+    const done = () => { window.allRan = true; };
+    window.jupyterapp.commands.execute('notebook:run-all-cells').then(done);
+}"""
+
 CODE_CELLS = f"""() => {PANEL}.content.widgets
     .map(cell => cell.model)
     .filter(model => model.type === 'code' && model.sharedModel.getSource().trim())
@@ -159,7 +165,7 @@ def lab_environment(home: Path) -> dict[str, str]:
         "IPYTHONDIR": "ipython",
     }
     theirs = {name: str(home / place) for name, place in places.items()}
-    return mine | theirs | {"JUPYTER_TOKEN": secrets.token_hex(16), "TQDM_DISABLE": "1"}
+    return mine | theirs | {"JUPYTER_TOKEN": secrets.token_hex(16)}
 
 
 def lab_command(folder: Path) -> list[str]:
@@ -253,7 +259,18 @@ def command(page: Page, name: str, **options: Any) -> None:
 
 def run_all(page: Page) -> None:
     """Run every cell, wait until the kernel is idle, and fail where a cell failed."""
-    command(page, "notebook:run-all-cells")
+    start_all(page)
+    finish_all(page)
+
+
+def start_all(page: Page) -> None:
+    """Begin to run every cell, and wait for nothing."""
+    page.evaluate(START_ALL)
+
+
+def finish_all(page: Page) -> None:
+    """Wait until the cells have run and the kernel is idle, and fail where a cell failed."""
+    page.wait_for_function("() => window.allRan", timeout=SLOW)  # a kernel also says idle between two cells
     wait_until_idle(page)
     for source, count, outputs in page.evaluate(CODE_CELLS):
         for output in outputs:
