@@ -18,6 +18,7 @@ from small_policies import USER, up_to, users
 
 import clerk_cerbos_lab as lab
 from clerk_cerbos_lab import messages
+from clerk_cerbos_lab.doctor import examine
 
 Write = Callable[..., Path]
 
@@ -334,6 +335,45 @@ def test_a_broken_edit_raises_with_its_place_until_it_is_mended(
     write(thing=up_to(200))
     assert allowed(own, 200)
     assert own.digest != digest
+
+
+CONFIGURATION = "this is Cerbos's configuration, not a policy; move it out of the folder"
+STRANGE = r"this is not a policy, which has one of resourcePolicy, .*move it out of the folder"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "hint"),
+    [
+        ("config.yaml", "---\nserver: {httpListenAddr: ':3592'}\nstorage: {driver: disk}\n", CONFIGURATION),
+        ("conf.yml", "# ours\nengine:\n  defaultPolicyVersion: v1\n", CONFIGURATION),
+        ("auxdata.yaml", '"auxData":\n  jwt: {disableVerification: true}\n', CONFIGURATION),
+        ("config.json", '{"storage": {"driver": "disk"}, "audit": {"enabled": true}}', CONFIGURATION),
+        ("docker-compose.yml", "services:\n  cerbos: {image: cerbos}\n", STRANGE),
+        ("map.yaml", "apiVersion: v1\nkind: ConfigMap\ndata: {}\n", STRANGE),
+        ("typo.yaml", "apiVersion: api.cerbos.dev/v1\nresourcePolcy: {resource: x}\n", STRANGE),
+    ],
+)
+def test_a_file_that_is_no_policy_is_told_with_what_to_do(
+    own: lab.PDP, folder: Path, name: str, text: str, hint: str
+) -> None:
+    (folder / name).write_text(text)
+    with pytest.raises(lab.PolicyError, match=hint) as found:
+        allowed(own, 1)
+    (problem,) = found.value.problems
+    assert (problem.file, problem.line > 0) == (name, True)
+    assert problem.message.startswith("unknown field")
+    (finding,) = (one for one in examine(folder) if one.what == "PDP")
+    assert (finding.mark, problem.message in finding.found) == ("✗", True)
+
+
+@pytest.mark.parametrize("extra", ["server: {}", "storage: {}", "note: mine"])
+def test_a_policy_with_an_unknown_part_is_still_called_a_policy(
+    own: lab.PDP, folder: Path, extra: str
+) -> None:
+    (folder / "thing.yaml").write_text(f"{extra}\n{up_to(200)}")
+    with pytest.raises(lab.PolicyError) as found:
+        allowed(own, 1)
+    assert found.value.problems[0].message == f'unknown field "{extra.partition(":")[0]}"'
 
 
 def test_a_policy_that_lacks_what_it_imports_names_what_is_missing(own: lab.PDP, write: Write) -> None:
