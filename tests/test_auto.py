@@ -487,7 +487,8 @@ def test_threads_with_a_pdp_each_give_the_same_decisions(
 
 
 def test_two_processes_of_a_dask_cluster_give_the_same_decisions(small: lab.PDP) -> None:
-    distributed = pytest.importorskip("distributed")
+    import distributed  # noqa: PLC0415 - it takes a second to load, and one test needs it
+
     with (
         distributed.LocalCluster(
             n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=50
