@@ -220,7 +220,11 @@ def report(
 
     Clerk ids and e-mail addresses become pseudonyms, unless --names leaves them.
     """
-    from clerk_cerbos_lab.report_run import write_report  # noqa: PLC0415
+    try:
+        from clerk_cerbos_lab.report_run import write_report  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        msg = f"the report runs notebooks and needs {error.name}: pip install 'clerk-cerbos-lab[notebooks]'"
+        raise InputError(msg) from None
 
     index = write_report(notebooks, policies, output, names=names)
     typer.echo(f"wrote {index}")
