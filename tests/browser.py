@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser, ConsoleMessage, Page, Route, WebSocketRoute
 
-START = 60.0
+START = 180.0
 """Seconds that a server has until it answers."""
 
-SLOW = 60_000.0
-"""Milliseconds that a kernel has to start, and a notebook to run."""
+SLOW = 180_000.0
+"""Milliseconds that anything may take on a busy machine: a kernel to start, a cell to run, a click to act."""
 
 # What a page reads without a network.
 LOCAL = ("file:", "data:", "blob:", "about:")
@@ -142,6 +142,7 @@ def visit(browser: Browser, *allowed: str) -> Iterator[Visit]:
     # A service worker would ask behind the back of the routes.
     context = browser.new_context(service_workers="block", viewport={"width": 1280, "height": 900})
     try:
+        context.set_default_timeout(SLOW)
         seen = Visit(context.new_page())
         context.route(others, seen.refuse)
         context.route_web_socket(others, seen.refuse_socket)
@@ -200,7 +201,7 @@ def stop(process: subprocess.Popen[bytes]) -> None:
     started = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
     process.terminate()
     try:
-        process.wait(10)
+        process.wait(30)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()

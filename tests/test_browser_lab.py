@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 from browser import (
-    SLOW,
     LabServer,
     Visit,
     axe,
@@ -24,8 +23,6 @@ from browser import (
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator
-
-pytestmark = pytest.mark.timeout(300)
 
 IS_LIGHT = "document.body.dataset.jpThemeLight"
 COLOUR = "element => getComputedStyle(element).color"
@@ -139,12 +136,12 @@ def test_a_slow_sweep_shows_a_bar_that_is_gone_afterwards_and_in_no_file(
     open_notebook(lab_page.page, lab_server, "slow.ipynb")
     start_all(lab_page.page)
     bar = lab_page.page.locator(".jp-OutputArea").get_by_role("progressbar")
-    bar.get_by_text("of 309k decisions").wait_for(timeout=SLOW)
+    bar.get_by_text("of 309k decisions").wait_for()
     save(lab_page.page)  # in the middle of it
     (cell,) = json.loads((lab_server.folder / "slow.ipynb").read_text("utf-8"))["cells"]
     assert [output.get("text") for output in cell["outputs"]] == [["begun\n"]]
     finish_all(lab_page.page)
-    bar.wait_for(state="detached", timeout=SLOW)
+    bar.wait_for(state="detached")
     save(lab_page.page)
     (cell,) = json.loads((lab_server.folder / "slow.ipynb").read_text("utf-8"))["cells"]
     assert [output["text"] for output in cell["outputs"]] == [["begun\n", "308736\n"]]

@@ -16,7 +16,7 @@ from clerk_contract import contract, parameters
 from clerk_server import KEY, MALFORMED, ClerkServer, Fault, serve
 
 import clerk_cerbos_lab as lab
-from clerk_cerbos_lab.clerk import API_VERSION, FILTERS, Filter
+from clerk_cerbos_lab.clerk import API_VERSION, FILTERS, REQUEST_SECONDS, Filter
 
 DATA = Path(__file__).parents[1] / "data"
 
@@ -269,9 +269,9 @@ def test_an_answer_that_was_cut_is_asked_for_again() -> None:
 def test_a_server_that_hangs_costs_no_more_than_the_budget() -> None:
     with serve(USERS, faults=[Fault(2, does="hang"), Fault(3, does="hang")]) as clerk:
         begin = time.monotonic()
-        error = error_of(clerk, budget=0.5)
-        assert time.monotonic() - begin < 3
-    assert str(error).endswith("did not answer /users after 9 tries or 0.5 s (ReadTimeout); nothing is kept")
+        error = error_of(clerk, budget=3)
+        assert time.monotonic() - begin < REQUEST_SECONDS
+    assert str(error).endswith("did not answer /users after 9 tries or 3 s (ReadTimeout); nothing is kept")
 
 
 @contextmanager
@@ -304,8 +304,8 @@ def test_an_answer_that_drips_costs_no_more_than_the_budget() -> None:
     with dripping() as url:
         begin = time.monotonic()
         with pytest.raises(lab.ClerkError, match="ReadTimeout"):
-            lab.load_users(key=KEY, api_url=url, budget=0.5)
-        assert time.monotonic() - begin < 3
+            lab.load_users(key=KEY, api_url=url, budget=3)
+        assert time.monotonic() - begin < REQUEST_SECONDS
 
 
 def test_nobody_at_the_address_is_an_error_that_names_it() -> None:
@@ -318,9 +318,9 @@ def test_nobody_at_the_address_is_an_error_that_names_it() -> None:
 
 def test_a_failure_that_stays_is_an_error_with_status_code_and_trace() -> None:
     with serve(USERS, faults=[Fault(nth, 503) for nth in range(1, 50)]) as clerk:
-        error = error_of(clerk, budget=1)
+        error = error_of(clerk, budget=3)
     assert (error.status, error.code, error.trace_id) == (503, "service_unavailable", "trace_local")
-    assert "Clerk failed and did not recover in 9 tries or 1 s" in str(error)
+    assert "Clerk failed and did not recover in 9 tries or 3 s" in str(error)
     assert len(clerk.requests) > 1
 
 
@@ -328,8 +328,8 @@ def test_a_failure_that_stays_is_an_error_with_status_code_and_trace() -> None:
 def test_a_wait_that_the_budget_does_not_hold_is_not_waited_for(status: int) -> None:
     with serve(USERS, faults=[Fault(2, status, {"Retry-After": "3000"})]) as clerk:
         begin = time.monotonic()
-        assert error_of(clerk, budget=20).status == status
-        assert time.monotonic() - begin < 10
+        assert error_of(clerk, budget=600).status == status
+        assert time.monotonic() - begin < 300
     assert len(clerk.requests) == 2
 
 
