@@ -5,12 +5,16 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 
-.PHONY: help report test static long lab bench lint lock notebooks screenshots set-up clean
+# Parts of `make long`, each of at most nine minutes on two quiet cores.
+LONG := long-environments long-policies-1 long-policies-2 long-policies-3 long-policies-4
+
+.PHONY: help report test static long $(LONG) busy lab bench lint lock notebooks screenshots set-up clean
 
 help:
 	@echo "make report   run every notebook on the sample data and write site/index.html"
 	@echo "make test     run all tests: unit, property, policies, notebooks"
-	@echo "make long     sweep 2,000 generated policies by both methods: ten minutes"
+	@echo "make long     what takes minutes, in parts: $(LONG)"
+	@echo "make busy     notebook, browser and PDP tests on a busy machine; TESTS=… for others"
 	@echo "make lab      open JupyterLab at the tour"
 	@echo "make bench    measure, compare in one run, write benchmarks/"
 	@echo "make lint     ruff and mypy"
@@ -28,8 +32,22 @@ test: set-up
 static: set-up
 	@$(BIN)/python setup/pack_static.py
 
-long: set-up
-	@LAB_POLICIES=2000 $(BIN)/python -m pytest tests/test_auto.py -k generated
+long: $(LONG)
+
+# The wheel in environments of its own, without and with each extra.
+long-environments: set-up
+	@$(BIN)/python -m pytest -m long tests/test_environments.py
+
+# 500 generated policies swept by both methods; the four parts are different policies.
+$(filter long-policies-%,$(LONG)): long-policies-%: set-up
+	@LAB_POLICIES=$$((($* - 1) * 500)):$$(($* * 500)) $(BIN)/python -m pytest tests/test_auto.py -k generated
+
+# Tests that once depended on speed, beside eight processes that take what they get. Each is started in a
+# session of its own, because the scheduler shares the machine by session.
+busy: set-up
+	@for i in 1 2 3 4 5 6 7 8; do setsid timeout 1500 sh -c 'while :; do :; done' & pids="$$pids $$!"; done; \
+	trap 'kill $$pids' EXIT; \
+	$(BIN)/python -m pytest $(or $(TESTS),notebooks tests/test_notebooks.py tests/test_pdp_life.py tests/test_browser_*.py)
 
 lab: set-up
 	@$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) notebooks/00_tour.ipynb

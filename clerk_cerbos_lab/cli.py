@@ -287,7 +287,11 @@ def report(
     Every id that a notebook reads or a policy names becomes a pseudonym, and so does what has the form of
     one, such as an e-mail address; attributes that may be personal are left out. --names shows them all.
     """
-    from clerk_cerbos_lab.report_run import write_report  # noqa: PLC0415
+    try:
+        from clerk_cerbos_lab.report_run import write_report  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        msg = f"the report runs notebooks and needs {error.name}: pip install 'clerk-cerbos-lab[notebooks]'"
+        raise InputError(msg) from None
 
     index = write_report(notebooks, policies, output, names=names)
     typer.echo(f"wrote {index}")

@@ -69,7 +69,7 @@ def _pdp(policies: Path) -> Finding:
             if pdp.digest:
                 told += f"; {len(pdp.policies)} policies in {policies} compile ({pdp.digest[:12]})"
     except PolicyError as error:
-        return Finding("✗", "PDP", str(error), "mend the policies at the lines shown")
+        return Finding("✗", "PDP", str(error), "mend what is shown")
     except InputError as error:
         return Finding("✗", "PDP", str(error), "name the folder with --policies")
     except PDPError as error:

@@ -78,7 +78,7 @@ class PolicyProblem:
         file: path below the policy folder.
         line: from 1; 0 where Cerbos names no position.
         column: from 1; 0 where Cerbos names no position.
-        message: Cerbos's own words.
+        message: Cerbos's own words; of a file that is no policy, also what to do with it.
         context: the lines around, numbered, the line marked with ``>``; may be empty.
     """
 

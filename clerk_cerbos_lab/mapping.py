@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import pandas as pd
 
 from clerk_cerbos_lab.errors import InputError, LabWarning
-from clerk_cerbos_lab.principals import RESERVED, SHAREABLE, WITHOUT_NULL, check_frame, has_null
+from clerk_cerbos_lab.principals import (
+    RESERVED,
+    SHAREABLE,
+    WITHOUT_NULL,
+    check_frame,
+    checked_roles,
+    has_null,
+)
 from clerk_cerbos_lab.users import User, json_type
 from clerk_cerbos_lab.values import MISSING, clean
 
@@ -28,6 +35,7 @@ Row = dict[str, str]
 
 COLUMNS: Final = ["principal", "problem", "attribute", "detail"]
 MISTYPED: Final = "mistyped attribute"
+TWICE: Final = "role twice"
 _METADATA: Final = "public_metadata."
 
 
@@ -81,9 +89,7 @@ class Mapping:
                 msg = f"Mapping.{name} must be a tuple of non-empty strings, not {value!r}"
                 raise InputError(msg)
             object.__setattr__(self, name, tuple(value))
-        if not self.default_roles:
-            msg = "Mapping.default_roles must name a role: Cerbos refuses a principal without one"
-            raise InputError(msg)
+        checked_roles(self.default_roles, "Mapping.default_roles")
         if not isinstance(self.profile, dict):
             msg = f"Mapping.profile must be a dict of attribute names and paths, not {self.profile!r}"
             raise InputError(msg)
@@ -216,6 +222,10 @@ def _roles(user: User, plan: Mapping, report: Report) -> tuple[str, ...]:
         else:
             detail = f"no role in the metadata: taken as {list(found)}"
         report.append(_line(user, "no role", "roles", detail))
+    both = [role for role in user.organization_roles if role in found]
+    if both:
+        detail = f"{', '.join(both)} also from an organization: taken once"
+        report.append(_line(user, TWICE, "roles", detail))
     return tuple(dict.fromkeys((*found, *user.organization_roles)))
 
 
@@ -237,7 +247,7 @@ def _role_names(user: User, path: str, value: object, report: Report) -> tuple[s
     twice = sorted(name for name, count in Counter(names).items() if count > 1)
     if twice:
         detail = f"{path} names {', '.join(twice)} more than once: taken once"
-        report.append(_line(user, "role twice", "roles", detail))
+        report.append(_line(user, TWICE, "roles", detail))
     return tuple(dict.fromkeys(names)) or None
 
 

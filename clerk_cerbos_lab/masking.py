@@ -25,7 +25,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
-from clerk_cerbos_lab.library import sanitized
+from clerk_cerbos_lab.names import canonical
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -222,7 +222,7 @@ def _forms(identity: str) -> set[str]:
     if not _VARIANTS_NEED.search(identity):
         return {identity}
     forms = {identity.strip(), quote(identity, safe=""), quote(identity)}
-    keyed = sanitized(identity)  # as Cerbos names a principal's policy
+    keyed = canonical(identity)  # as Cerbos names a principal's policy
     if sum(map(str.isalnum, keyed)) >= ENOUGH:
         forms.add(keyed)
     if "|" in identity:

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 SUFFIXES = {".yaml", ".yml", ".json"}
+POLICY_KEYS = (
+    "resourcePolicy",
+    "principalPolicy",
+    "rolePolicy",
+    "derivedRoles",
+    "exportVariables",
+    "exportConstants",
+)
+# The parts of Cerbos's own configuration, as its reference lists them.
+CONFIGURATION_KEYS = frozenset(
+    ["audit", "auxData", "compile", "engine", "hub", "schema", "server", "storage", "telemetry", "tracing"]
+)
 Signature = tuple[tuple[str, int, int, int], ...]
 
 
@@ -153,9 +166,30 @@ def _problem(section: str, entry: Mapping[str, Any], folder: Path) -> PolicyProb
             or details.get("error")
             or section.replace("_", " ")
         )
+    if str(position.get("path", "")).count(".") == 1 and message.startswith("unknown field"):
+        message += _no_policy(folder / file, str(position["path"]).removeprefix("$."))
     line, column = int(position.get("line", 0)), int(position.get("column", 0))
     context = str(details.get("context") or "") or _context(folder / file, line)
     return PolicyProblem(file, line, column, message, context)
+
+
+def _no_policy(path: Path, name: str) -> str:
+    """What to do about a file with this name at its top level, where the file is no policy at all."""
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError:  # gone meanwhile
+        return ""
+    if re.search(rf"""\b({"|".join(POLICY_KEYS)})["']?\s*:""", text):
+        return ""
+    if name in CONFIGURATION_KEYS:
+        return (
+            ": this is Cerbos's configuration, not a policy; move it out of the folder of policies, and give "
+            "what your policies need of it as lab.PDP(…, config={…})"
+        )
+    return (
+        f": this is not a policy, which has one of {', '.join(POLICY_KEYS)}; if it is not meant as one, "
+        "move it out of the folder of policies"
+    )
 
 
 def _context(path: Path, line: int, around: int = 3) -> str:

@@ -4,7 +4,7 @@ The frame is the meeting point: whatever gives one (Clerk, a directory, a spread
 made up in a cell) can be swept. Column contract:
 
 - ``id``: the principal's id, a non-empty string;
-- ``roles``: a tuple of role names, at least one;
+- ``roles``: a tuple of role names, at least one, none twice;
 - every other column: an attribute of that name. Missing (``lab.MISSING``, NaN, ``pd.NA``,
   ``NaT``) means that the request does not hold the attribute; ``None`` in a column of dtype
   object is sent as null.
@@ -25,6 +25,7 @@ frames):
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -265,20 +266,37 @@ def _id(value: object, row: int) -> str:
 
 
 def _roles(value: object, row: int) -> tuple[str, ...]:
+    return checked_roles(value, f"principals, row {row}: 'roles'")
+
+
+def checked_roles(value: object, where: str) -> tuple[str, ...]:
+    """The roles of a principal as Cerbos takes them: at least one name, none twice.
+
+    Args:
+        value: a sequence of role names.
+        where: what the message calls it.
+
+    Raises:
+        InputError: when Cerbos would refuse them.
+    """
     if isinstance(value, str) or not isinstance(value, (tuple, list, np.ndarray)):
-        msg = (
-            f"principals, row {row}: 'roles' must be a tuple of role names such as ('manager',), "
-            f"not {_kind(value)}"
-        )
+        msg = f"{where} must be a tuple of role names such as ('manager',), not {_kind(value)}"
         raise InputError(msg)
     if len(value) == 0:
-        msg = f"principals, row {row}: 'roles' is empty, and Cerbos refuses a principal without one"
+        msg = f"{where} is empty, and Cerbos refuses a principal without a role"
         raise InputError(msg)
     for role in value:
         if not isinstance(role, str) or not role:
-            msg = f"principals, row {row}: a role must be a non-empty string, not {_kind(role)}"
+            msg = f"{where} must hold non-empty strings, not {_kind(role)}"
             raise InputError(msg)
-    return tuple(dict.fromkeys(text(role, f"principals, row {row}: a role") for role in value))
+    roles = tuple(text(role, where) for role in value)
+    for role, count in Counter(roles).items():
+        if count > 1:
+            msg = (
+                f"{where} names '{role}' {count} times, and Cerbos refuses a role that stands twice: keep one"
+            )
+            raise InputError(msg)
+    return roles
 
 
 def _attribute(name: str, nulls: str, value: object, row: int) -> Any:
@@ -379,7 +397,7 @@ def vary(principals: pd.DataFrame, **attributes: Sequence[object]) -> pd.DataFra
         the rows of one id apart by what differs.
 
     Raises:
-        InputError: when a list is empty or no list, or ``id`` is varied.
+        InputError: when a list is empty or no list, ``id`` is varied, or ``roles`` can't be sent.
     """
     check_frame(principals)
     if "id" in attributes:
@@ -392,6 +410,8 @@ def vary(principals: pd.DataFrame, **attributes: Sequence[object]) -> pd.DataFra
         if len(values) == 0:
             msg = f"lab.vary: {name} has no values"
             raise InputError(msg)
+    for position, roles in enumerate(attributes.get("roles", ())):
+        checked_roles(roles, f"lab.vary: roles[{position}]")
     combinations = list(itertools.product(*attributes.values()))
     rows = principals.iloc[np.arange(len(principals)).repeat(len(combinations))].reset_index(drop=True)
     for position, name in enumerate(attributes):

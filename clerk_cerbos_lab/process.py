@@ -113,7 +113,7 @@ def _container_engine_answers(program: str) -> bool:
     """A client without a running engine is no engine."""
     try:
         done = subprocess.run(  # noqa: S603
-            [program, "info"], capture_output=True, timeout=5, check=False
+            [program, "info"], capture_output=True, timeout=15, check=False
         )
     except (OSError, subprocess.TimeoutExpired):
         return False

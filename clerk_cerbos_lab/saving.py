@@ -5,7 +5,7 @@ An extension of Jupyter Server, enabled where this package is installed by
 
 A live view that is stored without its kernel reads "Error displaying widget: model not found". Each of the
 kit's displays stores HTML beside it that comes to life by itself, so that the reference to the live view is
-left out of the file.
+left out of the file. So is what remains of a progress bar (see progress.py).
 
 As soon as a kernel has started, JupyterLab writes what it says of itself into the notebook, down to the
 version of Python, and marks the notebook as unsaved. A notebook that says less, and nothing else, is handed
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 WIDGET: Final = "application/vnd.jupyter.widget-view+json"
 MARK: Final = "data-ccl"
+BAR: Final = "clerk-cerbos-lab-progress"
+"""What the metadata of an output that holds a progress bar, or held one, have as a key."""
 
 BEFORE: Final = "clerk_cerbos_lab"
 """In the metadata of a notebook that is open: what its file says of its kernel."""
@@ -145,9 +147,25 @@ def restore_kernel(metadata: dict[str, Any]) -> None:
 
 
 def drop_live_views(notebook: Any) -> None:
-    """Take the live view out of each output that has the kit's HTML beside it."""
+    """Take out the live view of each output that has the kit's HTML beside it, and each progress bar."""
     for cell in notebook.get("cells", ()):
+        if any(BAR in output.get("metadata", ()) for output in cell.get("outputs", ())):
+            cell["outputs"] = _without_bars(cell["outputs"])
         for output in cell.get("outputs", ()):
             data = output.get("data", {})
             if MARK in "".join(data.get("text/html", "")):
                 data.pop(WIDGET, None)
+
+
+def _without_bars(outputs: list[Any]) -> list[Any]:
+    """The outputs of a cell as they would be if its work had been quick: text around a bar is one again."""
+    kept: list[Any] = []
+    for output in outputs:
+        if BAR in output.get("metadata", ()):
+            continue
+        name = output.get("name") if output["output_type"] == "stream" else None
+        if name and kept and kept[-1].get("name") == name:
+            kept[-1]["text"] = "".join(kept[-1]["text"]) + "".join(output["text"])
+        else:
+            kept.append(output)
+    return kept

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from browser import LabServer, Visit, find_chromium, run_lab, visit
-from playwright.sync_api import Browser, sync_playwright
+from browser import SLOW, LabServer, Visit, find_chromium, run_lab, visit
+from playwright.sync_api import Browser, expect, sync_playwright
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,6 +18,9 @@ OPTIONS = [
     *("--disable-background-networking", "--disable-component-update", "--no-proxy-server"),
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
 ]
+
+
+expect.set_options(timeout=SLOW)
 
 
 @pytest.fixture(scope="module")

@@ -1,11 +1,11 @@
-"""A local Clerk Backend API for tests, and Clerk's published contract that it is held to.
+"""A local Clerk Backend API for tests; test_clerk_server.py holds it to Clerk's contract.
 
     with serve(users, faults=[Fault(2, 429, {"Retry-After": "1"})]) as clerk:
         httpx.get(f"{clerk.url}/users", headers={"Authorization": f"Bearer {KEY}"})
     assert [request.path for request in clerk.requests] == ["/v1/users"]
 
 It answers `GET /v1/users`, `/v1/users/count` and `/v1/organization_memberships` as Clerk's
-OpenAPI description says, and once as Clerk was seen to: a limit above 500 is served 10 rows.
+contract says, and once as Clerk was seen to: a limit above 500 is served 10 rows.
 Of Clerk's query parameters it leaves out `web3_wallet`, `provider`, `provider_user_id` and the
 deprecated `last_active_at_since`; those, and any that Clerk does not know, are answered with 422.
 """
@@ -19,14 +19,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import partial
 from itertools import islice
-from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-import pytest
 import uvicorn
-import yaml
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -34,20 +31,9 @@ from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
 KEY = "sk_test_local"
-CONTRACT = Path(__file__).parents[2] / "shared" / "clerk" / "bapi-2026-05-12.yml"
 
 Json = dict[str, Any]
 Row = tuple[Json, bytes]  # a user or membership, and the same as JSON
-
-
-@cache
-def contract() -> Json:
-    """Return Clerk's OpenAPI description; skip the test where it is not at hand."""
-    if not CONTRACT.exists():
-        pytest.skip(f"Clerk's OpenAPI description is not at {CONTRACT}")
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    description: Json = yaml.load(CONTRACT.read_text("utf-8"), Loader=loader)
-    return description
 
 
 # --- what a test says and sees ----------------------------------------------------------------

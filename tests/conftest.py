@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import small_policies
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 import clerk_cerbos_lab as lab
 
@@ -14,7 +14,8 @@ pytest_plugins = ["browser_fixtures"]
 
 POLICIES = Path(__file__).parents[1] / "policies"
 
-settings.register_profile("lab", deadline=None, database=None)
+# On a busy machine everything takes longer, and is as right.
+settings.register_profile("lab", deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("lab")
 
 

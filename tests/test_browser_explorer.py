@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,18 @@ from typing import TYPE_CHECKING, Any
 import nbformat
 import numpy as np
 import pytest
-from browser import LabServer, Visit, axe, command, open_notebook, run_all, save, set_theme, write_notebook
+from browser import (
+    SLOW,
+    LabServer,
+    Visit,
+    axe,
+    command,
+    open_notebook,
+    run_all,
+    save,
+    set_theme,
+    write_notebook,
+)
 
 import clerk_cerbos_lab as lab
 from clerk_cerbos_lab import browser
@@ -27,7 +39,6 @@ if TYPE_CHECKING:
 
 USERS = Path(lab.__file__).parents[1] / "data" / "clerk_users.json"
 
-pytestmark = pytest.mark.timeout(300)
 
 START = """
 import json, pathlib
@@ -80,7 +91,8 @@ def shown(lab_page: Visit, lab_server: LabServer) -> Callable[..., Page]:
 
 def read(page: Page, path: Path, until: Callable[[Any], bool] = bool) -> Any:
     """What the kernel wrote, once it is as wanted."""
-    for _ in range(200):
+    end = time.monotonic() + SLOW / 1_000
+    while time.monotonic() < end:
         if path.exists():
             found = json.loads(path.read_text("utf-8"))
             if until(found):

@@ -12,18 +12,19 @@ from browser import (
     LabServer,
     Visit,
     axe,
+    command,
+    finish_all,
     open_notebook,
     run_all,
     save,
     set_theme,
+    start_all,
     wait_for_text,
     write_notebook,
 )
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator
-
-pytestmark = pytest.mark.timeout(300)
 
 IS_LIGHT = "document.body.dataset.jpThemeLight"
 COLOUR = "element => getComputedStyle(element).color"
@@ -56,6 +57,23 @@ counter = Counter()
 counter.observe(lambda change: pathlib.Path("presses.txt").write_text(str(change.new)), "presses")
 counter
 '''
+
+
+ROOT = Path(__file__).parents[1]
+
+# Some seconds of real questions on the fastest machine.
+SLOW_SWEEP = f"""
+import clerk_cerbos_lab as lab
+pdp = lab.PDP({str(ROOT / "policies")!r})
+users = lab.load_principals({str(ROOT / "data" / "clerk_users.json")!r})
+people = lab.vary(users, approval_limit=[1_000, 2_000])
+print("begun")
+decisions = lab.sweep(
+    pdp, people, "expense", actions=["view", "approve"], amount=lab.amounts(0, 60_000, step=300),
+    owner=[lab.SELF, lab.OTHER], region="south", status="OPEN", method="every-cell",
+)
+print(len(decisions))
+"""
 
 
 ASKS = """<!DOCTYPE html><html lang="en"><title>asks</title><img alt="" src="https://image.example/a.png">
@@ -111,6 +129,27 @@ def test_a_saved_notebook_keeps_what_its_cells_showed(lab_server: LabServer, lab
     widget, number = json.loads(path.read_text("utf-8"))["cells"]
     assert "application/vnd.jupyter.widget-view+json" in widget["outputs"][0]["data"]
     assert number["outputs"][0]["data"] == {"text/plain": ["41"]}
+
+
+def test_a_slow_sweep_shows_a_bar_that_is_gone_afterwards_and_in_no_file(
+    lab_server: LabServer, lab_page: Visit
+) -> None:
+    write_notebook(lab_server.folder / "slow.ipynb", [SLOW_SWEEP])
+    open_notebook(lab_page.page, lab_server, "slow.ipynb")
+    start_all(lab_page.page)
+    bar = lab_page.page.locator(".jp-OutputArea").get_by_role("progressbar")
+    bar.get_by_text("of 154k decisions").wait_for()
+    command(lab_page.page, "docmanager:save")  # in the middle of it, and changed again at once
+    (cell,) = json.loads((lab_server.folder / "slow.ipynb").read_text("utf-8"))["cells"]
+    assert [output.get("text") for output in cell["outputs"]] == [["begun\n"]]
+    finish_all(lab_page.page)
+    bar.wait_for(state="detached")
+    save(lab_page.page)
+    (cell,) = json.loads((lab_server.folder / "slow.ipynb").read_text("utf-8"))["cells"]
+    assert [output["text"] for output in cell["outputs"]] == [["begun\n", "154368\n"]]
+    shown = lab_page.page.locator(".jp-OutputArea").last
+    assert shown.inner_text().split() == ["begun", "154368"]
+    assert lab_page.errors == []
 
 
 def test_a_cell_that_fails_fails_the_test(lab_server: LabServer, lab_page: Visit) -> None:

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from clerk_server import KEY, MALFORMED, ClerkServer, Fault, contract, serve
+from clerk_contract import contract, parameters
+from clerk_server import KEY, MALFORMED, ClerkServer, Fault, serve
 
 import clerk_cerbos_lab as lab
-from clerk_cerbos_lab.clerk import API_VERSION, FILTERS, Filter
+from clerk_cerbos_lab.clerk import API_VERSION, FILTERS, REQUEST_SECONDS, Filter
 
 DATA = Path(__file__).parents[1] / "data"
 
@@ -108,7 +109,7 @@ def test_every_request_names_the_version_of_the_api() -> None:
     with serve(USERS, MEMBERSHIPS) as clerk:
         load(clerk, mapping=ORGANIZATIONS)
     assert {request.headers["clerk-api-version"] for request in clerk.requests} == {API_VERSION}
-    assert contract()["info"]["version"] == API_VERSION
+    assert contract()["version"] == API_VERSION
 
 
 @pytest.mark.parametrize(("total", "requests"), [(97, (1, 4)), (95, (1, 3)), (0, (1, 3))])
@@ -185,15 +186,7 @@ def test_an_unknown_filter_is_named_with_the_nearest_and_nothing_is_asked() -> N
 
 
 def test_the_filters_are_those_that_clerk_takes_for_the_list_and_for_the_count() -> None:
-    parameters = contract()["components"]["parameters"]
-    published = []
-    for path in ("/users", "/users/count"):
-        entries = contract()["paths"][path]["get"]["parameters"]
-        references = [entry.get("$ref", "").rpartition("/")[2] for entry in entries]
-        published.append(
-            {(parameters[r] if r else e)["name"] for r, e in zip(references, entries, strict=True)}
-        )
-    assert published[0] & published[1] == FILTERS
+    assert set(parameters("/users")) & set(parameters("/users/count")) == FILTERS
 
 
 def test_organization_roles_come_from_all_pages_of_memberships() -> None:
@@ -276,9 +269,9 @@ def test_an_answer_that_was_cut_is_asked_for_again() -> None:
 def test_a_server_that_hangs_costs_no_more_than_the_budget() -> None:
     with serve(USERS, faults=[Fault(2, does="hang"), Fault(3, does="hang")]) as clerk:
         begin = time.monotonic()
-        error = error_of(clerk, budget=0.5)
-        assert time.monotonic() - begin < 3
-    assert str(error).endswith("did not answer /users after 9 tries or 0.5 s (ReadTimeout); nothing is kept")
+        error = error_of(clerk, budget=3)
+        assert time.monotonic() - begin < REQUEST_SECONDS
+    assert str(error).endswith("did not answer /users after 9 tries or 3 s (ReadTimeout); nothing is kept")
 
 
 @contextmanager
@@ -311,8 +304,8 @@ def test_an_answer_that_drips_costs_no_more_than_the_budget() -> None:
     with dripping() as url:
         begin = time.monotonic()
         with pytest.raises(lab.ClerkError, match="ReadTimeout"):
-            lab.load_users(key=KEY, api_url=url, budget=0.5)
-        assert time.monotonic() - begin < 3
+            lab.load_users(key=KEY, api_url=url, budget=3)
+        assert time.monotonic() - begin < REQUEST_SECONDS
 
 
 def test_nobody_at_the_address_is_an_error_that_names_it() -> None:
@@ -325,9 +318,9 @@ def test_nobody_at_the_address_is_an_error_that_names_it() -> None:
 
 def test_a_failure_that_stays_is_an_error_with_status_code_and_trace() -> None:
     with serve(USERS, faults=[Fault(nth, 503) for nth in range(1, 50)]) as clerk:
-        error = error_of(clerk, budget=1)
+        error = error_of(clerk, budget=3)
     assert (error.status, error.code, error.trace_id) == (503, "service_unavailable", "trace_local")
-    assert "Clerk failed and did not recover in 9 tries or 1 s" in str(error)
+    assert "Clerk failed and did not recover in 9 tries or 3 s" in str(error)
     assert len(clerk.requests) > 1
 
 
@@ -335,8 +328,8 @@ def test_a_failure_that_stays_is_an_error_with_status_code_and_trace() -> None:
 def test_a_wait_that_the_budget_does_not_hold_is_not_waited_for(status: int) -> None:
     with serve(USERS, faults=[Fault(2, status, {"Retry-After": "3000"})]) as clerk:
         begin = time.monotonic()
-        assert error_of(clerk, budget=20).status == status
-        assert time.monotonic() - begin < 10
+        assert error_of(clerk, budget=600).status == status
+        assert time.monotonic() - begin < 300
     assert len(clerk.requests) == 2
 
 

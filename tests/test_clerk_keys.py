@@ -120,7 +120,6 @@ def test_in_a_terminal_the_key_is_asked_for_and_not_echoed() -> None:
             stdin=theirs,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env={**os.environ, "TQDM_DISABLE": "1"},
             start_new_session=True,
         )
         assert run.stderr is not None

@@ -11,8 +11,7 @@ from typing import Any
 
 import pytest
 from clerk_backend_api import models
-from clerk_server import contract
-from openapi_schema_validator import OAS30Validator
+from clerk_contract import errors
 
 DATA = Path(__file__).parents[1] / "data"
 FILES = ("clerk_users.json", "clerk_organization_memberships.json", "expenses.csv")
@@ -65,12 +64,6 @@ def roles_of(user: Json) -> list[str]:
     return roles
 
 
-def schema(name: str) -> OAS30Validator:
-    """Return a validator of one of Clerk's schemas."""
-    described = {"$ref": f"#/components/schemas/{name}", "components": contract()["components"]}
-    return OAS30Validator(described)
-
-
 @pytest.mark.parametrize("name", FILES)
 def test_the_script_makes_the_committed_file_byte_for_byte(name: str, script: Json, tmp_path: Path) -> None:
     script["main"](tmp_path)
@@ -88,17 +81,16 @@ def test_there_are_enough_users_memberships_and_expenses(
 
 
 def test_every_user_is_valid_under_clerks_schema(users: list[Json]) -> None:
-    validator = schema("User")
-    assert [error.message for user in users for error in validator.iter_errors(user)] == []
+    assert errors("list of User", users) == []
 
 
 def test_every_membership_is_valid_under_clerks_schema(memberships: Json) -> None:
-    validator = schema("OrganizationMemberships")
-    assert [error.message for error in validator.iter_errors(memberships)] == []
+    assert errors("OrganizationMemberships", memberships) == []
 
 
 def test_a_user_with_one_unknown_field_is_not_valid(users: list[Json]) -> None:
-    assert not schema("User").is_valid({**users[0], "region": "south"})
+    (wrong,) = errors("User", {**users[0], "region": "south"})
+    assert "region" in wrong
 
 
 def test_the_official_sdk_parses_every_user_and_membership(users: list[Json], memberships: Json) -> None:

@@ -471,7 +471,6 @@ from test_long_table import LongTable, hostile, some
 """
 
 
-@pytest.mark.timeout(300)
 def test_in_jupyterlab_the_table_is_a_widget(lab_page: Visit, lab_server: LabServer) -> None:
     write_notebook(
         lab_server.folder / "rows.ipynb",

@@ -100,6 +100,34 @@ def test_organization_roles_join_the_others() -> None:
     assert not any(role.startswith("org:") for roles in plain for role in roles)
 
 
+def test_a_role_from_two_places_is_held_once_and_told_and_no_user_is_lost() -> None:
+    mapping = lab.Mapping(organization_roles=True, default_roles=("guest",))
+    raw = [
+        {"id": "both", "public_metadata": {"roles": ["org:admin", "manager"]}},
+        {"id": "default", "public_metadata": {}},
+        {"id": "apart", "public_metadata": {"role": "manager"}},
+    ]
+    roles = {"both": ("org:member", "org:admin"), "default": ("guest",), "apart": ("org:admin",)}
+    people = parse_users(raw, paths=mapping.paths(), organization_roles=roles, where="here")
+    frame = lab.to_principals(people, mapping)
+    assert frame["roles"].tolist() == [
+        ("org:admin", "manager", "org:member"),
+        ("guest",),
+        ("manager", "org:admin"),
+    ]
+    assert len(read_principals(frame)) == 3
+    report = lab.problems(frame)
+    assert report[report["problem"] == "role twice"].to_dict("records") == [
+        {
+            "principal": own,
+            "problem": "role twice",
+            "attribute": "roles",
+            "detail": f"{role} also from an organization: taken once",
+        }
+        for own, role in (("both", "org:admin"), ("default", "guest"))
+    ]
+
+
 # --- attributes ---------------------------------------------------------------------------------
 
 
@@ -209,7 +237,13 @@ def test_what_users_can_write_never_counts_unasked(sample: pd.DataFrame) -> None
             {"roles": None},
             {"roles": {"a": 1}},
         ),
-        *({"default_roles": ()}, {"default_roles": "user"}, {"metadata": "region"}, {"metadata": None}),
+        *(
+            {"default_roles": ()},
+            {"default_roles": "user"},
+            {"default_roles": ("user", "user")},
+            {"metadata": "region"},
+            {"metadata": None},
+        ),
         *(
             {"profile": {"id": "username"}},
             {"profile": {"": "a"}},

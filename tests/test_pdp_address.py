@@ -55,7 +55,7 @@ def cerbos(folder: Path, *settings: str) -> Iterator[tuple[str, str]]:
     command = [str(process.installed_binary()), "server", *(f"--set={option}" for option in options)]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        end = time.monotonic() + 20
+        end = time.monotonic() + 60
         for address in addresses:
             host, port = address.split(":")
             with socket.socket() as probe:
@@ -66,7 +66,7 @@ def cerbos(folder: Path, *settings: str) -> Iterator[tuple[str, str]]:
         yield addresses
     finally:
         server.terminate()
-        server.wait(10)
+        server.wait(60)
 
 
 @pytest.fixture(scope="module")

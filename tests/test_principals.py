@@ -8,7 +8,7 @@ from small_policies import users
 import clerk_cerbos_lab as lab
 from clerk_cerbos_lab.principals import Principal, labels, one_principal, read_principals
 
-ANN = {"id": "ann", "roles": ("user", "boss", "user"), "limit": 5, "region": None}
+ANN = {"id": "ann", "roles": ("user", "boss"), "limit": 5, "region": None}
 
 
 def test_a_row_becomes_a_principal_without_what_is_missing() -> None:
@@ -47,8 +47,24 @@ def test_an_error_names_row_and_column_and_never_the_value() -> None:
         read_principals(pd.DataFrame([["a", ("user",), 1, 2]], columns=["id", "roles", "limit", "limit"]))
     with pytest.raises(lab.InputError, match="column 5 can't name an attribute"):
         read_principals(pd.DataFrame([ANN]).assign(limit=1).rename(columns={"limit": 5}))
-    with pytest.raises(lab.InputError, match="a role must be a non-empty string, not null"):
+    with pytest.raises(lab.InputError, match="row 0: 'roles' must hold non-empty strings, not null"):
         read_principals(pd.DataFrame([{**ANN, "roles": ("user", None)}]))
+
+
+@pytest.mark.parametrize("roles", [("user", "user"), ["a", "user", "b", "user"], np.array(["user", "user"])])
+def test_a_role_twice_is_refused_as_the_pdp_does_with_its_row_and_name(small: lab.PDP, roles: object) -> None:
+    with pytest.raises(lab.PDPError, match="unique"):
+        small.is_allowed("approve", Principal("ann", tuple(roles), {}), "thing", {"amount": 1})  # type: ignore[arg-type]
+    message = "names 'user' 2 times, and Cerbos refuses a role that stands twice: keep one"
+    frame = pd.DataFrame([{"id": "bob", "roles": ("user",)}, {"id": "ann", "roles": roles}], dtype=object)
+    with pytest.raises(lab.InputError, match=f"principals, row 1: 'roles' {message}"):
+        lab.sweep(small, frame, "thing", amount=[1, 2])
+    with pytest.raises(lab.InputError, match=f"principals, row 0: 'roles' {message}"):
+        small.is_allowed("approve", frame.iloc[1], "thing", {"amount": 1})
+    with pytest.raises(lab.InputError, match=rf"lab.vary: roles\[1\] {message}"):
+        lab.vary(frame.iloc[:1], roles=[("user",), roles])
+    kept = lab.vary(frame.iloc[:1], roles=[("user",), tuple(dict.fromkeys(tuple(roles)))])  # type: ignore[arg-type]
+    assert len(lab.sweep(small, kept.iloc[1:], "thing", amount=[1, 2])) == 2
 
 
 def test_one_principal_is_a_dict_or_a_row_of_a_frame() -> None:

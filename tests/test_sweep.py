@@ -221,7 +221,7 @@ def sent(small: lab.PDP, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 def assert_usable_and_idle(pdp: lab.PDP, sent: list[Any]) -> None:
     assert len(sent) < len(GRID) / 500
-    end = time.monotonic() + 2
+    end = time.monotonic() + 60
     while not all(request.future.done() for request in sent):
         assert time.monotonic() < end
     count = len(sent)
@@ -266,8 +266,8 @@ def test_a_ctrl_c_at_any_moment_ends_the_sweep_and_leaves_the_pdp_usable(small: 
     grid = lab.amounts(0, 100_000, step=1)
     for seconds in np.random.default_rng(1).uniform(0.01, 0.4, 8):
         timer = threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGINT))
-        timer.start()
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(KeyboardInterrupt):  # noqa: PT012 - on a busy machine it may come at once
+            timer.start()
             ask(small, amount=grid, method="every-cell")
         timer.join()
         assert ask(small, amount=[100, 101]).counts() == {"ALLOW": 1, "DENY": 1}
