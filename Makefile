@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 BIN := .venv/bin
 
 # Parts of `make long`, each of at most nine minutes on two quiet cores.
-LONG := long-environments long-policies-1 long-policies-2 long-policies-3 long-policies-4
+LONG := long-environments long-reaching-1 long-reaching-2 long-audit long-policies-1 long-policies-2 long-policies-3 long-policies-4
 
 .PHONY: help report test static long $(LONG) busy lab bench lint lock notebooks screenshots set-up clean
 
@@ -37,6 +37,14 @@ long: $(LONG)
 # The wheel in environments of its own, without and with each extra.
 long-environments: set-up
 	@$(BIN)/python -m pytest -m long tests/test_environments.py
+
+# 1,000 policies in which everything can reach everything, against every cell; the two parts are different policies.
+$(filter long-reaching-%,$(LONG)): long-reaching-%: set-up
+	@LAB_REACHING=$$((($* - 1) * 125)):$$(($* * 125)) $(BIN)/python -m pytest tests/test_reaching.py -k every_cell
+
+# The default audit, when the analysis is broken on purpose in each of fourteen ways.
+long-audit: set-up
+	@LAB_REACHING=0:12 $(BIN)/python -m pytest -m long tests/test_reaching.py
 
 # 500 generated policies swept by both methods; the four parts are different policies.
 $(filter long-policies-%,$(LONG)): long-policies-%: set-up

@@ -40,9 +40,6 @@ SMALL: Final = 6
 MANY: Final = 10_000
 """Principals that are looked at for whom to ask about; of more, so many drawn at random."""
 
-VARIED: Final = 0.6
-"""How often an axis is varied, when several could be: alone, or together with others."""
-
 
 @dataclass(frozen=True, slots=True)
 class Mismatch:
@@ -131,10 +128,11 @@ def draw(  # noqa: PLR0917 - what a draw depends on
     Returns:
         Pairs of a row and combinations, ``[combination, axis]``, none twice; or all that there are.
     """
-    drawn: dict[int, list[npt.NDArray[np.intp]]] = {
-        row: [places] for row, places in sample(cells.shape, count - count // 2, seed)
-    }
-    for row, place in _Suspects(people, question, cells, said, seed).draw(count // 2):
+    found = set(_Suspects(people, question, cells, said, seed).draw(count // 2))
+    drawn: dict[int, list[npt.NDArray[np.intp]]] = {}
+    for row, places in sample(cells.shape, count - len(found), seed):
+        drawn[row] = [places]
+    for row, place in sorted(found):
         drawn.setdefault(row, []).append(np.array([place], dtype=np.intp).reshape(1, len(question.axes)))
     return [(row, np.unique(np.concatenate(places), axis=0)) for row, places in sorted(drawn.items())]
 
@@ -144,8 +142,8 @@ class _Suspects:
 
     A comparison that the analysis forgot makes a difference between two cells that are taken to be alike: on
     an axis at or beside something that is said, or an attribute of the person, or between two people whom an
-    attribute tells apart whose name is said. What is not varied stays at what was asked, so that each
-    situation has its turn.
+    attribute tells apart whose name is said. Each of the values that were asked has its turn to be varied, so
+    that every situation has.
     """
 
     def __init__(self, people: People, question: Question, cells: ClassCells, said: Said, seed: int) -> None:
@@ -157,16 +155,18 @@ class _Suspects:
         self._first = set(np.unique(cells.of, return_index=True)[1].tolist())
         self._marks = {axis.name: _Marks(axis, said) for axis in question.axes}
 
-    def draw(self, count: int) -> Iterator[tuple[int, list[int]]]:
-        """About so many cells: a row, and a position on each axis."""
+    def draw(self, count: int) -> Iterator[tuple[int, tuple[int, ...]]]:
+        """About so many cells, perhaps some twice: a row, and a position on each axis."""
         rows = self._worth_asking()
+        named = [row for row in rows if self._people.ids[row] in self._said.texts]
         others = [row for row in rows if row not in self._first]
+        turns = [some for some in (named, others, rows) if some]
         for turn in range(count):
-            some = others if others and turn % 2 else rows
-            row = some[turn // 2 % len(some)]
+            some = turns[turn % len(turns)]
+            row = some[turn // len(turns) % len(some)]
             place = self._place(row, apart=row not in self._first)
             if place is not None:
-                yield row, place
+                yield row, tuple(place)
 
     def _place(self, row: int, *, apart: bool) -> list[int] | None:
         """A combination for a person; off the points that were asked, for one who was asked about."""
@@ -176,25 +176,22 @@ class _Suspects:
         if not (apart or merged.any()):
             return None
         own = set(_leaves([*self._people[row].attr.values(), self._people.ids[row]]))
-        vary = (self._random.random(len(points)) < VARIED) & merged
-        if not apart and not vary.any():
-            vary[self._random.choice(np.flatnonzero(merged))] = True
-        place = []
-        for axis, of_axis, varied in zip(self._axes, points, vary, strict=True):
+        place: list[int] = []
+        for axis, of_axis in zip(self._axes, points, strict=True):
             asked = int(self._random.integers(len(of_axis.asked)))
-            place.append(self._beside(axis, of_axis, asked, own) if varied else int(of_axis.asked[asked]))
+            place.append(self._beside(axis, of_axis, asked, own))
         return place
 
     def _beside(self, axis: Axis, points: Points, asked: int, own: set[Any]) -> int:
-        """A value that an asked one stands for: where there is any, one that something said tells from it."""
+        """An asked value, or one of those it stands for that something said could tell from it."""
         near = self._marks[axis.name].for_person(own)
         near = near[(points.of[near] == asked) & (near != points.asked[asked])]
         if not len(near):
             near = np.flatnonzero(points.of == asked)
-        return int(self._random.choice(near))
+        return int(self._random.choice([points.asked[asked], *near]))
 
     def _worth_asking(self) -> list[int]:
-        """Rows: who is named first, then one of each kind of person, then the next of each; of many, some."""
+        """Rows: one of each kind of person, then the next of each; of many people some, and who is named."""
         people, said = self._people, self._said
         order = self._random.permutation(len(people))[:MANY]
         named = people.id_set & said.texts
@@ -204,8 +201,7 @@ class _Suspects:
         columns = [people.roles, *(people.attributes[name] for name in told)]
         kinds = pd.DataFrame({i: codes_of(column)[0][order] for i, column in enumerate(columns)})
         turn = kinds.groupby(list(kinds.columns)).cumcount().to_numpy()
-        unnamed = np.array([people.ids[row] not in named for row in order.tolist()])
-        rows: list[int] = order[np.lexsort((turn, unnamed))].tolist()
+        rows: list[int] = order[np.argsort(turn, kind="stable")].tolist()
         return list(dict.fromkeys(rows))
 
 

@@ -72,7 +72,7 @@ def sweep(
     principal_scope: str | None = None,
     aux_data: str | SecretStr | Mapping[str, str] | None = None,
     method: Literal["auto", "every-cell"] = "auto",
-    audit: int | Literal["all"] = 256,
+    audit: int | Literal["all"] = 512,
     executor: Executor | None = None,
     **attributes: object,
 ) -> Decisions:

@@ -15,7 +15,7 @@ import pytest
 from small_policies import resource_policy, rule, up_to, users, write
 
 import clerk_cerbos_lab as lab
-from clerk_cerbos_lab import audit, auto, points, questions
+from clerk_cerbos_lab import audit, points, questions
 from clerk_cerbos_lab.points import Scale
 
 FIRST, STOP = map(int, os.environ.get("LAB_POLICIES", "0:160").split(":"))
@@ -542,7 +542,6 @@ def test_an_interrupt_stops_a_sweep_of_classes_and_leaves_the_pdp_usable(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(auto, "differs", interrupted)
         patch.setattr("clerk_cerbos_lab.sweeps.differs", interrupted)
         with pytest.raises(KeyboardInterrupt):
             lab.sweep(small, people, "thing", amount=range(200))

@@ -104,12 +104,8 @@ def test_a_token_is_used_and_never_stored(small: lab.PDP, token: Any) -> None:
 def test_it_says_where_its_decisions_come_from(small: lab.PDP) -> None:
     before = datetime.datetime.now(datetime.UTC)
     told = ask(small, amount=range(600)).provenance
-    assert (told.asked, told.classes, told.audited, told.method) == (
-        3,
-        1,
-        256,
-        "auto",
-    )  # below, at and above 100
+    assert (told.asked, told.classes, told.method) == (3, 1, "auto")  # below, at and above 100
+    assert 400 <= told.audited <= 512  # of 600, some drawn twice
     assert (told.evaluation, told.names_checked) == ("lenient", True)
     every = ask(small, amount=range(600), method="every-cell").provenance
     assert (every.asked, every.classes, every.audited, every.method) == (600, 1, 0, "every-cell")
