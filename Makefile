@@ -26,8 +26,9 @@ set-up:
 report: set-up
 	@$(BIN)/clerk-cerbos-lab report
 
+# A file of tests at a time for each core, so that what its tests share is made once.
 test: set-up
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile
 
 static: set-up
 	@$(BIN)/python setup/pack_static.py

@@ -114,25 +114,27 @@ def assert_as_asked_one_at_a_time(pdp: lab.PDP, decisions: lab.Decisions, people
             assert client.is_allowed(action, principals[own], what) is wanted, (person, action, attr)
 
 
-@pytest.mark.parametrize("method", ["auto", "every-cell"])
-def test_a_sweep_equals_one_question_at_a_time_on_every_cell_and_type(
-    everything: lab.PDP, method: Literal["auto", "every-cell"]
-) -> None:
-    decisions = lab.sweep(
-        everything,
-        PEOPLE,
-        "thing",
-        actions=ACTIONS,
-        value=KINDS,
-        amount=AMOUNTS,
-        fixed=FIXED,
-        resource_id=["thing 1", "thing 2"],
-        method=method,
+def test_a_sweep_equals_one_question_at_a_time_on_every_cell_and_type(everything: lab.PDP) -> None:
+    methods: tuple[Literal["auto", "every-cell"], ...] = ("auto", "every-cell")
+    decisions, every = (
+        lab.sweep(
+            everything,
+            PEOPLE,
+            "thing",
+            actions=ACTIONS,
+            value=KINDS,
+            amount=AMOUNTS,
+            fixed=FIXED,
+            resource_id=["thing 1", "thing 2"],
+            method=method,
+        )
+        for method in methods
     )
     assert decisions.shape == (4, 5, len(KINDS), 5, 2)
     assert len(decisions) >= 5_000
     for action in ACTIONS:  # no action is a foregone conclusion
         assert min(decisions.sel(action=action).counts().values()) > 20
+    assert np.array_equal(decisions.allowed(), every.allowed())
     assert_as_asked_one_at_a_time(everything, decisions, PEOPLE)
 
 
