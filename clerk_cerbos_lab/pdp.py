@@ -177,7 +177,7 @@ class PDP:
         self._server = process.Server(self._engine, folder, self._config)
         self.address = self._server.address
         try:
-            self._server.wait_until_listening(15.0)
+            self._server.wait_until_listening(60.0)
         except PDPError:
             self._server.stop()
             self._compile()  # says what is wrong with the policies, if that is what it was
