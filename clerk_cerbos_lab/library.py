@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from clerk_cerbos_lab.cel import Node
 
 
+_RUNTIME = re.compile(r"""(?<![\w)\]}"'`]\.)(?<!\w)runtime(?![\w-])""")
+"""The name ``runtime``, also as ``.runtime``; not a field of something, such as ``R.attr.runtime``."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Environment:
     """The variables and constants that the expressions of one policy see.
@@ -130,8 +134,8 @@ class Library:
                 if policy.get("derivedRoles", {}).get("name") in imported
             ]
             known = any(
-                "runtime" in json.dumps(body)
-                or any("runtime" in text for text in self.environment(policy, body).sources)
+                _RUNTIME.search(json.dumps(body, ensure_ascii=False))
+                or any(_RUNTIME.search(text) for text in self.environment(policy, body).sources)
                 for policy, body in policies
             )
             self._reads_runtime[kind] = known

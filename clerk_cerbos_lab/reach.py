@@ -15,12 +15,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from rapidfuzz.distance import OSA
+
 from clerk_cerbos_lab import names
 from clerk_cerbos_lab.errors import InputError, did_you_mean
 from clerk_cerbos_lab.names import canonical, scope_and_above
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
+
+SHORT: Final = 5
+"""Letters of a name below which another by one letter is as likely meant as misspelt."""
 
 DEFAULT: Final = "default"
 """The policy version that Cerbos takes when a request or a policy names none."""
@@ -97,7 +102,7 @@ def reach(documents: Sequence[Mapping[str, Any]], target: Target, *, lenient: bo
 
 
 def doubts(documents: Sequence[Mapping[str, Any]], reached: Reached, actions: Iterable[str]) -> list[str]:
-    """Names that only a rule about everything (``*``) can mean and that stand in no policy: perhaps misspelt.
+    """Names that are perhaps misspelt: no policy names them, or only one that can allow nothing.
 
     Returns:
         One sentence for each, with the nearest name that is there.
@@ -111,13 +116,35 @@ def doubts(documents: Sequence[Mapping[str, Any]], reached: Reached, actions: It
         found.append(
             f"no policy names the kind '{kind}', only rules about every kind{did_you_mean(kind, kinds)}"
         )
+    elif near := _misspelt(kind, kinds):
+        found.append(f"no policy names the kind '{kind}', only patterns; did you mean '{near}'?")
+    granting = {
+        entry for policy in reached.policies if policy.type != "role" for entry in policy.actions(kind)
+    }
+    if all(policy.type == "role" for policy in reached.policies):
+        found.append(f"only role policies, which allow nothing by themselves, are about '{kind}' here")
+        granting = {*reached.others}
     actions_named = _named(entry for policy in policies for entry in policy.actions(None))
     for action in actions:
-        meant_by = {entry for entry in (*reached.own, *reached.others) if names.matches(entry, action)}
-        if meant_by <= names.ANYTHING and action not in actions_named:
-            hint = did_you_mean(action, actions_named)
+        meant_by = {entry for entry in granting if names.matches(entry, action)}
+        hint = did_you_mean(action, actions_named)
+        if not meant_by:
+            found.append(f"only role policies, which allow nothing by themselves, name the action '{action}'")
+        elif action in actions_named:
+            continue
+        elif meant_by <= names.ANYTHING:
             found.append(f"no policy names the action '{action}', only rules about every action{hint}")
+        elif near := _misspelt(action, actions_named):
+            found.append(f"no policy names the action '{action}', only patterns; did you mean '{near}'?")
     return found
+
+
+def _misspelt(name: str, known: Iterable[str]) -> str | None:
+    """A known name that differs by one letter, or by two that changed places; None for a known one."""
+    others = sorted(known)
+    if name in others or len(name) < SHORT or canonical(name) in map(canonical, others):
+        return None
+    return next((other for other in others if OSA.distance(name, other) == 1), None)
 
 
 def _named(entries: Iterable[str]) -> set[str]:

@@ -171,6 +171,31 @@ def test_a_name_that_only_a_rule_about_everything_can_mean_warns_with_the_neares
         assert any(note.startswith("No policy names the action 'aprove'") for note in notes)
 
 
+def test_a_name_of_one_wrong_letter_warns_where_only_a_pattern_means_it(tmp_path: Path) -> None:
+    both = resource_policy(
+        rule(actions=["approve"]), rule(actions=["?*"], roles=["boss"]), kind="leave_request"
+    )
+    folder = write(tmp_path / "p", thing=both, sally=principal_policy("sally", "leave*"))
+    with lab.PDP(folder) as pdp:
+        (told,) = warned(lambda: lab.sweep(pdp, users(), "leave_request", actions="aprove", amount=[1]))
+        assert told == "no policy names the action 'aprove', only patterns; did you mean 'approve'?"
+        told, *_ = warned(lambda: lab.sweep(pdp, users(), "leave_reqest", actions="view", amount=[1]))
+        assert told == "no policy names the kind 'leave_reqest', only patterns; did you mean 'leave_request'?"
+
+
+def test_what_only_a_role_policy_names_warns_because_that_allows_nothing(tmp_path: Path) -> None:
+    body = {"role": "auditor", "rules": [{"resource": "*", "allowActions": ["approve", "aprove"]}]}
+    folder = write(tmp_path / "p", v2=up_to(5, version="v2"), role=json.dumps({**API, "rolePolicy": body}))
+    with lab.PDP(folder) as pdp:
+        (told,) = warned(lambda: lab.sweep(pdp, users(), "thing", actions="approve", amount=[1]))
+        assert told == "only role policies, which allow nothing by themselves, are about 'thing' here"
+    write(folder, one=up_to(5))
+    with lab.PDP(folder) as pdp:
+        (told,) = warned(lambda: lab.sweep(pdp, users(), "thing", actions="aprove", amount=[1]))
+        assert told == "only role policies, which allow nothing by themselves, name the action 'aprove'"
+        assert warned(lambda: lab.sweep(pdp, users(), "thing", actions="approve", amount=[1])) == []
+
+
 def test_a_scope_that_another_kind_or_a_role_policy_has_is_searched_upward(tmp_path: Path) -> None:
     role = {
         **API,

@@ -135,6 +135,32 @@ def test_every_derived_role_counts_where_anything_reads_them(tmp_path: Path, pla
                     assert answer == (row["effect"] == "ALLOW"), (row, amount)
 
 
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("R.attr.runtime > 90", False),
+        ("R.attr.amount > 1 && [.runtime][0].effectiveDerivedRoles.size() > 0", True),
+        ("size(runtime.effectiveDerivedRoles) > 0", True),
+    ],
+)
+def test_an_attribute_of_that_name_is_another_thing(tmp_path: Path, text: str, *, read: bool) -> None:
+    (tmp_path / "thing.json").write_text(
+        json.dumps(
+            {
+                **API,
+                "resourcePolicy": {
+                    "resource": "runtime-image",
+                    "version": "default",
+                    "rules": [rule("view", **when(text)), rule("edit")],
+                },
+            }
+        )
+    )
+    with lab.PDP(tmp_path) as pdp:
+        notes = lab.sweep(pdp, people(), "runtime-image", runtime=[1, 91], amount=1).provenance.notes
+        assert any("asked by itself" in note for note in notes) == read
+
+
 def test_the_smallest_case_is_allowed_as_the_pdp_allows_it(tmp_path: Path) -> None:
     with lab.PDP(written(tmp_path / "p", "a derived role")) as pdp:
         swept = lab.sweep(pdp, people(), "thing", actions="approve", amount=[50, 150, 250])
