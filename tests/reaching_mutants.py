@@ -1,25 +1,17 @@
 """Ways to get wrong which rules can matter, to be caught by the generated policies and by the audit."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import pytest
 
-from clerk_cerbos_lab import auto, library, name_checks
+from clerk_cerbos_lab import library
 from clerk_cerbos_lab.library import Library
 
 Patch = Callable[[pytest.MonkeyPatch], None]
 
 
 def _runtime_is_never_read(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(library, "json", _Blind())  # relevant() sees none; whether to ask separately stays as it is
     patch.setattr(Library, "reads_runtime", lambda self, kind: False)
-
-
-class _Blind:
-    @staticmethod
-    def dumps(_: object) -> str:
-        return ""
 
 
 def _runtime_is_read_by_the_own_rules_only(patch: pytest.MonkeyPatch) -> None:
@@ -130,5 +122,3 @@ MUTANTS: Mapping[str, Patch] = {
     and not isinstance(found, type)
 }
 """By what is wrong: a patch that makes it so."""
-
-__all__ = ["MUTANTS", "Any", "auto", "name_checks"]
