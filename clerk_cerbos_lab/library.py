@@ -134,7 +134,7 @@ class Library:
                 if policy.get("derivedRoles", {}).get("name") in imported
             ]
             known = any(
-                _RUNTIME.search(json.dumps(body, ensure_ascii=False))
+                _RUNTIME.search(re.sub(r"\\[nrtbf]", " ", json.dumps(body, ensure_ascii=False)))
                 or any(_RUNTIME.search(text) for text in self.environment(policy, body).sources)
                 for policy, body in policies
             )

@@ -141,6 +141,7 @@ def test_every_derived_role_counts_where_anything_reads_them(tmp_path: Path, pla
         ("R.attr.runtime > 90", False),
         ("R.attr.amount > 1 && [.runtime][0].effectiveDerivedRoles.size() > 0", True),
         ("size(runtime.effectiveDerivedRoles) > 0", True),
+        ("R.attr.amount > 1 &&\nruntime.effectiveDerivedRoles.size() > 0", True),
     ],
 )
 def test_an_attribute_of_that_name_is_another_thing(tmp_path: Path, text: str, *, read: bool) -> None:
