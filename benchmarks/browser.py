@@ -24,8 +24,8 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 from made_decisions import Mapped, made  # noqa: E402 - where the tests make decisions
 
-from clerk_cerbos_lab import browser  # noqa: E402
-from clerk_cerbos_lab.principals import shareable  # noqa: E402
+from clerk_cerbos_lab.display import assets  # noqa: E402
+from clerk_cerbos_lab.identity.principals import shareable  # noqa: E402
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 ROUNDS = 7
 CLASSES = 40
-STORED_LIMIT = browser.MOST_STORED
+STORED_LIMIT = assets.MOST_STORED
 
 Bars = dict[str, float]
 SMALL: Bars = {"first cell": 250, "sort": 60, "search": 60, "filter": 60}

@@ -26,8 +26,8 @@ from cerbos.sdk.grpc.client import AsyncCerbosClient, CerbosClient
 from google.protobuf.struct_pb2 import Value
 
 import clerk_cerbos_lab as lab
-from clerk_cerbos_lab import messages
-from clerk_cerbos_lab.pdp import PDP
+from clerk_cerbos_lab.pdp import messages
+from clerk_cerbos_lab.pdp.client import PDP
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -6,9 +6,41 @@
 >>> decisions = lab.sweep(pdp, principals, "expense", actions=["approve"],
 ...                       amount=lab.amounts(0, 60_000, step=50), status="OPEN")
 
-Nothing is loaded before it is used: the public names stand in ``__init__.pyi``.
+Nothing is loaded before it is used: the public names stand in ``__init__.pyi``. The methods of ``Decisions``
+that show something are entered here, each with the function of ``display`` that draws it.
 """
+
+# ruff: noqa: PLC0415, ANN202 - loaded when first used; what they return is written in decisions/views.py
 
 import lazy_loader
 
+from clerk_cerbos_lab.decisions import views
+
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+
+
+def _text():
+    from clerk_cerbos_lab.display.plain_text import text_of
+
+    return text_of
+
+
+def _show():
+    from clerk_cerbos_lab.display.matrix import Matrix
+
+    return Matrix
+
+
+def _long_table():
+    from clerk_cerbos_lab.display.long_table import LongTable
+
+    return LongTable
+
+
+def _to_html():
+    from clerk_cerbos_lab.display.page import write_page
+
+    return write_page
+
+
+views.register({"__repr__": _text, "show": _show, "long_table": _long_table, "to_html": _to_html})

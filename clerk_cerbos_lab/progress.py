@@ -19,15 +19,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tqdm.std import tqdm
 
-from clerk_cerbos_lab.saving import BAR
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+
+BAR: Final = "clerk-cerbos-lab-progress"
+"""What the metadata of an output that holds a progress bar, or held one, have as a key."""
 
 DELAY: Final = 1.0
 """Seconds of work before a bar appears."""
 
 _TEXT: Final = "{n_fmt} of {total_fmt}{unit} · {rate_fmt} · {remaining} left"
+
 _TEXT_WITHOUT_TOTAL: Final = "{n_fmt}{unit} · {rate_fmt}"
 
 

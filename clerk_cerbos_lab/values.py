@@ -8,13 +8,26 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeGuard
 
 import numpy as np
 
 from clerk_cerbos_lab.errors import InputError
+
+
+def json_type(value: object) -> str:
+    """The JSON type in words: ``a string``, ``null``."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "a boolean"
+    if isinstance(value, (int, float)):
+        return "a number"
+    names: dict[type, str] = {str: "a string", list: "a list", dict: "a map"}
+    return names.get(type(value), f"a {type(value).__name__}")
 
 
 class _Missing(float):
@@ -59,8 +72,15 @@ class Relation(StrEnum):
 
 SELF: Final = Relation.SELF
 """The principal's own id."""
+
 OTHER: Final = Relation.OTHER
 """An id that no principal of the sweep has."""
+
+OTHER_ID: Final = "somebody-else"
+"""What ``OTHER`` stands for; a sweep refuses principals of that id."""
+
+RESOURCE_ID: Final = "resource_id"
+"""How the resource's own id is called among its attributes: an axis, a fixed value, a control."""
 
 
 def amounts(start: float | Decimal, stop: float | Decimal, *, step: float | Decimal) -> list[int | float]:
@@ -178,6 +198,16 @@ def _item(value: object, where: str) -> Any:
     return clean(value, where)
 
 
+def is_number(value: object) -> TypeGuard[int | float]:
+    """Whether a clean value is a number: no truth value, and not ``MISSING``, which is a NaN for pandas."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and value is not MISSING
+
+
+def is_text(value: object) -> TypeGuard[str]:
+    """Whether a clean value is a text, and not ``SELF`` or ``OTHER``, which stand for one."""
+    return isinstance(value, str) and not isinstance(value, Relation)
+
+
 def key(value: object) -> str:
     """A text that is equal for two clean values exactly when the PDP can't tell them apart.
 
@@ -186,14 +216,14 @@ def key(value: object) -> str:
     """
     if value is MISSING:
         return "MISSING"
-    return json.dumps(_canonical(value), sort_keys=True, ensure_ascii=False)
+    return json.dumps(_same(value), sort_keys=True, ensure_ascii=False)
 
 
-def _canonical(value: object) -> object:
+def _same(value: object) -> object:
     if isinstance(value, dict):
-        return {name: _canonical(item) for name, item in value.items()}
+        return {name: _same(item) for name, item in value.items()}
     if isinstance(value, list):
-        return [_canonical(item) for item in value]
+        return [_same(item) for item in value]
     if isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     return value
@@ -202,48 +232,6 @@ def _canonical(value: object) -> object:
 def to_json(value: object) -> str | None:
     """A clean value as JSON, with ``SELF`` and ``OTHER`` as texts; None for ``MISSING``."""
     return None if value is MISSING else json.dumps(value, ensure_ascii=False)
-
-
-def label(value: object) -> str:
-    """How a value is written in a table header: ``5,000``, ``south``, ``null``, ``MISSING``.
-
-    Numbers keep every digit. A string that could be read as something else is quoted.
-    """
-    if isinstance(value, Relation):
-        return value.value
-    if isinstance(value, bool) or value is None:
-        return json.dumps(value)
-    if value is MISSING:
-        return "MISSING"
-    if isinstance(value, (int, float)):
-        return number_label(value)
-    if isinstance(value, str):
-        odd = value.strip() != value or not value.isprintable() or value[:1] in {"", "[", "{", '"'}
-        quoted = odd or value in _LOOKS_ODD or _is_number(value)
-        return json.dumps(value, ensure_ascii=not value.isprintable()) if quoted else value
-    return json.dumps(value, ensure_ascii=False, sort_keys=True)
-
-
-_LOOKS_ODD = {"null", "true", "false", "MISSING", "SELF", "OTHER"}
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text.replace(",", ""))
-    except ValueError:
-        return False
-    return True
-
-
-def number_label(value: float) -> str:
-    """A number with thousands separators and all its digits: ``5,000``, ``0.1``, ``-∞``."""
-    if math.isinf(value):
-        return "∞" if value > 0 else "-∞"
-    if float(value).is_integer() and abs(value) < 1e16:
-        return f"{int(value):,}"
-    text = repr(float(value))
-    whole, dot, rest = text.partition(".")
-    return f"{int(whole):,}{dot}{rest}" if "e" not in text and abs(value) >= 1000 else text
 
 
 def uses_self(value: object) -> bool:
@@ -279,3 +267,17 @@ def texts_in(value: object, into: set[str]) -> None:
     elif isinstance(value, (list, tuple)):
         for item in value:
             texts_in(item, into)
+
+
+def canonical(kind: str) -> str:
+    """A resource kind as Cerbos compares it: in names of its old form, ``_`` for odd characters."""
+    return re.sub(r"[^\w.]+", "_", kind, flags=re.ASCII) if _OLD_NAME.fullmatch(kind) else kind
+
+
+_OLD_NAME: Final = re.compile(r"[A-Za-z][\w@.\-/]*(:[A-Za-z][\w@.\-/]*)*", re.ASCII)
+
+
+def json_number(value: float) -> int | float:
+    """The shortest way to write a number that means the same."""
+    whole = float(value).is_integer() and abs(value) < 2**53
+    return int(value) if whole else float(value)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import nbformat
 
-from clerk_cerbos_lab.report import notebook_files, run_notebook
+from clerk_cerbos_lab.report.execution import notebook_files, run_notebook
 
 
 def main() -> None:

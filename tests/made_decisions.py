@@ -11,7 +11,8 @@ import pandas as pd
 from hypothesis import strategies as st
 
 import clerk_cerbos_lab as lab
-from clerk_cerbos_lab.cells import Cells, EveryCell
+from clerk_cerbos_lab.decisions.cells import DenseEffects as EveryCell
+from clerk_cerbos_lab.decisions.cells import Effects as Cells
 
 PROVENANCE = lab.Provenance(
     pdp_version="0.55.0",

@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
-from clerk_cerbos_lab import library
-from clerk_cerbos_lab.library import Library
+from clerk_cerbos_lab.policies import policy_set
+from clerk_cerbos_lab.policies.policy_set import PolicySet as Library
 
 Patch = Callable[[pytest.MonkeyPatch], None]
 
@@ -56,11 +56,11 @@ def _a_backslash_means_itself(patch: pytest.MonkeyPatch) -> None:
         first, *_, last = pattern.split("*")
         return name.startswith(first) and name.endswith(last)
 
-    patch.setattr(library, "may_match", plain)
+    patch.setattr(policy_set, "may_match", plain)
 
 
 def _patterns_are_names(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(library, "may_match", lambda pattern, name: pattern in {name, "*"})
+    patch.setattr(policy_set, "may_match", lambda pattern, name: pattern in {name, "*"})
 
 
 def _principal_policies_are_not_read(patch: pytest.MonkeyPatch) -> None:
@@ -89,11 +89,11 @@ def _scopes_are_not_read(patch: pytest.MonkeyPatch) -> None:
 
 
 def _derived_roles_have_no_parents_by_pattern(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(library, "_may_be", lambda pattern, name: pattern == name)
+    patch.setattr(policy_set, "_may_be", lambda pattern, name: pattern == name)
 
 
 def _derived_roles_are_not_read(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(library, "_can_have", lambda role, audience: False)
+    patch.setattr(policy_set, "_can_have", lambda role, audience: False)
 
 
 def _rules_of_derived_roles_do_not_apply(patch: pytest.MonkeyPatch) -> None:
@@ -108,9 +108,9 @@ def _actions_are_asked_together(patch: pytest.MonkeyPatch) -> None:
     def together(*_: object) -> None:
         return None
 
-    from clerk_cerbos_lab import sweeps  # noqa: PLC0415 - its own name of the function
+    from clerk_cerbos_lab.sweeps import sweep  # noqa: PLC0415 - its own name of the function
 
-    patch.setattr(sweeps, "separately", together)
+    patch.setattr(sweep, "separately", together)
 
 
 MUTANTS: Mapping[str, Patch] = {

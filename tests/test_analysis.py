@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from clerk_cerbos_lab.analysis import Analysis, analyse
-from clerk_cerbos_lab.cel import Literal
-from clerk_cerbos_lab.library import Library
+from clerk_cerbos_lab.policies.analysis import Analysis, analyse
+from clerk_cerbos_lab.policies.cel import Literal
+from clerk_cerbos_lab.policies.policy_set import PolicySet as Library
 
 
 def of(*expressions: str, **more: Any) -> Analysis:

@@ -15,8 +15,8 @@ import pytest
 from small_policies import resource_policy, rule, up_to, users, write
 
 import clerk_cerbos_lab as lab
-from clerk_cerbos_lab import audit, points, questions
-from clerk_cerbos_lab.points import Scale
+from clerk_cerbos_lab.sweeps import audit, breakpoints, executors
+from clerk_cerbos_lab.sweeps.axis_points import Scale
 
 FIRST, STOP = map(int, os.environ.get("LAB_POLICIES", "0:160").split(":"))
 """Which generated policies are tried; `make long` tries 2,000, in parts."""
@@ -337,7 +337,7 @@ def test_strict_evaluation_denies_the_same_cells(write: Write) -> None:
 
 
 def test_a_plan_adds_what_the_text_does_not_show(small: lab.PDP, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(points, "value_of", lambda *_: [])  # as if the text named no number
+    monkeypatch.setattr(breakpoints, "value_of", lambda *_: [])  # as if the text named no number
     swept = lab.sweep(small, users(3), "thing", amount=range(200), audit=0)
     assert swept.counts()["ALLOW"] == 303
     assert swept.provenance.asked == 3
@@ -483,7 +483,7 @@ def test_a_misspelt_attribute_is_told_with_what_it_could_mean(pdp: lab.PDP) -> N
 def test_threads_with_a_pdp_each_give_the_same_decisions(
     small: lab.PDP, monkeypatch: pytest.MonkeyPatch, method: Any
 ) -> None:
-    monkeypatch.setattr(questions, "ENTRIES_PER_TASK", 70)
+    monkeypatch.setattr(executors, "ENTRIES_PER_TASK", 70)
     here = lab.sweep(small, users(5), "thing", amount=range(200), method=method)
     with ThreadPoolExecutor(2) as executor:
         there = lab.sweep(small, users(5), "thing", amount=range(200), method=method, executor=executor)
@@ -516,11 +516,11 @@ def test_an_error_of_a_worker_is_raised_and_no_task_is_left(
         message = "the worker is lost"
         raise lab.PDPError(message)
 
-    monkeypatch.setattr(questions, "ENTRIES_PER_TASK", 10)
-    monkeypatch.setattr(questions, "_ask_here", broken)
+    monkeypatch.setattr(executors, "ENTRIES_PER_TASK", 10)
+    monkeypatch.setattr(executors, "_ask_here", broken)
     with ThreadPoolExecutor(1) as executor, pytest.raises(lab.PDPError, match="worker is lost"):
         lab.sweep(small, users(5), "thing", amount=range(200), method="every-cell", executor=executor)
-    assert len(asked) < questions.TASKS_WAITING  # what waited was cancelled
+    assert len(asked) < executors.TASKS_WAITING  # what waited was cancelled
 
 
 def test_a_pdp_at_an_address_has_no_policies_for_other_machines(small: lab.PDP) -> None:
@@ -542,7 +542,7 @@ def test_an_interrupt_stops_a_sweep_of_classes_and_leaves_the_pdp_usable(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("clerk_cerbos_lab.sweeps.differs", interrupted)
+        patch.setattr("clerk_cerbos_lab.sweeps.sweep.differs", interrupted)
         with pytest.raises(KeyboardInterrupt):
             lab.sweep(small, people, "thing", amount=range(200))
     assert lab.sweep(small, people, "thing", amount=[100, 101]).counts()["ALLOW"] == 300

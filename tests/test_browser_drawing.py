@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import clerk_cerbos_lab as lab
-from clerk_cerbos_lab import browser
+from clerk_cerbos_lab.display import assets
 
 if TYPE_CHECKING:
     from browser import Visit
@@ -83,6 +83,6 @@ def test_what_is_drawn_after_any_change_of_heads_is_what_a_fresh_table_draws(
     random = np.random.default_rng(3)
     walk = np.column_stack([random.integers(0, len(payloads), 250), random.integers(0, len(looks), 250)])
     texts = [base64.b64encode(payload.to_bytes()).decode() for payload in payloads]
-    wrong = offline_page.page.evaluate(DRAWN, [browser.module(), texts, looks, walk.tolist()])
+    wrong = offline_page.page.evaluate(DRAWN, [assets.module(), texts, looks, walk.tolist()])
     assert wrong == []
     assert offline_page.errors == []

@@ -29,8 +29,8 @@ from browser import (
 )
 
 import clerk_cerbos_lab as lab
-from clerk_cerbos_lab import browser
-from clerk_cerbos_lab.values import label
+from clerk_cerbos_lab.display import assets
+from clerk_cerbos_lab.formatting import label
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -401,8 +401,6 @@ def test_the_page_makes_the_same_amounts_and_labels_as_python(offline_page: Visi
             high = low + step * float(random.choice([0, 1, 2.5, 10, 99.999]))
             with suppress(lab.InputError):  # doubles too near each other
                 cases.append(((low, high, step), lab.amounts(low, high, step=step)))
-    made = offline_page.page.evaluate(
-        AMOUNTS, [browser.module(), [list(map(float, one)) for one, _ in cases]]
-    )
+    made = offline_page.page.evaluate(AMOUNTS, [assets.module(), [list(map(float, one)) for one, _ in cases]])
     for (case, wanted), found in zip(cases, made, strict=True):
         assert found == [[float(x), label(x)] for x in wanted], case

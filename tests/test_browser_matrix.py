@@ -14,6 +14,7 @@ from made_decisions import made
 from playwright.sync_api import expect
 
 import clerk_cerbos_lab as lab
+from clerk_cerbos_lab.formatting import number_label
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -224,10 +225,7 @@ def exact_equals_thresholds(live: Live) -> None:
             effect = lines["effect"].iloc[sum(start <= key for start in at) - 1]
             assert found["cells"][f"{r + 2},{c + heads + 1}"] == effect
     for c, (number, open_) in enumerate(keys):
-        assert (
-            f"{'over' if open_ else 'from'} {lab.values.number_label(number)}"
-            in found["heads"][str(c + heads + 2)]
-        )
+        assert f"{'over' if open_ else 'from'} {number_label(number)}" in found["heads"][str(c + heads + 2)]
 
 
 def test_every_cell_of_the_grid_is_that_of_the_frame(live: Live) -> None:
@@ -698,12 +696,12 @@ def test_strips_are_labelled_with_the_boundaries_in_view_on_any_scale(live: Live
             allow = lines[lines["effect"] == "ALLOW"]
             words = cells.nth(r).get_attribute("aria-label") or ""
             finite = allow[np.isfinite(allow["upper"])]["upper"]
-            assert all(lab.values.number_label(x) in words for x in finite)
+            assert all(number_label(x) in words for x in finite)
             assert ("✗ DENY at any amount" in words) == allow.empty
             drawn = strips(live).nth(r)
             assert drawn.locator(".ccl-strip-allow").count() == len(allow)
             labels = drawn.locator("text").all_text_contents()
-            assert all(any(lab.values.number_label(x) in label for label in labels) for x in finite)
+            assert all(any(number_label(x) in label for label in labels) for x in finite)
             places += drawn.locator(".ccl-strip-edge").evaluate_all(
                 "lines => lines.map(line => +line.getAttribute('x1'))"
             )

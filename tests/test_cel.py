@@ -2,7 +2,7 @@
 
 import pytest
 
-from clerk_cerbos_lab.cel import Call, CelError, Field, Literal, Name, Node, Odd, parse
+from clerk_cerbos_lab.policies.cel import Call, CelError, Field, Literal, Name, Node, Odd, parse
 
 
 def calls(node: Node) -> list[str]:

@@ -16,7 +16,7 @@ from clerk_server import KEY, MALFORMED, Fault, serve
 from pydantic import SecretStr
 
 import clerk_cerbos_lab as lab
-from clerk_cerbos_lab.clerk import hide, secret_key_kind
+from clerk_cerbos_lab.identity.clerk.api import hide, secret_key_kind
 
 DATA = Path(__file__).parents[1] / "data"
 

@@ -11,7 +11,7 @@ import pytest
 from small_policies import resource_policy, rule, write
 
 import clerk_cerbos_lab as lab
-from clerk_cerbos_lab.arguments import AUX_DATA, axis_argument, fixed_argument
+from clerk_cerbos_lab.cli.arguments import AUX_DATA, axis_argument, fixed_argument
 from clerk_cerbos_lab.errors import InputError
 from clerk_cerbos_lab.values import MISSING, SELF
 
@@ -22,7 +22,7 @@ USERS = "data/clerk_users.json"
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     inherited = {k: v for k, v in os.environ.items() if not k.startswith(("CLERK_", "CERBOS_"))}
     return subprocess.run(
-        [sys.executable, "-c", "from clerk_cerbos_lab.cli import main; main()", *arguments],
+        [sys.executable, "-c", "from clerk_cerbos_lab.cli.main import main; main()", *arguments],
         cwd=ROOT,
         env={**inherited, **environment},
         stdin=subprocess.DEVNULL,

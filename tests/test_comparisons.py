@@ -8,7 +8,7 @@ import pytest
 from small_policies import resource_policy, rule
 
 import clerk_cerbos_lab as lab
-from clerk_cerbos_lab.comparisons import compared_types
+from clerk_cerbos_lab.policies.attribute_types import compared_types
 
 Write = Callable[..., Path]
 

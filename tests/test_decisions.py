@@ -17,8 +17,8 @@ from pandas.testing import assert_frame_equal
 from small_policies import users
 
 import clerk_cerbos_lab as lab
-from clerk_cerbos_lab import decisions as module
-from clerk_cerbos_lab.cells import EveryCell
+from clerk_cerbos_lab.decisions import decisions
+from clerk_cerbos_lab.decisions.cells import DenseEffects as EveryCell
 
 CUBE = np.random.default_rng(3).random((3, 2, 5, 2)) < 0.5
 AXES: dict[str, Any] = {"amount": [10, 2, 30, 4, 50], "region": ["south", "west"]}
@@ -81,7 +81,7 @@ def test_every_way_to_make_a_long_frame_in_parts_is_the_same(
 ) -> None:
     whole = some.frame()
     for size in (1, 19, 20, 21, 45):
-        monkeypatch.setattr(module, "CHUNK", size)
+        monkeypatch.setattr(decisions, "CHUNK", size)
         assert_frame_equal(some.frame(), whole)
 
 
@@ -205,7 +205,7 @@ def test_files_are_written_whole_in_parts(
     some: lab.Decisions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     some.to_csv(tmp_path / "whole.csv")
-    monkeypatch.setattr(module, "CHUNK", 1)
+    monkeypatch.setattr(decisions, "CHUNK", 1)
     some.to_csv(tmp_path / "parts.csv")
     some.to_parquet(tmp_path / "parts.parquet")
     assert (tmp_path / "parts.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()

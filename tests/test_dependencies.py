@@ -15,10 +15,10 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "clerk_cerbos_lab"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-MODULES = sorted(path.stem for path in PACKAGE.glob("*.py"))
+MODULES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py"))
 
 # Modules that nothing but `clerk-cerbos-lab report` loads.
-OF_THE_REPORT = {"report", "report_run"}
+OF_THE_REPORT = {f"report/{name}.py" for name in ("build", "execution", "pages")}
 
 DISTRIBUTIONS = packages_distributions()
 
@@ -41,7 +41,7 @@ EXTRAS = {extra: names(some) for extra, some in PROJECT["optional-dependencies"]
 
 def imports(module: str, *, at_once: bool) -> set[str]:
     """Return the top-level names that a module imports as it is loaded, or later, inside functions."""
-    tree = ast.parse((PACKAGE / f"{module}.py").read_text("utf-8"))
+    tree = ast.parse((PACKAGE / module).read_text("utf-8"))
     for_types = {
         inner
         for node in ast.walk(tree)
@@ -84,8 +84,9 @@ def test_what_a_function_imports_is_declared_for_everybody_or_in_an_extra(module
 
 def test_only_the_command_loads_the_report_and_only_when_it_is_called() -> None:
     code = "import sys, clerk_cerbos_lab as lab\n[getattr(lab, name) for name in lab.__all__]\n"
-    code += "import clerk_cerbos_lab.cli, clerk_cerbos_lab.doctor\n"
-    code += f"print([name for name in {sorted(OF_THE_REPORT)} if 'clerk_cerbos_lab.' + name in sys.modules])"
+    code += "import clerk_cerbos_lab.cli.main, clerk_cerbos_lab.cli.doctor\n"
+    loaded = [f"clerk_cerbos_lab.{module[:-3].replace('/', '.')}" for module in sorted(OF_THE_REPORT)]
+    code += f"print([name for name in {loaded} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
@@ -101,7 +102,7 @@ def test_nothing_is_declared_that_nobody_uses() -> None:
 def test_without_its_extra_the_report_says_what_to_install() -> None:
     code = (
         "import sys\nsys.modules['nbclient'] = None\nsys.argv = ['clerk-cerbos-lab', 'report']\n"
-        "from clerk_cerbos_lab.cli import main\nmain()"
+        "from clerk_cerbos_lab.cli.main import main\nmain()"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 2

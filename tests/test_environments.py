@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from clerk_cerbos_lab.process import find_engine
+from clerk_cerbos_lab.pdp.engines import find_engine
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(500)]
 

@@ -15,8 +15,8 @@ import pytest
 from small_policies import resource_policy, rule, up_to, users
 
 import clerk_cerbos_lab as lab
-from clerk_cerbos_lab import points
-from clerk_cerbos_lab.exact import cut
+from clerk_cerbos_lab.sweeps import breakpoints
+from clerk_cerbos_lab.sweeps.exact_thresholds import cut
 
 Write = Callable[..., Path]
 FAR = 1.7976931348623157e308
@@ -244,7 +244,7 @@ def test_a_flip_that_the_analysis_does_not_see_is_noticed_beside_a_boundary(
     write: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With a candidate missing, the numbers asked in a gap contradict each other."""
-    monkeypatch.setattr(points, "candidates_from", lambda _: points.Candidates((10.0,), ()))
+    monkeypatch.setattr(breakpoints, "breakpoints_from", lambda _: breakpoints.Breakpoints((10.0,), ()))
     folder = write(thing=resource_policy(rule("R.attr.amount <= 10 || R.attr.amount == 10.01")))
     with lab.PDP(folder) as pdp:
         decisions = lab.sweep(pdp, users(), "thing", amount=[1, 20], audit=0)

@@ -16,8 +16,8 @@ from small_policies import HEAD, resource_policy, rule, users, write
 
 import clerk_cerbos_lab as lab
 from clerk_cerbos_lab.errors import InputError, PolicyError
-from clerk_cerbos_lab.known import boxes
-from clerk_cerbos_lab.process import ADMIN
+from clerk_cerbos_lab.explorer.answers import boxes
+from clerk_cerbos_lab.pdp.server import ADMIN
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -14,9 +14,9 @@ import pytest
 from small_policies import HEAD, resource_policy, rule, up_to, users, write
 
 import clerk_cerbos_lab as lab
-from clerk_cerbos_lab.envelope import Envelope
 from clerk_cerbos_lab.errors import InputError
-from clerk_cerbos_lab.process import ADMIN
+from clerk_cerbos_lab.explorer.envelope import Envelope
+from clerk_cerbos_lab.pdp.server import ADMIN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -18,9 +18,9 @@ import pytest
 from small_policies import HEAD, resource_policy, rule, write
 
 import clerk_cerbos_lab as lab
-from clerk_cerbos_lab.principals import read_principals
-from clerk_cerbos_lab.pseudonyms import pseudonym
-from clerk_cerbos_lab.report_run import write_report
+from clerk_cerbos_lab.identity.principals import read_principals
+from clerk_cerbos_lab.identity.pseudonyms import pseudonym
+from clerk_cerbos_lab.report.build import write_report
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

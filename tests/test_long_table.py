@@ -20,10 +20,10 @@ from made_decisions import Mapped, made, mapped
 from test_view import Table
 
 import clerk_cerbos_lab as lab
-from clerk_cerbos_lab import view
+from clerk_cerbos_lab.display import plain_text, static_html
+from clerk_cerbos_lab.display.long_table import LongTable
 from clerk_cerbos_lab.errors import InputError
-from clerk_cerbos_lab.long_table import LongTable
-from clerk_cerbos_lab.values import label
+from clerk_cerbos_lab.formatting import label
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -191,14 +191,14 @@ def test_ids_and_addresses_are_shown_only_with_names(tmp_path: Path) -> None:
         said.append(str(table._widget.get_state()))
         for text in said:
             assert [name in text for name in names] == [shows, shows]
-            assert (view.WARNING in text) == shows
+            assert (plain_text.WARNING in text) == shows
         assert (lab.pseudonym(names[0]) in said[0]) is not shows
 
 
 def test_the_table_is_loaded_without_jupyter_and_without_itables() -> None:
     code = """
 import sys
-import clerk_cerbos_lab.long_table
+import clerk_cerbos_lab.display.long_table
 loaded = {name.partition(".")[0] for name in sys.modules}
 print(sorted(loaded & {"IPython", "ipywidgets", "itables", "jinja2"}))
 """
@@ -213,7 +213,7 @@ def test_without_itables_a_notebook_shows_the_stored_table(monkeypatch: pytest.M
 
 def test_the_colours_are_those_of_the_matrix() -> None:
     css = (files("clerk_cerbos_lab") / "static" / "long_table" / "table.css").read_text("utf-8")
-    for name, colour in (("allow", view.ALLOW), ("deny", view.DENY)):
+    for name, colour in (("allow", static_html.ALLOW), ("deny", static_html.DENY)):
         assert f"td.ccl-{name}{{{colour};}}" in css.replace(" ", "").replace("\n", "")
 
 
@@ -419,7 +419,7 @@ def test_a_page_is_accessible_in_light_and_dark(
     page = opened(quiet, tmp_path, LongTable(some(), names=True))
     assert page.evaluate("() => document.documentElement.classList.contains('dark')") == (scheme == "dark")
     assert page.evaluate("() => document.documentElement.scrollWidth") == width
-    assert view.WARNING in page.locator("main").inner_text()
+    assert plain_text.WARNING in page.locator("main").inner_text()
     page.get_by_label("Choose values of region").click()
     page.get_by_role("dialog").wait_for()
     assert axe(page, "html") == []

@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 
 import clerk_cerbos_lab as lab
-from clerk_cerbos_lab.principals import read_principals
-from clerk_cerbos_lab.users import parse_users
+from clerk_cerbos_lab.identity.clerk.users import parse_users
+from clerk_cerbos_lab.identity.principals import read_principals
 
 ROOT = Path(__file__).parents[1]
 SAMPLE = ROOT / "data" / "clerk_users.json"

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clerk_cerbos_lab.masking import Masker
-from clerk_cerbos_lab.pseudonyms import masked
+from clerk_cerbos_lab.identity.masking import Masker
+from clerk_cerbos_lab.identity.pseudonyms import masked
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,9 +10,10 @@ import pytest
 from small_policies import users
 
 import clerk_cerbos_lab as lab
-from clerk_cerbos_lab import messages
-from clerk_cerbos_lab.names import canonical, matches, may_match, only_name, scope_and_above
-from clerk_cerbos_lab.principals import Principal
+from clerk_cerbos_lab.identity.principals import Principal
+from clerk_cerbos_lab.pdp import messages
+from clerk_cerbos_lab.policies.names import matches, may_match, only_name, scope_and_above
+from clerk_cerbos_lab.values import canonical
 
 PIECES = [
     *("a", "b", "view", "*", "**", "?", "\\", ",", "[", "]", "!", "-", ":", "\\*", "\\:", "\\a", "\\{"),

@@ -13,7 +13,7 @@ from playwright.sync_api import expect
 from small_policies import resource_policy, rule, up_to, users, write
 
 import clerk_cerbos_lab as lab
-from clerk_cerbos_lab import browser, page, view
+from clerk_cerbos_lab.display import assets, page, plain_text
 from clerk_cerbos_lab.errors import InputError
 
 if TYPE_CHECKING:
@@ -275,10 +275,10 @@ def test_the_same_decisions_make_the_same_page(swept: lab.Decisions, path: Path,
 
 def test_a_page_holds_its_module_as_it_is_and_no_address(path: Path) -> None:
     text = path.read_text("utf-8")
-    assert browser.module() in text
+    assert assets.module() in text
     assert text.count("<script") == text.count("</script") == 1
-    assert re.findall(r"\b(?:src|href|action)=|@import|url\(", text.replace(browser.module(), "")) == []
-    assert view.WARNING not in text
+    assert re.findall(r"\b(?:src|href|action)=|@import|url\(", text.replace(assets.module(), "")) == []
+    assert plain_text.WARNING not in text
 
 
 def test_people_are_written_once_for_all_scenarios(swept: lab.Decisions, tmp_path: Path) -> None:

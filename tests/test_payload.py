@@ -17,7 +17,7 @@ from made_decisions import Mapped, made, mapped
 from small_policies import resource_policy, rule, users, write
 
 import clerk_cerbos_lab as lab
-from clerk_cerbos_lab import browser, matrix, payload
+from clerk_cerbos_lab.display import assets, payload, selection, view_state
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -156,11 +156,11 @@ def test_segments_follow_any_limits_open_and_closed(
 
 def test_what_is_chosen_in_a_segment_has_an_amount_inside_it() -> None:
     ends = {"lower": 5.0, "lower_closed": False, "upper": np.inf, "upper_closed": False}
-    assert matrix.inside(ends) == np.nextafter(5.0, 6.0)
-    assert matrix.inside({**ends, "lower_closed": True}) == 5.0
-    assert matrix.inside({**ends, "upper": 9.0, "upper_closed": True}) == 9.0
-    assert matrix.inside({**ends, "lower": -np.inf, "upper": 0.0}) == np.nextafter(0.0, -1.0)
-    assert matrix.inside({**ends, "lower": -np.inf}) == 0.0
+    assert selection.inside(ends) == np.nextafter(5.0, 6.0)
+    assert selection.inside({**ends, "lower_closed": True}) == 5.0
+    assert selection.inside({**ends, "upper": 9.0, "upper_closed": True}) == 9.0
+    assert selection.inside({**ends, "lower": -np.inf, "upper": 0.0}) == np.nextafter(0.0, -1.0)
+    assert selection.inside({**ends, "lower": -np.inf}) == 0.0
 
 
 def test_more_principals_than_a_browser_holds_are_cut_with_a_note(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -177,21 +177,21 @@ def test_more_principals_than_a_browser_holds_are_cut_with_a_note(monkeypatch: p
 
 
 def test_the_deflated_module_is_the_one_in_the_source() -> None:
-    packed = zlib.decompress(base64.b64decode(browser.packed_module())).decode()
-    assert packed == browser.module(), "static/matrix.b64 is not of these files: run 'make static'"
+    packed = zlib.decompress(base64.b64decode(assets.packed_module())).decode()
+    assert packed == assets.module(), "static/matrix.b64 is not of these files: run 'make static'"
 
 
 def test_python_and_the_browser_start_with_the_same_state() -> None:
-    source = (browser.STATIC / "matrix" / "2_model.js").read_text("utf-8")
+    source = (assets.STATIC / "matrix" / "2_model.js").read_text("utf-8")
     found = re.search(r"const START = Object\.freeze\(\{(.*?)\n\}\);", source, re.DOTALL)
     assert found is not None
     lines = [re.sub(r"//.*", "", line).strip().rstrip(",") for line in found[1].splitlines() if line.strip()]
     start = {name: json.loads(value) for name, value in (line.split(": ", 1) for line in lines)}
-    assert start == matrix.START
+    assert start == view_state.START
 
 
 def test_no_text_can_become_markup_or_code_in_the_module() -> None:
-    code = browser.module()
+    code = assets.module()
     assert "</script" not in code.lower()
     assert "<!--" not in code
     makers = r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function|srcdoc"
@@ -200,9 +200,9 @@ def test_no_text_can_become_markup_or_code_in_the_module() -> None:
 
 
 def test_every_class_of_ours_is_called_so_that_no_page_knows_it() -> None:
-    style = (browser.STATIC / "matrix" / "matrix.css").read_text("utf-8")
+    style = (assets.STATIC / "matrix" / "matrix.css").read_text("utf-8")
     named = re.findall(r"\.([A-Za-z_][\w-]*)", re.sub(r"\{[^{}]*\}", "{}", style))
-    parts = [part for part in (browser.STATIC / "matrix").iterdir() if part.name.endswith(".js")]
+    parts = [part for part in (assets.STATIC / "matrix").iterdir() if part.name.endswith(".js")]
     used = [
         name
         for part in parts

@@ -20,7 +20,7 @@ from google.protobuf.struct_pb2 import Value
 from small_policies import HEAD, USER, resource_policy, rule, up_to
 
 import clerk_cerbos_lab as lab
-from clerk_cerbos_lab.principals import Principal
+from clerk_cerbos_lab.identity.principals import Principal
 
 Write = Callable[..., Path]
 

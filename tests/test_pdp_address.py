@@ -26,8 +26,8 @@ from pydantic import SecretStr
 from small_policies import USER, resource_policy, rule, up_to, users
 
 import clerk_cerbos_lab as lab
-from clerk_cerbos_lab import messages, process
-from clerk_cerbos_lab.principals import one_principal
+from clerk_cerbos_lab.identity.principals import one_principal
+from clerk_cerbos_lab.pdp import engines, messages, server
 
 Write = Callable[..., Path]
 ADMIN = ("cerbos", "cerbosAdmin")
@@ -52,7 +52,7 @@ def cerbos(folder: Path, *settings: str) -> Iterator[tuple[str, str]]:
         "telemetry.disabled=true",
         *settings,
     ]
-    command = [str(process.installed_binary()), "server", *(f"--set={option}" for option in options)]
+    command = [str(engines.installed_binary()), "server", *(f"--set={option}" for option in options)]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         end = time.monotonic() + 60
@@ -290,7 +290,7 @@ def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "bin"
     folder.mkdir()
     monkeypatch.setenv("PATH", str(folder))
-    monkeypatch.setattr(process, "installed_binary", lambda: tmp_path / "not-installed")
+    monkeypatch.setattr(engines, "installed_binary", lambda: tmp_path / "not-installed")
     return folder
 
 
@@ -372,7 +372,7 @@ def test_a_container_engine_runs_the_pinned_image_and_is_cleaned_up(bare: Path, 
         assert pdp.is_allowed("approve", USER, "thing", {"amount": 51})
         assert len(containers(bare)) == 1
         started = next(call for call in calls(bare) if "server" in call)
-        assert process.IMAGE in started
+        assert engines.IMAGE in started
         assert f"--volume={folder}:/policies:ro" in started
         published = [one for one in started if one.startswith("--publish")]
         assert [one.startswith("--publish=127.0.0.1:") for one in published] == [True]
@@ -395,7 +395,7 @@ def test_a_port_that_listens_before_the_pdp_behind_it_is_waited_for(
 ) -> None:
     """A container engine's proxy takes connections as soon as the container is there."""
     fake_docker(bare, delay=0.5)
-    monkeypatch.setattr(process, "_listens", lambda address: True)
+    monkeypatch.setattr(server, "_listens", lambda address: True)
     with lab.PDP(write(thing=up_to(100))) as pdp:
         assert pdp.is_allowed("approve", USER, "thing", {"amount": 1})
 

@@ -17,8 +17,8 @@ import pytest
 from small_policies import USER, up_to, users
 
 import clerk_cerbos_lab as lab
-from clerk_cerbos_lab import messages
-from clerk_cerbos_lab.doctor import examine
+from clerk_cerbos_lab.cli.doctor import examine
+from clerk_cerbos_lab.pdp import messages
 
 Write = Callable[..., Path]
 

@@ -10,7 +10,7 @@ import pytest
 from conftest import POLICIES
 
 import clerk_cerbos_lab as lab
-from clerk_cerbos_lab.process import installed_binary
+from clerk_cerbos_lab.pdp.engines import installed_binary
 
 SUITES = {"Contact", "Document", "Expense"}
 ASKED = [5_000, 10_000, 50_000]

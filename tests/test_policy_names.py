@@ -8,7 +8,7 @@ import pytest
 from small_policies import HEAD, resource_policy, rule, write
 
 import clerk_cerbos_lab as lab
-from clerk_cerbos_lab.policy_names import names_in, names_in_files
+from clerk_cerbos_lab.policies.people_named import names_in, names_in_files
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,7 +6,7 @@ import pytest
 from small_policies import users
 
 import clerk_cerbos_lab as lab
-from clerk_cerbos_lab.principals import Principal, labels, one_principal, read_principals
+from clerk_cerbos_lab.identity.principals import Principal, labels, one_principal, read_principals
 
 ANN = {"id": "ann", "roles": ("user", "boss"), "limit": 5, "region": None}
 

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 import clerk_cerbos_lab as lab
-from clerk_cerbos_lab.users import parse_users
+from clerk_cerbos_lab.identity.clerk.users import parse_users
 
 ROOT = Path(__file__).parents[1]
 SAMPLE = ROOT / "data" / "clerk_users.json"

@@ -19,7 +19,8 @@ import pytest
 from jupyter_client.manager import start_new_kernel
 from nbclient import NotebookClient
 
-from clerk_cerbos_lab.saving import BAR, drop_live_views
+from clerk_cerbos_lab.display.jupyter_server import drop_live_views
+from clerk_cerbos_lab.progress import BAR
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import clerk_cerbos_lab as lab
-from clerk_cerbos_lab.process import IMAGE
+from clerk_cerbos_lab.pdp.engines import IMAGE
 
 ROOT = Path(__file__).parents[1]
 

@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 from made_decisions import made
 
 import clerk_cerbos_lab as lab
-from clerk_cerbos_lab import view
+from clerk_cerbos_lab.display import plain_text
 from clerk_cerbos_lab.errors import InputError, LabWarning
-from clerk_cerbos_lab.pseudonyms import FOLDER, KEY_FILE, VARIABLE, masked, pseudonym
+from clerk_cerbos_lab.identity.pseudonyms import FOLDER, KEY_FILE, VARIABLE, masked, pseudonym
 
 KEY = "a key of these tests"
 ANN = "user_2abcDEFghiJKLmnoPQRstuVWXyz"
@@ -123,7 +123,9 @@ def test_where_no_key_can_be_kept_a_warning_says_how_long_pseudonyms_hold(
     def refuse(*_: object, **__: object) -> int:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("clerk_cerbos_lab.pseudonyms.os.open", refuse)  # root may write into any folder
+    monkeypatch.setattr(
+        "clerk_cerbos_lab.identity.pseudonyms.os.open", refuse
+    )  # root may write into any folder
     with pytest.warns(LabWarning, match=r"for this process only.*Permission denied"):
         first = pseudonym(ANN)
     assert pseudonym(ANN) == first  # the second time without a warning
@@ -221,14 +223,14 @@ def test_nothing_stored_or_shared_names_anybody(decisions: lab.Decisions, tmp_pa
     assert "white space: region" in text
     assert "south" in text
     assert KEY not in text
-    assert view.WARNING not in text
+    assert plain_text.WARNING not in text
 
 
 def test_names_are_shown_with_a_warning_when_asked_for(decisions: lab.Decisions, tmp_path: Path) -> None:
     text = representations(decisions, tmp_path, names=True)
     assert [secret for secret in secrets_of(decisions.principals) if secret not in text] == []
     assert pseudonym(ANN) not in text
-    assert text.count(view.WARNING) >= 4
+    assert text.count(plain_text.WARNING) >= 4
 
 
 def test_values_that_are_ids_of_principals_are_pseudonyms_however_deep(decisions: lab.Decisions) -> None:
@@ -247,7 +249,7 @@ def test_what_tells_two_rows_of_one_id_apart_is_not_shown_where_it_is_personal()
     )
     people._principals.attrs["mapping"] = {"profile": {"email": "email"}}
     shown = people.shown()
-    labels = view.labels(people, shown, "principal")
+    labels = plain_text.labels(people, shown, "principal")
     assert len(set(labels)) == 2
     assert all(re.fullmatch(rf"{pseudonym('ann')} {SHAPE.pattern}", label) for label in labels)
 
@@ -256,7 +258,9 @@ def test_an_attribute_that_no_policy_reads_is_not_shown_in_the_name_of_a_row() -
     two = made(np.ones((2, 1)), {}, names=["ann pay=much", "ann pay=more"], read=frozenset({"region"}))
     two._principals = two._principals.assign(id=["ann", "ann"], pay=["much", "more"])
     assert not [
-        label for label in view.labels(two, two.shown(), "principal") if "much" in label or "more" in label
+        label
+        for label in plain_text.labels(two, two.shown(), "principal")
+        if "much" in label or "more" in label
     ]
 
 

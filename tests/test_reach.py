@@ -13,8 +13,8 @@ from cerbos.request.v1 import request_pb2
 from small_policies import resource_policy, rule, up_to, users, write
 
 import clerk_cerbos_lab as lab
-from clerk_cerbos_lab import messages
-from clerk_cerbos_lab.principals import Principal
+from clerk_cerbos_lab.identity.principals import Principal
+from clerk_cerbos_lab.pdp import messages
 
 API = {"apiVersion": "api.cerbos.dev/v1"}
 KINDS = ["doc", "mail", "leave:request", "a-b", "x::y"]

@@ -14,7 +14,7 @@ from reaching_mutants import MUTANTS
 from reaching_policies import ACTIONS, AMOUNTS, REGIONS, SCOPES, Store, people
 
 import clerk_cerbos_lab as lab
-from clerk_cerbos_lab import sweeps
+from clerk_cerbos_lab.sweeps import sweep
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:no policy names the action"),
@@ -198,7 +198,7 @@ def warned(
     def stop(self: Any, *_: object) -> Any:
         raise StopIteration
 
-    broken.setattr(sweeps._Answers, "_fallen_back", stop)
+    broken.setattr(sweep._Answers, "_fallen_back", stop)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", lab.LabWarning)
         try:

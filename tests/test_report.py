@@ -10,9 +10,9 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from clerk_cerbos_lab import report
 from clerk_cerbos_lab.errors import InputError
-from clerk_cerbos_lab.report_run import write_report
+from clerk_cerbos_lab.report import execution, pages
+from clerk_cerbos_lab.report.build import write_report
 
 IDS = [f"auth0|{i:06}" for i in range(10_000)]
 ROOT = Path(__file__).parents[1]
@@ -34,7 +34,7 @@ def test_a_report_is_an_index_and_a_page_for_each_notebook(tmp_path: Path) -> No
     index = write_report(folder, ROOT / "policies", tmp_path / "site")
     assert index == tmp_path / "site" / "index.html"
     assert sorted(p.name for p in (tmp_path / "site").iterdir()) == [
-        report.MARKER,
+        pages.MARKER,
         "00_first.html",
         "01_second.html",
         "index.html",
@@ -46,12 +46,12 @@ def test_a_report_is_an_index_and_a_page_for_each_notebook(tmp_path: Path) -> No
 
 
 def test_a_page_asks_no_other_host_for_anything(tmp_path: Path) -> None:
-    made = report.run_notebook(
+    made = execution.run_notebook(
         notebook(tmp_path / "a.ipynb", "import pandas as pd\npd.DataFrame({'a': [1]})")
     )
-    page = report.to_page(made, "a")
+    page = execution.to_page(made, "a")
     now = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
-    index = report.write_site(tmp_path / "site", [page], {"PDP": "<b>"}, now=now)
+    index = pages.write_site(tmp_path / "site", [page], {"PDP": "<b>"}, now=now)
     for path in index.parent.glob("*.html"):
         text = path.read_text("utf-8")
         assert not re.search(r"""(src|href|url)\s*[=(]\s*["']?(https?:)?//""", text)
@@ -64,16 +64,16 @@ def test_a_failing_notebook_names_its_cell_and_leaves_the_old_site(tmp_path: Pat
     folder.mkdir()
     site.mkdir()
     (site / "index.html").write_text("the old one")
-    (site / report.MARKER).touch()
+    (site / pages.MARKER).touch()
     notebook(folder / "00_broken.ipynb", "x = 1", "assert x == 2, 'x is 1'")
-    with pytest.raises(report.ReportError, match=r"00_broken.ipynb, code cell 2: AssertionError: x is 1"):
+    with pytest.raises(execution.ReportError, match=r"00_broken.ipynb, code cell 2: AssertionError: x is 1"):
         write_report(folder, ROOT / "policies", site)
     assert (site / "index.html").read_text() == "the old one"
 
 
 def test_a_cell_that_is_meant_to_raise_does(tmp_path: Path) -> None:
     path = notebook(tmp_path / "a.ipynb", "1 / 0", tags=("nbval-raises-exception",))
-    made = report.run_notebook(path)
+    made = execution.run_notebook(path)
     assert made.cells[1].outputs[0].ename == "ZeroDivisionError"
     assert made.cells[1].metadata.tags == ["nbval-raises-exception"]
 
@@ -81,7 +81,7 @@ def test_a_cell_that_is_meant_to_raise_does(tmp_path: Path) -> None:
 def test_running_a_notebook_leaves_its_file_alone(tmp_path: Path) -> None:
     path = notebook(tmp_path / "a.ipynb", "1")
     before = path.read_bytes()
-    report.run_notebook(path)
+    execution.run_notebook(path)
     assert path.read_bytes() == before
 
 
@@ -111,7 +111,7 @@ def test_a_large_picture_costs_next_to_nothing_and_time_grows_with_the_length(tm
         best = []
         for _ in range(2):
             start = time.process_time()
-            report.to_page(made, "a", ids=IDS)
+            execution.to_page(made, "a", ids=IDS)
             best.append(time.process_time() - start)
         return min(best)
 

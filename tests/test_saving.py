@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from jupyter_client.kernelspec import KernelSpecManager
 
-from clerk_cerbos_lab.saving import before_saving, complete_kernel, kernel_metadata
+from clerk_cerbos_lab.display.jupyter_server import before_saving, complete_kernel, kernel_metadata
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -14,7 +14,7 @@ from small_policies import users
 from test_view import Table
 
 import clerk_cerbos_lab as lab
-from clerk_cerbos_lab import payload, strips
+from clerk_cerbos_lab.display import payload, threshold_strips
 from clerk_cerbos_lab.errors import InputError
 
 if TYPE_CHECKING:
@@ -64,11 +64,13 @@ def test_bands_are_the_exact_thresholds_of_every_principal(pdp: lab.PDP) -> None
     wanted = {}
     for (name, action), lines in swept.thresholds("amount").groupby(["principal", "action"], sort=False):
         wanted[name, action] = tuple(
-            strips.Band(line.effect == "ALLOW", line.lower, line.lower_closed, line.upper, line.upper_closed)
+            threshold_strips.Band(
+                line.effect == "ALLOW", line.lower, line.lower_closed, line.upper, line.upper_closed
+            )
             for line in map(_Line._make, lines[list(_Line._fields)].itertuples(index=False))
         )
     data = of(swept)
-    found = strips.strips(data)
+    found = threshold_strips.strips(data)
     members: dict[Any, int] = {}
     for strip in found:
         members[strip.labels[0], strip.bands] = (
@@ -91,7 +93,7 @@ def test_where_only_the_grid_is_known_allowed_bands_end_at_amounts_that_were_ask
     decisions = made(effects, {"amount": amounts})
     order = np.argsort(amounts)
     numbers = np.array(amounts)[order]
-    drawn = {strip.bands for strip in strips.strips(of(decisions))}
+    drawn = {strip.bands for strip in threshold_strips.strips(of(decisions))}
     for line in effects[:, 0, order]:
         allow = [
             (band.lower, band.upper)
@@ -103,7 +105,7 @@ def test_where_only_the_grid_is_known_allowed_bands_end_at_amounts_that_were_ask
         assert inside == line.tolist()
 
 
-def _is(bands: tuple[strips.Band, ...], line: Any, numbers: Any) -> bool:
+def _is(bands: tuple[threshold_strips.Band, ...], line: Any, numbers: Any) -> bool:
     """Whether bands cover this line of cells with its effects."""
     effects = [next(band.allow for band in bands if band.lower <= x <= band.upper) for x in numbers]
     return bool(effects == line.tolist())
@@ -115,7 +117,7 @@ def test_the_picture_and_the_table_tell_the_same_boundaries(small: lab.PDP) -> N
     swept = lab.sweep(small, people, "thing", actions=["approve"], amount=[0, 99, 200])
     shown = swept.show(view="thresholds")
     assert "≤ 100" in texts(shown.svg)
-    (head, first, second) = Table(strips.table(of(swept))).rows
+    (head, first, second) = Table(threshold_strips.table(of(swept))).rows
     assert head == ["who", "effect"]
     assert {first[-1], second[-1]} == {"✗ DENY at any amount", "✓ ALLOW up to 100; ✗ DENY otherwise"}
     assert {text for text in texts(shown.svg) if "DENY" in text} == {first[-1], second[-1]}
@@ -125,7 +127,7 @@ def test_the_picture_and_the_table_tell_the_same_boundaries(small: lab.PDP) -> N
 
 def test_the_picture_is_well_formed_and_the_same_each_time() -> None:
     decisions = made(np.eye(6).reshape(6, 1, 6), {"amount": range(6)}, names=HOSTILE, kind=HOSTILE[0])
-    one, two = strips.svg(of(decisions)), strips.svg(of(decisions))
+    one, two = threshold_strips.svg(of(decisions)), threshold_strips.svg(of(decisions))
     assert one == two
     root = ET.fromstring(one)
     assert root.tag == f"{SVG}svg"
@@ -136,29 +138,29 @@ def test_the_picture_is_well_formed_and_the_same_each_time() -> None:
         name for node in root.iter() for name in node.attrib if name.startswith("on") or "href" in name
     ]
     assert all(any(name in text for text in texts(one)) for name in HOSTILE)
-    words = Table(strips.table(of(decisions)))
+    words = Table(threshold_strips.table(of(decisions)))
     assert {row[0].removesuffix(" user").strip() for row in words.rows[1:]} == set(HOSTILE)
     assert "script" not in words.tags
 
 
 def test_a_picture_of_too_many_lines_says_how_many_there_are() -> None:
-    many = 2 * strips.ROWS + 3
+    many = 2 * threshold_strips.ROWS + 3
     decisions = made(np.tri(many, dtype=np.bool_).reshape(many, 1, many), {"amount": range(many)})
-    assert f"The first {strips.ROWS} of {many} lines." in texts(strips.svg(of(decisions)))
-    assert f"The first {strips.ROWS} of {many} lines." in strips.table(of(decisions))
-    assert len(Table(strips.table(of(decisions))).rows) == strips.ROWS + 1
+    assert f"The first {threshold_strips.ROWS} of {many} lines." in texts(threshold_strips.svg(of(decisions)))
+    assert f"The first {threshold_strips.ROWS} of {many} lines." in threshold_strips.table(of(decisions))
+    assert len(Table(threshold_strips.table(of(decisions))).rows) == threshold_strips.ROWS + 1
 
 
 @pytest.mark.parametrize("amounts", [[0], [7], [-5], [1e-9, 1e12], [-1e12, -3]])
 def test_any_range_of_amounts_has_an_axis(amounts: list[float]) -> None:
-    picture = strips.svg(of(made(np.ones((1, 1, len(amounts))), {"amount": amounts})))
+    picture = threshold_strips.svg(of(made(np.ones((1, 1, len(amounts))), {"amount": amounts})))
     places = [float(node.attrib["x"]) for node in ET.fromstring(picture).iter() if "x" in node.attrib]
-    assert all(0 <= place <= strips.WIDTH for place in places)
+    assert all(0 <= place <= threshold_strips.WIDTH for place in places)
 
 
 def test_a_long_name_does_not_run_into_the_bands() -> None:
     decisions = made(np.ones((1, 1, 2)), {"amount": [1, 2]}, names=["x" * 5_000])
-    assert all(len(text) < 90 for text in texts(strips.svg(of(decisions))))
+    assert all(len(text) < 90 for text in texts(threshold_strips.svg(of(decisions))))
 
 
 def test_a_picture_is_written_as_a_file(tmp_path: Path) -> None:

@@ -19,7 +19,8 @@ from pydantic import SecretStr
 from small_policies import resource_policy, rule, up_to, users
 
 import clerk_cerbos_lab as lab
-from clerk_cerbos_lab import messages, sweeps
+from clerk_cerbos_lab.pdp import messages
+from clerk_cerbos_lab.sweeps import sweep
 
 Write = Callable[..., Path]
 ONE = users(1)
@@ -238,7 +239,7 @@ def test_an_interrupt_between_two_answers_leaves_no_request_running(
         yield advance
 
     with monkeypatch.context() as patch:
-        patch.setattr(sweeps, "progress", progress)
+        patch.setattr(sweep, "progress", progress)
         with pytest.raises(KeyboardInterrupt):
             ask(small, amount=GRID, method="every-cell")
     assert_usable_and_idle(small, sent)

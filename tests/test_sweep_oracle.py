@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from small_policies import resource_policy, rule, users, write
 
 import clerk_cerbos_lab as lab
-from clerk_cerbos_lab.principals import read_principals
+from clerk_cerbos_lab.identity.principals import read_principals
 from clerk_cerbos_lab.values import key, uses_self
 
 KINDS: list[Any] = [

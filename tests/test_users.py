@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 import clerk_cerbos_lab as lab
-from clerk_cerbos_lab.users import membership_roles, parse_users, read_json
+from clerk_cerbos_lab.identity.clerk.users import membership_roles, parse_users, read_json
 
 DATA = Path(__file__).parents[1] / "data"
 SAMPLE = DATA / "clerk_users.json"

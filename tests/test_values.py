@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import clerk_cerbos_lab as lab
-from clerk_cerbos_lab.messages import from_value, to_value
-from clerk_cerbos_lab.values import clean, key, label, number_label, resolve, uses_self
+from clerk_cerbos_lab.formatting import label, number_label
+from clerk_cerbos_lab.pdp.messages import from_value, to_value
+from clerk_cerbos_lab.values import clean, key, resolve, uses_self
 
 doubles = st.floats(allow_nan=False, allow_infinity=False).map(lambda number: number + 0.0)
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=5)

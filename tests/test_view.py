@@ -11,7 +11,7 @@ from made_decisions import made
 from small_policies import up_to, users, write
 
 import clerk_cerbos_lab as lab
-from clerk_cerbos_lab import view
+from clerk_cerbos_lab.display import plain_text, static_html
 
 EVIL = "<script>alert('x')</script>"
 KINDS = [True, 1, "1", None, lab.MISSING, lab.SELF, "SELF", [1, "a"], {"a": None}, 2.5]
@@ -19,7 +19,7 @@ KINDS = [True, 1, "1", None, lab.MISSING, lab.SELF, "SELF", [1, "a"], {"a": None
 
 def html(decisions: lab.Decisions) -> str:
     """The part that reads without scripts, under the principals' ids."""
-    return view.html(decisions, decisions.shown(names=True))
+    return static_html.html(decisions, decisions.shown(names=True))
 
 
 class Table(HTMLParser):
@@ -84,7 +84,7 @@ def test_a_table_shows_every_decision_in_words(some: lab.Decisions) -> None:
 
 
 def test_the_text_names_question_counts_and_provenance(some: lab.Decisions) -> None:
-    assert view.text(some, some.shown(names=True)).splitlines() == [
+    assert plain_text.text_of(some, some.shown(names=True)).splitlines() == [
         "principal  region  amount 5,000  10,000",
         "ann        south              ✓       ✓",
         "ann        west               ✗       ✓",
@@ -94,8 +94,8 @@ def test_the_text_names_question_counts_and_provenance(some: lab.Decisions) -> N
         "8 decisions: 4 ALLOW (50.0%), 4 DENY (✓ ALLOW, ✗ DENY)",
         "Cerbos 0.55.0, policies 0123456789ab, lenient evaluation; every-cell: made for a test",
     ]
-    assert str(some.show(names=True)) == view.text(some, some.shown(names=True))
-    assert str(some.show()) == str(some) == view.text(some, some.shown())
+    assert str(some.show(names=True)) == plain_text.text_of(some, some.shown(names=True))
+    assert str(some.show()) == str(some) == plain_text.text_of(some, some.shown())
     assert "ann" not in str(some)
 
 

@@ -1,0 +1,97 @@
+"""What the kit finds on this machine, what is missing, and what to do about it."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from clerk_cerbos_lab.errors import InputError, PDPError, PolicyError
+from clerk_cerbos_lab.identity.clerk.api import secret_key_kind
+from clerk_cerbos_lab.pdp import engines
+from clerk_cerbos_lab.pdp.client import PDP
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at.
+
+    Attributes:
+        mark: ``✓`` there, ``✗`` missing and needed, ``-`` missing and not needed.
+        what: what was looked for.
+        found: what was found.
+        advice: what to do, or empty.
+    """
+
+    mark: str
+    what: str
+    found: str
+    advice: str = ""
+
+
+def examine(policies: Path) -> list[Finding]:
+    """Look at Python, the PDP, the policies, Clerk's key and Jupyter; asks Clerk nothing."""
+    return [*_python(), *_engines(), _pdp(policies), _clerk(), _jupyter()]
+
+
+def _python() -> Iterator[Finding]:
+    yield Finding("✓", "Python", f"{platform.python_version()} on {platform.system()} {platform.machine()}")
+    yield Finding("✓", "clerk-cerbos-lab", importlib.metadata.version("clerk-cerbos-lab"))
+
+
+def _engines() -> Iterator[Finding]:
+    address = os.environ.get("CERBOS_ADDRESS")
+    if address:
+        yield Finding("✓", "PDP address", f"CERBOS_ADDRESS={address}")
+    found = engines.find_engines()
+    for engine in found:
+        yield Finding("✓", "PDP engine", engine.describe())
+    if not found and not address:
+        yield Finding(
+            "✗",
+            "PDP engine",
+            "none",
+            "`make report` installs the pinned binary; or put `cerbos` on PATH, start docker or podman, "
+            "or set CERBOS_ADDRESS",
+        )
+
+
+def _pdp(policies: Path) -> Finding:
+    try:
+        with PDP() if os.environ.get("CERBOS_ADDRESS") else PDP(policies) as pdp:
+            told = f"answers, Cerbos {pdp.version}"
+            if pdp.digest:
+                told += f"; {len(pdp.policies)} policies in {policies} compile ({pdp.digest[:12]})"
+    except PolicyError as error:
+        return Finding("✗", "PDP", str(error), "mend what is shown")
+    except InputError as error:
+        return Finding("✗", "PDP", str(error), "name the folder with --policies")
+    except PDPError as error:
+        return Finding("✗", "PDP", str(error), "see above for the ways to get one")
+    return Finding("✓", "PDP", told)
+
+
+def _clerk() -> Finding:
+    kind = secret_key_kind()
+    if kind is None:
+        advice = "only for live users: set CLERK_SECRET_KEY; files of users need no key"
+        return Finding("-", "Clerk key", "CLERK_SECRET_KEY is not set", advice)
+    if kind == "wrong":
+        advice = "take the secret key from Clerk's dashboard, API keys; it starts with sk_"
+        return Finding("✗", "Clerk key", "CLERK_SECRET_KEY is set, but is no Clerk secret key", advice)
+    return Finding("✓", "Clerk key", f"CLERK_SECRET_KEY is set ({kind}; not shown, not tried)")
+
+
+def _jupyter() -> Finding:
+    try:
+        version = importlib.metadata.version("jupyterlab")
+    except importlib.metadata.PackageNotFoundError:
+        advice = 'for the notebooks: pip install "clerk-cerbos-lab[notebooks]"'
+        return Finding("-", "JupyterLab", "not installed", advice)
+    return Finding("✓", "JupyterLab", version)

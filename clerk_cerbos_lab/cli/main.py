@@ -1,0 +1,390 @@
+"""The command line: ``doctor``, ``users``, ``sweep``, ``report``.
+
+Exit codes: 0 all is well; 1 doctor found something wrong, or a notebook failed; 2 the input can't
+be used; 3 the policies do not compile; 4 the PDP or Clerk can't be reached or refused, or no key.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from clerk_cerbos_lab.errors import ClerkError, InputError, LabError, PDPError, PolicyError, UsersError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+
+    from clerk_cerbos_lab.decisions.provenance import Provenance
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,  # a traceback with local variables could show what it should not
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Who may approve what, up to which amount: Clerk users swept through a real Cerbos PDP.",
+)
+
+CODES: Final = ((PolicyError, 3), (PDPError, 4), (UsersError, 2), (ClerkError, 4), (InputError, 2))
+
+Policies = Annotated[Path, typer.Option(help="Folder of Cerbos policies.", metavar="FOLDER")]
+
+Source = Annotated[
+    Path | None,
+    typer.Argument(
+        help="JSON file of Clerk users; without it, Clerk's API is asked with CLERK_SECRET_KEY.",
+        metavar="[FILE]",
+        show_default=False,
+    ),
+]
+
+UsersFile = Annotated[
+    Path | None,
+    typer.Option("--users", help="The same file as an option.", metavar="FILE", show_default=False),
+]
+
+Memberships = Annotated[
+    Path | None,
+    typer.Option(help="File of organization memberships: their roles join.", metavar="FILE"),
+]
+
+
+def main() -> None:
+    """Run the command line; an error of the kit's own becomes one line and an exit code."""
+    warnings.showwarning = _show_warning
+    try:
+        app()
+    except OSError as error:
+        about = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        typer.echo(f"error: {about}", err=True)
+        sys.exit(2)
+    except LabError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(next((code for kind, code in CODES if isinstance(error, kind)), 1))
+
+
+def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
+    typer.echo(f"warning: {message}", err=True)
+
+
+@app.command(epilog="Example:  clerk-cerbos-lab doctor --policies policies")
+def doctor(policies: Policies = Path("policies")) -> None:
+    """Say what was found, what is missing, and what to do about it. Exit code 1: no PDP to ask."""
+    from clerk_cerbos_lab.cli.doctor import examine  # noqa: PLC0415 - a command loads only what it needs
+
+    findings = examine(policies)
+    width = max(len(finding.what) for finding in findings)
+    for finding in findings:
+        typer.echo(f"{finding.mark} {finding.what.ljust(width)}  {finding.found}")
+        if finding.advice:
+            typer.echo(f"  {' ' * width}  → {finding.advice}")
+    if any(finding.mark == "✗" for finding in findings):
+        raise typer.Exit(1)
+
+
+@app.command(
+    epilog="Examples:  clerk-cerbos-lab users data/clerk_users.json   ·   "
+    "clerk-cerbos-lab users data/clerk_users.json --policies policies --rows   ·   "
+    "CLERK_SECRET_KEY=… clerk-cerbos-lab users --csv principals.csv"
+)
+def users(
+    source: Source = None,
+    *,
+    file: UsersFile = None,
+    memberships: Memberships = None,
+    profile: Annotated[
+        list[str] | None,
+        typer.Option(help="A profile field as attribute, NAME=PATH; personal.", metavar="NAME=PATH"),
+    ] = None,
+    policies: Annotated[
+        Path | None, typer.Option(help="Hold the attributes against these policies, too.", metavar="FOLDER")
+    ] = None,
+    rows: Annotated[bool, typer.Option("--rows", help="Show each principal, too.")] = False,
+    csv: Annotated[
+        Path | None, typer.Option(help="Write the principals to this file.", metavar="FILE")
+    ] = None,
+) -> None:
+    """Load Clerk users, map them to principals, and report what is odd about them.
+
+    Shows ids, counts and the report. Attributes are shown with --rows or written with --csv only.
+    """
+    import clerk_cerbos_lab as lab  # noqa: PLC0415
+
+    principals = _principals(_one_file(source, file), memberships, profile)
+    typer.echo(f"{len(principals):,} users became principals")
+    _table(_role_counts(principals), "Roles")
+    _table(_attribute_counts(principals), "Attributes")
+    if rows:
+        _table(principals.map(_cell), "Principals")
+    if policies:
+        with lab.PDP(policies) as pdp:
+            odd = lab.problems(principals, pdp)
+    else:
+        odd = lab.problems(principals)
+    affected = odd["principal"].nunique()
+    _table(odd, f"{len(odd)} findings about {affected} principals; none was dropped or changed")
+    if csv:
+        principals.map(_file_cell).to_csv(csv, index=False)
+        typer.echo(f"wrote {csv}")
+
+
+@app.command(
+    epilog="Examples:  clerk-cerbos-lab sweep expense --users data/clerk_users.json --action approve,view "
+    "--axis amount=0:60000:5000 --axis region=northeast,south --attr owner=OTHER --attr status=OPEN   ·   "
+    "add --role manager to ask about managers only, --csv or --parquet to keep every decision   ·   "
+    "--policy-version staging --scope acme.hr asks the policies of that version and scope"
+)
+def sweep(
+    kind: Annotated[str, typer.Argument(help="Resource kind, such as expense.")],
+    source: Source = None,
+    *,
+    file: UsersFile = None,
+    memberships: Memberships = None,
+    policies: Annotated[
+        Path | None,
+        typer.Option(help="Folder of Cerbos policies; default: policies.", metavar="FOLDER"),
+    ] = None,
+    address: Annotated[
+        str | None,
+        typer.Option(help="A running PDP instead, HOST:PORT of its gRPC API.", metavar="HOST:PORT"),
+    ] = None,
+    action: Annotated[
+        list[str] | None,
+        typer.Option(help="An action, or several: approve,view; repeat it or not. Default: all."),
+    ] = None,
+    axis: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="An attribute that varies: NAME=START:STOP:STEP, NAME=a,b,c or NAME=JSON list. "
+            "SELF, OTHER and MISSING have their meaning.",
+            metavar="NAME=VALUES",
+        ),
+    ] = None,
+    attr: Annotated[
+        list[str] | None,
+        typer.Option(help="An attribute that is fixed: NAME=VALUE, as JSON or text.", metavar="NAME=VALUE"),
+    ] = None,
+    role: Annotated[
+        list[str] | None,
+        typer.Option(help="Only principals with one of these roles: manager,finance; repeat it or not."),
+    ] = None,
+    resource_id: Annotated[
+        list[str] | None,
+        typer.Option(help="The resource's id; repeat it for several.", metavar="ID"),
+    ] = None,
+    policy_version: Annotated[
+        str,
+        typer.Option(
+            help="Of the policies to ask; default: the PDP's.", metavar="VERSION", show_default=False
+        ),
+    ] = "",
+    scope: Annotated[
+        str,
+        typer.Option(help="Of the policies to ask, such as acme.hr.", metavar="SCOPE", show_default=False),
+    ] = "",
+    principal_policy_version: Annotated[
+        str | None,
+        typer.Option(help="Sent with the principal; default: as --policy-version.", metavar="VERSION"),
+    ] = None,
+    principal_scope: Annotated[
+        str | None, typer.Option(help="Sent with the principal; default: as --scope.", metavar="SCOPE")
+    ] = None,
+    aux_data: Annotated[
+        Path | None,
+        typer.Option(
+            help='File that holds a JWT for the conditions, or {"token": …, "key_set_id": …}; '
+            "default: the environment's CLERK_CERBOS_LAB_AUX_DATA. It is never shown.",
+            metavar="FILE",
+        ),
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Evaluate strictly.")] = False,
+    csv: Annotated[Path | None, typer.Option(help="Write every decision as CSV.", metavar="FILE")] = None,
+    parquet: Annotated[
+        Path | None, typer.Option(help="Write every decision as Parquet.", metavar="FILE")
+    ] = None,
+) -> None:
+    """Sweep attributes through the PDP: the decision matrix on the terminal, all of it in a file."""
+    import clerk_cerbos_lab as lab  # noqa: PLC0415
+    from clerk_cerbos_lab.cli import arguments  # noqa: PLC0415
+    from clerk_cerbos_lab.display import plain_text as view  # noqa: PLC0415
+
+    attributes: dict[str, Any] = {}
+    for name, value in [
+        *map(arguments.axis_argument, axis or ()),
+        *map(arguments.fixed_argument, attr or ()),
+    ]:
+        if name in attributes:
+            msg = f"the attribute '{name}' is given twice"
+            raise InputError(msg)
+        attributes[name] = value
+    token = arguments.aux_data_argument(aux_data)
+    actions = arguments.names_argument("--action", action)
+    principals = _principals(_one_file(source, file), memberships, None)
+    principals = _with_roles(principals, arguments.names_argument("--role", role))
+    if address and (policies or strict):
+        msg = "--policies and --strict are for a PDP that is started here; one at an address has its own"
+        raise InputError(msg)
+    for path in filter(None, (csv, parquet)):
+        if not path.absolute().parent.is_dir():
+            msg = f"can't write {path}: the folder is not there"
+            raise InputError(msg)
+    with lab.PDP(address=address) if address else lab.PDP(policies or "policies", strict=strict) as pdp:
+        decisions = lab.sweep(
+            pdp,
+            principals,
+            kind,
+            actions=actions,
+            attr=attributes,
+            resource_id=_resource_id(resource_id),
+            policy_version=policy_version,
+            scope=scope,
+            principal_policy_version=principal_policy_version,
+            principal_scope=principal_scope,
+            aux_data=token,
+        )
+    typer.echo(view.text_of(decisions, decisions.shown(names=True)))  # your own terminal: ids
+    _say_what_was_sent(decisions.provenance)
+    if csv:
+        decisions.to_csv(csv)
+        typer.echo(f"wrote {len(decisions):,} decisions to {csv}")
+    if parquet:
+        decisions.to_parquet(parquet)
+        typer.echo(f"wrote {len(decisions):,} decisions to {parquet}")
+
+
+def _say_what_was_sent(about: Provenance) -> None:
+    """The version and scope of the policies that answered, and that a JWT was sent: never the JWT."""
+    asked = {
+        "policy version": about.policy_version,
+        "scope": about.scope,
+        "policy version of the principal": about.principal_policy_version,
+        "scope of the principal": about.principal_scope,
+    }
+    sent = [f"{name} '{value}'" for name, value in asked.items() if value] + ["a JWT"] * about.aux_data
+    if sent:
+        typer.echo(f"sent with each request: {', '.join(sent)}")
+
+
+@app.command(epilog="Example:  clerk-cerbos-lab report --output site")
+def report(
+    notebooks: Annotated[Path, typer.Option(help="Folder of notebooks.", metavar="FOLDER")] = Path(
+        "notebooks"
+    ),
+    policies: Policies = Path("policies"),
+    output: Annotated[Path, typer.Option(help="Folder to write to; replaced.", metavar="FOLDER")] = Path(
+        "site"
+    ),
+    *,
+    names: Annotated[
+        bool, typer.Option("--names", help="Show ids and attributes as the notebooks do.")
+    ] = False,
+) -> None:
+    """Run every notebook against the real PDP and write one offline page each, with an index.
+
+    Every id that a notebook reads or a policy names becomes a pseudonym, and so does what has the form of
+    one, such as an e-mail address; attributes that may be personal are left out. --names shows them all.
+    """
+    try:
+        from clerk_cerbos_lab.report.build import write_report  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        msg = f"the report runs notebooks and needs {error.name}: pip install 'clerk-cerbos-lab[notebooks]'"
+        raise InputError(msg) from None
+
+    index = write_report(notebooks, policies, output, names=names)
+    typer.echo(f"wrote {index}")
+
+
+def _one_file(argument: Path | None, option: Path | None) -> Path | None:
+    """The file of users, from either place."""
+    if argument is not None and option is not None:
+        msg = f"the file of users is given twice: {argument} and --users {option}"
+        raise InputError(msg)
+    return option if argument is None else argument
+
+
+def _with_roles(principals: pd.DataFrame, roles: Sequence[str] | None) -> pd.DataFrame:
+    """Those who have one of the roles; everybody where none are named."""
+    if not roles:
+        return principals
+    held = sorted({name for own in principals["roles"] for name in own})
+    unknown = sorted(set(roles) - set(held))
+    if unknown:
+        msg = f"nobody has the role {', '.join(unknown)}; there are: {', '.join(held)}"
+        raise InputError(msg)
+    return principals[[bool(set(roles) & set(own)) for own in principals["roles"]]]
+
+
+def _resource_id(given: Sequence[str] | None) -> str | list[str]:
+    """One fixed id, or an axis of several."""
+    ids = list(given or ["resource"])
+    return ids if len(ids) > 1 else ids[0]
+
+
+def _principals(source: Path | None, memberships: Path | None, profile: Sequence[str] | None) -> pd.DataFrame:
+    import clerk_cerbos_lab as lab  # noqa: PLC0415
+
+    fields = {}
+    for text in profile or ():
+        name, found, path = text.partition("=")
+        if not found or not name or not path:
+            msg = f"--profile takes NAME=PATH, such as email=primary_email_address, not '{text}'"
+            raise InputError(msg)
+        fields[name] = path
+    mapping = lab.Mapping(profile=fields, organization_roles=memberships is not None)
+    return lab.load_principals(source, mapping=mapping, memberships=memberships)
+
+
+def _role_counts(principals: pd.DataFrame) -> pd.DataFrame:
+    counts = principals["roles"].map(", ".join).value_counts()
+    return counts.rename_axis("roles").rename("principals").reset_index()
+
+
+def _attribute_counts(principals: pd.DataFrame) -> pd.DataFrame:
+    import pandas as pd  # noqa: PLC0415
+
+    from clerk_cerbos_lab.identity.quality import is_missing  # noqa: PLC0415
+
+    names = [name for name in principals.columns if name not in {"id", "roles"}]
+    held = [int((~principals[name].map(is_missing)).sum()) for name in names]
+    return pd.DataFrame({"attribute": names, "principals who have it": held})
+
+
+def _cell(value: object) -> str:
+    from clerk_cerbos_lab.formatting import label  # noqa: PLC0415
+    from clerk_cerbos_lab.values import MISSING  # noqa: PLC0415
+
+    if value is MISSING:
+        return ""
+    return ", ".join(value) if isinstance(value, tuple) else label(value)
+
+
+def _file_cell(value: object) -> str:
+    """A text or the JSON of anything else, so that 7500 stays a number for who reads the file."""
+    from clerk_cerbos_lab.values import MISSING  # noqa: PLC0415
+
+    if value is MISSING:
+        return ""
+    if isinstance(value, tuple):
+        return ", ".join(value)
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _table(frame: pd.DataFrame, title: str) -> None:
+    """A frame as a table on the terminal; whole, whatever its length."""
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    table = Table(title=title, title_justify="left")
+    for name in frame.columns:
+        table.add_column(Text(str(name)), overflow="fold")
+    for row in frame.itertuples(index=False):
+        table.add_row(*(Text(str(value)) for value in row))
+    Console(width=None if sys.stdout.isatty() else 160).print(table)

@@ -1,0 +1,1 @@
+"""The answer as data: axes, cube, intervals, provenance, files."""

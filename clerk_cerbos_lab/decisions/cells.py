@@ -1,0 +1,170 @@
+"""The effects of a sweep: asked cell by cell, or for classes of principals at points of the axes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import numpy.typing as npt
+
+
+class Effects(Protocol):
+    """What holds the effects of a sweep: the seam between asking and showing.
+
+    A method that asks fewer questions holds fewer answers, and expands what is taken.
+    """
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Principals, actions, then each axis."""
+        ...
+
+    def take(self, index: Sequence[npt.NDArray[np.intp]]) -> npt.NDArray[np.bool_]:
+        """``allowed`` at the cross product of these positions, one array a dimension."""
+        ...
+
+    def allowed(self, index: Sequence[npt.NDArray[np.intp]]) -> int:
+        """How many cells of that cross product are ALLOW, without expanding them where possible."""
+        ...
+
+    def different(self, principals: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
+        """Positions among these principals, so that each of them has the effects of one of those."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DenseEffects:
+    """Cells that were each asked: ``effect[principal, action, *axes]``, True for ALLOW."""
+
+    effect: npt.NDArray[np.bool_]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Principals, actions, then each axis."""
+        return self.effect.shape
+
+    def take(self, index: Sequence[npt.NDArray[np.intp]]) -> npt.NDArray[np.bool_]:
+        """``effect`` at the cross product of these positions."""
+        whole = all(
+            len(i) == n and np.array_equal(i, np.arange(n)) for i, n in zip(index, self.shape, strict=True)
+        )
+        taken: npt.NDArray[np.bool_] = self.effect if whole else self.effect[np.ix_(*index)]
+        return taken
+
+    def allowed(self, index: Sequence[npt.NDArray[np.intp]]) -> int:
+        """How many cells of that cross product are ALLOW."""
+        return int(np.count_nonzero(self.take(index)))
+
+    def different(self, principals: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
+        """All of them: nothing is known of who is like whom."""
+        return np.arange(len(principals), dtype=np.intp)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Block:
+    """Classes that were asked at the same points of each axis.
+
+    Attributes:
+        points: one for each axis.
+        effect: ``allowed[class, action, *points]``, classes in the order of the block's.
+    """
+
+    points: tuple[Points, ...]
+    effect: npt.NDArray[np.bool_]
+
+    def at(self, index: Sequence[npt.NDArray[np.intp]]) -> tuple[npt.NDArray[Any], ...]:
+        """For positions on each axis, the positions of the points that stand for them."""
+        return tuple(points.of[places] for points, places in zip(self.points, index, strict=True))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CompressedEffects:
+    """Answers for classes at points, and which answer stands for which cell.
+
+    Attributes:
+        shape: principals, actions, then each axis.
+        of: for each principal, the number of the class.
+        blocks: the answers.
+        block: for each class, the number of its block.
+        row: for each class, its place in the block.
+    """
+
+    shape: tuple[int, ...]
+    of: npt.NDArray[np.intp]
+    blocks: tuple[Block, ...]
+    block: npt.NDArray[np.intp]
+    row: npt.NDArray[np.intp]
+
+    def _present(
+        self, principals: npt.NDArray[np.intp]
+    ) -> Iterator[tuple[Block, npt.NDArray[np.intp], npt.NDArray[np.intp]]]:
+        """Each block that principals are in: the block, where they stand among them, their rows in it."""
+        classes = self.of[principals]
+        number = self.block[classes]
+        order = np.argsort(number, kind="stable")
+        starts = np.flatnonzero(np.diff(number[order], prepend=-1))
+        for places in np.split(order, starts[1:]):
+            yield self.blocks[int(number[places[0]])], places, self.row[classes[places]]
+
+    def take(self, index: Sequence[npt.NDArray[np.intp]]) -> npt.NDArray[np.bool_]:
+        """``allowed`` at the cross product of these positions."""
+        principals, actions, *axes = index
+        taken = np.empty(tuple(len(places) for places in index), dtype=np.bool_)
+        for block, places, rows in self._present(principals):
+            different, back = np.unique(rows, return_inverse=True)
+            expanded = block.effect[np.ix_(different, actions, *block.at(axes))]
+            taken[places] = expanded[back]
+        return taken
+
+    def different(self, principals: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
+        """The first of each class."""
+        return np.sort(np.unique(self.of[principals], return_index=True)[1])
+
+    def of_one(self, principal: int, places: npt.NDArray[np.intp]) -> npt.NDArray[np.bool_]:
+        """``allowed[combination, action]`` for one principal.
+
+        Args:
+            principal: the row.
+            places: positions on each axis, ``[combination, axis]``.
+        """
+        number = self.of[principal]
+        block = self.blocks[int(self.block[number])]
+        effect: npt.NDArray[np.bool_] = block.effect[int(self.row[number])]  # [action, *points]
+        if not places.shape[1]:
+            return effect.reshape(1, -1)
+        at = (np.arange(len(effect))[:, None], *block.at(list(places.T)))
+        found: npt.NDArray[np.bool_] = effect[at].T
+        return found
+
+    def allowed(self, index: Sequence[npt.NDArray[np.intp]]) -> int:
+        """How many cells of that cross product are ALLOW: each answer times the cells it stands for."""
+        principals, actions, *axes = index
+        total = 0
+        for block, _, rows in self._present(principals):
+            counts = np.bincount(rows, minlength=len(block.effect))
+            some = np.flatnonzero(counts)
+            effect = block.effect[np.ix_(some, actions, *(np.arange(n) for n in block.effect.shape[2:]))]
+            weighted = effect.astype(np.int64)
+            for places in reversed(block.at(axes)):
+                weights = np.bincount(places, minlength=weighted.shape[-1])
+                weighted = weighted @ weights
+            total += int(weighted.sum(axis=1) @ counts[some])
+        return total
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Points:
+    """The values of an axis that are asked, and which of them stands for each value.
+
+    Attributes:
+        asked: positions on the axis, ascending.
+        of: for each value of the axis, the position in ``asked`` of the one that stands for it.
+    """
+
+    asked: npt.NDArray[np.intp]
+    of: npt.NDArray[Any]

@@ -1,0 +1,132 @@
+"""Intervals of equal effect along a numeric axis."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pandas as pd
+
+from clerk_cerbos_lab.formatting import number_label
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+COLUMNS: Final = ("lower", "lower_closed", "upper", "upper_closed", "effect", "exact", "boundary")
+
+
+@dataclass(frozen=True, slots=True)
+class Intervals:
+    """Intervals, one an entry, in the order of the lines they cut.
+
+    Attributes:
+        codes: for each dimension but the last, the position of the interval's line.
+        columns: one for each of ``COLUMNS``.
+    """
+
+    codes: tuple[npt.NDArray[np.intp], ...]
+    columns: dict[str, Any]
+
+
+def intervals(allowed: npt.NDArray[np.bool_], points: Sequence[float]) -> Intervals:
+    """Cut each line into intervals of equal effect.
+
+    Args:
+        allowed: ``allowed[..., point]``.
+        points: ascending, one for each place of the last dimension.
+
+    Returns:
+        Intervals that cover each line from -∞ to ∞. The gap between two grid points of different
+        effect counts as DENY: where ALLOW ends at a point, that point belongs to ALLOW; where it
+        begins at one, too.
+    """
+    lines = allowed.reshape(-1, allowed.shape[-1])
+    number, at = np.nonzero(lines[:, 1:] != lines[:, :-1])  # a flip between point `at` and the next
+    flips = np.bincount(number, minlength=len(lines))
+    line = np.repeat(np.arange(len(lines)), flips + 1)
+    first = np.ones(len(line), dtype=np.bool_)
+    first[1:] = line[1:] != line[:-1]
+    last = np.append(first[1:], True)
+    start = np.zeros(len(line), dtype=np.intp)
+    start[~first] = at + 1  # the first grid point inside
+    end = np.full(len(line), len(points) - 1, dtype=np.intp)
+    end[~last] = at  # the last grid point inside
+    allow = lines[line, start]
+    grid = np.array(points, dtype=np.float64)
+    before = grid[np.maximum(start - 1, 0)]
+    after = grid[np.minimum(end + 1, len(points) - 1)]
+    lower = np.where(first, -np.inf, np.where(allow, grid[start], before))
+    upper = np.where(last, np.inf, np.where(allow, grid[end], after))
+    codes = np.unravel_index(line, allowed.shape[:-1])
+    ends = np.column_stack([np.where(first, -1, start), np.where(last, -1, end)])
+    kinds, kind = np.unique(ends, axis=0, return_inverse=True)
+    texts = pd.array([_boundary(points, int(s), int(e)) for s, e in kinds], dtype="str")
+    return Intervals(
+        codes=codes,
+        columns={
+            "lower": lower,
+            "lower_closed": ~first & allow,
+            "upper": upper,
+            "upper_closed": ~last & allow,
+            "effect": pd.array(np.where(allow, "ALLOW", "DENY"), dtype="str"),
+            "exact": np.zeros(len(line), dtype=np.bool_),
+            "boundary": texts.take(kind),
+        },
+    )
+
+
+def _boundary(points: Sequence[float], start: int, end: int) -> str:
+    """What is known of both ends of an interval, in words; -1 is an open end."""
+    parts = []
+    if start < 0 and end < 0:
+        parts.append(f"the same at each of {len(points):,} amounts asked")
+    if start < 0:
+        parts.append(f"not asked below {number_label(points[0])}")
+    else:
+        parts.append(_between(points[start - 1], points[start]))
+    if end < 0:
+        parts.append(f"not asked above {number_label(points[-1])}")
+    else:
+        parts.append(_between(points[end], points[end + 1]))
+    return "; ".join(parts)
+
+
+def _between(low: float, high: float) -> str:
+    return f"between {number_label(low)} and {number_label(high)}"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Segments:
+    """An axis cut at every number where an effect flips.
+
+    Attributes:
+        dim: the position of the axis among the dimensions.
+        cuts: ascending numbers; each lies between two segments.
+        sides: 0 where the number belongs to the segment above, 1 where to the one below.
+        map: for each segment, the slice of the small cube that stands for it.
+    """
+
+    dim: int
+    cuts: npt.NDArray[np.float64]
+    sides: npt.NDArray[np.int8]
+    map: npt.NDArray[np.intp]
+
+    def of(self, numbers: Sequence[float]) -> npt.NDArray[np.intp]:
+        """The segments that numbers lie in."""
+        values = np.array(numbers, dtype=np.float64)
+        below = self.sides == 0
+        before = np.searchsorted(self.cuts[below], values, "right")
+        return (before + np.searchsorted(self.cuts[~below], values, "left")).astype(np.intp)
+
+    def ends(self, first: int, last: int) -> dict[str, Any]:
+        """``lower``, ``lower_closed``, ``upper`` and ``upper_closed`` of a run of segments."""
+        below, above = first > 0, last < len(self.cuts)
+        return {
+            "lower": float(self.cuts[first - 1]) if below else -np.inf,
+            "lower_closed": bool(below and self.sides[first - 1] == 0),
+            "upper": float(self.cuts[last]) if above else np.inf,
+            "upper_closed": bool(above and self.sides[last] == 1),
+        }

@@ -1,0 +1,98 @@
+"""What is the same in Lab, in a stored notebook and in a page: one module of JavaScript, how it is carried.
+
+The parts in ``static/matrix`` are joined to one ES module. A live output gets it as text. A stored one holds
+it deflated, as ``static/matrix.b64``: that file is made by ``make static``, not here, because two builds of
+zlib may deflate to different bytes, and a notebook is compared byte by byte.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import zlib
+from functools import cache
+from importlib.resources import files
+from string import Template
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+STATIC: Final = files("clerk_cerbos_lab") / "static"
+
+PLAIN: Final = 110_000
+"""Bytes up to which data is stored as it is: the same in every build of zlib."""
+
+MOST_STORED: Final = 150_000
+"""Characters of data that an output of a notebook may hold; a notebook should stay below 400 kB."""
+
+
+@cache
+def module() -> str:
+    """The ES module: its parts in the order of their names, and the style sheet."""
+    folder = STATIC / "matrix"
+    parts = sorted(
+        (part for part in folder.iterdir() if part.name.endswith(".js")), key=lambda part: part.name
+    )
+    style = json.dumps((folder / "matrix.css").read_text("utf-8"))
+    return "\n".join([f"const STYLE = {style};", *(part.read_text("utf-8") for part in parts)])
+
+
+@cache
+def packed_module() -> str:
+    """The same, deflated, as base64."""
+    return (STATIC / "matrix.b64").read_text("ascii").strip()
+
+
+def pack(text: str) -> str:
+    """Deflate a text as ``packed_module`` holds it."""
+    return base64.b64encode(zlib.compress(text.encode(), 9)).decode()
+
+
+def _data(payloads: Sequence[bytes], *, small: bool) -> tuple[list[str], bool]:
+    plain = small and sum(map(len, payloads)) <= PLAIN
+    texts = payloads if plain else [zlib.compress(payload, 9) for payload in payloads]
+    return [base64.b64encode(text).decode() for text in texts], not plain
+
+
+def stored(static: str, payload: bytes, state: dict[str, object]) -> str:
+    """HTML for a notebook's output: a table that reads without scripts, and what brings it to life.
+
+    Args:
+        static: the table, as HTML.
+        payload: of ``Payload.to_bytes``.
+        state: how it is shown at first.
+
+    Returns:
+        The same text for the same arguments; without its live part where that would be too large for a
+        notebook, and then it says so.
+    """
+    (data,), deflated = _data([payload], small=True)
+    if len(data) > MOST_STORED:
+        note = (
+            "Too large to stay interactive in a stored notebook: run the cell, or write a page with .to_html."
+        )
+        return f'<div data-ccl-large>{static}<p style="font-size:12px;margin:4px 0">{note}</p></div>'
+    start = json.dumps(state, separators=(",", ":"), sort_keys=True).replace("<", "\\u003c")
+    name = hashlib.sha256(f"{static}\0{start}\0{data}".encode()).hexdigest()[:12]
+    script = Template((STATIC / "stored.js").read_text("utf-8")).substitute(
+        code=packed_module(), name=name, data=data, deflated=str(deflated).lower(), state=start
+    )
+    return (
+        f'<div data-ccl="{name}"><div class="ccl-static">{static}</div></div>'
+        f'<script type="module">\n{script}</script>'
+    )
+
+
+def page_script(name: str, payloads: Sequence[bytes], state: dict[str, object]) -> str:
+    """The script of a page of its own, which may hold several payloads: scenarios to slide through."""
+    texts, deflated = _data(payloads, small=False)
+    start = json.dumps(state, separators=(",", ":"), sort_keys=True).replace("<", "\\u003c")
+    call = f'await revive("{name}",{json.dumps(texts)},{str(deflated).lower()},{start});'
+    return f"\n{module()}\n{call}\n"
+
+
+def static_text(name: str) -> str:
+    """A file of ``static/``, such as a style sheet."""
+    return (STATIC / name).read_text("utf-8")

@@ -1,0 +1,292 @@
+"""The long table: decisions as rows that a reader sorts, filters and pages in the page itself, by itables.
+
+A column is sent as a number a row, and once the texts that the numbers stand for, in the order in which a
+reader wants them sorted: so ``10,000`` stands behind ``9,000``, a column of mixed values has an order too,
+and 100,000 rows are small. Every text is escaped before itables gets it, and a page that is written lets
+no script run but its own.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import zlib
+from dataclasses import replace
+from functools import cached_property
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pandas as pd
+
+from clerk_cerbos_lab.display import plain_text, static_html
+from clerk_cerbos_lab.display.assets import static_text
+from clerk_cerbos_lab.display.datatables import ALLOW, DENY, codes_of, options_of
+from clerk_cerbos_lab.errors import InputError
+from clerk_cerbos_lab.formatting import label
+from clerk_cerbos_lab.values import is_number
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+    from clerk_cerbos_lab.decisions.decisions import Decisions
+    from clerk_cerbos_lab.identity.disclosure import Disclosure
+
+MOST: Final = 100_000  # rows that a browser still sorts at once
+
+ROWS: Final = 20  # of the table that is read without scripts
+
+_COLOURS: Final = {ALLOW: static_html.ALLOW, DENY: static_html.DENY}
+
+_CELL: Final = "padding:3px 9px;border:1px solid rgba(128,128,128,.28)"
+
+_HEAD: Final = f"{_CELL};font-weight:600;background:rgba(128,128,128,.12)"
+
+_WIDGET: Final = "application/vnd.jupyter.widget-view+json"
+
+_POLICY: Final = (
+    "default-src 'none'; script-src 'sha256-{}' blob: 'unsafe-eval'; style-src 'unsafe-inline'; "
+    "img-src data:; base-uri 'none'; form-action 'none'"
+)
+"""What a page may do: ask nobody for anything, and run no script but its own, whatever it shows.
+
+itables is a script of its own (``blob:``), and makes functions of the options it gets (``'unsafe-eval'``).
+"""
+
+
+class LongTable:
+    """Decisions as rows: sorted, searched and paged in the page itself.
+
+    Args:
+        decisions: whose rows are shown, the first 100,000 at most.
+        names: show real ids and all values; else ids and e-mail addresses as pseudonyms.
+    """
+
+    def __init__(self, decisions: Decisions, *, names: bool = False) -> None:
+        self._decisions = decisions
+        self._shown = decisions.shown(names=names)
+
+    def frame(self) -> pd.DataFrame:
+        """What is shown.
+
+        Returns:
+            A DataFrame with the columns ``principal``, ``action``, one for each axis, and ``effect``; one
+            row a decision, the last axis varying fastest, the first 100,000 at most. Each column is an
+            ordered categorical of the texts in the table (``5,000``, ``"5"``, ``null``, ``MISSING``,
+            ``✓ ALLOW``), in the order in which the table sorts: numbers by size, then all else.
+        """
+        return _frame(self._decisions, self._shown, MOST)
+
+    def to_html(self, path: str | os.PathLike[str]) -> None:
+        """Write one page that works offline: the whole table, and itables inside.
+
+        Args:
+            path: the file; what stands there is replaced when the page is whole.
+
+        Raises:
+            InputError: when the folder is not there, or itables is not installed.
+        """
+        from clerk_cerbos_lab.files import whole_file  # noqa: PLC0415 - decisions make long tables
+
+        page = self._page()
+        with whole_file(path) as fresh:
+            fresh.write_text(page, encoding="utf-8")
+
+    def __repr__(self) -> str:
+        lines = [list(self._head.columns), *self._head.to_numpy().tolist()]
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        table = [
+            "  ".join(
+                text.rjust(width) if number else text.ljust(width)
+                for text, width, number in zip(line, widths, self._numeric, strict=True)
+            ).rstrip()
+            for line in lines
+        ]
+        return "\n".join([*table, *self._said, *filter(None, [self._left_out(ROWS)]), *self._notes])
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, object]:
+        """The widget, where itables is installed; text and HTML are the same bytes in every run."""
+        bundle: dict[str, object] = {"text/plain": repr(self), "text/html": self._html()}
+        if self._widget is not None:
+            bundle[_WIDGET] = {"version_major": 2, "version_minor": 0, "model_id": self._widget.model_id}
+        return bundle
+
+    # -- what is said -------------------------------------------------------------------------
+
+    @cached_property
+    def _head(self) -> pd.DataFrame:
+        return _frame(self._decisions, self._shown, ROWS)
+
+    @cached_property
+    def _numeric(self) -> list[bool]:
+        """For each column whether it holds numbers only."""
+        return [False, False, *(axis.numeric for axis in self._decisions.axes), False]
+
+    @cached_property
+    def _said(self) -> list[str]:
+        """The warning, the question and the counts, which stand wherever the table stands."""
+        warning = [plain_text.WARNING] if self._shown.names else []
+        return [
+            *warning,
+            plain_text.question(self._decisions, self._shown),
+            plain_text.counts_line(self._decisions),
+        ]
+
+    def _left_out(self, rows: int) -> str:
+        """What a table of so many rows does not show, and how to see it; empty when it shows everything."""
+        total = len(self._decisions)
+        if total <= rows:
+            return ""
+        return (
+            f"Shown: the first {rows:,} of {total:,} rows. To see others, choose with decisions.sel(…); "
+            "decisions.to_csv(path) writes them all."
+        )
+
+    @property
+    def _notes(self) -> list[str]:
+        """What a reader must know to read the table right, and where it comes from."""
+        return [*plain_text.notes(self._decisions, self._shown), f"{self._decisions.provenance.caption()}."]
+
+    def _html(self) -> str:
+        """A table that reads without scripts or style sheets; every value is escaped."""
+        caption = "<br>".join(f"<strong>{escape(text)}</strong>" for text in self._said)
+        foot = " ".join(escape(note) for note in (self._left_out(ROWS), *self._notes) if note)
+        return (
+            f'<div data-ccl-rows style="overflow-x:auto;max-width:100%">{self._first_rows(caption)}'
+            f'<p style="font-size:12px;opacity:.85;margin:4px 0">{foot}</p></div>'
+        )
+
+    def _first_rows(self, caption: str) -> str:
+        """The first rows as an HTML table."""
+        sides = ["right" if number else "left" for number in self._numeric]
+        head = "".join(
+            f'<th scope="col" style="{_HEAD};text-align:{side}">{escape(name)}</th>'
+            for name, side in zip(self._head.columns, sides, strict=True)
+        )
+        body = []
+        for *texts, effect in self._head.to_numpy().tolist():
+            cells = "".join(
+                f'<td style="{_CELL};text-align:{side}">{escape(text)}</td>'
+                for text, side in zip(texts, sides[:-1], strict=True)
+            )
+            cells += f'<td style="{_CELL};white-space:nowrap;{_COLOURS[effect]}">{effect}</td>'
+            body.append(f"<tr>{cells}</tr>")
+        return (
+            '<table style="border-collapse:collapse;font-size:13px;margin:4px 0;overflow-wrap:anywhere">'
+            f'<caption style="caption-side:top;text-align:left;padding:4px 0">{caption}</caption>'
+            f"<thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table>"
+        )
+
+    # -- itables ------------------------------------------------------------------------------
+
+    @cached_property
+    def _widget(self) -> Any:
+        """An ``ITable``, or None where itables is not installed."""
+        try:
+            from itables.widget import ITable  # noqa: PLC0415 - an extra, and slow to import
+        except ImportError:
+            return None
+        frame = self.frame()
+        said = "\n".join(filter(None, [*self._said, self._left_out(MOST)]))
+        options = options_of(frame, self._numeric)
+        # As texts of DataTables: the ITable of itables 2.9 loses its caption.
+        options["layout"]["top2Start"] = {"div": {"className": "ccl-said", "text": said}}
+        options["layout"]["bottom2Start"] = {
+            "div": {"className": "ccl-notes", "text": "\n".join(self._notes)}
+        }
+        return ITable(codes_of(frame), css=static_text("long_table/table.css"), **options)
+
+    def _page(self) -> str:
+        try:
+            import jinja2  # noqa: PLC0415
+            from itables.javascript import get_itables_extension_arguments  # noqa: PLC0415
+            from itables.options import dt_bundle  # noqa: PLC0415
+        except ImportError as error:
+            msg = f"a page of rows needs {error.name}: pip install 'clerk-cerbos-lab[notebooks]'"
+            raise InputError(msg) from error
+        frame = self.frame()
+        told = options_of(frame, self._numeric)
+        arguments, _ = get_itables_extension_arguments(codes_of(frame), table_id="ccl-table", **told)
+        options = {**arguments, "classes": told["classes"].split(), "style": {"width": "100%"}}
+        bundle, script = Path(dt_bundle), static_text("long_table/page.js")
+        styles = ["report.css", "long_table/table.css", "long_table/page.css"]
+        few = f"The first {ROWS} of {len(frame):,} rows. Where scripts may run, all of them are here."
+        *warning, question, counts = self._said
+        environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+        return environment.from_string(static_text("long_table/page.html.j2")).render(
+            title=f"Decisions about {self._shown.text(self._decisions.kind)}",
+            warnings=[text for text in (*warning, self._left_out(MOST)) if text],
+            question=question,
+            counts=counts,
+            notes=self._notes,
+            table=self._first_rows(few if len(frame) > ROWS else ""),
+            style="\n".join([bundle.with_suffix(".css").read_text("utf-8"), *map(static_text, styles)]),
+            policy=_POLICY.format(base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()),
+            script=script,
+            itables=_packed(bundle.read_text("utf-8")),
+            options=_packed(json.dumps(options, sort_keys=True)),
+        )
+
+
+# -- rows -------------------------------------------------------------------------------------
+
+
+def _frame(decisions: Decisions, shown: Disclosure, most: int) -> pd.DataFrame:
+    """The first rows, each column an ordered categorical."""
+    count = min(len(decisions), most)
+    first = _beginning(decisions, count)
+    places = np.unravel_index(np.arange(count), first.shape) if count else [np.arange(0)] * len(first.dims)
+    columns = [
+        _column(first.values(dim), _texts(first, shown, dim), place)
+        for dim, place in zip(first.dims, places, strict=True)
+    ]
+    denied = (~first.allowed()).ravel()[:count].astype(np.intp)
+    columns.append(_column((ALLOW, DENY), (ALLOW, DENY), denied))
+    heads = [label(shown.text(name)) for name in (*first.dims, "effect")]
+    return pd.DataFrame(dict(enumerate(columns))).set_axis(heads, axis=1)
+
+
+def _beginning(decisions: Decisions, count: int) -> Decisions:
+    """A part of the decisions that begins with the first rows of them, and has less than twice as many."""
+    sizes, left = list(decisions.shape), count
+    for place, n in enumerate(decisions.shape):
+        below = int(np.prod(decisions.shape[place + 1 :], dtype=np.int64))
+        sizes[place] = min(n, -(-left // max(1, below)))
+        if sizes[place] > 1:
+            break
+    index = [places[:n] for places, n in zip(decisions._index, sizes, strict=True)]  # noqa: SLF001
+    axes = [replace(axis, values=axis.values[:n]) for axis, n in zip(decisions.axes, sizes[2:], strict=True)]
+    names, actions = decisions.names[: sizes[0]], decisions.actions[: sizes[1]]
+    return decisions._part(index, names, actions, tuple(axes))  # noqa: SLF001
+
+
+def _texts(decisions: Decisions, shown: Disclosure, dim: str) -> list[str]:
+    """How the values of a dimension are written, each in one line."""
+    return [text if text.isprintable() else label(text) for text in plain_text.labels(decisions, shown, dim)]
+
+
+def _column(values: Sequence[Any], texts: Sequence[str], places: npt.NDArray[np.intp]) -> pd.Categorical[Any]:
+    """The texts at these places, in the order of numbers, then of the alphabet."""
+    order = sorted(
+        zip(map(_size, values), texts, strict=True), key=lambda pair: (pair[0], pair[1].casefold())
+    )
+    unique = list(dict.fromkeys(text for _, text in order))
+    codes = {text: code for code, text in enumerate(unique)}
+    column = np.array([codes[text] for text in texts], dtype=np.intp)[places]
+    return pd.Categorical.from_codes(column, categories=pd.Index(unique, dtype=object), ordered=True)
+
+
+def _size(value: Any) -> float:
+    """The value of a number, and infinity for all else."""
+    number = is_number(value)
+    return float(value) if number else float("inf")
+
+
+def _packed(text: str) -> str:
+    """The text compressed, in letters that mean nothing to HTML."""
+    return base64.b64encode(zlib.compress(text.encode(), 9)).decode()

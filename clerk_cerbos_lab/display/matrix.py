@@ -1,0 +1,154 @@
+"""The decision matrix as a live table: the one door to widgets, beside the explorer's."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any
+
+from clerk_cerbos_lab.display import assets, plain_text, static_html, threshold_strips
+from clerk_cerbos_lab.display.payload import payload
+from clerk_cerbos_lab.display.selection import decision
+from clerk_cerbos_lab.display.view_state import START, VIEWS, checked_look
+from clerk_cerbos_lab.display.widget import bundle, widget_class
+from clerk_cerbos_lab.errors import InputError, did_you_mean
+from clerk_cerbos_lab.files import whole_file
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Sequence
+
+    from clerk_cerbos_lab.decisions.decisions import Decisions
+    from clerk_cerbos_lab.display.payload import Payload
+    from clerk_cerbos_lab.identity.disclosure import Disclosure
+
+
+class Matrix:
+    """Decisions as an interactive table; ``decisions.show()`` makes one.
+
+    Shown as the last line of a cell, it is live: sorted, searched, filtered and selected in the browser.
+    Stored with the notebook is a table that reads without scripts, and where scripts run comes to life
+    without a kernel.
+
+    Attributes:
+        decisions: what is shown.
+    """
+
+    def __init__(
+        self,
+        decisions: Decisions,
+        *,
+        rows: str | Sequence[str] | None = None,
+        columns: str | Sequence[str] | None = None,
+        view: str = "matrix",
+        names: bool = False,
+    ) -> None:
+        if view not in VIEWS:
+            msg = f"no view '{view}'{did_you_mean(view, VIEWS)}"
+            raise InputError(msg)
+        self.decisions = decisions
+        self._shown: Disclosure = decisions.shown(names=names)
+        self._payload: Payload = payload(decisions, self._shown, rows=rows, columns=columns)
+        if view == "thresholds":
+            self._need_thresholds()
+        self._values = {dim: decisions.values(dim) for dim in decisions.dims}
+        self._state = {**copy.deepcopy(START), "view": view}
+        self._widget: Any = None
+        self._watchers: list[Callable[[dict[str, Any]], object]] = []
+
+    # -- what a reader did ----------------------------------------------------------------------
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """How it is shown: a copy; assign a dict of some of it to change them.
+
+        ``view`` (``"matrix"``, ``"thresholds"``), ``exact`` (columns as exact thresholds; None: whatever
+        fits), ``search``, ``sort`` (``"given"``, ``"label"``, ``"share"``, ``"threshold"``), ``descending``,
+        ``grouped``, ``effect`` (``"any"``, ``"some"``, ``"none"``, ``"mixed"``, ``"all"``), ``problem``,
+        ``filters`` (attribute or dimension → labels kept), ``scale`` (``"linear"``, ``"log"``).
+        """
+        known = self._state if self._widget is None else {**START, **self._widget.state}
+        return copy.deepcopy(known)
+
+    @state.setter
+    def state(self, patch: dict[str, Any]) -> None:
+        self._state = {**self.state, **checked_look(patch)}
+        if self._widget is not None:
+            self._widget.state = self._state
+
+    @property
+    def selected(self) -> dict[str, Any] | None:
+        """The decision that was selected last, by click or key; None before.
+
+        A dict with a value for each dimension (``principal`` as ``decisions.sel`` takes it), ``effect``
+        (``"ALLOW"`` or ``"DENY"``), and where a whole interval of an exact axis was selected ``lower``,
+        ``lower_closed``, ``upper``, ``upper_closed``; the axis then has an amount inside it.
+        """
+        place = None if self._widget is None else self._widget.place
+        return None if not place else decision(self._payload, place, self._values)
+
+    def on_select(self, callback: Callable[[dict[str, Any]], object]) -> Callable[[], None]:
+        """Call a function with ``selected`` whenever a cell is selected.
+
+        Returns:
+            A function that ends this.
+        """
+        self._watchers.append(callback)
+        return lambda: self._watchers.remove(callback)
+
+    def _on_place(self, change: Any) -> None:
+        if change["new"]:
+            for watcher in list(self._watchers):
+                watcher(decision(self._payload, change["new"], self._values))
+
+    # -- showing ----------------------------------------------------------------------------------
+
+    @property
+    def widget(self) -> Any:
+        """The ipywidget behind it, for layouts of one's own.
+
+        Raises:
+            InputError: when anywidget is not installed.
+        """
+        if self._widget is None:
+            self._widget = widget_class()(payload=self._payload.to_bytes(), state=self._state)
+            self._widget.observe(self._on_place, names="place")
+        return self._widget
+
+    @property
+    def svg(self) -> str:
+        """The thresholds as a picture (SVG): a line for each class of principals, its boundaries labelled.
+
+        Raises:
+            InputError: when no numeric axis stands across the top.
+        """
+        self._need_thresholds()
+        return threshold_strips.svg(self._payload)
+
+    def to_svg(self, path: str | os.PathLike[str]) -> None:
+        """Write ``svg`` to a file."""
+        with whole_file(path) as fresh:
+            fresh.write_text(self.svg, encoding="utf-8")
+
+    def _need_thresholds(self) -> None:
+        across = self._payload.header["columns"]
+        numeric = [axis.name for axis in self.decisions.axes if axis.numeric]
+        if across not in [[name] for name in numeric]:
+            near = did_you_mean(across[0], numeric)
+            msg = f"thresholds need one numeric axis across the top, not {across}{near}"
+            raise InputError(msg)
+
+    def __repr__(self) -> str:
+        if self.state["view"] == "thresholds":
+            lines = [
+                " · ".join([s.who, *s.labels, s.words()]) for s in threshold_strips.strips(self._payload)
+            ]
+            return "\n".join([self._payload.header["title"], *lines, self._payload.header["caption"]])
+        return plain_text.text_of(self.decisions, self._shown)
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, Any]:
+        """What a notebook shows: a live table, one that reads without scripts, and plain text."""
+        static = static_html.html(self.decisions, self._shown)
+        if self.state["view"] == "thresholds":
+            static = f"{self.svg}{threshold_strips.table(self._payload)}"
+        state = {name: value for name, value in self.state.items() if value != START[name]}
+        return bundle(self, assets.stored(static, self._payload.to_bytes(), state))

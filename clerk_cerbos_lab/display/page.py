@@ -1,0 +1,214 @@
+"""A page of decisions: one offline file, alive without a kernel, readable without scripts."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import itertools
+import json
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from clerk_cerbos_lab.display import assets, plain_text, static_html, threshold_strips
+from clerk_cerbos_lab.display.payload import payload
+from clerk_cerbos_lab.display.templates import render
+from clerk_cerbos_lab.errors import InputError
+from clerk_cerbos_lab.files import whole_file
+from clerk_cerbos_lab.values import key
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from clerk_cerbos_lab.decisions.decisions import Decisions
+    from clerk_cerbos_lab.identity.disclosure import Disclosure
+
+TOTALS: Final = 60
+"""Lines of the table of totals; below it stands how many more there are."""
+
+POLICY: Final = (
+    "default-src 'none'; script-src 'sha256-{}'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; "
+    "form-action 'none'"
+)
+"""What a page may do, whatever it shows: ask nobody for anything, and run no script but its own."""
+
+
+def write_page(
+    decisions: Decisions,
+    path: str | os.PathLike[str],
+    *,
+    scenarios: Mapping[str, Decisions] | None,
+    scenario: str,
+    rows: str | Sequence[str] | None,
+    columns: str | Sequence[str] | None,
+    names: bool,
+    title: str | None,
+) -> None:
+    """Write one offline page; arguments and errors as ``Decisions.to_html``."""
+    every = _scenarios(decisions, scenarios, scenario)
+    ids = frozenset[str]().union(*(one.shown(names=names).ids for one in every.values()))
+    showns = {name: one.shown(names=names, ids=ids) for name, one in every.items()}
+    shown = showns[scenario]
+    payloads = [
+        payload(one, showns[name], rows=rows, columns=columns, scenario=name if scenarios else None)
+        for name, one in every.items()
+    ]
+    first = payloads[0]
+    for other in payloads[1:]:  # the same people are written once
+        head, own = first.header["dims"][0], other.header["dims"][0]
+        if all(own[part] == head[part] for part in ("labels", "attributes", "problems")):
+            other.header["dims"][0] = {"name": own["name"], "map": own["map"], "same": True}
+    static = static_html.html(decisions, shown)
+    if _numeric(decisions, first.header["columns"]):
+        static = f"{threshold_strips.svg(first)}{threshold_strips.table(first)}{static}"
+    data = [one.to_bytes() for one in payloads]
+    name = hashlib.sha256(b"".join(data)).hexdigest()[:12]
+    head, lines, more = _totals(every, shown)
+    common, each = _provenances(every, showns)
+    script = assets.page_script(name, data, {})
+    text = render(
+        "decisions.html.j2",
+        policy=POLICY.format(base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()),
+        title=title or shown.text(f"{decisions.kind}: who may {' and '.join(decisions.actions)}"),
+        warning=plain_text.WARNING if shown.names else None,
+        style=assets.static_text("report.css"),
+        totals_head=head,
+        totals=lines,
+        totals_more=more,
+        first=next(iter(every)) if scenarios else None,
+        name=name,
+        static=static,
+        about=common,
+        each=each,
+        policies=_policies(every, showns),
+        script=script,
+    )
+    with whole_file(path) as fresh:
+        fresh.write_text(text, encoding="utf-8")
+
+
+def _scenarios(
+    decisions: Decisions, scenarios: Mapping[str, Decisions] | None, scenario: str
+) -> dict[str, Decisions]:
+    if scenarios is not None and not (
+        isinstance(scenarios, dict) and all(type(one) is type(decisions) for one in scenarios.values())
+    ):
+        msg = "scenarios= is a dict of names and decisions: {'limit 7,500': lab.sweep(…)}"
+        raise InputError(msg)
+    every = {scenario: decisions, **(scenarios or {})}
+    if len(every) != 1 + len(scenarios or {}):
+        msg = f"two scenarios are called '{scenario}'; name the first with scenario="
+        raise InputError(msg)
+    for name, one in every.items():
+        for what, own, others in (
+            ("kind", decisions.kind, one.kind),
+            ("dimensions", decisions.dims, one.dims),
+            ("actions", decisions.actions, one.actions),
+            ("values", _values(decisions), _values(one)),
+        ):
+            if own != others:
+                msg = f"the scenario '{name}' is another question: its {what} are not those of the first"
+                raise InputError(msg)
+    return every
+
+
+def _values(decisions: Decisions) -> list[list[str]]:
+    """What was swept, and what was fixed, in a form to compare."""
+    fixed = [[name, key(value)] for name, value in sorted(decisions.fixed.items())]
+    return [[axis.name, *map(key, axis.values)] for axis in decisions.axes] + fixed
+
+
+def _numeric(decisions: Decisions, across: Sequence[str]) -> bool:
+    return any([axis.name] == list(across) and axis.numeric for axis in decisions.axes)
+
+
+def _provenances(
+    every: Mapping[str, Decisions], showns: Mapping[str, Disclosure]
+) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
+    """The lines that are the same for all scenarios, and by scenario the others."""
+    lines = {name: provenance(one, showns[name]) for name, one in every.items()}
+    first = next(iter(lines.values()))
+    common = {
+        what: text
+        for what, text in first.items()
+        if all(others.get(what) == text for others in lines.values())
+    }
+    each = {
+        name: {what: text for what, text in own.items() if what not in common} for name, own in lines.items()
+    }
+    return common, {name: own for name, own in each.items() if own}
+
+
+def _policies(every: Mapping[str, Decisions], showns: Mapping[str, Disclosure]) -> list[tuple[str, str]]:
+    """Each policy file and its text, once where scenarios share it; else with those whose it is."""
+    held: dict[tuple[str, str], list[str]] = {}
+    for name, one in every.items():
+        for file, text in (one.policies or {}).items():
+            held.setdefault((showns[name].file(file), showns[name].text(text)), []).append(name)
+    order = list(dict.fromkeys(file for file, _ in held))
+    return [
+        (file if len(names) == len(every) else f"{file} ({', '.join(names)})", text)
+        for (file, text), names in sorted(held.items(), key=lambda item: order.index(item[0][0]))
+    ]
+
+
+def provenance(decisions: Decisions, shown: Disclosure) -> dict[str, str]:
+    """Where decisions come from and how they were verified, as lines of a footer."""
+    told = decisions.provenance
+    digest = told.policy_digest or "not known: the PDP is at an address"
+    mapping = json.dumps(told.mapping, ensure_ascii=False) if told.mapping else "none: a frame made by hand"
+    lines = {
+        "PDP": f"Cerbos {told.pdp_version}, {told.engine}",
+        "policies": f"SHA-256 {digest}" if told.policy_digest else digest,
+        "evaluation": told.evaluation,
+        "mapping": mapping,
+        "asked": f"{told.started:%Y-%m-%d %H:%M UTC}",
+        "method": f"{told.method}, {told.asked:,} decisions asked, {told.audited:,} besides",
+        "verified": told.verified,
+        "resource": ", ".join(
+            f"{shown.text(name)} {shown.value(value)}" for name, value in decisions.fixed.items()
+        ),
+        "policy version and scope": f"{told.policy_version or 'default'}, {told.scope or 'no scope'}",
+        "principals are called": "by their ids"
+        if shown.by_id
+        else "by pseudonyms, a keyed hash of their ids",
+        "notes": " ".join(plain_text.notes(decisions, shown)) or "none",
+        "clerk-cerbos-lab": version("clerk-cerbos-lab"),
+    }
+    return {name: text for name, text in lines.items() if text}
+
+
+def _totals(
+    every: Mapping[str, Decisions], shown: Disclosure
+) -> tuple[list[str], list[list[str]], str | None]:
+    """How much is allowed: for each scenario, action and value of each other dimension."""
+    first = next(iter(every.values()))
+    others = [axis.name for axis in first.axes if 1 < len(axis.values) <= 24 and not axis.numeric]
+    head = [*(["scenario"] if len(every) > 1 else []), "action", *others]
+    lines = list(itertools.islice(_total_lines(every, others, shown), TOTALS + 1))
+    total = len(every) * len(first.actions) * int(np.prod([len(first.values(dim)) for dim in others]))
+    more = f"The first {TOTALS} of {total:,} lines." if total > TOTALS else None
+    return [*head, "decisions", "✓ ALLOW", "share", "✗ DENY"], lines[:TOTALS], more
+
+
+def _total_lines(
+    every: Mapping[str, Decisions], others: Sequence[str], shown: Disclosure
+) -> Iterator[list[str]]:
+    for name, one in every.items():
+        for action in one.actions:
+            for values in itertools.product(*(one.values(dim) for dim in others)):
+                part = one.sel(
+                    action=action, **{dim: [value] for dim, value in zip(others, values, strict=True)}
+                )
+                counts, n = part.counts(), len(part)
+                yield [
+                    *([name] if len(every) > 1 else []),
+                    action,
+                    *(shown.value(value) for value in values),
+                    f"{n:,}",
+                    f"{counts['ALLOW']:,}",
+                    f"{counts['ALLOW'] / n:.1%}",
+                    f"{counts['DENY']:,}",
+                ]

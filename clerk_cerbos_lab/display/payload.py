@@ -1,0 +1,303 @@
+"""Decisions as a browser holds them: each different slice once, and which of them stands for which label.
+
+The same bytes for the same decisions, labels and layout. Nothing here decides anything: bits are copied from
+the decisions, and where an axis is known exactly, from its intervals (``Decisions.thresholds``).
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pandas as pd
+
+from clerk_cerbos_lab.decisions.intervals import Segments
+from clerk_cerbos_lab.display import plain_text
+from clerk_cerbos_lab.errors import PDPError
+from clerk_cerbos_lab.values import is_number, json_number
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+    from clerk_cerbos_lab.decisions.axes import Axis
+    from clerk_cerbos_lab.decisions.decisions import Decisions
+    from clerk_cerbos_lab.identity.disclosure import Disclosure
+
+MOST_PRINCIPALS: Final = 100_000
+"""Rows' heads that a browser is given; a note says when there are more."""
+
+MOST_CELLS: Final = 200_000_000
+"""Cells expanded at once to find those that differ; a note says when there are more."""
+
+MOST_ASKED: Final = 150_000
+"""Questions for exact thresholds that showing a table may ask: about three seconds."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Payload:
+    """What a browser is given.
+
+    Attributes:
+        header: labels, layout and captions, as plain data.
+        small: the different slices, ``allowed[principal, action, *axes]``.
+        maps: for each dimension and label, the slice that stands for it.
+        segments: of the axis that is known exactly, if any.
+        principals: how many of the decisions' principals are in it, the first ones.
+    """
+
+    header: dict[str, Any]
+    small: npt.NDArray[np.bool_]
+    maps: tuple[npt.NDArray[np.intp], ...]
+    segments: Segments | None
+    principals: int
+
+    def to_bytes(self) -> bytes:
+        """Four bytes of length (little-endian), the header as JSON, the cells with eight in a byte."""
+        text = json.dumps(self.header, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+        return struct.pack("<I", len(text)) + text + np.packbits(self.small.ravel()).tobytes()
+
+    def effect(self, index: Sequence[int], segment: int | None = None) -> bool:
+        """One cell, True for ALLOW: at positions of labels, or in a segment of the exact axis."""
+        exact = self.segments if segment is not None else None
+        at = [
+            int(exact.map[segment]) if exact is not None and dim == exact.dim else int(of[i])
+            for dim, (of, i) in enumerate(zip(self.maps, index, strict=True))
+        ]
+        return bool(self.small[tuple(at)])
+
+
+def payload(
+    decisions: Decisions,
+    shown: Disclosure,
+    *,
+    rows: str | Sequence[str] | None = None,
+    columns: str | Sequence[str] | None = None,
+    scenario: str | None = None,
+) -> Payload:
+    """Make what a browser is given of decisions.
+
+    Args:
+        decisions: what to show.
+        shown: how principals and values are called.
+        rows: as ``Decisions.matrix``.
+        columns: as ``Decisions.matrix``.
+        scenario: a name, where several are shown in turn.
+
+    Raises:
+        InputError: as ``Decisions.matrix``.
+    """
+    down, across = decisions.sides(rows, columns)
+    notes = []
+    title = plain_text.question(decisions, shown)
+    total, counts = len(decisions), decisions.counts()
+    some, left_out = _some(decisions)
+    notes += left_out
+    of, first = some.classes()
+    different = some.of(first)
+    segments, cube, grid = None, None, None
+    axis = next((axis for axis in some.axes if [axis.name] == across and axis.numeric), None)
+    if axis is not None and (found := _exactly(some, different, axis)) is not None:
+        segments, cube, grid = found
+    if cube is None:
+        cube = different.allowed()
+    notes += [note for note in plain_text.notes(decisions, shown) if note]
+    header = {
+        "title": title,
+        "scenario": scenario,
+        "rows": down,
+        "columns": across,
+        "fixed": [[name, shown.value(v)] for name, v in decisions.fixed.items() if name != "resource_id"],
+        "total": total,
+        "allow": counts["ALLOW"],
+        "notes": notes,
+        "caption": decisions.provenance.caption(),
+        "warning": plain_text.WARNING if shown.names else None,
+    }
+    dims = [principal_dim(some, shown), *(value_dim(dim, some.values(dim), shown) for dim in some.dims[1:])]
+    return assemble(header, dims, cube, of, segments, grid)
+
+
+def assemble(  # noqa: PLR0917 - the parts of a payload
+    header: dict[str, Any],
+    dims: Sequence[dict[str, Any]],
+    cube: npt.NDArray[np.bool_],
+    of: npt.NDArray[np.intp],
+    segments: Segments | None,
+    grid: npt.NDArray[np.intp] | None,
+) -> Payload:
+    """Put a payload together: keep each different slice of a cube once.
+
+    Args:
+        header: texts and layout.
+        dims: names and labels of the dimensions, in order.
+        cube: ``allowed[class, action, *axes]``, the exact axis by segments.
+        of: for each principal the class.
+        segments: of the exact axis, if any.
+        grid: for each value of the exact axis its segment.
+    """
+    maps = []
+    for dim in range(cube.ndim):
+        cube, codes = _different(cube, dim)
+        maps.append(codes)
+    maps[0] = maps[0][of]
+    exact = None
+    if segments is not None and grid is not None:
+        segments = Segments(segments.dim, segments.cuts, segments.sides, maps[segments.dim])
+        maps[segments.dim] = maps[segments.dim][grid]
+        exact = {
+            "dim": segments.dim,
+            "cuts": [json_number(cut) for cut in segments.cuts.tolist()],
+            "sides": segments.sides.tolist(),
+            "map": segments.map.tolist(),
+        }
+    whole = {
+        **header,
+        "small": list(cube.shape),
+        "dims": [{**dim, "map": codes.tolist()} for dim, codes in zip(dims, maps, strict=True)],
+        "exact": exact,
+    }
+    return Payload(whole, cube, tuple(maps), segments, len(of))
+
+
+def _some(decisions: Decisions) -> tuple[Decisions, list[str]]:
+    """The decisions of as many principals as a browser can hold, and a note where some are left out."""
+    people = len(decisions.names)
+    most = min(people, MOST_PRINCIPALS)
+    _, first = decisions.classes()
+    each = len(decisions) // max(1, people)
+    if len(first) * each > MOST_CELLS:
+        most = min(most, max(1, MOST_CELLS // each))
+    if most == people:
+        return decisions, []
+    note = f"Here: the first {most:,} of {people:,} principals. The others: .sel(principal=…), .frame()."
+    return decisions.head(most), [note]
+
+
+def principal_dim(decisions: Decisions, shown: Disclosure) -> dict[str, Any]:
+    """The principals: what they are called, their attributes, what is odd about them."""
+    people = decisions.principals
+    columns = [("roles", [shown.text(", ".join(roles)) for roles in people["roles"]])]
+    columns += [
+        (name, [_label(shown, value) for value in people[name].tolist()]) for name in shown.attributes
+    ]
+    return {
+        "name": "principal",
+        "labels": plain_text.labels(decisions, shown, "principal"),
+        "attributes": [_attribute(shown, name, labels) for name, labels in columns],
+        "problems": _problems(decisions),
+    }
+
+
+def value_dim(name: str, values: Sequence[Any], shown: Disclosure) -> dict[str, Any]:
+    """A dimension of plain values: their labels, and where all are numbers these."""
+    say = shown.text if name == "action" else shown.value
+    made: dict[str, Any] = {"name": name, "labels": [say(value) for value in values]}
+    if name != "action" and all(is_number(value) for value in values):
+        made["numbers"] = [json_number(value) for value in values]
+    return made
+
+
+def _label(shown: Disclosure, value: Any) -> str:
+    missing = value is not None and pd.api.types.is_scalar(value) and pd.isna(value)
+    return "MISSING" if missing else shown.value(value)
+
+
+def _attribute(shown: Disclosure, name: str, labels: list[str]) -> dict[str, Any]:
+    places: dict[str, int] = {}
+    codes = [places.setdefault(label, len(places)) for label in labels]
+    return {"name": shown.text(name), "values": list(places), "codes": codes}
+
+
+def _problems(decisions: Decisions) -> dict[str, list[str]]:
+    """For each principal with a data problem, by position, what it is: never the value."""
+    people = decisions.principals
+    found: dict[str, list[str]] = {}
+    for line in people.attrs.get("problems", ()):
+        what = f"{line['problem']}: {line['attribute']}" if line["attribute"] else line["problem"]
+        found.setdefault(line["principal"], []).append(what)
+    if not found:
+        return {}
+    return {str(i): found[one] for i, one in enumerate(people["id"]) if one in found}
+
+
+# -- exact axes -------------------------------------------------------------------------------
+
+
+def _exactly(
+    whole: Decisions, decisions: Decisions, axis: Axis
+) -> tuple[Segments, npt.NDArray[np.bool_], npt.NDArray[np.intp]] | None:
+    """The axis cut where an effect flips: its segments, the cube over them, the segment of each value.
+
+    Args:
+        whole: all decisions.
+        decisions: those of the first principal of each class.
+        axis: the axis.
+
+    Returns:
+        None where only the grid is known, where it would take too many questions, or where the answers
+        contradict the sweep's.
+    """
+    if whole.cost_of_thresholds(axis.name) > MOST_ASKED:
+        return None
+    try:
+        found = whole.intervals_of_classes(axis.name)
+    except PDPError:  # closed, at an address: the grid is known all the same
+        return None
+    if found is None:
+        return None
+    lower, lower_closed = found.columns["lower"], found.columns["lower_closed"]
+    upper, upper_closed = found.columns["upper"], found.columns["upper_closed"]
+    inner = np.isfinite(lower)
+    keys = np.unique(np.column_stack([lower[inner], np.where(lower_closed[inner], 0, 1)]), axis=0)
+    cuts, sides = keys[:, 0], keys[:, 1].astype(np.int8)
+    dim = decisions.dims.index(axis.name)
+    shape = [n for at, n in enumerate(decisions.shape) if at != dim]
+    if int(np.prod(shape, dtype=np.int64)) * (len(cuts) + 1) > MOST_CELLS:
+        return None
+    start = _place(cuts, sides, lower, np.where(lower_closed, 0, 1), first=True)
+    end = _place(cuts, sides, upper, np.where(upper_closed, 1, 0), first=False)
+    allow = np.asarray(found.columns["effect"]) == "ALLOW"
+    steps = np.zeros((*shape, len(cuts) + 2), dtype=np.int8)
+    at = tuple(code[allow] for code in found.codes)
+    np.add.at(steps, (*at, start[allow]), 1)
+    np.add.at(steps, (*at, end[allow] + 1), -1)
+    cube = np.moveaxis(np.cumsum(steps[..., :-1], axis=-1, dtype=np.int8) > 0, -1, dim)
+    made = Segments(dim, cuts, sides, np.arange(len(cuts) + 1))
+    grid = made.of(axis.values)
+    if not np.array_equal(cube.take(grid, axis=dim), decisions.allowed()):
+        return None
+    return made, cube, grid
+
+
+def _place(
+    cuts: npt.NDArray[np.float64],
+    sides: npt.NDArray[np.int8],
+    ends: npt.NDArray[np.float64],
+    side: npt.NDArray[np.intp],
+    *,
+    first: bool,
+) -> npt.NDArray[np.intp]:
+    """The segment that begins (``first``) or ends at a cut: the segment above it, or below."""
+    at = np.searchsorted(cuts, ends, "left")
+    inside = np.minimum(at, max(len(cuts) - 1, 0))
+    if len(cuts):
+        at = np.where((at < len(cuts)) & (cuts[inside] == ends) & (sides[inside] < side), at + 1, at)
+    if first:
+        return np.where(np.isneginf(ends), 0, at + 1).astype(np.intp)
+    return np.where(np.isposinf(ends), len(cuts), at).astype(np.intp)
+
+
+def _different(cube: npt.NDArray[np.bool_], dim: int) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.intp]]:
+    """The slices of a dimension that differ, in the order they are met, and which of them each one is."""
+    slices = np.packbits(np.moveaxis(cube, dim, 0).reshape(cube.shape[dim], -1), axis=1)
+    whole = np.ascontiguousarray(slices).view(np.dtype((np.void, slices.shape[1]))).ravel()
+    _, first, codes = np.unique(whole, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    rank = np.empty(len(order), dtype=np.intp)
+    rank[order] = np.arange(len(order))
+    return cube.take(first[order], axis=dim), rank[codes.ravel()]

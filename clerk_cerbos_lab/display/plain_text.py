@@ -1,0 +1,185 @@
+"""Decisions as text: a table for a terminal, and the sentences that stand with every table.
+
+The same bytes in every run.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from clerk_cerbos_lab.values import is_number
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from clerk_cerbos_lab.decisions.decisions import Decisions
+    from clerk_cerbos_lab.identity.disclosure import Disclosure
+
+WARNING: Final = "Real ids and attributes are shown here: share this with care."
+"""Stands wherever principals are not called by pseudonyms, as far as it can be shared."""
+
+ROWS: Final = 40  # shown before the table says that there are more
+
+COLUMNS: Final = 14
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """What is shown: the head of the rows, and columns of equal neighbours drawn together.
+
+    Attributes:
+        down: the dimensions down the side.
+        across: the dimension across the top.
+        rows: the labels of each row shown, one a dimension.
+        columns: the label of each column shown.
+        allowed: ``allowed[row, column]`` of what is shown.
+        total_rows: how many rows there are.
+        total_columns: how many values the dimension across has.
+        shown_columns: how many of those values the columns shown stand for.
+        merged: whether a column stands for several neighbours that are equal in every row.
+    """
+
+    down: tuple[str, ...]
+    across: str
+    rows: list[list[str]]
+    columns: list[str]
+    allowed: npt.NDArray[np.bool_]
+    total_rows: int
+    total_columns: int
+    shown_columns: int
+    merged: bool
+
+
+def labels(decisions: Decisions, shown: Disclosure, dim: str, count: int | None = None) -> list[str]:
+    """How the values of a dimension are called; the first ``count``."""
+    if dim == "principal":
+        names = decisions.names[:count]
+        ids = decisions.principals["id"].head(len(names))
+        return [shown.principal(one, name) for one, name in zip(ids, names, strict=True)]
+    if dim == "action":
+        return [shown.text(action) for action in decisions.actions[:count]]
+    return [shown.value(value) for value in decisions.values(dim)[:count]]
+
+
+def layout(decisions: Decisions, shown: Disclosure) -> Grid:
+    """The rows and columns to show, and what was left out."""
+    down, (across, *_) = decisions.sides()
+    values = decisions.values(across)
+    by_principal = down[0] == "principal" and across != "principal"
+    rows = int(np.prod([len(decisions.values(dim)) for dim in down], dtype=np.int64))
+    each = rows // len(decisions.names) if by_principal else rows
+    top = decisions.head(-(-ROWS // each)) if by_principal else decisions
+    allowed = top.table(down, [across])
+    numeric = all(map(is_number, values))
+    ascending = numeric and all(a < b for a, b in itertools.pairwise(values))
+    merged = len(values) > COLUMNS and ascending
+    every = decisions.different() if by_principal else decisions
+    runs = _runs(every.table(down, [across])) if merged else [(i, i) for i in range(len(values))]
+    drawn = runs[:COLUMNS]
+    texts = labels(decisions, shown, across, drawn[-1][1] + 1)
+    heads = itertools.product(*(labels(decisions, shown, dim, ROWS) for dim in down))
+    return Grid(
+        down=tuple(down),
+        across=across,
+        rows=[list(head) for head in itertools.islice(heads, ROWS)],
+        columns=[texts[i] if i == j else f"{texts[i]} to {texts[j]}" for i, j in drawn],
+        allowed=allowed[:ROWS, [first for first, _ in drawn]],
+        total_rows=rows,
+        total_columns=len(values),
+        shown_columns=drawn[-1][1] + 1,
+        merged=merged,
+    )
+
+
+def _runs(allowed: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """First and last column of each run of columns that are equal in every row."""
+    change = np.flatnonzero(np.any(allowed[:, 1:] != allowed[:, :-1], axis=0)) + 1
+    firsts = [0, *change.tolist()]
+    return list(zip(firsts, [*(i - 1 for i in firsts[1:]), allowed.shape[1] - 1], strict=True))
+
+
+def counts_line(decisions: Decisions) -> str:
+    """How many decisions are ALLOW and how many DENY, in a sentence."""
+    counts = decisions.counts()
+    total = len(decisions)
+    share = f" ({counts['ALLOW'] / total:.1%})" if total else ""
+    return f"{total:,} decisions: {counts['ALLOW']:,} ALLOW{share}, {counts['DENY']:,} DENY"
+
+
+def question(decisions: Decisions, shown: Disclosure) -> str:
+    """The question, as far as one line can hold it."""
+    parts = [shown.text(decisions.kind)]
+    for dim, n in (("action", len(decisions.actions)), ("principal", len(decisions.names))):
+        parts.append(f"{dim} {labels(decisions, shown, dim)[0]}" if n == 1 else f"{n:,} {dim}s")
+    for axis in decisions.axes:
+        one = len(axis.values) == 1
+        parts.append(
+            f"{axis.name} {shown.value(axis.values[0]) if one else f'({len(axis.values):,} values)'}"
+        )
+    parts += [
+        f"{name} {shown.value(value)}" for name, value in decisions.fixed.items() if name != "resource_id"
+    ]
+    return ", ".join(parts)
+
+
+def _left_out(grid: Grid) -> str:
+    """What the table does not show; empty when it shows everything."""
+    parts = []
+    if len(grid.rows) < grid.total_rows:
+        parts.append(f"the first {len(grid.rows)} of {grid.total_rows:,} rows")
+    if grid.shown_columns < grid.total_columns:
+        parts.append(f"the first {grid.shown_columns:,} of {grid.total_columns:,} values of {grid.across}")
+    return f"Shown: {' and '.join(parts)}. All of them: .matrix(), .frame()." if parts else ""
+
+
+def _merged(grid: Grid) -> str:
+    what = f"the amounts asked of {grid.across}" if grid.across != "amount" else "the amounts asked"
+    return (
+        f"A column stands for {what} from its first to its last: equal in every row." if grid.merged else ""
+    )
+
+
+def _odd(decisions: Decisions) -> str:
+    """How many of the principals have a data problem, which a DENY may come from."""
+    people = decisions.principals
+    report = people.attrs.get("problems", ())
+    if not len(report):
+        return ""
+    odd = {line["principal"] for line in report} & set(people["id"])
+    if not odd:
+        return ""
+    who = f"{len(odd)} principals have" if len(odd) > 1 else "1 principal has"
+    return f"{who} something odd in the data, and a DENY may come from that (see lab.problems)."
+
+
+def notes(decisions: Decisions, shown: Disclosure) -> list[str]:
+    """What a reader must know of the decisions, however they are shown."""
+    told = map(shown.text, decisions.provenance.notes)
+    return [note for note in (_odd(decisions), *told, shown.note) if note]
+
+
+def _notes(decisions: Decisions, shown: Disclosure, grid: Grid) -> list[str]:
+    """What a reader must know to read the table right."""
+    return [note for note in (_merged(grid), _left_out(grid)) if note] + notes(decisions, shown)
+
+
+def text_of(decisions: Decisions, shown: Disclosure) -> str:
+    """A table for a terminal: marks, counts, provenance."""
+    grid = layout(decisions, shown)
+    heads = [*grid.down, *(f"{grid.across} {grid.columns[0]}", *grid.columns[1:])]
+    body = [
+        [*row, *("✓" if cell else "✗" for cell in cells)]
+        for row, cells in zip(grid.rows, grid.allowed, strict=True)
+    ]
+    widths = [max(len(line[i]) for line in [heads, *body]) for i in range(len(heads))]
+    lines = []
+    for line in [heads, *body]:
+        left = [part.ljust(width) for part, width in zip(line, widths, strict=True)][: len(grid.down)]
+        right = [part.rjust(width) for part, width in zip(line, widths, strict=True)][len(grid.down) :]
+        lines.append("  ".join([*left, *right]).rstrip())
+    head = [question(decisions, shown), counts_line(decisions) + " (✓ ALLOW, ✗ DENY)"]
+    return "\n".join([*lines, *head, *_notes(decisions, shown, grid), decisions.provenance.caption()])

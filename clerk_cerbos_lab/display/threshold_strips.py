@@ -1,0 +1,272 @@
+"""Threshold strips: a line for each class of principals, its bands along an axis, as picture and in words."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from clerk_cerbos_lab.formatting import number_label
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import numpy.typing as npt
+
+    from clerk_cerbos_lab.display.payload import Payload
+
+ROWS: Final = 60
+"""Lines of a picture; below it stands how many more there are."""
+
+WIDTH, HEAD, LINE, TOP = 900, 330, 30, 34
+
+HEAD_CHARACTERS: Final = 40
+
+_CELL: Final = "padding:3px 9px;border:1px solid rgba(128,128,128,.28);text-align:left;vertical-align:top"
+
+STYLE: Final = (
+    ".ccl-s-text{fill:currentColor;"
+    "font:13px system-ui,-apple-system,'Segoe UI',Roboto,'DejaVu Sans',sans-serif}"
+    ".ccl-s-soft{fill-opacity:.75}.ccl-s-strong{font-weight:600}.ccl-s-deny{fill:#d55e00;fill-opacity:.15}"
+    ".ccl-s-allow{fill:#0072b2;fill-opacity:.38;stroke:#0072b2}.ccl-s-edge{stroke:currentColor}"
+    "svg:root{color:#1b1f24}@media screen and (prefers-color-scheme:dark){svg:root{color:#e4e8ec}}"
+)
+"""The colour of the text is that of the page around it; of a file of its own, what the reader prefers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """An interval of equal effect.
+
+    Attributes:
+        allow: the effect.
+        lower, lower_closed, upper, upper_closed: its ends.
+    """
+
+    allow: bool
+    lower: float
+    lower_closed: bool
+    upper: float
+    upper_closed: bool
+
+    def asked(self) -> str:
+        """The amounts asked of a band of a grid: ``0 to 5,000``."""
+        low, high = number_label(self.lower), number_label(self.upper)
+        return low if low == high else f"{low} to {high}"
+
+    def words(self) -> str:
+        """``over 0, up to 5,000``."""
+        if self.lower == self.upper:
+            return f"exactly {number_label(self.lower)}"
+        start = "from" if self.lower_closed else "over"
+        end = "up to" if self.upper_closed else "below"
+        parts = [
+            f"{start} {number_label(self.lower)}" if math.isfinite(self.lower) else "",
+            f"{end} {number_label(self.upper)}" if math.isfinite(self.upper) else "",
+        ]
+        return ", ".join(part for part in parts if part) or "any amount"
+
+
+@dataclass(frozen=True, slots=True)
+class Strip:
+    """The bands of some principals who are equal in them.
+
+    Attributes:
+        who: what they are called: a pseudonym, or how many they are.
+        about: what they have in common.
+        labels: of the other dimensions down the side.
+        bands: cover the line, in order; of a grid what was asked, and gaps between.
+        exact: whether the line is known, not only the amounts of a grid.
+    """
+
+    who: str
+    about: str
+    labels: tuple[str, ...]
+    bands: tuple[Band, ...]
+    exact: bool
+
+    def words(self) -> str:
+        """``✓ ALLOW over 0, up to 5,000; ✗ DENY otherwise``; of a grid only what was asked."""
+        if not self.exact:
+            told = [f"{'✓ ALLOW' if band.allow else '✗ DENY'} at {band.asked()}" for band in self.bands]
+            return f"{'; '.join(told)}; nothing is known between"
+        allow = [band.words() for band in self.bands if band.allow]
+        if not allow:
+            return "✗ DENY at any amount"
+        if len(self.bands) == 1:
+            return "✓ ALLOW at any amount"
+        return f"✓ ALLOW {' and '.join(allow)}; ✗ DENY otherwise"
+
+
+def strips(payload: Payload) -> list[Strip]:
+    """One strip for each class of principals and combination of the other rows, in the order of the rows.
+
+    Args:
+        payload: with one numeric dimension across the top.
+    """
+    dims = payload.header["dims"]
+    names = [dim["name"] for dim in dims]
+    across = names.index(payload.header["columns"][0])
+    others = [names.index(name) for name in payload.header["rows"] if name != "principal"]
+    principal = dims[0]
+    together: dict[tuple[Any, ...], list[int]] = {}
+    kinds, of = np.unique(payload.maps[0], return_inverse=True)
+    members = [np.flatnonzero(of == kind).tolist() for kind in range(len(kinds))]
+    for places in itertools.product(*(range(len(dims[at]["labels"])) for at in others)):
+        for kind, people in zip(kinds, members, strict=True):
+            at: list[Any] = [int(kind), *(int(own[0]) for own in payload.maps[1:])]
+            for dim, place in zip(others, places, strict=True):
+                at[dim] = int(payload.maps[dim][place])
+            at[across] = slice(None)
+            bands = _bands(payload, payload.small[tuple(at)], across)
+            together.setdefault((places, bands), []).extend(people)
+    rows = sorted(together.items(), key=lambda item: (item[0][0], _top(item[0][1]), min(item[1])))
+    return [
+        Strip(
+            who=principal["labels"][people[0]] if len(people) == 1 else f"{len(people):,} principals",
+            about=_common(principal, people),
+            labels=tuple(dims[dim]["labels"][place] for dim, place in zip(others, places, strict=True)),
+            bands=bands,
+            exact=payload.segments is not None,
+        )
+        for (places, bands), people in rows
+    ]
+
+
+def _top(bands: Sequence[Band]) -> float:
+    return max((band.upper for band in bands if band.allow), default=-math.inf)
+
+
+def _bands(payload: Payload, line: npt.NDArray[np.bool_], across: int) -> tuple[Band, ...]:
+    """The bands of a line of slices; of the grid where only that is known."""
+    segments = payload.segments
+    if segments is not None:
+        allowed = line[segments.map]
+        numbers = np.zeros(0)
+    else:
+        values = np.array(payload.header["dims"][across]["numbers"], dtype=np.float64)
+        order = np.argsort(values, kind="stable")
+        allowed, numbers = line[payload.maps[across]][order], values[order]
+    firsts = [0, *(np.flatnonzero(allowed[1:] != allowed[:-1]) + 1).tolist()]
+    lasts = [*(first - 1 for first in firsts[1:]), len(allowed) - 1]
+    return tuple(
+        Band(bool(allowed[first]), **segments.ends(first, last))
+        if segments is not None
+        else Band(bool(allowed[first]), float(numbers[first]), True, float(numbers[last]), True)  # noqa: FBT003
+        for first, last in zip(firsts, lasts, strict=True)
+    )
+
+
+def _common(principal: dict[str, Any], people: Sequence[int]) -> str:
+    """The attributes that all of these share."""
+    shared = []
+    for attribute in principal["attributes"]:
+        codes = {attribute["codes"][i] for i in people}
+        if len(codes) == 1 and (value := attribute["values"][codes.pop()]) != "MISSING":
+            shared.append(value)
+    return " · ".join(shared)
+
+
+def table(payload: Payload) -> str:
+    """The strips in words, as an HTML table that reads without scripts and style sheets."""
+    found = strips(payload)
+    others = [name for name in payload.header["rows"] if name != "principal"]
+    head = "".join(
+        f'<th scope="col" style="{_CELL}">{escape(name)}</th>' for name in ("who", *others, "effect")
+    )
+    rows = []
+    for strip in found[:ROWS]:
+        about = f' <span style="opacity:.75">{escape(strip.about)}</span>' if strip.about else ""
+        cells = "".join(f'<td style="{_CELL}">{escape(text)}</td>' for text in (*strip.labels, strip.words()))
+        rows.append(
+            f'<tr><th scope="row" style="{_CELL};font-weight:600">{escape(strip.who)}{about}</th>{cells}</tr>'
+        )
+    more = f"<p>The first {ROWS} of {len(found):,} lines.</p>" if len(found) > ROWS else ""
+    exact = (
+        ""
+        if payload.segments
+        else "<p>As far as the amounts asked tell; boundaries lie between two of them.</p>"
+    )
+    return (
+        '<table style="border-collapse:collapse;font-size:13px;margin:6px 0">'
+        f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>{more}{exact}"
+    )
+
+
+def svg(payload: Payload) -> str:
+    """The strips as a picture: the same text for the same payload."""
+    found = strips(payload)
+    shown = found[:ROWS]
+    finite = [x for s in shown for b in s.bands for x in (b.lower, b.upper) if math.isfinite(x)]
+    low, high = min([0.0, *finite]), max([1.0, *finite])
+    low, high = low - (high - low) * (0.04 if low == 0 else 0.12), high + (high - low) * 0.14
+    span = WIDTH - HEAD
+
+    def x(value: float) -> float:
+        return round(HEAD + span * (min(max(value, low), high) - low) / (high - low), 1)
+
+    height = TOP + LINE * len(shown) + (24 if len(found) > ROWS else 4)
+    name = payload.header["columns"][0]
+    parts = [_text(4, 20, name, "ccl-s-soft")]
+    for tick in _ticks(low, high):
+        parts += [_text(x(tick), 20, number_label(tick), "ccl-s-soft", "middle"), _edge(x(tick), 26, TOP - 2)]
+    for row, strip in enumerate(shown):
+        parts += _drawn(strip, TOP + row * LINE, x)
+    if len(found) > ROWS:
+        parts.append(_text(4, height - 8, f"The first {ROWS} of {len(found):,} lines."))
+    what = escape(f"{payload.header['title']}: bands of equal effect along {name}", quote=True)
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" '
+        f'height="{height}" role="img" aria-label="{what}" style="max-width:100%;height:auto">'
+        f"<style>{STYLE}</style>{''.join(parts)}</svg>"
+    )
+
+
+def _text(x: float, y: int, text: str, more: str = "", anchor: str = "start") -> str:
+    kind = f"ccl-s-text {more}".strip()
+    return f'<text class="{kind}" x="{round(x, 1)}" y="{y}" text-anchor="{anchor}">{escape(text)}</text>'
+
+
+def _edge(x: float, top: int, bottom: int) -> str:
+    return f'<line class="ccl-s-edge" x1="{x}" x2="{x}" y1="{top}" y2="{bottom}"/>'
+
+
+def _drawn(strip: Strip, top: int, x: Any) -> Iterator[str]:
+    middle, height = top + LINE // 2 + 4, LINE - 8
+    head = _cut(" · ".join([strip.who, *strip.labels]), HEAD_CHARACTERS)
+    about = _cut(strip.about, HEAD_CHARACTERS - len(head))
+    yield f'<g><title>{escape(strip.words())}</title><text class="ccl-s-text" x="4" y="{middle}">'
+    yield f'<tspan class="ccl-s-strong">{escape(head)}</tspan>'
+    yield f'<tspan class="ccl-s-soft" dx="7">{escape(about)}</tspan></text></g>'
+    yield f'<rect class="ccl-s-deny" x="{HEAD}" y="{top + 4}" width="{WIDTH - HEAD}" height="{height}"/>'
+    for band in strip.bands:
+        if not band.allow:
+            continue
+        left, right = x(band.lower), x(band.upper)
+        width = round(max(right - left, 2), 1)
+        yield f'<rect class="ccl-s-allow" x="{left}" y="{top + 4}" width="{width}" height="{height}"/>'
+        if width > 18:
+            yield _text(left + 5, middle, "✓")
+        if math.isfinite(band.upper):
+            sign = "at" if not strip.exact else "≤" if band.upper_closed else "<"
+            label = f"{sign} {number_label(band.upper)}"
+            outside = right + len(label) * 8.5 < WIDTH
+            yield _edge(right, top + 2, top + LINE - 2)
+            yield _text(right + (5 if outside else -5), middle, label, anchor="start" if outside else "end")
+    if not any(band.allow for band in strip.bands):
+        yield _text(HEAD + 6, middle, "✗")
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: max(most - 1, 0)]}…" if most > 1 else ""
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    raw = (high - low) / 6
+    power = 10.0 ** math.floor(math.log10(raw))
+    step = next(m * power for m in (1, 2, 5, 10) if m * power >= raw)
+    return [float(f"{i * step:.12g}") for i in range(math.ceil(low / step), math.floor(high / step) + 1)]

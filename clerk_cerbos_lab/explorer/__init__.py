@@ -1,0 +1,1 @@
+"""Controls made from the policies, and the matrix that follows them."""

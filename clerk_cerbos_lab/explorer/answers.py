@@ -1,0 +1,330 @@
+"""What an explorer knows: every answer so far, by action and values, so that nothing is asked twice."""
+
+from __future__ import annotations
+
+import itertools
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+import numpy as np
+
+from clerk_cerbos_lab.decisions.axes import Axis
+from clerk_cerbos_lab.decisions.intervals import Segments
+from clerk_cerbos_lab.errors import PDPError
+from clerk_cerbos_lab.identity.principals import read_principals
+from clerk_cerbos_lab.pdp.drafts import what_if
+from clerk_cerbos_lab.pdp.snapshots import snapshot_of
+from clerk_cerbos_lab.sweeps.exact_thresholds import around
+from clerk_cerbos_lab.sweeps.plan import plan
+from clerk_cerbos_lab.values import key
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
+
+    import numpy.typing as npt
+    import pandas as pd
+
+    from clerk_cerbos_lab.decisions.decisions import Decisions
+    from clerk_cerbos_lab.explorer.envelope import Envelope
+    from clerk_cerbos_lab.identity.principals import PrincipalTable
+    from clerk_cerbos_lab.pdp.client import PDP
+    from clerk_cerbos_lab.sweeps.exact_thresholds import Lines
+
+Line: TypeAlias = "tuple[bool, tuple[tuple[float, int], ...]]"
+"""A line of numbers: the effect at its lower end, and the cuts (number, side) at which it flips."""
+
+Asked: TypeAlias = "tuple[tuple[tuple[str, float], ...], tuple[str, str]]"
+"""Which policies answer: the constants that are moved, and the policy version and scope."""
+
+MOST_TRIED: Final = 12
+"""Changes of constants that are remembered."""
+
+
+class NotExactError(Exception):
+    """The numeric axis is asked value by value: the policies do more with it than compare."""
+
+
+@dataclass(slots=True)
+class Known:
+    """Answers of one state of the policies, each a line along the numeric axis, or one effect without.
+
+    Attributes:
+        open: gives the PDP to ask.
+        envelope: what each request says besides who, which action and which attributes.
+        principals: the principals frame.
+        people: the same, read.
+        kind: the resource kind.
+        axis: the numeric axis that is known exactly; None where there is none.
+        names: the attributes that vary, in order.
+        lines: every different line met.
+        held: for action and values, for each principal the number of the line.
+        asked: decisions asked of the PDP so far, audits left out.
+        last: the newest sweep, for its captions.
+        notes: of all sweeps.
+    """
+
+    open: Callable[[], AbstractContextManager[PDP]]
+    envelope: Envelope
+    principals: pd.DataFrame
+    people: PrincipalTable
+    kind: str
+    axis: str | None
+    names: tuple[str, ...]
+    lines: dict[Line, int] = field(default_factory=dict)
+    held: dict[tuple[str, ...], npt.NDArray[np.intp]] = field(default_factory=dict)
+    asked: int = 0
+    last: Decisions | None = None
+    notes: dict[str, None] = field(default_factory=dict)
+
+    def learn(self, actions: Sequence[str], values: Mapping[str, Sequence[Any]]) -> None:
+        """Ask what is not known yet of these combinations; nothing else.
+
+        Raises:
+            NotExactError: when the numeric axis can't be known exactly.
+            LabError: as ``lab.sweep``.
+        """
+        dims = [list(actions), *(list(values[name]) for name in self.names)]
+        keys = [list(dims[0]), *([key(value) for value in dim] for dim in dims[1:])]
+        missing = np.array([combination not in self.held for combination in itertools.product(*keys)])
+        if not missing.any():
+            return
+        with self.open() as pdp:
+            digest = pdp.digest
+            for product in boxes(missing.reshape([len(dim) for dim in dims])):
+                some = [[dim[i] for i in chosen] for dim, chosen in zip(dims, product, strict=True)]
+                self._ask(pdp, digest, some)
+
+    def _ask(self, pdp: PDP, digest: str | None, dims: list[list[Any]]) -> None:
+        actions, *values = dims
+        attributes: dict[str, object] = dict(zip(self.names, values, strict=True))
+        if self.axis is not None:
+            attributes[self.axis] = self._numbers(pdp, actions, attributes)
+        swept = self.envelope.sweep(pdp, self.principals, self.kind, actions, attributes)
+        if swept.provenance.policy_digest != digest:
+            msg = "the policies were changed while they were asked; ask again"
+            raise PDPError(msg)
+        self.asked += swept.provenance.asked
+        self.last = swept
+        self.notes.update(dict.fromkeys(swept.provenance.notes))
+        of, numbers = self._of_line(swept) if self.axis is not None else self._of_effect(swept)
+        for at in np.ndindex(*numbers.shape[1:]):  # numbers[class, action, *values]
+            wanted = (actions[at[0]], *(key(dim[i]) for dim, i in zip(values, at[1:], strict=True)))
+            self.held[wanted] = numbers[(slice(None), *at)][of]
+
+    def _numbers(self, pdp: PDP, actions: Sequence[str], attributes: Mapping[str, Any]) -> list[float]:
+        """What has to be asked along the numeric axis so that each gap between two candidates is met."""
+        axes = [Axis(name, tuple(values)) for name, values in attributes.items()]
+        question = self.envelope.question(self.kind, actions, [*axes, Axis(str(self.axis), (0,))])
+        with pdp.asking():
+            found = plan(pdp, self.people, question, snapshot_of(pdp))
+        numbers = around(found.candidates.get(str(self.axis)) or [None])
+        if numbers is None:
+            raise NotExactError
+        return numbers
+
+    def _of_effect(self, swept: Decisions) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+        """For each principal the class; for each class, action and values the number of the line."""
+        of, first = swept.classes()
+        both = [self.lines.setdefault((effect, ()), len(self.lines)) for effect in (False, True)]
+        allowed = swept.of(first).allowed()
+        ordered = np.transpose(allowed, [0, 1, *(swept.dims.index(name) for name in self.names)])
+        return of, np.where(ordered, both[1], both[0])
+
+    def _of_line(self, swept: Decisions) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+        """The same along the numeric axis: a flip lies at the candidate that is one of its two sides."""
+        exact = swept.exact
+        if exact is None or not exact.knows(str(self.axis), np.arange(len(swept.names), dtype=np.intp)):
+            raise NotExactError  # the audit found a difference, and every cell was asked
+        numbers = []
+        others = [axis.name for axis in swept.axes if axis.name != self.axis]
+        order = [0, *(others.index(name) + 1 for name in self.names)]
+        for lines in exact.lines(str(self.axis)):
+            rows = lines.effect.reshape(-1, lines.effect.shape[-1])
+            known = {row.tobytes(): row for row in rows}  # few differ
+            line = {text: self._line(row, lines) for text, row in known.items()}
+            own = [line[row.tobytes()] for row in rows]
+            found = np.array(own, dtype=np.intp).reshape(lines.effect.shape[:-1])
+            numbers.append(np.transpose(found, order))
+        return exact.cells.of, np.stack(numbers)
+
+    def _line(self, effect: npt.NDArray[np.bool_], lines: Lines) -> int:
+        """The number of a line of these effects."""
+        flips = np.flatnonzero(effect[1:] != effect[:-1]).tolist()
+        cuts = tuple(
+            (float(lines.numbers[i]), 1) if lines.compared[i] else (float(lines.numbers[i + 1]), 0)
+            for i in flips
+        )
+        return self.lines.setdefault((bool(effect[0]), cuts), len(self.lines))
+
+    def cube(
+        self, actions: Sequence[str], values: Mapping[str, Sequence[Any]]
+    ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.intp], Segments | None]:
+        """What is known of these combinations.
+
+        Returns:
+            ``allowed[pattern, action, *values, segment]`` (without segments where there is no numeric
+            axis), for each principal the pattern, and the segments; their ``map`` is one to one.
+        """
+        dims = [list(actions), *([key(value) for value in values[name]] for name in self.names)]
+        columns = np.column_stack([self.held[combination] for combination in itertools.product(*dims)])
+        patterns, of = np.unique(columns, axis=0, return_inverse=True)
+        used, codes = np.unique(patterns, return_inverse=True)
+        lines = list(self.lines)
+        some = [lines[int(number)] for number in used]
+        cuts = sorted({cut for _, own in some for cut in own})
+        place = {cut: i + 1 for i, cut in enumerate(cuts)}
+        allowed = np.zeros((len(some), len(cuts) + 1), dtype=np.bool_)
+        for row, (effect, own) in enumerate(some):
+            edges = [0, *(place[cut] for cut in own), len(cuts) + 1]
+            for k, (start, end) in enumerate(itertools.pairwise(edges)):
+                allowed[row, start:end] = effect ^ bool(k % 2)
+        shape = [len(patterns), *(len(dim) for dim in dims)]
+        cube = allowed[codes.reshape(shape)]
+        if self.axis is None:
+            return cube[..., 0], of.ravel(), None
+        numbers = np.array([number for number, _ in cuts], dtype=np.float64)
+        sides = np.array([side for _, side in cuts], dtype=np.int8)
+        return cube, of.ravel(), Segments(cube.ndim - 1, numbers, sides, np.arange(len(cuts) + 1))
+
+
+class Answers:
+    """Everything an explorer knows: by policy version and scope, and by the changes of constants tried.
+
+    Args:
+        pdp: whom to ask; under changed constants one on a copy of its policies, for as long as it is asked.
+        principals: the principals frame.
+        kind: the resource kind.
+        axis: the numeric attribute across the top, if there is one.
+        names: the other attributes.
+    """
+
+    def __init__(
+        self, pdp: PDP, principals: pd.DataFrame, kind: str, *, axis: str | None, names: tuple[str, ...]
+    ) -> None:
+        self._pdp = pdp
+        self._principals = principals
+        self._people = read_principals(principals)
+        self._kind = kind
+        self._axis = axis
+        self._names = names
+        self._grids: set[tuple[str, str]] = set()  # versions and scopes whose axis is asked value by value
+        self._held: dict[Asked, Known] = {}
+        self._asked_before = 0
+        self.digest = pdp.digest
+
+    @property
+    def asked(self) -> int:
+        """Decisions asked so far, audits left out."""
+        return self._asked_before + sum(known.asked for known in self._held.values())
+
+    def open(self, constants: Mapping[str, float]) -> AbstractContextManager[PDP]:
+        """The PDP under these values of constants; one that is started for it ends with the block."""
+        return what_if(self._pdp, constants) if constants else nullcontext(self._pdp)
+
+    def known(
+        self,
+        envelope: Envelope,
+        actions: Sequence[str],
+        values: Mapping[str, Sequence[Any]],
+        grid: list[Any],
+        constants: Mapping[str, float],
+    ) -> Known:
+        """Learn what is not known yet of these combinations, and give what is.
+
+        Args:
+            envelope: what each request says besides; only version and scope differ between two calls.
+            actions: the actions.
+            values: by attribute.
+            grid: the amounts of the numeric axis; asked themselves where it is not known exactly.
+            constants: of the policies, that have other values.
+
+        Raises:
+            LabError: as ``lab.sweep``; what was known before is kept.
+        """
+        try:
+            return self._learn(envelope, actions, values, grid, constants)
+        except NotExactError:
+            self._grids.add(envelope.policies)
+            self._forget([asked for asked in self._held if asked[1] == envelope.policies])
+            return self._learn(envelope, actions, values, grid, constants)
+
+    def _learn(
+        self,
+        envelope: Envelope,
+        actions: Sequence[str],
+        values: Mapping[str, Sequence[Any]],
+        grid: list[Any],
+        constants: Mapping[str, float],
+    ) -> Known:
+        digest = self._pdp.digest
+        if (
+            digest is None
+        ):  # a PDP at an address does not tell when its policies change: nothing is used again
+            self._forget(list(self._held))
+        known = self._of(envelope, constants)
+        wanted = dict(values)
+        if self._axis is not None and known.axis is None:
+            wanted[self._axis] = grid
+        known.learn(actions, wanted)
+        if self._pdp.digest != digest or digest != self.digest:
+            msg = "the policies were changed while they were asked; ask again"
+            raise PDPError(msg)
+        return known
+
+    def _of(self, envelope: Envelope, constants: Mapping[str, float]) -> Known:
+        asked = (tuple(sorted(constants.items())), envelope.policies)
+        if asked in self._held:
+            self._held[asked] = self._held.pop(asked)  # the newest last
+            return self._held[asked]
+        axis = None if envelope.policies in self._grids else self._axis
+        self._held[asked] = Known(
+            open=partial(self.open, dict(constants)),
+            envelope=envelope,
+            principals=self._principals,
+            people=self._people,
+            kind=self._kind,
+            axis=axis,
+            names=self._names if axis == self._axis else (*self._names, str(self._axis)),
+        )
+        self._forget([one for one in self._held if one[0]][:-MOST_TRIED])
+        return self._held[asked]
+
+    def _forget(self, some: Sequence[Asked]) -> None:
+        for one in some:
+            self._asked_before += self._held.pop(one).asked
+
+
+def compared(
+    moved: Known, base: Known, actions: Sequence[str], values: Mapping[str, Sequence[Any]], grid: list[Any]
+) -> dict[str, int]:
+    """How many decisions are ``gained`` and ``lost`` in one against the other."""
+    cubes = []
+    for known in (moved, base):
+        cube, of, segments = known.cube(actions, values)
+        cubes.append((cube if segments is None else cube[..., segments.of(grid)], of))
+    (now, of_now), (then, of_then) = cubes
+    pairs, people = np.unique(np.column_stack([of_now, of_then]), axis=0, return_counts=True)
+    found = {"gained": 0, "lost": 0}
+    for (i, k), many in zip(pairs.tolist(), people.tolist(), strict=True):
+        found["gained"] += many * int((now[i] & ~then[k]).sum())
+        found["lost"] += many * int((then[k] & ~now[i]).sum())
+    return found
+
+
+def boxes(missing: npt.NDArray[np.bool_]) -> Iterator[list[list[int]]]:
+    """Cover exactly the True cells with products of positions, none twice."""
+    if not missing.any():
+        return
+    if missing.ndim == 1:
+        yield [np.flatnonzero(missing).tolist()]
+        return
+    groups: dict[bytes, list[int]] = {}
+    for i in range(missing.shape[0]):
+        if missing[i].any():
+            groups.setdefault(missing[i].tobytes(), []).append(i)
+    for places in groups.values():
+        for rest in boxes(missing[places[0]]):
+            yield [places, *rest]

@@ -1,0 +1,361 @@
+"""What can be turned in an explorer: read off the policies, their schemas and the principals, not made up.
+
+Each attribute of the resource that the policies read becomes a control, with the values that they compare it
+with: literals, constants, the principals' own attributes, what a schema lists.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import re
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from clerk_cerbos_lab.errors import InputError, PDPError
+from clerk_cerbos_lab.explorer.state import MOST_AMOUNTS, checked_range
+from clerk_cerbos_lab.policies.analysis import ORDERS, Use, analyse
+from clerk_cerbos_lab.policies.cel import CelError
+from clerk_cerbos_lab.policies.constants import constants_of
+from clerk_cerbos_lab.policies.policy_set import Audience, PolicySet, relevant
+from clerk_cerbos_lab.sweeps.breakpoints import breakpoints_from, value_of
+from clerk_cerbos_lab.values import MISSING, OTHER, RESOURCE_ID, SELF, amounts, is_number, key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from clerk_cerbos_lab.identity.principals import PrincipalTable
+    from clerk_cerbos_lab.pdp.client import PDP
+
+MOST_VALUES: Final = 200
+"""Values that one control offers; there is a note when there were more."""
+
+STEPS: Final = 120
+"""About how many amounts a range has at first."""
+
+RESERVED: Final = frozenset({"principal", "action", "effect"})
+"""Names that a frame of decisions has for something else."""
+
+SCHEMAS: Final = "_schemas"
+"""The folder in which Cerbos's disk store looks for schemas."""
+
+
+@dataclass(slots=True)
+class Choice:
+    """An attribute with values to choose from.
+
+    Attributes:
+        name: of the attribute.
+        values: offered, no two the same for the PDP.
+        of_principal: whether it is compared with an attribute of the principal.
+        given: the values that the caller gave: they are chosen at first; empty for none.
+    """
+
+    name: str
+    values: list[Any]
+    of_principal: bool = False
+    given: list[Any] = field(default_factory=list)
+
+    def add(self, values: Iterable[Any]) -> None:
+        """Offer more values, behind those that are there: a value keeps its position."""
+        known = {key(value) for value in self.values}
+        self.values += {key(value): value for value in values if key(value) not in known}.values()
+
+
+@dataclass(slots=True)
+class Range:
+    """The numeric attribute whose amounts stand across the top.
+
+    Attributes:
+        name: of the attribute.
+        ticks: the numbers that the policies compare it with, ascending.
+        start: the amounts at first, as a state holds them (see ``states``).
+    """
+
+    name: str
+    ticks: list[float]
+    start: dict[str, Any]
+
+
+@dataclass(slots=True)
+class Controls:
+    """Everything that can be turned.
+
+    Attributes:
+        actions: offered; not all need be known in every version and scope.
+        choices: by attribute; with ``resource_id`` where ids vary.
+        range: the numeric attribute, if there is one.
+        constants: the policies' own numbers that can be moved, by name; of equal names none.
+        variants: ``policy_version`` and ``scope``, where there are several to choose from: one at a time.
+        notes: sentences on what could not be read.
+    """
+
+    actions: tuple[str, ...]
+    choices: dict[str, Choice] = field(default_factory=dict)
+    range: Range | None = None
+    constants: dict[str, float] = field(default_factory=dict)
+    variants: dict[str, list[str]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def chosen_variants(self, pair: tuple[str, str]) -> dict[str, str]:
+        """A version and scope as a state holds them, offered from now on."""
+        chosen = dict(zip(("policy_version", "scope"), pair, strict=True))
+        for name, offered in self.variants.items():
+            if chosen[name] not in offered:
+                offered.append(chosen[name])
+        return {name: chosen[name] for name in self.variants}
+
+    def check_any(self, kind: str) -> None:
+        """Raise ``InputError`` where nothing can be turned."""
+        if not (self.choices or self.range or self.variants or len(self.actions) > 1):
+            msg = f"nothing can be turned: the policies of '{kind}' read no attribute; give some, region=[…]"
+            raise InputError(msg)
+
+
+def controls_of(
+    pdp: PDP,
+    people: PrincipalTable,
+    kind: str,
+    actions: tuple[str, ...],
+    given: Mapping[str, Sequence[Any]],
+    *,
+    hidden: frozenset[str] = frozenset(),
+) -> Controls:
+    """Read the controls off the policies.
+
+    Args:
+        pdp: tells its policies.
+        people: the principals.
+        kind: the resource kind.
+        actions: to offer.
+        given: values by attribute that the caller wants to start with.
+        hidden: principal attributes whose values are not offered, because they may be personal; what is shown
+            of decisions says which these are (``Shown.note``).
+    """
+    made = Controls(actions, constants=_constants(pdp, kind))
+    uses = _uses(pdp, kind, actions, made)
+    numeric: dict[str, list[float]] = {}
+    lowest: dict[str, float] = {}
+    for name in dict.fromkeys([*uses, *given]):
+        if name in RESERVED:
+            made.notes.append(
+                f"The attribute {name} can't be turned here: every table of decisions has a column {name}."
+            )
+            continue
+        found, ticks, rules = _control(name, uses.get(name), people, kind, hidden, made.notes)
+        wanted = list(given.get(name, ()))
+        choice = Choice(name, list(wanted), of_principal=found.of_principal, given=wanted)
+        choice.add([*found.values, *_of_schema(pdp, kind, name)])
+        if all(map(is_number, wanted)) and (ticks or len(wanted) > 1):
+            numeric[name] = ticks
+            lowest[name] = min([0.0, *rules])
+        if len(choice.values) > MOST_VALUES:
+            made.notes.append(
+                f"{name}: the first {MOST_VALUES} of {len(choice.values):,} values are offered."
+            )
+            choice.values = choice.values[: max(MOST_VALUES, len(wanted))]
+        choice.add([MISSING])
+        made.choices[name] = choice
+    if numeric:
+        _put_across(made, numeric, lowest, given)
+    return made
+
+
+def _constants(pdp: PDP, kind: str) -> dict[str, float]:
+    """The numeric constants of policies that can be copied, each name that stands once."""
+    if pdp.own_policies is None:
+        return {}
+    try:
+        documents = pdp.documents()
+    except PDPError:  # told where its attributes are read
+        return {}
+    known = constants_of(documents)
+    seen = _constants_seen(documents, kind)
+    names = [constant.name for constant in known]
+    return {
+        constant.name: _plain(constant.value)
+        for constant in sorted(known, key=lambda constant: constant.name)
+        if names.count(constant.name) == 1
+        and (seen is None or constant.name in seen)
+        and isinstance(constant.value, (int, float))
+        and not isinstance(constant.value, bool)
+    }
+
+
+def _constants_seen(documents: Sequence[Mapping[str, Any]], kind: str) -> set[str] | None:
+    """The constants that expressions about a kind can see; None where that can't be read."""
+    try:
+        return {
+            name
+            for environment, _ in relevant(PolicySet(documents), kind, None)
+            for name in environment.constants
+        }
+    except (CelError, KeyError, TypeError):
+        return None
+
+
+def _put_across(
+    made: Controls,
+    numeric: Mapping[str, list[float]],
+    lowest: Mapping[str, float],
+    given: Mapping[str, Sequence[Any]],
+) -> None:
+    """Make the numeric attribute with most to see a range; the others stay choices."""
+    across = max(numeric, key=lambda name: (len(given.get(name, ())), len(numeric[name])))
+    made.range = _range(across, numeric[across], lowest[across], given.get(across))
+    del made.choices[across]
+    for name in set(numeric) - {across}:
+        numbers = [_plain(tick) for tick in numeric[name]]
+        if not made.choices[name].given:
+            made.choices[name].values = [*_around(numbers), MISSING]
+
+
+def _around(numbers: list[Any]) -> list[Any]:
+    """A number below those that are compared with, each of them, one between two, and one above."""
+    low, high = numbers[0], numbers[-1]
+    between = [(a + b) / 2 for a, b in itertools.pairwise(numbers)]
+    return sorted(
+        map(_plain, {low / 2 if low > 0 else low - 1, *numbers, *between, high * 2 if high > 0 else high + 1})
+    )
+
+
+def _uses(pdp: PDP, kind: str, actions: tuple[str, ...], made: Controls) -> dict[str, Use]:
+    try:
+        found = analyse(PolicySet(pdp.documents()), kind, Audience(actions, None))
+    except PDPError as error:
+        made.notes.append(f"The PDP does not tell its policies ({error}): only what was given can be turned.")
+        return {}
+    if found.unreadable:
+        made.notes.append(
+            f"The policies can't be read whole ({found.unreadable}): their values are not offered."
+        )
+        _, read = pdp.resource_attributes(kind)
+        return {name: Use() for name in sorted(read)}
+    return {name: found.uses[name] for name in sorted(found.uses) if name != RESOURCE_ID}
+
+
+def _control(  # noqa: PLR0917 - what a control is made of
+    name: str, use: Use | None, people: PrincipalTable, kind: str, hidden: frozenset[str], notes: list[str]
+) -> tuple[Choice, list[float], set[float]]:
+    """The values an attribute is compared with; those by order; of these, the policies' own."""
+    one = people[0]
+    one = replace(one, attr={name: value for name, value in one.attr.items() if name not in hidden})
+    choice = Choice(name, [])
+    ticks: set[float] = set()
+    rules: set[float] = set()
+    for comparison in use.comparisons if use else ():
+        path = comparison.path or ()
+        if path[:2] == ("P", "id"):
+            choice.add([SELF, OTHER])
+            continue
+        if path[:1] == ("R",):
+            continue
+        if path[:2] == ("P", "attr"):
+            choice.of_principal = True
+            if set(path[2:3]) & hidden:
+                continue
+            column = people.attributes.get(path[2]) if len(path) > 2 else None
+            values = [] if column is None else _frequent(column.codes, column.values)
+        else:
+            told = value_of(comparison, one, {}, kind)
+            values = told if isinstance(told, list) else []
+        if comparison.operator in ORDERS:
+            numbers = breakpoints_from(values).numbers
+            ticks.update(numbers)
+            rules.update(() if path[:2] == ("P", "attr") else numbers)
+        else:
+            choice.add(value for value in _scalars(values) if value is not None)
+    if use is not None and not use.comparisons and use.otherwise:
+        counted = [number for text in use.otherwise if _ARITHMETIC.search(text) for number in _numbers(text)]
+        if counted:
+            notes.append(
+                f"{name}: the policies compute with it, so these amounts are a guess; give your own."
+            )
+            ticks.update(counted)
+        else:
+            choice.add([True, False])
+    return choice, sorted(ticks), rules
+
+
+_ARITHMETIC: Final = re.compile(r"[*+/%-]|\b(double|int|uint)\(")
+
+
+def _numbers(text: str) -> list[float]:
+    """The numbers that stand in an expression."""
+    return [float(number) for number in re.findall(r"(?<![\w.])\d+(?:\.\d+)?", text)]
+
+
+def _frequent(codes: Any, values: Sequence[Any]) -> list[Any]:
+    """The values of a column, the most frequent first."""
+    counts = np.bincount(codes, minlength=len(values))
+    return [values[i] for i in np.argsort(-counts, kind="stable") if values[i] is not MISSING]
+
+
+def _scalars(values: Iterable[Any]) -> list[Any]:
+    found: list[Any] = []
+    for value in values:
+        if isinstance(value, (list, tuple)):
+            found += _scalars(value)
+        elif value is None or isinstance(value, (bool, int, float, str)):
+            found.append(_plain(value))
+    return found
+
+
+def _plain(value: Any) -> Any:
+    whole = isinstance(value, float) and value.is_integer() and abs(value) < 2**53
+    return int(value) if whole else value
+
+
+def _range(name: str, ticks: list[float], low: float, given: Sequence[Any] | None) -> Range:
+    """Amounts around the ticks, in round numbers from ``low``; or those that were given."""
+    if given:
+        return Range(name, ticks, _given_amounts(name, list(given)))
+    span = (max([*ticks, 1.0]) - low) * 1.2
+    step = _round(span / STEPS)
+    low = math.floor(low / step) * step
+    high = low + math.ceil(span / step) * step
+    return Range(name, ticks, {"low": _plain(low), "high": _plain(high), "step": _plain(step)})
+
+
+def _given_amounts(name: str, given: list[Any]) -> dict[str, Any]:
+    """Amounts that were given: even steps as such, all others one by one."""
+    low, high = min(given), max(given)
+    exact = sorted(Decimal(str(value)) for value in given)
+    step = min((b - a for a, b in itertools.pairwise(exact)), default=Decimal(1))
+    width = _plain(float(step))
+    if len(given) > 1 and (high - low) / width < MOST_AMOUNTS and amounts(low, high, step=width) == given:
+        return checked_range(name, {"low": low, "high": high, "step": width}, {})
+    return checked_range(name, given, {"step": width})
+
+
+def _round(value: float) -> float:
+    """The next of 1, 2, 5 times a power of ten."""
+    power = 10.0 ** math.floor(math.log10(value))
+    return float(next(m * power for m in (1, 2, 5, 10) if m * power >= value * 0.999))
+
+
+def _of_schema(pdp: PDP, kind: str, name: str) -> list[Any]:
+    """The values that a resource schema lists for an attribute; none where there is no such list."""
+    own = pdp.own_policies
+    if own is None:
+        return []
+    found: list[Any] = []
+    for document in pdp.documents():
+        policy = document.get("resourcePolicy") or {}
+        ref = ((policy.get("schemas") or {}).get("resourceSchema") or {}).get("ref", "")
+        if policy.get("resource") != kind or not ref.startswith("cerbos:///"):
+            continue
+        path = own[0] / SCHEMAS / ref.removeprefix("cerbos:///")
+        try:
+            properties = json.loads(path.read_text("utf-8")).get("properties", {})
+        except (OSError, ValueError, AttributeError):  # the PDP says so itself where it matters
+            continue
+        about = properties.get(name, {})
+        found += _scalars(about.get("enum", []))
+        if about.get("type") == "boolean":
+            found += [True, False]
+    return [value for value in found if value is not None]

@@ -1,0 +1,142 @@
+"""What each request of an explorer says besides who, which action and which attributes.
+
+Every sweep and every question of an explorer is made here, so that none of them forgets a part of it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from clerk_cerbos_lab.decisions.question import Question
+from clerk_cerbos_lab.errors import InputError
+from clerk_cerbos_lab.pdp import messages
+from clerk_cerbos_lab.sweeps.sweep import sweep
+from clerk_cerbos_lab.values import RESOURCE_ID, Relation, json_type, text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    import pandas as pd
+    from pydantic import SecretStr
+
+    from clerk_cerbos_lab.decisions.axes import Axis
+    from clerk_cerbos_lab.decisions.decisions import Decisions
+    from clerk_cerbos_lab.pdp.client import PDP
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """The arguments of ``lab.sweep`` that are no attributes, under its names for them.
+
+    Attributes:
+        policy_version: of the resource, and of the principal where not given.
+        scope: of the resource, and of the principal where not given.
+        principal_policy_version: sent with the principal; None: as the resource's.
+        principal_scope: sent with the principal; None: as the resource's.
+        resource_id: one fixed id; where ids vary, they come with the attributes, as ``resource_id``.
+        aux_data: a JWT for the conditions; shown nowhere, and not copied with the rest.
+    """
+
+    policy_version: str = ""
+    scope: str = ""
+    principal_policy_version: str | None = None
+    principal_scope: str | None = None
+    resource_id: str = "resource"
+    aux_data: str | SecretStr | Mapping[str, str] | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        for name in ("policy_version", "scope"):
+            checked_name(name, getattr(self, name))
+        for name in ("principal_policy_version", "principal_scope"):
+            if getattr(self, name) is not None:
+                checked_name(name, getattr(self, name))
+        if isinstance(self.aux_data, dict) and not all(isinstance(v, str) for v in self.aux_data.values()):
+            msg = 'aux_data must be a JWT, or {"token": …, "key_set_id": …}, both strings'
+            raise InputError(msg)
+        messages.aux_data_message(self.aux_data)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copied or pickled without the JWT."""
+        kept = [getattr(self, part.name) for part in dataclasses.fields(self) if part.name != "aux_data"]
+        return (Envelope, tuple(kept))
+
+    @property
+    def policies(self) -> tuple[str, str]:
+        """The version and scope of the policies that are asked."""
+        return self.policy_version, self.scope
+
+    def sweep(
+        self,
+        pdp: PDP,
+        principals: pd.DataFrame,
+        kind: str,
+        actions: Sequence[str],
+        attributes: Mapping[str, object],
+        **more: Any,
+    ) -> Decisions:
+        """``lab.sweep`` of these actions and attributes; what is ``more`` goes to it as it is."""
+        attr = dict(attributes)
+        return sweep(
+            pdp,
+            principals,
+            kind,
+            actions=list(actions),
+            attr=attr,
+            resource_id=attr.pop(RESOURCE_ID, self.resource_id),  # type: ignore[arg-type]
+            policy_version=self.policy_version,
+            scope=self.scope,
+            principal_policy_version=self.principal_policy_version,
+            principal_scope=self.principal_scope,
+            aux_data=self.aux_data,
+            **more,
+        )
+
+    def question(self, kind: str, actions: Sequence[str], axes: Sequence[Axis]) -> Question:
+        """What such a sweep asks, for its plan."""
+        varying = any(axis.name == RESOURCE_ID for axis in axes)
+        version, scope = self.principal_policy_version, self.principal_scope
+        return Question(
+            kind=kind,
+            actions=tuple(actions),
+            axes=tuple(axes),
+            fixed={} if varying else {RESOURCE_ID: self.resource_id},
+            resource=self.policies,
+            principal=(
+                self.policy_version if version is None else version,
+                self.scope if scope is None else scope,
+            ),
+            aux_data=messages.aux_data_message(self.aux_data),
+        )
+
+    def arguments(self, default: str, show: Callable[[Any], Any]) -> Iterator[tuple[str, str]]:
+        """Name and text of each argument that differs from what ``lab.sweep`` does without it.
+
+        Args:
+            default: the policy version that an empty one means, where that is known.
+            show: what is written in place of a text.
+        """
+        if self.policy_version not in {"", default}:
+            yield "policy_version", repr(show(self.policy_version))
+        if self.scope:
+            yield "scope", repr(show(self.scope))
+        for name in ("principal_policy_version", "principal_scope"):
+            if getattr(self, name) is not None:
+                yield name, repr(show(getattr(self, name)))
+        if self.resource_id != "resource":
+            yield RESOURCE_ID, repr(show(self.resource_id))
+        if self.aux_data is not None:
+            yield "aux_data", "aux_data"  # the name of a variable, never what it holds
+
+
+def checked_name(what: str, value: object) -> str:
+    """The name of a policy version or a scope.
+
+    Raises:
+        InputError: for what is no string, or no valid Unicode.
+    """
+    if not isinstance(value, str) or isinstance(value, Relation):
+        msg = f"{what} is one name, a string, not {json_type(value)}"
+        raise InputError(msg)
+    return text(value, what)

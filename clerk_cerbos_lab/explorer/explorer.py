@@ -1,0 +1,744 @@
+"""The explorer: controls made from the policies, and the decision matrix that follows them."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections import deque
+from dataclasses import replace
+from html import escape
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from clerk_cerbos_lab.display import plain_text
+from clerk_cerbos_lab.display.payload import Payload, assemble, principal_dim, value_dim
+from clerk_cerbos_lab.display.selection import decision
+from clerk_cerbos_lab.display.view_state import START, checked_look
+from clerk_cerbos_lab.display.widget import bundle, widget_class
+from clerk_cerbos_lab.errors import InputError, LabError, did_you_mean
+from clerk_cerbos_lab.explorer import panel
+from clerk_cerbos_lab.explorer import state as states
+from clerk_cerbos_lab.explorer.answers import Answers, Known, compared
+from clerk_cerbos_lab.explorer.controls import Choice, Controls, controls_of
+from clerk_cerbos_lab.explorer.envelope import Envelope, checked_name
+from clerk_cerbos_lab.explorer.first_state import default_state, first_state
+from clerk_cerbos_lab.explorer.variants import Variants
+from clerk_cerbos_lab.identity import handed_over
+from clerk_cerbos_lab.identity.principals import check_frame, read_principals, shareable_columns
+from clerk_cerbos_lab.pdp.client import PDP
+from clerk_cerbos_lab.sweeps.attributes import read_attributes
+from clerk_cerbos_lab.values import RESOURCE_ID
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    import numpy.typing as npt
+    import pandas as pd
+    from pydantic import SecretStr
+
+    from clerk_cerbos_lab.decisions.decisions import Decisions
+    from clerk_cerbos_lab.identity.disclosure import Disclosure
+
+MOST_STATES: Final = 500
+"""States that can be undone."""
+
+LATE: Final = 8
+"""Answers that a cell may have been selected in: the page may not have drawn the newest yet."""
+
+
+def explore(
+    pdp: PDP,
+    principals: pd.DataFrame,
+    kind: str,
+    /,
+    *,
+    actions: Sequence[str] | str | None = None,
+    attr: Mapping[str, object] | None = None,
+    resource_id: str | Sequence[str] = "resource",
+    policy_version: str = "",
+    scope: str = "",
+    principal_policy_version: str | None = None,
+    principal_scope: str | None = None,
+    aux_data: str | SecretStr | Mapping[str, str] | None = None,
+    names: bool = False,
+    **attributes: object,
+) -> Explorer:
+    """Explore live who may do what: controls on the left, the decision matrix follows.
+
+    The controls come from the policies themselves (their actions, the attributes they read, the values they
+    compare these with, their constants, a resource schema's lists, their versions and scopes where there are
+    several) and from the principals' columns. A change asks the PDP only what is not known yet; moving
+    amounts over an exact axis asks nothing.
+
+    Args:
+        pdp: the PDP to ask; edit its policies, and the next change is answered by the new ones.
+        principals: a principals frame.
+        kind: the resource kind, such as ``"expense"``.
+        actions: to offer; default: all that the policies of the kind name in any version offered.
+        attributes: values to start with and to offer, as in ``lab.sweep``: a scalar or a list.
+        attr: the same as a dict, for names that belong to this function: ``attr={"scope": …}``.
+        resource_id: one fixed id, or a list of ids to choose from.
+        policy_version: the one to start with, as in ``lab.sweep``.
+        scope: the one to start with, as in ``lab.sweep``.
+        principal_policy_version: sent with the principal, where it differs; stays as it is.
+        principal_scope: the same of the scope.
+        aux_data: a JWT, or ``{"token": …, "key_set_id": …}``; the explorer holds it in memory, and shows it
+            nowhere: ``call`` has a variable ``aux_data`` in its place.
+        names: call principals by their ids and show every attribute; by default pseudonyms.
+
+    Returns:
+        An ``Explorer``; the last line of a cell shows it.
+
+    Raises:
+        InputError: for an unknown kind, action, version or scope, a value that can't be sent, or when
+            nothing can be turned.
+        PolicyError: when the policies do not compile.
+        PDPError: when the PDP refuses or is lost.
+    """
+    axes, fixed = read_attributes(attr, attributes, resource_id)
+    envelope = Envelope(
+        policy_version=policy_version,
+        scope=scope,
+        principal_policy_version=principal_policy_version,
+        principal_scope=principal_scope,
+        resource_id=fixed.pop(RESOURCE_ID, "resource"),
+        aux_data=aux_data,
+    )
+    given = {axis.name: list(axis.values) for axis in axes} | {name: [value] for name, value in fixed.items()}
+    return Explorer(pdp, principals, kind, actions=actions, given=given, envelope=envelope, names=names)
+
+
+class Explorer:
+    """Controls and the decision matrix that follows them; ``lab.explore`` makes one.
+
+    Attributes:
+        pdp: who is asked.
+        kind: the resource kind.
+        asked: decisions asked of the PDP so far (property).
+    """
+
+    def __init__(
+        self,
+        pdp: PDP,
+        principals: pd.DataFrame,
+        kind: str,
+        *,
+        actions: Sequence[str] | str | None,
+        given: Mapping[str, list[Any]],
+        envelope: Envelope,
+        names: bool,
+    ) -> None:
+        if not isinstance(pdp, PDP):
+            msg = f"the first argument is a PDP, lab.PDP('policies'), not a {type(pdp).__name__}"
+            raise InputError(msg)
+        check_frame(principals)
+        self.pdp = pdp
+        self.kind = kind
+        self._principals = principals.copy()
+        self._names = names and not handed_over.active()
+        self._wanted_actions = actions
+        self._widget: Any = None
+        self._look: dict[str, Any] = copy.deepcopy(START)
+        self._watchers: list[Callable[[dict[str, Any]], object]] = []
+        self._pickers: list[Callable[[dict[str, Any]], object]] = []
+        self._number = 0
+        self._request = 0
+        self._selected: dict[str, Any] | None = None
+        self._shown_lately: deque[tuple[int, Payload, dict[str, Any]]] = deque(maxlen=LATE)
+        self._past: list[dict[str, Any]] = []
+        self._future: list[dict[str, Any]] = []
+        self._asked_before = 0
+        self._given = given
+        self._start = envelope
+        self._said: tuple[str, ...] = ()
+        self._read_policies()
+        version = self._variants.version(envelope.policy_version)
+        self._start = replace(envelope, policy_version=version)
+        known = self._variants.known(*self._start.policies)
+        self._state = first_state(pdp, self._principals, kind, self._controls, known, self._start)
+        self._first = copy.deepcopy(self._state)
+        self._answer()
+
+    def _read_policies(self) -> None:
+        """Make the controls, and know nothing yet: at first, and when the policies were edited."""
+        people = read_principals(self._principals)
+        known = frozenset(people.attributes) if self._names else shareable_columns(self._principals)
+        hidden = frozenset(people.attributes) - known
+        with self.pdp.asking():  # one state of the policies
+            variants = Variants(self.pdp, self.kind, self._start, self._wanted_actions)
+            attributes = {name: values for name, values in self._given.items() if name != RESOURCE_ID}
+            controls = controls_of(self.pdp, people, self.kind, variants.actions, attributes, hidden=hidden)
+            several = {"policy_version": variants.versions, "scope": variants.scopes}
+            controls.variants = {name: values for name, values in several.items() if len(values) > 1}
+            if RESOURCE_ID in self._given:
+                ids = self._given[RESOURCE_ID]
+                controls.choices[RESOURCE_ID] = Choice(RESOURCE_ID, list(ids), given=list(ids))
+            controls.check_any(self.kind)
+            self._answers = Answers(
+                self.pdp,
+                self._principals,
+                self.kind,
+                axis=controls.range.name if controls.range else None,
+                names=tuple(controls.choices),
+            )
+        self._variants = variants
+        self._controls: Controls = controls
+        self._heads: dict[str, Any] | None = None
+        if self._answers.digest is None:
+            controls.notes.append("This PDP does not tell when its policies change: each change asks anew.")
+
+    def _envelope(self, state: Mapping[str, Any]) -> Envelope:
+        """What each request of a state says besides."""
+        version, scope = self._start.policies
+        return replace(
+            self._start, policy_version=state.get("policy_version", version), scope=state.get("scope", scope)
+        )
+
+    # -- what it knows --------------------------------------------------------------------------
+
+    @property
+    def asked(self) -> int:
+        """Decisions asked of the PDP so far, audits left out."""
+        return self._asked_before + self._answers.asked
+
+    @property
+    def options(self) -> dict[str, list[Any]]:
+        """What each control offers, called as in ``state``.
+
+        ``actions`` (those of the version and scope that are chosen), ``constants``, ``policy_version`` and
+        ``scope`` where there are several, each attribute, the ticks of the range.
+        """
+        controls = self._controls
+        offered: dict[str, list[Any]] = {
+            "actions": list(self._variants.known(*self._envelope(self._state).policies)),
+            "constants": list(controls.constants),
+        }
+        offered |= {name: list(values) for name, values in controls.variants.items()}
+        offered |= {states.called(name): list(choice.values) for name, choice in controls.choices.items()}
+        if controls.range is not None:
+            offered[states.called(controls.range.name)] = list(controls.range.ticks)
+        return offered
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """What is chosen: a copy; assign a dict of some of it to change it.
+
+        ``actions`` and for each attribute a list of values; for the attribute across the top a dict of
+        ``low``, ``high`` and ``step``, or a list of amounts (then it has ``values``, too); ``constants``: a
+        dict of those of the policies' numbers that are moved (``{}`` for none; see ``lab.what_if``);
+        ``policy_version`` and ``scope``: one name each, where the policies have several; ``look``: how the
+        matrix shows it (see ``Matrix.state``). An attribute that is called as one of these is there as
+        ``attr.scope``. Where another version or scope has no such scope, version or action as is chosen, and
+        none is given with it, they follow as far as they must, and a note below the matrix says so.
+        """
+        return {**copy.deepcopy(self._state), "look": copy.deepcopy(self._look_now())}
+
+    @state.setter
+    def state(self, patch: Mapping[str, Any]) -> None:
+        self._follow_policies()
+        checked, said = self._checked(patch)
+        look = checked.pop("look", None)
+        if look is not None:
+            self._set_look(look)
+        if checked:
+            self._change({**self._state, **checked}, said)
+
+    def _look_now(self) -> dict[str, Any]:
+        return self._look if self._widget is None else {**START, **self._widget.state}
+
+    def _set_look(self, patch: Mapping[str, Any]) -> None:
+        self._look = {**self._look_now(), **checked_look(patch)}
+        if self._widget is not None:
+            self._widget.state = self._look
+
+    def _checked(self, patch: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+        """A part of a state as it can be answered, and what had to follow, in sentences."""
+        known = [*self._state, "look"]
+        if not isinstance(patch, dict):
+            msg = f"state takes a dict of controls and what is chosen, not {patch!r}"
+            raise InputError(msg)
+        for name in patch:
+            if name not in known:
+                msg = f"no control '{name}'{did_you_mean(name, known)}"
+                raise InputError(msg)
+        checked = {name: self._checked_part(name, wanted) for name, wanted in patch.items()}
+        if not {"policy_version", "scope", "actions"} & set(checked):
+            return checked, ()
+        return self._fitting(checked)
+
+    def _checked_part(self, name: str, wanted: Any) -> Any:
+        if name == "look":
+            return wanted
+        if name == "constants":
+            return states.checked_constants(wanted, self._controls.constants)
+        if name in self._controls.variants:
+            named = checked_name(name, wanted)
+            return self._variants.version(named) if name == "policy_version" else named
+        across = self._controls.range
+        if across is not None and name == states.called(across.name):
+            return states.checked_range(name, wanted, self._state[name])
+        values = states.checked_values(name, wanted)
+        if name == "actions":
+            return values
+        if name == RESOURCE_ID:
+            read_attributes(None, {}, values)  # an id is a text
+        self._controls.choices[states.attribute_of(name)].add(values)
+        return values
+
+    def _fitting(self, checked: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+        """Version, scope and actions that go together: what was not asked for follows, and it is said.
+
+        Raises:
+            InputError: where what was asked for does not go together.
+        """
+        variants, fixed = self._variants, frozenset(checked)
+        before = self._envelope(self._state).policies
+        pair, said = variants.nearest(before, self._envelope({**self._state, **checked}).policies, fixed)
+        wanted = checked.get("actions", self._state["actions"])
+        actions, left = variants.fitting(wanted, pair, fixed="actions" in fixed)
+        return {**checked, "actions": actions, **self._controls.chosen_variants(pair)}, (*said, *left)
+
+    @property
+    def call(self) -> str:
+        """The ``lab.sweep(…)`` call that makes the same decisions.
+
+        Its names are ``lab``, ``pdp``, ``principals``, and where there is a JWT ``aux_data``.
+        """
+        return self._call(lambda value: value)
+
+    def _call(self, show: Callable[[Any], Any]) -> str:
+        envelope = self._envelope(self._state)
+        return states.call(self.kind, self._state, envelope, self._variants.default_version, show)
+
+    @property
+    def decisions(self) -> Decisions:
+        """The decisions of this state, as ``call`` makes them: a sweep of its own."""
+        state = self._state
+        attributes: dict[str, object] = {
+            states.attribute_of(name): states.amounts_of(value) if isinstance(value, dict) else list(value)
+            for name, value in state.items()
+            if name not in states.OWN
+        }
+        with self._answers.open(state["constants"]) as pdp:
+            return self._envelope(state).sweep(pdp, self._principals, self.kind, state["actions"], attributes)
+
+    def counts(self) -> dict[str, int]:
+        """How many decisions of this state are ALLOW and how many DENY."""
+        header = self._payload.header
+        return {"ALLOW": header["allow"], "DENY": header["total"] - header["allow"]}
+
+    @property
+    def change(self) -> dict[str, int] | None:
+        """Decisions ``gained`` and ``lost`` by the constants that are moved; None while none is."""
+        return None if self._gained_and_lost is None else dict(self._gained_and_lost)
+
+    @property
+    def selected(self) -> dict[str, Any] | None:
+        """The decision that was selected last, as ``Matrix.selected``; it stays what it was then."""
+        return copy.copy(self._selected)
+
+    def on_select(self, callback: Callable[[dict[str, Any]], object]) -> Callable[[], None]:
+        """Call a function with ``selected`` for each cell selected; returns a function that ends this."""
+        self._pickers.append(callback)
+        return lambda: self._pickers.remove(callback)
+
+    def on_change(self, callback: Callable[[dict[str, Any]], object]) -> Callable[[], None]:
+        """Call a function with ``state`` after each change of it; returns a function that ends this."""
+        self._watchers.append(callback)
+        return lambda: self._watchers.remove(callback)
+
+    def link(self, other: Explorer, *names: str) -> Callable[[], None]:
+        """Keep two explorers in step: what is chosen in one is chosen in the other.
+
+        Args:
+            other: for example on a PDP with a draft of the policies.
+            names: of controls; default: all that both have.
+
+        Returns:
+            A function that ends this.
+
+        Raises:
+            InputError: for a control that one of them does not have.
+        """
+        shared = self._shared(other, names)
+
+        def follow(one: Explorer) -> Callable[[dict[str, Any]], None]:
+            def act(state: dict[str, Any]) -> None:
+                patch = {
+                    name: state[name] for name in shared if not states.same(state[name], one._state[name])
+                }
+                if patch:
+                    one.state = patch
+
+            return act
+
+        follow(other)(self.state)  # first: where it can't be followed, nothing is linked
+        ends = [self.on_change(follow(other)), other.on_change(follow(self))]
+
+        def unlink() -> None:
+            for end in ends:
+                end()
+
+        return unlink
+
+    def _shared(self, other: object, names: tuple[str, ...]) -> tuple[str, ...]:
+        """The controls that two explorers can share."""
+        if not isinstance(other, Explorer):
+            msg = f"link takes another explorer, not a {type(other).__name__}"
+            raise InputError(msg)
+        if other.kind != self.kind:
+            msg = f"these two explorers are about different kinds: '{self.kind}' and '{other.kind}'"
+            raise InputError(msg)
+        mine, theirs = ([name for name in explorer.state if name != "look"] for explorer in (self, other))
+        shared = names or tuple(name for name in mine if name in theirs)
+        for name in shared:
+            for own in (mine, theirs):
+                if name not in own:
+                    msg = f"no control '{name}' in both{did_you_mean(name, own)}"
+                    raise InputError(msg)
+        return shared
+
+    # -- undo ---------------------------------------------------------------------------------------
+
+    def undo(self) -> None:
+        """Take the last change of a control back; nothing where there was none.
+
+        The browser's own undo counts as another change here: a drag is one step there, and several here.
+        """
+        if self._past:
+            before = self._state
+            self._show(self._past[-1])
+            self._past.pop()
+            self._future.append(before)
+            self._changed()
+
+    def redo(self) -> None:
+        """Make the change again that was taken back last."""
+        if self._future:
+            before = self._state
+            self._show(self._future[-1])
+            self._future.pop()
+            self._past.append(before)
+            self._changed()
+
+    def reset(self) -> None:
+        """Choose again what was chosen at first; can be undone."""
+        self._change(copy.deepcopy(self._first))
+
+    def _change(self, state: dict[str, Any], said: tuple[str, ...] = ()) -> None:
+        if states.same(state, self._state):
+            return
+        before = self._state
+        self._show(state, said)
+        self._past = [*self._past[-MOST_STATES:], before]
+        self._future = []
+        self._changed()
+
+    def _show(self, state: dict[str, Any], said: tuple[str, ...] = ()) -> None:
+        """Answer another state; the old one stays where it can't be answered.
+
+        Args:
+            state: the other state.
+            said: what a reader is told of how it came about.
+        """
+        before = self._state, self._said
+        self._follow_policies()
+        self._state, self._said = self._possible(state), said
+        try:
+            self._answer()
+        except BaseException:
+            self._state, self._said = before
+            raise
+
+    def _changed(self) -> None:
+        self._tell()
+        for watcher in list(self._watchers):
+            watcher(self.state)
+
+    # -- asking and showing -------------------------------------------------------------------------
+
+    def _follow_policies(self) -> None:
+        """Where the policies were edited, make the controls anew and keep what can still be chosen."""
+        if self.pdp.digest == self._answers.digest:
+            return
+        asked = self.asked
+        self._read_policies()
+        self._asked_before = asked
+        self._state = self._possible(self._state)
+
+    def _possible(self, state: Mapping[str, Any]) -> dict[str, Any]:
+        """A state of other controls as far as these have them."""
+        controls = self._controls
+        pair = self._envelope({name: state[name] for name in controls.variants if name in state}).policies
+        if not (self._variants.can_be_asked(*pair) and self._variants.known(*pair)):
+            pair = self._start.policies
+        known = self._variants.known(*pair)
+        controls.actions = self._variants.actions
+        actions = [action for action in state["actions"] if action in known]
+        constants = {n: v for n, v in state["constants"].items() if controls.constants.get(n, v) != v}
+        found = default_state(controls, known, pair)
+        found |= {"actions": actions or found["actions"], "constants": constants}
+        for attribute, choice in controls.choices.items():
+            name = states.called(attribute)
+            if isinstance(state.get(name), list):
+                choice.add(state[name])
+                found[name] = state[name]
+        across = states.called(controls.range.name) if controls.range is not None else ""
+        if isinstance(state.get(across), dict):
+            found[across] = state[across]
+        return found
+
+    def _answer(self) -> None:
+        """Ask what is not known of the state, and make what the browser is given."""
+        clock = time.perf_counter()
+        state, across = self._state, self._controls.range
+        grid = states.amounts_of(state[states.called(across.name)]) if across else []
+        values = {name: state[states.called(name)] for name in self._controls.choices}
+        envelope = self._envelope(state)
+        before = self.asked
+        known = self._answers.known(envelope, state["actions"], values, grid, state["constants"])
+        every = {**values, **({across.name: grid} if across else {})}
+        self._gained_and_lost = None
+        if state["constants"]:
+            base = self._answers.known(envelope, state["actions"], values, grid, {})
+            self._gained_and_lost = compared(known, base, state["actions"], every, grid)
+        self._new = self.asked - before
+        self._number += 1
+        self._payload = self._made(known, every, grid)
+        self._shown_lately.append((self._number, self._payload, copy.deepcopy(state)))
+        self._known = known
+        self._seconds = time.perf_counter() - clock
+
+    def _made(self, known: Known, values: Mapping[str, Sequence[Any]], grid: list[Any]) -> Payload:
+        actions, across = self._state["actions"], self._controls.range
+        cube, of, segments = known.cube(actions, values)
+        last = _last(known)
+        shown = last.shown(names=self._names)
+        if self._heads is None:
+            self._heads = principal_dim(last, shown)
+        dims = [
+            self._heads,
+            value_dim("action", actions, shown),
+            *(value_dim(name, values[name], shown) for name in known.names),
+        ]
+        places = None
+        if segments is not None and across is not None:
+            places = segments.of(grid)
+            dims.append(value_dim(across.name, grid, shown))
+        columns = across.name if across else max(dims[1:], key=lambda dim: len(dim["labels"]))["name"]
+        wide = [dim["name"] for dim in dims[1:] if len(dim["labels"]) > 1 and dim["name"] != columns]
+        header = {
+            "number": self._number,
+            "title": ", ".join(
+                [
+                    self.kind,
+                    _few("action", actions),
+                    f"{len(of):,} principals",
+                    *self._which(shown),
+                ]
+            ),
+            "scenario": None,
+            "rows": ["principal", *wide],
+            "columns": [columns],
+            "fixed": [],
+            "total": math.prod(len(dim["labels"]) for dim in dims),
+            "allow": _count(cube, of, places),
+            "notes": self._notes(known, last, shown),
+            "caption": _caption(known, last),
+            "warning": plain_text.WARNING if self._names else None,
+            "window": [min(grid), max(grid)] if places is not None else None,
+            "asked": _asked(self._state[states.called(across.name)])
+            if across and places is not None
+            else None,
+        }
+        return assemble(header, dims, cube, of, segments, places)
+
+    def _notes(self, known: Known, last: Decisions, shown: Disclosure) -> list[str]:
+        """What a reader must know, of all sweeps; that an attribute is not sent is said of none here."""
+        odd = [note for note in plain_text.notes(last, shown) if note not in last.provenance.notes]
+        told = [shown.text(note) for note in known.notes if "not sent" not in note]
+        return list(dict.fromkeys([*map(shown.text, self._said), *self._controls.notes, *odd, *told]))
+
+    def _which(self, shown: Disclosure) -> list[str]:
+        """The version and scope of the policies that answer, in words; nothing of those that are usual."""
+        envelope = self._envelope(self._state)
+        told = {
+            "policy version": envelope.policy_version,
+            "scope": envelope.scope,
+            "policy version of the principal": envelope.principal_policy_version,
+            "scope of the principal": envelope.principal_scope,
+        }
+        usual = {"policy version": self._variants.default_version}
+        return [
+            f"{name} {shown.text(value)}"
+            for name, value in told.items()
+            if value and value != usual.get(name)
+        ]
+
+    @property
+    def widget(self) -> Any:
+        """The ipywidget behind it.
+
+        Raises:
+            InputError: when anywidget is not installed.
+        """
+        if self._widget is None:
+            self._widget = widget_class()(
+                payload=self._payload.to_bytes(),
+                state=self._look,
+                kind="explorer",
+                controls=self._offered(),
+                choice=self._chosen(),
+                answer=self._told(),
+            )
+            self._widget.observe(self._on_choice, names="choice")
+            self._widget.observe(self._on_place, names="place")
+        return self._widget
+
+    def _offered(self) -> dict[str, Any]:
+        """The controls as the browser draws them."""
+        return panel.offered(
+            self.kind,
+            self._controls,
+            self._variants,
+            self._envelope(self._state).policies,
+            _last(self._known).shown(names=self._names),
+            exact=self._known.axis is not None,
+        )
+
+    def _chosen(self) -> dict[str, Any]:
+        """The state as the browser holds it, and of which request it is."""
+        return {"request": self._request, "chosen": panel.chosen(self._controls, self._state)}
+
+    def _told(self, error: str | None = None) -> dict[str, Any]:
+        """What the browser is told of the last answer, and of which request it is."""
+        return {
+            "request": self._request,
+            "number": self._number,
+            "call": self._shown_call(),
+            "asked": self.asked,
+            "new": self._new,
+            "seconds": round(self._seconds, 4),
+            "change": self._gained_and_lost,
+            "said": " ".join(self._said),
+            "error": error,
+        }
+
+    def _tell(self, error: str | None = None) -> None:
+        """Give the browser what has changed."""
+        if self._widget is None:
+            return
+        with self._widget.hold_sync():
+            self._widget.controls = self._offered()
+            self._widget.choice = self._chosen()
+            self._widget.payload = self._payload.to_bytes()
+            self._widget.answer = self._told(error)
+
+    def _on_choice(self, change: Any) -> None:
+        """A control was turned in the browser: each request is answered, whatever becomes of it."""
+        told = dict(change["new"])
+        request = told.get("request")
+        if request is None or request == self._request:
+            return None  # what Python itself has set
+        self._request = request
+        error: Exception | None = None
+        try:
+            self._follow_policies()
+            wanted = panel.state_of(self._controls, told["chosen"])
+            other = {n: v for n, v in wanted.items() if not states.same(v, self._state.get(n))}
+            if other:
+                checked, said = self._checked(other)
+                if not states.same({**self._state, **checked}, self._state):
+                    return self._change({**self._state, **checked}, said)  # tells
+        except Exception as caught:  # noqa: BLE001 - the browser waits for an answer
+            error = caught
+        self._tell(None if error is None else _words(error))
+        if error is not None and not isinstance(error, LabError):
+            raise error
+        return None
+
+    def _on_place(self, change: Any) -> None:
+        """A cell was selected: say at once which decision it is, by the answer that it was seen in."""
+        place = change["new"]
+        found = [entry for entry in self._shown_lately if place and entry[0] == place.get("number")]
+        if not found:
+            return
+        _, payload, state = found[0]
+        values: dict[str, Sequence[Any]] = {
+            states.attribute_of(name): states.amounts_of(value) if isinstance(value, dict) else value
+            for name, value in state.items()
+            if name not in states.OWN
+        }
+        values |= {"action": state["actions"], "principal": _last(self._known).names}
+        self._selected = decision(payload, place, values)
+        for picker in list(self._pickers):
+            picker(copy.copy(self._selected))
+
+    def __repr__(self) -> str:
+        header = self._payload.header
+        counts = self.counts()
+        lines = [
+            f"Explorer of {header['title']}",
+            self._shown_call(),
+            f"{header['total']:,} decisions: {counts['ALLOW']:,} ALLOW, {counts['DENY']:,} DENY",
+            header["caption"],
+        ]
+        return "\n".join(lines)
+
+    def _shown_call(self) -> str:
+        """The call as it may be seen and stored: pseudonyms in place of ids."""
+        shown = _last(self._known).shown(names=self._names)
+        return self._call(shown.hidden)
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, Any]:
+        """What a notebook shows: the live explorer; stored, the matrix of its state."""
+        if self.pdp.is_open and self.pdp.digest != self._answers.digest:
+            self._show(self._state)
+        matrix = self.decisions.show(names=self._names)
+        matrix.state = {name: value for name, value in self._look_now().items() if value != START[name]}
+        html = matrix._repr_mimebundle_()["text/html"]
+        intro = (
+            '<p style="font-size:12px;margin:4px 0">The explorer as it was; run the cell to turn a control. '
+            f"<code>{escape(self._shown_call())}</code></p>"
+        )
+        return bundle(self, intro + html)
+
+
+def _last(known: Known) -> Decisions:
+    if known.last is None:
+        msg = "nothing was asked yet"
+        raise InputError(msg)
+    return known.last
+
+
+def _words(error: Exception) -> str:
+    return str(error) if isinstance(error, LabError) else f"{type(error).__name__}: {error}"
+
+
+def _caption(known: Known, last: Decisions) -> str:
+    told = last.provenance
+    how = f"exact along {known.axis}" if known.axis else "each value asked"
+    policies = f"policies {told.policy_digest[:12]}" if told.policy_digest else "its own policies"
+    return f"Cerbos {told.pdp_version}, {policies}, {told.evaluation} evaluation; {how}"
+
+
+def _asked(wanted: Mapping[str, Any]) -> list[Any]:
+    """What tells one range from another: the same in the browser."""
+    return (
+        wanted["values"] if wanted.get("values") is not None else [wanted[p] for p in ("low", "high", "step")]
+    )
+
+
+def _few(what: str, values: Sequence[str]) -> str:
+    return f"{what} {values[0]}" if len(values) == 1 else f"{len(values)} {what}s"
+
+
+def _count(cube: npt.NDArray[np.bool_], of: npt.NDArray[np.intp], places: npt.NDArray[np.intp] | None) -> int:
+    weights = np.bincount(of, minlength=cube.shape[0])
+    if places is None:
+        return int(cube.reshape(cube.shape[0], -1).sum(axis=1) @ weights)
+    columns = np.bincount(places, minlength=cube.shape[-1])
+    each = cube.reshape(cube.shape[0], -1, cube.shape[-1]).sum(axis=1)
+    return int(weights @ each @ columns)

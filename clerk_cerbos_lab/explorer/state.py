@@ -1,0 +1,239 @@
+"""The states of an explorer, as plain data: checked, compared, and written as the call that makes the same.
+
+A state is a dict: ``actions`` (a list), ``constants`` (a dict of those that are moved), ``policy_version``
+and ``scope`` (a name each, where there are several), for each attribute a list of values, and for the
+attribute across the top a dict of ``low``, ``high`` and ``step``, with ``values`` where the amounts are no
+even steps. An attribute that is called as one of the others is there as ``attr.scope``.
+"""
+
+from __future__ import annotations
+
+import keyword
+import unicodedata
+from typing import TYPE_CHECKING, Any, Final
+
+from clerk_cerbos_lab.errors import InputError, did_you_mean
+from clerk_cerbos_lab.formatting import label
+from clerk_cerbos_lab.values import MISSING, RESOURCE_ID, Relation, amounts, clean, is_number, key
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from clerk_cerbos_lab.explorer.envelope import Envelope
+
+MOST_AMOUNTS: Final = 5_000
+"""Columns of a range; a finer step is refused."""
+
+LARGEST: Final = 2**53
+
+OWN: Final = ("actions", "constants", "look", "policy_version", "scope")
+"""What a state holds besides attributes."""
+
+_ATTR: Final = "attr."
+
+_PARTS: Final = ("low", "high", "step")
+
+_OTHERWISE: Final = frozenset(
+    {
+        "actions",
+        "attr",
+        "resource_id",
+        "policy_version",
+        "scope",
+        "principal_policy_version",
+        "principal_scope",
+    }
+    | {"aux_data", "method", "audit", "executor"}
+)
+"""Names that ``lab.sweep`` has for something else."""
+
+
+def called(attribute: str) -> str:
+    """How an attribute is called in a state; no two are called the same."""
+    return f"{_ATTR}{attribute}" if attribute in OWN or attribute.startswith(_ATTR) else attribute
+
+
+def attribute_of(name: str) -> str:
+    """The attribute that is called this in a state."""
+    return name.removeprefix(_ATTR)
+
+
+def checked_range(name: str, wanted: object, before: Mapping[str, Any]) -> dict[str, Any]:
+    """The amounts across the top: some of ``low``, ``high`` and ``step``, or ``values``, or a list.
+
+    Raises:
+        InputError: for another part, what is no number, or too many amounts.
+    """
+    given = {"values": list(wanted)} if isinstance(wanted, (list, tuple)) else wanted
+    if not isinstance(given, dict):
+        msg = f"'{name}' takes a dict of low, high and step, or a list of amounts, not {wanted!r}"
+        raise InputError(msg)
+    unknown = sorted(set(given) - {*_PARTS, "values"})
+    if unknown:
+        msg = f"'{name}' has low, high, step and values, no '{unknown[0]}'{did_you_mean(unknown[0], _PARTS)}"
+        raise InputError(msg)
+    values = given.get("values")
+    if values is not None:
+        return _checked_amounts(name, [_number(name, value) for value in values], before)
+    parts = {
+        part: _number(f"{name}.{part}", given[part] if part in given else before[part]) for part in _PARTS
+    }
+    if parts["low"] > parts["high"] or parts["step"] <= 0:
+        low, high, step = (label(parts[part]) for part in _PARTS)
+        msg = f"'{name}' from {low} to {high} in steps of {step}: needs from <= to and a step > 0"
+        raise InputError(msg)
+    if max(abs(parts["low"]), abs(parts["high"])) >= LARGEST:
+        msg = f"'{name}' holds numbers below {LARGEST:,}, which doubles hold exactly"
+        raise InputError(msg)
+    count = len(amounts(parts["low"], parts["high"], step=parts["step"]))
+    if count > MOST_AMOUNTS:
+        msg = f"'{name}' would have {count:,} values; {MOST_AMOUNTS:,} at most: take a larger step"
+        raise InputError(msg)
+    return parts
+
+
+def _checked_amounts(name: str, values: list[Any], before: Mapping[str, Any]) -> dict[str, Any]:
+    _check_different(name, values)
+    if len(values) > MOST_AMOUNTS:
+        msg = f"'{name}' would have {len(values):,} values; {MOST_AMOUNTS:,} at most"
+        raise InputError(msg)
+    return {"low": min(values), "high": max(values), "step": before["step"], "values": values}
+
+
+def _number(name: str, value: object) -> Any:
+    found = clean(value, f"'{name}'")
+    if not is_number(found):
+        msg = f"'{name}' is a number, not {value!r}"
+        raise InputError(msg)
+    return found
+
+
+def amounts_of(wanted: Mapping[str, Any]) -> list[Any]:
+    """The amounts of a range."""
+    if wanted.get("values") is not None:
+        return list(wanted["values"])
+    return list(amounts(wanted["low"], wanted["high"], step=wanted["step"]))
+
+
+def checked_values(name: str, wanted: object) -> list[Any]:
+    """The values of a choice: one, or a list of different ones.
+
+    Raises:
+        InputError: for none, one twice, or one that can't be sent.
+    """
+    values = [clean(v, f"'{name}'") for v in (wanted if isinstance(wanted, (list, tuple)) else [wanted])]
+    _check_different(name, values)
+    return values
+
+
+def _check_different(name: str, values: list[Any]) -> None:
+    if not values:
+        msg = f"'{name}' needs a value: an empty choice asks nothing"
+        raise InputError(msg)
+    if len({key(value) for value in values}) != len(values):
+        msg = f"'{name}': a value is chosen twice"
+        raise InputError(msg)
+
+
+def checked_constants(wanted: object, known: Mapping[str, float]) -> dict[str, float]:
+    """The constants that are given another value than the policies have.
+
+    Raises:
+        InputError: for a name that the policies do not have once, or what is no number.
+    """
+    if not isinstance(wanted, dict):
+        msg = f"'constants' takes a dict of names and numbers, not {wanted!r}"
+        raise InputError(msg)
+    for name in wanted:
+        if name not in known:
+            msg = f"no constant '{name}'{did_you_mean(str(name), known)}"
+            raise InputError(msg)
+    numbers = {name: _number(f"the constant {name}", value) for name, value in wanted.items()}
+    return {name: value for name, value in numbers.items() if value != known[name]}
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two states, or parts of them, are the same for the PDP."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return set(one) == set(other) and all(same(one[name], other[name]) for name in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return [key(value) for value in one] == [key(value) for value in other]
+    return bool(one == other)
+
+
+def call(
+    kind: str,
+    state: Mapping[str, Any],
+    envelope: Envelope,
+    default_version: str = "",
+    show: Callable[[Any], Any] = lambda value: value,
+) -> str:
+    """The ``lab.sweep(…)`` call that makes the decisions of a state.
+
+    Args:
+        kind: the resource kind.
+        state: the state.
+        envelope: what each request says besides, with the state's version and scope.
+        default_version: the policy version that an empty one means, where that is known.
+        show: what is written in place of a value, such as a pseudonym.
+    """
+    moved = {name: _python(value) for name, value in state["constants"].items()}
+    pdp = f"lab.what_if(pdp, {', '.join(_keywords(moved))})" if moved else "pdp"
+    said = [f"{name}={text}" for name, text in envelope.arguments(default_version, show)]
+    return f"lab.sweep({pdp}, principals, {kind!r}, {', '.join([*_arguments(state, show), *said])})"
+
+
+def _arguments(state: Mapping[str, Any], show: Callable[[Any], Any]) -> Iterator[str]:
+    odd: dict[str, str] = {}
+    yield f"actions=[{', '.join(map(_python, state['actions']))}]"
+    for name, value in state.items():
+        if name in OWN:
+            continue
+        attribute = attribute_of(name)
+        text = _argument(value, show)
+        if _is_keyword(attribute) and (attribute not in _OTHERWISE or name == RESOURCE_ID):
+            yield f"{attribute}={text}"
+        else:
+            odd[attribute] = text
+    if odd:
+        yield f"attr={_dict(odd)}"
+
+
+def _keywords(texts: Mapping[str, str]) -> Iterator[str]:
+    """Arguments of ``lab.what_if``: those whose names Python does not take as keywords in a dict, first."""
+    odd = {name: text for name, text in texts.items() if not _is_keyword(name)}
+    if odd:
+        yield _dict(odd)
+    yield from (f"{name}={text}" for name, text in texts.items() if name not in odd)
+
+
+def _is_keyword(name: str) -> bool:
+    """Whether a call can hold this name as a keyword: Python normalizes what it reads."""
+    reserved = keyword.iskeyword(name) or name == "__debug__"
+    return name.isidentifier() and not reserved and unicodedata.normalize("NFKC", name) == name
+
+
+def _dict(texts: Mapping[str, str]) -> str:
+    return f"{{{', '.join(f'{name!r}: {text}' for name, text in texts.items())}}}"
+
+
+def _argument(value: Any, show: Callable[[Any], Any]) -> str:
+    if isinstance(value, dict) and value.get("values") is None:
+        low, high, step = (_python(value[part]) for part in _PARTS)
+        return f"lab.amounts({low}, {high}, step={step})"
+    if isinstance(value, dict):
+        return f"[{', '.join(map(_python, value['values']))}]"
+    values: Sequence[Any] = [show(item) for item in value]
+    if len(values) == 1 and not isinstance(values[0], list):
+        return _python(values[0])
+    return f"[{', '.join(map(_python, values))}]"
+
+
+def _python(value: Any) -> str:
+    if value is MISSING:
+        return "lab.MISSING"
+    if isinstance(value, Relation):
+        return f"lab.{value.value}"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:_}"
+    return repr(value)

@@ -1,0 +1,1 @@
+"""Who asks: users from their sources, mapped to principals; pseudonyms and what may be disclosed."""

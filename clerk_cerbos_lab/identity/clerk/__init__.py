@@ -1,0 +1,1 @@
+"""Clerk: its API, its users, and how they become principals."""

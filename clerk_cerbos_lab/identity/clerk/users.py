@@ -1,0 +1,243 @@
+"""Clerk users as the kit keeps them, and files of users in Clerk's own shape.
+
+Only what the mapping names is kept of a user; the rest of the JSON is dropped as it is read.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic import BaseModel, ConfigDict
+
+from clerk_cerbos_lab.errors import UsersError
+from clerk_cerbos_lab.values import json_type
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable, Mapping, Sequence
+
+
+class User(BaseModel):
+    """The allow-listed part of a Clerk user.
+
+    Attributes:
+        id: Clerk's user id.
+        public_metadata: as the application wrote it.
+        banned: whether Clerk refuses the user a session.
+        locked: whether Clerk has locked the user out for the moment.
+        fields: what the mapping asked for beyond that, by its path; a path that the user does not
+            have has no key.
+        organization_roles: such as ``org:admin``, in Clerk's order, when the mapping asks for them.
+        odd: what was not as Clerk's description says, in words.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+    public_metadata: dict[str, Any]
+    banned: bool = False
+    locked: bool = False
+    fields: dict[str, Any] = {}
+    organization_roles: tuple[str, ...] = ()
+    odd: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"User({self.id})"  # a profile is personal: it is not shown by accident
+
+    __str__ = __repr__
+
+
+def parse_users(
+    raw: Sequence[Any],
+    *,
+    paths: Iterable[str],
+    organization_roles: Mapping[str, tuple[str, ...]] | None = None,
+    where: str,
+) -> list[User]:
+    """Keep the allow-listed part of users in Clerk's JSON shape.
+
+    Args:
+        raw: decoded JSON objects.
+        paths: dotted paths to keep beside the metadata, such as ``username``.
+        organization_roles: user id to roles, where they were asked for.
+        where: names the source in an error, such as a file's name.
+
+    Raises:
+        UsersError: for an entry that is no object or has no id: it can't be told who that is.
+    """
+    wanted = tuple(paths)
+    users = []
+    for position, entry in enumerate(raw):
+        if not isinstance(entry, dict):
+            msg = f"{where}: user {position} is {json_type(entry)}, not an object"
+            raise UsersError(msg)
+        own = entry.get("id")
+        if not isinstance(own, str) or not own or not _is_text(own):
+            msg = f"{where}: user {position} has no 'id' (a non-empty string in Clerk's User)"
+            raise UsersError(msg)
+        users.append(_parse(own, entry, wanted, (organization_roles or {}).get(own, ())))
+    return users
+
+
+def _parse(own: str, entry: dict[str, Any], paths: Sequence[str], roles: tuple[str, ...]) -> User:
+    odd = []
+    metadata = entry.get("public_metadata")
+    if not isinstance(metadata, dict):
+        if metadata is not None:
+            odd.append(f"public_metadata is {json_type(metadata)}, not a map: taken as empty")
+        metadata = {}
+    kept = {key: value for key, value in metadata.items() if _is_text(key)}
+    if len(kept) < len(metadata):
+        odd.append("public_metadata has a key with a lone surrogate, which is not valid Unicode: left out")
+    if "publicMetadata" in entry and "public_metadata" not in entry:
+        odd.append(
+            "publicMetadata is the shape of Clerk's JavaScript SDKs; the API's is public_metadata: not read"
+        )
+    flags = {}
+    for name in ("banned", "locked"):
+        flag = entry.get(name, False)
+        if not isinstance(flag, bool):
+            odd.append(f"{name} is {json_type(flag)}, not true or false: taken as false")
+            flag = False
+        flags[name] = flag
+    fields = {}
+    for path in paths:
+        found, value = _at(entry, path)
+        if found:
+            fields[path] = value
+    return User(
+        id=own,
+        public_metadata=kept,
+        fields=fields,
+        organization_roles=roles,
+        odd=tuple(odd),
+        **flags,
+    )
+
+
+def _is_text(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _at(entry: dict[str, Any], path: str) -> tuple[bool, Any]:
+    """The value at a dotted path; ``primary_email_address`` is looked up as Clerk means it."""
+    if path == "primary_email_address":
+        primary = entry.get("primary_email_address_id")
+        addresses = entry.get("email_addresses")
+        for address in addresses if isinstance(addresses, list) else ():
+            if isinstance(address, dict) and primary and address.get("id") == primary:
+                return "email_address" in address, address.get("email_address")
+        return False, None
+    value: Any = entry
+    for part in path.split("."):
+        if not isinstance(value, dict) or part not in value:
+            return False, None
+        value = value[part]
+    return True, value
+
+
+_LINE_END: Final = re.compile(r"\r\n|\n|\r")  # of JSON's: U+2028 and its like may stand inside a string
+
+_TOKEN: Final = re.compile(r'"(?:[^"\\]|\\.)*"|NaN|-?Infinity')
+
+
+def read_json(path: str | os.PathLike[str]) -> list[Any]:
+    """The objects in a file: a JSON array, a page ``{"data": […]}``, or one object a line.
+
+    Raises:
+        UsersError: when the file can't be read or is not JSON; names the line and the column.
+    """
+    name = str(path)
+    try:
+        text = Path(path).read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        msg = f"{name}: can't be read ({error.strerror})"
+        raise UsersError(msg) from None
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        msg = f"{name}, line {line}: is not UTF-8"
+        raise UsersError(msg) from None
+    if not text.strip():
+        msg = f"{name}: the file is empty; it should hold Clerk users as JSON"
+        raise UsersError(msg)
+    lines = _LINE_END.split(text)
+    first = next(line for line in lines if line.strip())
+    if first.lstrip().startswith("{") and _is_object(first):
+        rows = [_loads(line, name, number) for number, line in enumerate(lines, start=1) if line.strip()]
+        if len(rows) > 1 or "id" in rows[0]:
+            return rows
+        whole = rows[0]
+    else:
+        whole = _loads(text, name, 1)
+    if isinstance(whole, list):
+        return whole
+    if isinstance(whole, dict) and isinstance(whole.get("data"), list):
+        data: list[Any] = whole["data"]
+        total = whole.get("total_count")
+        if isinstance(total, int) and total > len(data):
+            msg = f"{name}: holds {len(data):,} of {total:,}: one page of several; give them all"
+            raise UsersError(msg)
+        return data
+    if isinstance(whole, dict) and "id" in whole:
+        return [whole]
+    msg = f"{name}: holds {json_type(whole)}, not Clerk users: an array, {{'data': […]}}, or one a line"
+    raise UsersError(msg)
+
+
+def _is_object(line: str) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _loads(text: str, name: str, first_line: int) -> Any:
+    def refuse(constant: str) -> None:
+        at = next(match.start() for match in _TOKEN.finditer(text) if match[0] == constant)
+        line = first_line + text.count("\n", 0, at)
+        msg = f"{name}, line {line}: {constant} is not JSON"
+        raise UsersError(msg)
+
+    def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
+        held = dict(items)
+        if len(held) != len(items):
+            twice = next(key for key, _ in items if sum(other == key for other, _ in items) > 1)
+            at = f", line {first_line}" if "\n" not in text.strip() else ""
+            msg = f"{name}{at}: an object has the key '{twice}' twice, so one value would be lost"
+            raise UsersError(msg)
+        return held
+
+    try:
+        return json.loads(text, parse_constant=refuse, object_pairs_hook=pairs)
+    except json.JSONDecodeError as error:
+        line = first_line + error.lineno - 1
+        msg = f"{name}, line {line}, column {error.colno}: not JSON: {error.msg}"
+        raise UsersError(msg) from None
+    except RecursionError:
+        msg = f"{name}: the JSON is nested too deeply"
+        raise UsersError(msg) from None
+    except UsersError:
+        raise
+    except ValueError:
+        msg = f"{name}: a number has more digits than Python reads ({sys.get_int_max_str_digits():,})"
+        raise UsersError(msg) from None
+
+
+def membership_roles(memberships: Iterable[Any]) -> dict[str, tuple[str, ...]]:
+    """User id to organization roles such as ``org:admin``, each once, in the order met."""
+    roles: dict[str, dict[str, None]] = {}
+    for membership in memberships:
+        person = membership.get("public_user_data") if isinstance(membership, dict) else None
+        own = person.get("user_id") if isinstance(person, dict) else None
+        role = membership.get("role") if isinstance(membership, dict) else None
+        if isinstance(own, str) and isinstance(role, str) and role:
+            roles.setdefault(own, {})[role] = None
+    return {own: tuple(held) for own, held in roles.items()}

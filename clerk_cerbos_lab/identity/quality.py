@@ -1,0 +1,126 @@
+"""What is odd in profiles: attributes that are missing, mistyped or unlike everybody else's."""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Final
+
+import pandas as pd
+
+from clerk_cerbos_lab.identity.principals import RESERVED
+from clerk_cerbos_lab.values import json_type
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Row = dict[str, str]
+"""One line of the report: ``principal``, ``problem``, ``attribute``, ``detail``."""
+
+COLUMNS: Final = ["principal", "problem", "attribute", "detail"]
+
+MISTYPED: Final = "mistyped attribute"
+
+
+class Report(list[Row]):
+    """The problems found while users became principals; a frame carries it in ``attrs``."""
+
+    def __deepcopy__(self, memo: object) -> Report:
+        return self  # pandas copies attrs with every selection; nothing ever changes a report
+
+
+# -- against the others -----------------------------------------------------------------------
+
+
+USUAL: Final = 0.8
+"""A type is usual for an attribute when at least this share of its holders has it."""
+
+HELD: Final = 0.5
+"""An attribute is expected of everybody when at least this share of all has it."""
+
+FEW: Final = 12
+"""Up to so many common values an attribute is taken for a choice among them."""
+
+
+def _holders(frame: pd.DataFrame, name: str) -> list[tuple[str, Any]]:
+    pairs = zip(frame["id"].tolist(), frame[name].tolist(), strict=True)
+    return [(own, value) for own, value in pairs if not is_missing(value)]
+
+
+def is_missing(value: object) -> bool:
+    """Whether a principals frame says by the value that there is none; pandas has more than one way."""
+    return value is pd.NA or value is pd.NaT or (isinstance(value, float) and math.isnan(value))
+
+
+def _attribute_names(frame: pd.DataFrame) -> list[str]:
+    return [str(name) for name in frame.columns if name not in RESERVED]
+
+
+def _against_others(frame: pd.DataFrame, personal: set[str]) -> Iterator[Row]:
+    yield from _odd_types(frame)
+    yield from _odd_values(frame, personal)
+    yield from _odd_numbers(frame)
+    yield from _unlike_others(frame)
+
+
+def _odd_types(frame: pd.DataFrame) -> Iterator[Row]:
+    for name in _attribute_names(frame):
+        holders = _holders(frame, name)
+        types = Counter(json_type(value) for _, value in holders)
+        usual, count = types.most_common(1)[0] if types else ("", 0)
+        if count < USUAL * len(holders) or count == len(holders):
+            continue
+        for own, value in holders:
+            if json_type(value) != usual:
+                detail = f"{json_type(value)}, where {count} of the {len(holders)} who have it hold {usual}"
+                yield _row(own, MISTYPED, name, detail)
+
+
+def _odd_values(frame: pd.DataFrame, personal: set[str]) -> Iterator[Row]:
+    """Values that stand alone where everybody else chooses among a few."""
+    columns = {name: _holders(frame, name) for name in _attribute_names(frame) if name not in personal}
+    pairs = zip(frame["id"].tolist(), frame["roles"].tolist(), strict=True)
+    columns["roles"] = [(own, role) for own, roles in pairs for role in roles]
+    for name, holders in columns.items():
+        texts = [(own, value) for own, value in holders if isinstance(value, str)]
+        counts = Counter(value for _, value in texts)
+        common = sorted(value for value, count in counts.items() if count > 1)
+        if not common or len(common) > FEW or len(counts) - len(common) > len(common) + 2:
+            continue
+        for own, value in texts:
+            if counts[value] == 1:
+                twin = any(_folded(c) == _folded(value) for c in common)
+                but = "; but for case or spaces it is one of theirs" if twin else ""
+                detail = f"nobody else has this value, the others share {len(common)}{but}"
+                yield _row(own, "unusual value", name, detail)
+
+
+def _odd_numbers(frame: pd.DataFrame) -> Iterator[Row]:
+    """Numbers below zero where (almost) nobody else has one."""
+    for name in _attribute_names(frame):
+        numbers = [(own, value) for own, value in _holders(frame, name) if json_type(value) == "a number"]
+        below = [own for own, value in numbers if value < 0]
+        if len(below) <= (1 - USUAL) * len(numbers):
+            for own in below:
+                detail = f"below 0, where {len(numbers) - len(below)} of the {len(numbers)} numbers are not"
+                yield _row(own, "unusual value", name, detail)
+
+
+def _folded(text: str) -> str:
+    return unicodedata.normalize("NFKC", text).casefold().strip()
+
+
+def _unlike_others(frame: pd.DataFrame) -> Iterator[Row]:
+    for name in _attribute_names(frame):
+        present = {own for own, _ in _holders(frame, name)}
+        if len(present) < HELD * len(frame):
+            continue
+        for own in frame["id"].tolist():
+            if own not in present:
+                detail = f"{len(present)} of the {len(frame)} principals have it"
+                yield _row(own, "missing attribute", name, detail)
+
+
+def _row(own: str, problem: str, attribute: str, detail: str) -> Row:
+    return {"principal": own, "problem": problem, "attribute": attribute, "detail": detail}

@@ -1,0 +1,1 @@
+"""What can be learnt from principals, policies and decisions together."""

@@ -1,0 +1,1 @@
+"""The real Cerbos: its process, its client, what it tells."""

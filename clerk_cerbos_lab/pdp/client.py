@@ -1,0 +1,861 @@
+"""The one door to gRPC: a PDP to ask, started here or found at an address."""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+import threading
+import time
+import warnings
+from collections import deque
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import grpc
+import numpy as np
+from cerbos.request.v1 import request_pb2
+from cerbos.sdk.grpc.client import CerbosClient
+from cerbos.svc.v1 import svc_pb2_grpc
+from pydantic import SecretStr
+
+from clerk_cerbos_lab.errors import InputError, LabWarning, PDPError, PolicyError
+from clerk_cerbos_lab.identity.principals import Principal, one_principal
+from clerk_cerbos_lab.pdp import compiler, engines, inspection, interrupts, messages, server
+from clerk_cerbos_lab.policies import disk
+from clerk_cerbos_lab.policies.attribute_types import compared_types
+from clerk_cerbos_lab.policies.reach import DEFAULT, Reached, Target, doubts, reach
+from clerk_cerbos_lab.values import OTHER, OTHER_ID, clean
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+    from types import TracebackType
+    from typing import Self
+
+    import numpy.typing as npt
+    import pandas as pd
+    from cerbos.engine.v1 import engine_pb2
+
+IN_FLIGHT: Final = 4
+"""Requests under way at once: more gained nothing on two cores (see ``make bench``)."""
+
+PLANNING: Final = 0.5
+"""Seconds for all plans of a sweep: they only ever add to what the text of the policies says."""
+
+PLANS_KEPT: Final = 10_000
+
+T = TypeVar("T")
+
+_POLICIES_AT_ONCE: Final = 100
+
+_LIMIT = re.compile(r"number of (resources|actions).*exceeds configured limit \((\d+)\)")
+
+_OPTIONS: Final = {
+    "grpc.max_receive_message_length": -1,
+    "grpc.max_send_message_length": -1,
+    "grpc.initial_reconnect_backoff_ms": 10,
+    "grpc.min_reconnect_backoff_ms": 10,
+    "grpc.max_reconnect_backoff_ms": 200,
+    "grpc.use_local_subchannel_pool": 1,  # a new server on an old address is a new connection
+}
+
+
+class PDP:
+    """A Cerbos policy decision point to ask.
+
+    It is found in this order: the ``address`` given or ``CERBOS_ADDRESS``; the binary that
+    set-up installed; ``cerbos`` on PATH; the official image in a container engine. One that is
+    started here reads ``policies``, listens on a Unix socket in a private folder, is asked to
+    reload when a policy file has changed since the last question, is restarted once when it is
+    killed in the middle of an operation, and ends with this process however that ends.
+
+    Args:
+        policies: the folder of Cerbos policies.
+        address: ``host:port`` of the gRPC API (Cerbos's default port: 3593) or ``unix:/path``.
+        tls: with an address: True for TLS with the system's certificates, or the path of a CA
+            certificate.
+        playground_instance: with an address: the id of a Cerbos playground instance.
+        admin: with an address: user and password of its Admin API, which ``.policies`` needs.
+            Default: ``CERBOS_USERNAME`` and ``CERBOS_PASSWORD``.
+        strict: evaluate strictly (``engine.strictEvaluation``): an error in a condition denies,
+            instead of counting as not satisfied.
+        config: more of Cerbos's own configuration (``engine.globals``, ``auxData``, ``schema``,
+            …); the kit's own listen addresses, limits and storage win.
+        timeout: seconds that one request may take.
+
+    Attributes:
+        address: what any Cerbos SDK client can connect to.
+        engine: in words, how this PDP is run.
+        strict: as given; None for a PDP at an address, which does not tell.
+
+    Raises:
+        InputError: for arguments that do not fit together, or a folder without policies.
+        PolicyError: when the policies do not compile.
+        PDPError: when no PDP is found, it does not start, or nothing answers at the address.
+    """
+
+    def __init__(
+        self,
+        policies: str | os.PathLike[str] | None = None,
+        *,
+        address: str | None = None,
+        tls: bool | str = False,
+        playground_instance: str | None = None,
+        admin: tuple[str, str | SecretStr] | None = None,
+        strict: bool = False,
+        config: Mapping[str, Any] | None = None,
+        timeout: float = 30.0,
+    ) -> None:
+        given = {} if config is None else config
+        if not (isinstance(given, dict) and isinstance(given.get("engine", {}), dict)):
+            msg = "config= is a dict of Cerbos's configuration, such as {'engine': {'globals': {…}}}"
+            raise InputError(msg)
+        if admin is not None and (isinstance(admin, str) or len(admin) != 2):
+            msg = "admin= is a pair, (user, password)"
+            raise InputError(msg)
+        self._prepare(timeout)
+        at = _address(policies, address)
+        if at is None:
+            self._start_embedded(policies, tls, playground_instance, strict=strict, config=config)
+        else:
+            if strict or config:
+                msg = "strict= and config= are for a PDP that is started here; one at an address has its own"
+                raise InputError(msg)
+            self.engine = "at an address"
+            self.strict: bool | None = None
+            self.address = at
+            self._admin = admin or _admin_from_environment()
+            self._connect(tls, playground_instance)
+
+    def _prepare(self, timeout: float) -> None:
+        self._closed = False
+        self._lock = threading.RLock()
+        self._in_block = False
+        self._digest: str | None = None
+        self._told: tuple[str | None, pd.DataFrame] | None = None
+        self._documents: tuple[str | None, tuple[dict[str, Any], ...]] | None = None
+        self._planned: tuple[str | None, dict[bytes, dict[str, Any]]] = (None, {})
+        self._server: server.Server | None = None
+        self._folder: Path | None = None
+        self._timeout = timeout
+        self._batch = messages.MAX_PER_REQUEST
+
+    def _start_embedded(
+        self,
+        folder: str | os.PathLike[str] | None,
+        tls: bool | str,  # noqa: FBT001
+        playground_instance: str | None,
+        *,
+        strict: bool,
+        config: Mapping[str, Any] | None,
+    ) -> None:
+        if folder is None:
+            msg = "lab.PDP needs a folder of policies, or an address of a PDP that has its own"
+            raise InputError(msg)
+        if tls or playground_instance:
+            msg = "tls= and playground_instance= go with address="
+            raise InputError(msg)
+        self._folder = disk.policy_folder(folder)
+        self._shown_folder = str(folder)
+        self._engine = engines.find_engine()
+        self.engine = self._engine.describe()
+        self.strict = bool(strict or ((config or {}).get("engine") or {}).get("strictEvaluation"))
+        engine = {**((config or {}).get("engine") or {})}
+        if strict:
+            engine["strictEvaluation"] = True
+        self._config = {**(config or {}), "engine": engine}
+        self._admin = server.ADMIN
+        self._start()
+
+    def _start(self) -> None:
+        """Start the server on the policies as they are now, and connect."""
+        folder = self._need_folder()
+        self._signature = disk.signature(folder)
+        self._digest = disk.digest(folder)
+        self._server = server.Server(self._engine, folder, self._config)
+        self.address = self._server.address
+        try:
+            self._server.wait_until_listening(60.0)
+        except PDPError:
+            self._server.stop()
+            self._compile()  # says what is wrong with the policies, if that is what it was
+            raise
+        except BaseException:
+            self._server.stop()
+            raise
+        self._connect(tls=False, playground_instance=None)
+
+    def _connect(self, tls: bool | str, playground_instance: str | None) -> None:  # noqa: FBT001
+        try:
+            self._client = CerbosClient(
+                self.address,
+                tls_verify=tls or playground_instance is not None,
+                playground_instance=playground_instance or "",
+                channel_options=_OPTIONS,
+            )
+        except Exception as error:  # noqa: BLE001 - the SDK and gRPC raise bare errors for a bad certificate or address
+            msg = f"can't connect to {self.address}: {error}"
+            raise PDPError(msg) from None
+        channel = self._client._channel  # noqa: SLF001 - the SDK has no public way to the Admin API on the same channel
+        self._stub = svc_pb2_grpc.CerbosServiceStub(channel)  # type: ignore[no-untyped-call]
+        self._admin_stub = svc_pb2_grpc.CerbosAdminServiceStub(channel)  # type: ignore[no-untyped-call]
+        try:
+            with interrupts.interrupt_held_back():
+                info = self._stub.ServerInfo(
+                    request_pb2.ServerInfoRequest(),
+                    timeout=min(self._timeout, 10.0),
+                    wait_for_ready=self._server is not None,  # a container's port listens before its PDP
+                )
+        except grpc.RpcError as error:
+            self._client.close()  # type: ignore[no-untyped-call]
+            msg = f"no Cerbos PDP answers at {self.address}: {_words(error)}{_port_hint(self.address)}"
+            raise PDPError(msg) from None
+        self.version: str = info.version
+
+    @classmethod
+    def of_folder(cls, folder: str | os.PathLike[str], *, config: Mapping[str, Any]) -> Self:
+        """A PDP started here on a folder, whatever ``CERBOS_ADDRESS`` says."""
+        made = cls.__new__(cls)
+        made._prepare(30.0)  # noqa: SLF001 - its own
+        made._start_embedded(folder, tls=False, playground_instance=None, strict=False, config=config)  # noqa: SLF001
+        return made
+
+    # -- what it knows ------------------------------------------------------------------------
+
+    @property
+    def digest(self) -> str | None:
+        """SHA-256 of the policy files in force (tests left out); None for a PDP at an address."""
+        with self.asking():
+            return self._digest if self._folder else None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it can be asked: it was not closed."""
+        return not self._closed
+
+    @property
+    def own_policies(self) -> tuple[Path, Mapping[str, Any], str] | None:
+        """Folder, configuration and digest of a PDP that was started here; None for one at an address."""
+        with self.asking():
+            if self._folder is None or self._digest is None:
+                return None
+            return self._folder, self._config, self._digest
+
+    @property
+    def policies(self) -> pd.DataFrame:
+        """What Cerbos's InspectPolicies says, one row a policy.
+
+        Returns:
+            A DataFrame with the columns ``policy`` (such as ``resource.expense.vdefault``),
+            ``type`` (``resource``, ``principal``, ``derived_roles``, …), ``name`` (the kind, the
+            principal id, …, with ``_`` for what is no letter, digit or dot), ``version``,
+            ``scope``, ``file``, and tuples ``actions``, ``derived_roles``, ``variables``,
+            ``principal_attributes``, ``resource_attributes``, and ``constants`` (a dict of name to
+            value). Sorted by ``policy``.
+
+        Raises:
+            PDPError: when the PDP's Admin API is not enabled or refuses the user.
+        """
+        with self.asking():
+            if self._folder is None or self._told is None or self._told[0] != self._digest:
+                answer = self._ask_admin("InspectPolicies", request_pb2.InspectPoliciesRequest())
+                self._told = (self._digest, inspection.frame(answer, self._documents_or_none()))
+            return self._told[1].copy()
+
+    def _documents_or_none(self) -> tuple[dict[str, Any], ...]:
+        try:
+            return self.documents()
+        except PDPError:  # a store that keeps no source
+            return ()
+
+    def documents(self) -> tuple[dict[str, Any], ...]:
+        """The policies in force, whole, as the PDP read them.
+
+        Returns:
+            One dict a policy in the form of Cerbos's policy files, disabled ones left out.
+
+        Raises:
+            PDPError: when the PDP does not tell them: no Admin API, another user's, a store that
+                keeps no source, or a form of policy that is newer than the Cerbos SDK here.
+        """
+        with self.asking():
+            if self._folder is None or self._documents is None or self._documents[0] != self._digest:
+                listed = self._ask_admin("ListPolicies", request_pb2.ListPoliciesRequest())
+                ids = sorted(listed.policy_ids)
+                found: list[dict[str, Any]] = []
+                for start in range(0, len(ids), _POLICIES_AT_ONCE):
+                    part = request_pb2.GetPolicyRequest(id=ids[start : start + _POLICIES_AT_ONCE])
+                    answer = self._ask_admin("GetPolicy", part)
+                    found.extend(messages.plain(policy) for policy in answer.policies)
+                if len(found) != len(ids):
+                    msg = f"the PDP at {self.address} told {len(found)} of {len(ids)} policies"
+                    raise PDPError(msg)
+                self._documents = (self._digest, tuple(found))
+            return self._documents[1]
+
+    def actions(self, kind: str, *, policy_version: str = "", scope: str = "") -> tuple[str, ...] | None:
+        """The actions that the policies of a resource kind name, patterns such as ``view:*`` too.
+
+        Returns:
+            Sorted action names, of the resource policies that a request can reach, or where there are none of
+            the principal and role policies; None when the PDP does not tell (no Admin API).
+
+        Raises:
+            InputError: when no policy is about this kind, or not in this version or scope.
+        """
+        try:
+            found = self.reached(kind, policy_version=policy_version, scope=scope)
+        except PDPError:
+            if not self._need_inspection():
+                return None
+            return (
+                tuple(sorted(inspection.attributes(inspection.of_kind(self.policies, kind), "actions")))
+                or None
+            )
+        return found.own or found.others
+
+    def check_names(
+        self,
+        kind: str,
+        actions: Sequence[str],
+        *,
+        policy_version: str = "",
+        scope: str = "",
+        principal_policy_version: str | None = None,
+        principal_scope: str | None = None,
+    ) -> list[str] | None:
+        """Refuse names that no policy can mean: Cerbos would answer a plain DENY.
+
+        Args:
+            kind: the resource kind.
+            actions: to be asked about.
+            policy_version: as ``reached``, and so for the rest.
+            scope: of the resource.
+            principal_policy_version: of the principal.
+            principal_scope: of the principal.
+
+        Returns:
+            A sentence for each name that only a rule about everything (``*``) can mean, so that it is perhaps
+            misspelt; None when nothing could be checked, because the PDP does not tell its policies.
+
+        Raises:
+            InputError: when no policy is about the kind or an action; names the nearest.
+        """
+        try:
+            found = self.reached(
+                kind,
+                policy_version=policy_version,
+                scope=scope,
+                principal_policy_version=principal_policy_version,
+                principal_scope=principal_scope,
+            )
+        except PDPError:
+            self._need_inspection()
+            return None
+        for action in actions:
+            found.check_action(action)
+        return doubts(self.documents(), found, actions)
+
+    def _need_inspection(self) -> bool:
+        """Whether the PDP tells of its policies, though not the policies themselves.
+
+        Raises:
+            PDPError: when it should, and does not.
+        """
+        if self._folder is None and self._admin is None:
+            return False
+        return len(self.policies) > 0 or self._folder is None
+
+    def reached(
+        self,
+        kind: str,
+        *,
+        policy_version: str = "",
+        scope: str = "",
+        principal_policy_version: str | None = None,
+        principal_scope: str | None = None,
+    ) -> Reached:
+        """The policies that a request about a kind can reach (see ``reach``).
+
+        Args:
+            kind: the resource kind.
+            policy_version: of the resource, and of the principal where not given; empty: the PDP's default.
+            scope: of the resource, and of the principal where not given.
+            principal_policy_version: of the principal, where it differs.
+            principal_scope: of the principal, where it differs.
+
+        Raises:
+            InputError: when there are none.
+            PDPError: when the PDP does not tell its policies.
+        """
+        target = Target(
+            kind,
+            self._version(policy_version),
+            self._scope(scope),
+            self._version(policy_version if principal_policy_version is None else principal_policy_version),
+            self._scope(scope if principal_scope is None else principal_scope),
+        )
+        lenient = bool(self._config["engine"].get("lenientScopeSearch")) if self._folder else None
+        return reach(self.documents(), target, lenient=lenient)
+
+    def _version(self, given: str) -> str | None:
+        """The policy version that a request means; None where only the PDP knows."""
+        if given or not self._folder:
+            return given or None
+        return str(self._config["engine"].get("defaultPolicyVersion") or DEFAULT)
+
+    def _scope(self, given: str) -> str | None:
+        """The scope that a request means; None where only the PDP knows."""
+        if given or not self._folder:
+            return given or None
+        return str(self._config["engine"].get("defaultScope") or "")
+
+    def resource_attributes(self, kind: str) -> tuple[frozenset[str], frozenset[str]]:
+        """The resource attributes that any policy reads, and those that the kind's own policies read.
+
+        Raises:
+            PDPError: when the PDP does not tell its policies.
+        """
+        known = self.policies
+        everywhere = inspection.attributes(known, "resource_attributes")
+        return everywhere, inspection.attributes(inspection.of_kind(known, kind), "resource_attributes")
+
+    def principal_attributes(self, kind: str) -> frozenset[str]:
+        """The principal attributes that the resource policies of a kind read, derived roles left out.
+
+        Raises:
+            PDPError: when the PDP does not tell its policies.
+        """
+        return inspection.attributes(inspection.of_kind(self.policies, kind), "principal_attributes")
+
+    def compared_types(self) -> dict[str, str]:
+        """What type the policies compare principal attributes with, as far as their text tells.
+
+        Returns:
+            Attribute name to JSON type in words (``{"approval_limit": "a number"}``); empty for a PDP
+            at an address that does not tell its policies.
+        """
+        try:
+            return compared_types(self.documents())
+        except PDPError:
+            if self._folder is not None:
+                raise
+            return {}
+
+    # -- asking -------------------------------------------------------------------------------
+
+    def is_allowed(
+        self,
+        action: str,
+        principal: Mapping[Any, Any] | pd.Series[Any] | Principal,
+        kind: str,
+        attr: Mapping[str, object] | None = None,
+        *,
+        resource_id: str = "resource",
+        policy_version: str = "",
+        scope: str = "",
+        aux_data: str | SecretStr | Mapping[str, str] | None = None,
+    ) -> bool:
+        """Ask one question with one request.
+
+        Args:
+            action: what the principal wants to do.
+            principal: a row of a principals frame, or a dict with ``id``, ``roles`` and attributes.
+            kind: the resource kind.
+            attr: the resource's attributes; ``SELF``, ``OTHER`` and ``MISSING`` work here too.
+            resource_id: the resource's id.
+            policy_version: of the resource and the principal policies; empty: the PDP's default.
+            scope: of the resource and the principal policies.
+            aux_data: a JWT for the conditions, or ``{"token": …, "key_set_id": …}``.
+
+        Returns:
+            True for ALLOW, False for DENY.
+
+        Raises:
+            InputError: for an unknown kind or action, or a value that can't be sent.
+            PDPError: when the PDP refuses the request or is lost.
+            LabWarning (a warning): for a name that stands in no policy, where a rule says ``*``.
+        """
+        if not isinstance(resource_id, str) or not resource_id:
+            msg = f"resource_id must be a non-empty string, not {resource_id!r}"
+            raise InputError(msg)
+        person = principal if isinstance(principal, Principal) else one_principal(principal)
+        attributes = {name: clean(value, f"attribute '{name}'") for name, value in (attr or {}).items()}
+        entries = messages.Entries(
+            [(resource_id, attributes)],
+            kind=kind,
+            actions=[action],
+            policy_version=policy_version,
+            scope=scope,
+            other=OTHER_ID if person.id != OTHER_ID else OTHER.value,
+        )
+        message = messages.principal_message(person, policy_version=policy_version, scope=scope)
+        batch = (message, entries.for_principal(person.id))
+        with self.asking():
+            doubts_about = self.check_names(kind, [action], policy_version=policy_version, scope=scope)
+            (answer,) = self.check([batch], messages.aux_data_message(aux_data))
+        for doubt in doubts_about or ():
+            warnings.warn(doubt, LabWarning, stacklevel=2)
+        return bool(answer[0, 0])
+
+    def plans(self, requests: Sequence[request_pb2.PlanResourcesRequest]) -> list[dict[str, Any]]:
+        """The conditions that PlanResources answers, as dicts; empty for what it can't plan in time."""
+        end = time.monotonic() + PLANNING
+        with self.asking():
+            if self._planned[0] != self._digest or self._folder is None or len(self._planned[1]) > PLANS_KEPT:
+                self._planned = (self._digest, {})
+            known = self._planned[1]
+            keys = [request.SerializeToString(deterministic=True) for request in requests]
+            new = [i for i, key in enumerate(keys) if key not in known]
+            for start in range(0, len(new), IN_FLIGHT):
+                left = end - time.monotonic()
+                if left <= 0:
+                    break
+                with interrupts.interrupt_held_back():
+                    some = [
+                        (keys[i], self._stub.PlanResources.future(requests[i], timeout=left))
+                        for i in new[start : start + IN_FLIGHT]
+                    ]
+                    for key, future in some:
+                        with suppress(grpc.RpcError):  # a server that is lost the check that follows starts
+                            known[key] = messages.plan_condition(future.result())
+        return [known.get(key, {}) for key in keys]
+
+    def check(
+        self,
+        batches: Iterable[tuple[engine_pb2.Principal, Sequence[messages.Entry]]],
+        aux_data: request_pb2.AuxData | None = None,
+    ) -> Generator[npt.NDArray[np.bool_]]:
+        """Ask many questions, several requests in flight; the answers come in the order asked.
+
+        Args:
+            batches: a principal and up to 500 resources each, all of a batch with the same actions.
+            aux_data: sent with every request.
+
+        Yields:
+            ``allowed[resource, action]`` for each batch.
+
+        Raises:
+            PDPError: when the PDP refuses a request, or is lost for good. What was yielded
+                before is right, but not the whole: throw it away.
+        """
+        return self._stream(batches, aux_data, messages.effects, np.concatenate)
+
+    def outputs(
+        self,
+        batches: Iterable[tuple[engine_pb2.Principal, Sequence[messages.Entry]]],
+        aux_data: request_pb2.AuxData | None = None,
+    ) -> Generator[list[tuple[str, Any, str]]]:
+        """What the rules that apply put out, asked as in ``check``.
+
+        Yields:
+            For each batch and output the name of its rule, its value, and its error (empty for none).
+
+        Raises:
+            PDPError: as ``check``.
+        """
+        return self._stream(batches, aux_data, messages.outputs, _joined)
+
+    def _stream(
+        self,
+        batches: Iterable[tuple[engine_pb2.Principal, Sequence[messages.Entry]]],
+        aux_data: request_pb2.AuxData | None,
+        read: Callable[[messages.CheckRequest, messages.CheckResponse], T],
+        join: Callable[[Sequence[T]], T],
+    ) -> Generator[T]:
+        """Ask batches, several requests in flight, and read each answer; a batch's are joined."""
+        restarts = _Restarts()
+        pending: deque[list[_Sent]] = deque()
+        try:
+            for principal, entries in batches:
+                requests = self._requests(principal, entries, aux_data)
+                with interrupts.interrupt_held_back():
+                    pending.append([self._send(request) for request in requests])
+                if len(pending) >= IN_FLIGHT:
+                    yield self._answer(pending[0], read, join, restarts)
+                    _drop(pending)
+            while pending:
+                yield self._answer(pending[0], read, join, restarts)
+                _drop(pending)
+        finally:  # an error or an interrupt leaves no request running
+            with interrupts.interrupt_held_back():
+                for sent in pending:
+                    for one in sent:
+                        one.future.cancel()
+
+    def _requests(
+        self,
+        principal: engine_pb2.Principal,
+        entries: Sequence[messages.Entry],
+        aux_data: request_pb2.AuxData | None,
+    ) -> Iterator[messages.CheckRequest]:
+        for start in range(0, len(entries), self._batch):
+            yield messages.CheckRequest(
+                request_id="clerk-cerbos-lab",
+                principal=principal,
+                resources=entries[start : start + self._batch],
+                aux_data=aux_data,
+            )
+
+    def _send(self, request: messages.CheckRequest) -> _Sent:
+        if self._closed:
+            msg = "this PDP is closed; make another with lab.PDP(...)"
+            raise PDPError(msg)
+        with interrupts.interrupt_held_back():
+            future = self._stub.CheckResources.future(request, timeout=self._timeout)
+        return _Sent(request, future, self._stub)
+
+    def _answer(
+        self,
+        sent: Sequence[_Sent],
+        read: Callable[[messages.CheckRequest, messages.CheckResponse], T],
+        join: Callable[[Sequence[T]], T],
+        restarts: _Restarts,
+    ) -> T:
+        parts = [self._receive(one, read, join, restarts) for one in sent]
+        return parts[0] if len(parts) == 1 else join(parts)
+
+    def _receive(
+        self,
+        sent: _Sent,
+        read: Callable[[messages.CheckRequest, messages.CheckResponse], T],
+        join: Callable[[Sequence[T]], T],
+        restarts: _Restarts,
+    ) -> T:
+        try:
+            with interrupts.interrupt_held_back():
+                response = sent.future.result()
+        except (grpc.FutureCancelledError, grpc.RpcError) as error:
+            if sent.stub is not self._stub:  # it went down with the connection to the PDP that was lost
+                return self._receive(self._send(sent.request), read, join, restarts)
+            if not isinstance(error, grpc.RpcError):
+                msg = f"the connection to the PDP at {self.address} was closed while it was asked"
+                raise PDPError(msg) from None
+            limit = _LIMIT.search(_words(error))
+            if limit and limit[1] == "resources" and int(limit[2]) < len(sent.request.resources):
+                self._batch = int(limit[2])  # a PDP at an address may take fewer: Cerbos's default is 50
+                entries = list(sent.request.resources)
+                aux_data = sent.request.aux_data if sent.request.HasField("aux_data") else None
+                again = self._requests(sent.request.principal, entries, aux_data)
+                return self._answer([self._send(part) for part in again], read, join, restarts)
+            if error.code() is grpc.StatusCode.UNAVAILABLE and self._server is not None:
+                self._revive(restarts)
+                return self._receive(self._send(sent.request), read, join, restarts)
+            raise PDPError(self._refusal(error)) from None
+        return read(sent.request, response)
+
+    def _revive(self, restarts: _Restarts) -> None:
+        """Start the server again after it was lost, once an operation."""
+        if restarts.left == 0:
+            msg = "the PDP was lost again after it had been restarted once; no partial result is kept"
+            raise PDPError(msg)
+        restarts.left -= 1
+        before = self._digest
+        self._stop_server()
+        self._start()
+        if self._digest != before:
+            msg = "the PDP was lost and the policies have changed since; ask again"
+            raise PDPError(msg)
+
+    def _refusal(self, error: grpc.RpcError) -> str:
+        code = error.code()
+        if code is grpc.StatusCode.DEADLINE_EXCEEDED:
+            return f"the PDP did not answer a request within {self._timeout:g} s"
+        if code is grpc.StatusCode.UNAVAILABLE:
+            return f"the PDP at {self.address} does not answer: {_words(error)}"
+        return f"the PDP refused a request ({code.name}): {_words(error)}"
+
+    # -- its life -----------------------------------------------------------------------------
+
+    @contextmanager
+    def asking(self) -> Iterator[None]:
+        """Ask by one state of the policies: the files as they are now, until the block ends.
+
+        What is written meanwhile counts for the next block. Threads take turns.
+
+        Raises:
+            PolicyError: when the policies do not compile. The PDP then still answers its socket by the
+                last good ones, and every question of the kit raises until the files are mended.
+            PDPError: when the PDP is closed, or was lost and can't be started again.
+        """
+        with self._lock:
+            if not self._in_block:
+                self._refresh()
+            outer, self._in_block = self._in_block, True
+            try:
+                yield
+            finally:
+                self._in_block = outer
+
+    def refresh(self) -> None:
+        """Make a PDP that was started here answer by the policy files as they are now.
+
+        Each question of the kit does this first; who asks ``address`` with another client calls it
+        after an edit. Cheap when nothing has changed (a look at the files' times and sizes).
+
+        Raises:
+            PolicyError, PDPError: as ``asking``.
+        """
+        with self.asking():
+            pass
+
+    def _refresh(self) -> None:
+        if self._closed:
+            msg = "this PDP is closed; make another with lab.PDP(...)"
+            raise PDPError(msg)
+        if self._folder is None:
+            return
+        if self._server is None or not self._server.running:
+            self._stop_server()
+            self._start()
+            return
+        now = disk.signature(self._folder)
+        if now == self._signature:
+            return
+        disk.policy_folder(self._folder)  # an emptied folder would deny everything, without a word
+        fresh = disk.digest(self._folder)
+        if fresh != self._digest:
+            self._compile()
+            self._ask_admin("ReloadStore", request_pb2.ReloadStoreRequest(wait=True))
+        self._digest, self._signature = fresh, now
+        if disk.signature(self._folder) != now:  # written while it was read: read it again
+            self._refresh()
+
+    def _compile(self) -> None:
+        folder = self._need_folder()
+        command = self._engine.compile_command(folder)
+        problems = compiler.compile_problems(command, folder)
+        if problems:
+            raise PolicyError(self._shown_folder, problems)
+
+    def _need_folder(self) -> Path:
+        if self._folder is None:
+            msg = "a PDP at an address has its own policies"
+            raise PDPError(msg)
+        return self._folder
+
+    def _ask_admin(self, method: str, request: Any) -> Any:
+        if self._admin is None:
+            msg = (
+                f"the PDP at {self.address} tells its policies through its Admin API only; give "
+                "admin=(user, password) or set CERBOS_USERNAME and CERBOS_PASSWORD"
+            )
+            raise PDPError(msg)
+        user, password = self._admin
+        secret = password.get_secret_value() if isinstance(password, SecretStr) else password
+        token = base64.b64encode(f"{user}:{secret}".encode()).decode()
+        metadata = (("authorization", f"Basic {token}"),)
+        for last in (self._server is None, True):
+            try:
+                with interrupts.interrupt_held_back():
+                    call = getattr(self._admin_stub, method)
+                    return call(request, metadata=metadata, timeout=self._timeout)
+            except grpc.RpcError as error:
+                code = error.code()
+            if code is not grpc.StatusCode.UNAVAILABLE or last:
+                break
+            self._stop_server()  # killed since it was looked at: once more
+            self._start()
+        if code is grpc.StatusCode.UNAUTHENTICATED:
+            msg = f"the Admin API of the PDP at {self.address} refused the user or password"
+        elif code is grpc.StatusCode.UNIMPLEMENTED:
+            msg = f"the Admin API of the PDP at {self.address} is not enabled (server.adminAPI.enabled)"
+        else:
+            msg = f"the Admin API of the PDP at {self.address} failed ({code.name})"
+        raise PDPError(msg)
+
+    def close(self) -> None:
+        """End the server that was started here and close the connection; may be called again."""
+        self._closed = True
+        self._stop_server()
+
+    def _stop_server(self) -> None:
+        client = getattr(self, "_client", None)
+        if client is not None:
+            with interrupts.interrupt_held_back():
+                client.close()
+        if self._server is not None:
+            self._server.stop()
+            self._server = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        if self._closed:
+            return "PDP(closed)"
+        if self._folder is None:
+            return f"PDP(Cerbos {self.version} at {self.address})"
+        mode = ", strict" if self.strict else ""
+        return f"PDP(Cerbos {self.version}, policies '{self._shown_folder}'{mode})"
+
+
+def _drop(pending: deque[list[_Sent]]) -> None:
+    """Forget an answered call: an interrupt inside gRPC's own clean-up would be swallowed."""
+    with interrupts.interrupt_held_back():
+        pending.popleft()
+
+
+def _joined(parts: Sequence[list[Any]]) -> list[Any]:
+    return [item for part in parts for item in part]
+
+
+class _Restarts:
+    """How many restarts an operation may still make."""
+
+    def __init__(self) -> None:
+        self.left = 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """A request under way, and the connection it went over."""
+
+    request: messages.CheckRequest
+    future: Any
+    stub: Any
+
+
+def _address(folder: object, address: str | None) -> str | None:
+    """The address to use, if any; a folder beside an explicit address is a contradiction."""
+    if address is not None and folder is not None:
+        msg = "give lab.PDP a folder of policies or an address, not both: a PDP at an address has its own"
+        raise InputError(msg)
+    if address is None:
+        address = os.environ.get("CERBOS_ADDRESS") or None
+        if address and folder is not None:
+            warnings.warn(
+                f"CERBOS_ADDRESS is set: asking the PDP at {address} by its own policies, not by "
+                f"those in {folder}",
+                LabWarning,
+                stacklevel=3,
+            )
+    if address is not None and re.match(r"https?://", address):
+        msg = f"{address} is a URL; give the gRPC address as host:port (Cerbos's default port: 3593)"
+        raise InputError(msg)
+    return address
+
+
+def _admin_from_environment() -> tuple[str, SecretStr] | None:
+    user, password = os.environ.get("CERBOS_USERNAME"), os.environ.get("CERBOS_PASSWORD")
+    return (user, SecretStr(password)) if user and password else None
+
+
+def _words(error: grpc.RpcError) -> str:
+    """What the server says, without the stack that Cerbos appends when it fails inside."""
+    details = str(error.details() or error.code().name)
+    return details.partition("\ngoroutine ")[0].strip()
+
+
+def _port_hint(address: str) -> str:
+    return " (3592 is Cerbos's HTTP port; its gRPC port is 3593)" if address.endswith(":3592") else ""

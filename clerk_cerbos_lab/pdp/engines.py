@@ -1,0 +1,94 @@
+"""The ways to run a Cerbos PDP here: the installed binary, one on PATH, a container engine."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from clerk_cerbos_lab.errors import PDPError
+
+IMAGE = "ghcr.io/cerbos/cerbos:0.55.0"  # the same release as set-up pins
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """A way to run Cerbos on this machine.
+
+    Attributes:
+        kind: ``"installed"`` (by set-up), ``"path"`` or ``"container"``.
+        command: the program, such as ``cerbos`` or ``docker``.
+    """
+
+    kind: str
+    command: str
+
+    def describe(self) -> str:
+        """In words, for ``doctor`` and provenance."""
+        return {
+            "installed": "embedded, the binary that set-up installed",
+            "path": "embedded, cerbos on PATH",
+            "container": f"embedded, the official image in {Path(self.command).name}",
+        }[self.kind]
+
+    def compile_command(self, folder: Path) -> list[str]:
+        """The call that compiles a folder and reports as JSON, without running tests."""
+        options = ["--skip-tests", "--output=json"]
+        if self.kind != "container":
+            return [self.command, "compile", *options, str(folder)]
+        mount = f"--volume={folder}:/policies:ro"
+        return [self.command, "run", "--rm", mount, IMAGE, "compile", *options, "/policies"]
+
+
+def installed_binary() -> Path:
+    """Where set-up puts the pinned binary: beside the environment's ``python``."""
+    return Path(sys.prefix, "bin", "cerbos")
+
+
+def find_engines() -> list[Engine]:
+    """The engines there are, the one to use first."""
+    found = []
+    own = installed_binary()
+    if os.access(own, os.X_OK):
+        found.append(Engine("installed", str(own)))
+    on_path = shutil.which("cerbos")
+    if on_path and not (found and Path(on_path).resolve() == own.resolve()):
+        found.append(Engine("path", on_path))
+    for name in ("docker", "podman"):
+        program = shutil.which(name)
+        if program and _container_engine_answers(program):
+            found.append(Engine("container", program))
+    return found
+
+
+def find_engine() -> Engine:
+    """The engine to use.
+
+    Raises:
+        PDPError: when there is none; names the four ways to a PDP.
+    """
+    own = installed_binary()
+    if os.access(own, os.X_OK):
+        return Engine("installed", str(own))
+    for engine in find_engines():
+        return engine
+    msg = (
+        "no Cerbos PDP was found. Any one of these gives one: (1) an address, "
+        "lab.PDP(address='host:3593') or CERBOS_ADDRESS; (2) the pinned binary, which `make report` "
+        "installs into .venv; (3) `cerbos` on PATH; (4) a running container engine, docker or podman"
+    )
+    raise PDPError(msg)
+
+
+def _container_engine_answers(program: str) -> bool:
+    """A client without a running engine is no engine."""
+    try:
+        done = subprocess.run(  # noqa: S603 - the engine that was found on PATH
+            [program, "info"], capture_output=True, timeout=15, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0

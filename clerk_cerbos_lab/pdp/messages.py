@@ -1,0 +1,261 @@
+"""The one door to Cerbos's protobuf messages: plain values in, requests out, effects back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+from cerbos.effect.v1 import effect_pb2
+from cerbos.engine.v1 import engine_pb2
+from cerbos.request.v1 import request_pb2
+from cerbos.response.v1 import response_pb2
+from google.protobuf import json_format, struct_pb2
+from google.protobuf.message import Message
+from google.protobuf.unknown_fields import UnknownFieldSet
+from pydantic import SecretStr
+
+from clerk_cerbos_lab.errors import InputError, PDPError
+from clerk_cerbos_lab.values import MISSING, resolve, uses_self
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy.typing as npt
+
+    from clerk_cerbos_lab.identity.principals import Principal
+
+Entry: TypeAlias = request_pb2.CheckResourcesRequest.ResourceEntry
+
+CheckRequest: TypeAlias = request_pb2.CheckResourcesRequest
+
+CheckResponse: TypeAlias = response_pb2.CheckResourcesResponse
+
+ALLOW = effect_pb2.EFFECT_ALLOW
+
+DENY = effect_pb2.EFFECT_DENY
+
+
+def to_value(value: object) -> struct_pb2.Value:
+    """A clean value (see ``values.clean``) as a protobuf ``Value``."""
+    if value is None:
+        return struct_pb2.Value(null_value=struct_pb2.NULL_VALUE)
+    if isinstance(value, bool):
+        return struct_pb2.Value(bool_value=value)
+    if isinstance(value, (int, float)):
+        return struct_pb2.Value(number_value=float(value))
+    if isinstance(value, str):
+        return struct_pb2.Value(string_value=value)
+    if isinstance(value, dict):
+        fields = {name: to_value(item) for name, item in value.items()}
+        return struct_pb2.Value(struct_value=struct_pb2.Struct(fields=fields))
+    if isinstance(value, list):
+        items = [to_value(item) for item in value]
+        return struct_pb2.Value(list_value=struct_pb2.ListValue(values=items))
+    msg = f"a {type(value).__name__} was not cleaned before it was sent"
+    raise TypeError(msg)
+
+
+def from_value(value: struct_pb2.Value) -> Any:
+    """A protobuf ``Value`` as a Python value; whole numbers become ints."""
+    plain: object = json_format.MessageToDict(value)
+    return int(plain) if isinstance(plain, float) and plain.is_integer() else plain
+
+
+def plain(message: Message) -> dict[str, Any]:
+    """A message as a dict, with the names of its JSON form.
+
+    Raises:
+        PDPError: when it holds something that the Cerbos SDK here has no name for.
+    """
+    if _has_unknown(message):
+        msg = "the PDP told of something that is newer than the Cerbos SDK here: upgrade the package 'cerbos'"
+        raise PDPError(msg)
+    return json_format.MessageToDict(message)
+
+
+def _has_unknown(message: Message) -> bool:
+    if len(UnknownFieldSet(message)):
+        return True
+    for field, value in message.ListFields():
+        if field.message_type is None:
+            continue
+        if field.message_type.GetOptions().map_entry:
+            held = [item for item in value.values() if isinstance(item, Message)]
+        else:
+            held = list(value) if field.is_repeated else [value]
+        if any(_has_unknown(item) for item in held):
+            return True
+    return False
+
+
+def principal_message(principal: Principal, *, policy_version: str, scope: str) -> engine_pb2.Principal:
+    """The principal as the request holds it."""
+    return engine_pb2.Principal(
+        id=principal.id,
+        roles=principal.roles,
+        policy_version=policy_version,
+        scope=scope,
+        attr={name: to_value(value) for name, value in principal.attr.items()},
+    )
+
+
+def plan_request(
+    principal: engine_pb2.Principal,
+    action: str,
+    attributes: Mapping[str, object],
+    *,
+    kind: str,
+    policy_version: str,
+    scope: str,
+    aux_data: request_pb2.AuxData | None,
+) -> request_pb2.PlanResourcesRequest:
+    """A request for what is left of the conditions when these attributes are known."""
+    return request_pb2.PlanResourcesRequest(
+        action=action,
+        principal=principal,
+        resource=engine_pb2.PlanResourcesInput.Resource(
+            kind=kind,
+            policy_version=policy_version,
+            scope=scope,
+            attr={name: to_value(value) for name, value in attributes.items()},
+        ),
+        aux_data=aux_data,
+    )
+
+
+class Entries:
+    """Up to a batch of resources that each principal in turn is asked about.
+
+    What does not depend on the principal is built once. What holds ``SELF`` is written anew
+    for each principal, in place: a request copies its entries when it is made.
+    """
+
+    def __init__(
+        self,
+        resources: Sequence[tuple[str, Mapping[str, object]]],
+        *,
+        kind: str,
+        actions: Sequence[str],
+        policy_version: str,
+        scope: str,
+        other: str,
+    ) -> None:
+        self.messages: list[Entry] = []
+        self._own: list[tuple[struct_pb2.Value, object]] = []
+        self._other = other
+        known: dict[int, tuple[struct_pb2.Value, bool]] = {}  # a value is turned into a message once
+        blank = Entry(
+            actions=actions,
+            resource=engine_pb2.Resource(kind=kind, policy_version=policy_version, scope=scope),
+        )
+        for resource_id, attributes in resources:
+            entry = Entry()
+            entry.CopyFrom(blank)
+            entry.resource.id = resource_id
+            attr = entry.resource.attr
+            for name, value in attributes.items():
+                if value is MISSING:
+                    continue
+                held = known.get(id(value))
+                if held is None:
+                    wire = to_value(resolve(value, own="", other=other))
+                    held = known[id(value)] = (wire, uses_self(value))
+                attr[name].CopyFrom(held[0])
+                if held[1]:
+                    self._own.append((attr[name], value))
+            self.messages.append(entry)
+
+    def for_principal(self, own: str) -> list[Entry]:
+        """The entries with ``SELF`` standing for this id; valid until the next call."""
+        for message, value in self._own:
+            message.CopyFrom(to_value(resolve(value, own=own, other=self._other)))
+        return self.messages
+
+
+def aux_data_message(given: str | SecretStr | Mapping[str, str] | None) -> request_pb2.AuxData | None:
+    """A JWT, or ``{"token": …, "key_set_id": …}``, as Cerbos's auxiliary data.
+
+    Raises:
+        InputError: for anything else.
+    """
+    if given is None:
+        return None
+    if isinstance(given, SecretStr):
+        given = given.get_secret_value()
+    parts = {"token": given} if isinstance(given, str) else given
+    if not isinstance(parts, dict) or "token" not in parts or set(parts) - {"token", "key_set_id"}:
+        msg = 'aux_data must be a JWT, or {"token": …, "key_set_id": …}'
+        raise InputError(msg)
+    return request_pb2.AuxData(jwt=request_pb2.AuxData.JWT(**parts))
+
+
+def effects(request: CheckRequest, response: CheckResponse) -> npt.NDArray[np.bool_]:
+    """The answer as ``allowed[resource, action]``, by position; every resource holds the same actions.
+
+    Raises:
+        PDPError: when the answer does not hold one ALLOW or DENY for each question.
+    """
+    if len(response.results) != len(request.resources):
+        msg = (
+            f"the PDP answered {len(response.results)} resources of {len(request.resources)}; "
+            "no decision of this request is used"
+        )
+        raise PDPError(msg)
+    actions = list(request.resources[0].actions)
+    if len(actions) == 1:
+        only = actions[0]
+        codes = np.array([[result.actions[only]] for result in response.results], dtype=np.int8)
+    else:
+        maps = [result.actions for result in response.results]
+        codes = np.array([[held[action] for action in actions] for held in maps], dtype=np.int8)
+    allowed: npt.NDArray[np.bool_] = codes == ALLOW
+    if not np.all(allowed | (codes == DENY)):
+        msg = "the PDP left an action without ALLOW or DENY; no decision of this request is used"
+        raise PDPError(msg)
+    return allowed
+
+
+def outputs(request: CheckRequest, response: CheckResponse) -> list[tuple[str, Any, str]]:
+    """The outputs in an answer: the name of the rule, the value, the error.
+
+    Raises:
+        PDPError: when the answer does not hold one result for each resource.
+    """
+    if len(response.results) != len(request.resources):
+        msg = f"the PDP answered {len(response.results)} resources of {len(request.resources)}"
+        raise PDPError(msg)
+    return [
+        (held.src.rpartition("#")[2], _numbers_kept(held.val), held.error)
+        for result in response.results
+        for held in result.outputs
+    ]
+
+
+def plan_condition(response: response_pb2.PlanResourcesResponse) -> dict[str, Any]:
+    """The condition of a plan: ``{"value": …}``, ``{"variable": …}`` or ``{"expression": {…}}``."""
+    return _operand(response.filter.condition)
+
+
+def _operand(operand: Any) -> dict[str, Any]:
+    kind = operand.WhichOneof("node")
+    if kind == "value":
+        return {"value": _numbers_kept(operand.value)}
+    if kind == "variable":
+        return {"variable": operand.variable}
+    if kind is None:
+        return {}
+    parts = [_operand(part) for part in operand.expression.operands]
+    return {"expression": {"operator": operand.expression.operator, "operands": parts}}
+
+
+def _numbers_kept(value: struct_pb2.Value) -> Any:
+    """A value with each number as the double it is, infinite ones too; None for no value."""
+    kind = value.WhichOneof("kind")
+    if kind == "list_value":
+        return [_numbers_kept(item) for item in value.list_value.values]
+    if kind == "struct_value":
+        return {name: _numbers_kept(item) for name, item in value.struct_value.fields.items()}
+    return None if kind in {None, "null_value"} else getattr(value, kind)
+
+
+MAX_PER_REQUEST = 500  # the most that Cerbos can be configured to take

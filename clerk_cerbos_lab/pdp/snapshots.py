@@ -1,0 +1,117 @@
+"""The policies of a moment, whole: what another process, or the same one later, can start a PDP from."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import weakref
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from clerk_cerbos_lab.errors import LabError, PDPError
+from clerk_cerbos_lab.pdp.client import PDP
+from clerk_cerbos_lab.policies import disk
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Policy files and the configuration they are read with.
+
+    Attributes:
+        files: path inside the folder to content.
+        config: Cerbos's configuration, as given to ``lab.PDP`` and with its evaluation mode.
+    """
+
+    files: Mapping[str, bytes] = field(repr=False)
+    config: Mapping[str, Any] = field(repr=False)
+
+    def start(self) -> PDP:
+        """Start a PDP on these policies; its folder goes when it is collected or the process ends."""
+        folder = Path(tempfile.mkdtemp(prefix="policies-"))
+        for name, content in self.files.items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        try:
+            pdp = PDP.of_folder(folder, config=self.config)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        weakref.finalize(pdp, shutil.rmtree, folder, ignore_errors=True)
+        return pdp
+
+
+class Source:
+    """Where decisions come from, to be asked again by the same policies.
+
+    The PDP that was asked answers as long as it runs on the same policies; after that one that is
+    started on a copy of them. A PDP at an address can only be asked as it is.
+    """
+
+    def __init__(self, pdp: PDP) -> None:
+        self._pdp: PDP | None = pdp
+        self._digest = pdp.digest
+        self.snapshot = snapshot_of(pdp)
+
+    @contextmanager
+    def open(self) -> Iterator[PDP]:
+        """A PDP that answers by the policies of these decisions.
+
+        Raises:
+            PDPError: when there is none any more.
+        """
+        pdp = self._pdp
+        if pdp is not None and pdp.is_open:
+            if self.snapshot is None and self._digest is None:
+                with pdp.asking():
+                    yield pdp
+                return
+            if _digest(pdp) == self._digest:
+                with pdp.asking():
+                    if pdp.digest == self._digest:
+                        yield pdp
+                        return
+        if self.snapshot is None:
+            msg = "the PDP that these decisions came from can't be asked any more; sweep again"
+            raise PDPError(msg)
+        with self.snapshot.start() as pdp:
+            yield pdp
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_pdp": None}  # a process is not copied with its decisions
+
+
+def _digest(pdp: PDP) -> str | None:
+    try:
+        return pdp.digest
+    except LabError:  # its files do not compile any more
+        return None
+
+
+_taken: weakref.WeakKeyDictionary[PDP, tuple[str, Snapshot]] = weakref.WeakKeyDictionary()
+
+
+def snapshot_of(pdp: PDP) -> Snapshot | None:
+    """The policies of a PDP that was started here; None for one at an address.
+
+    Raises:
+        PDPError: when the files are being written just now.
+    """
+    told = pdp.own_policies
+    if told is None:
+        return None
+    folder, config, digest = told
+    known = _taken.get(pdp)
+    if known is not None and known[0] == digest:
+        return known[1]
+    files = disk.contents(folder)
+    if disk.digest_of(files) != digest:
+        msg = "the policy files were changed while they were read; ask again"
+        raise PDPError(msg)
+    _taken[pdp] = (digest, Snapshot(files, config))
+    return _taken[pdp][1]

@@ -1,0 +1,1 @@
+"""What policy files say, read as data; no PDP is needed."""

@@ -1,0 +1,404 @@
+"""Where the policies of a resource kind look: which attributes they read, and what they compare with what.
+
+Reads the text of every expression that can matter (conditions, variables, derived roles, principal
+and role policies, every scope and version) and says what can't be told apart. It decides nothing:
+each effect is the PDP's answer to a question. What it does not understand, it says so, and then
+every value of everything is asked.
+
+The reasoning, for one attribute of the resource and everything else fixed: where an expression uses
+the attribute only as one side of a comparison whose other side does not depend on it, its value can
+change only where one of these comparisons changes. Other operators (``&&``, ``!``, ``?:``, macros)
+only combine what the comparisons say, errors included.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from clerk_cerbos_lab.policies import cel
+from clerk_cerbos_lab.policies.cel import Call, CelError, Field, Literal, Name, Node
+from clerk_cerbos_lab.policies.paths import ELEMENT, _resource_attribute, _variable, path_of, written
+from clerk_cerbos_lab.policies.policy_set import relevant
+from clerk_cerbos_lab.values import RESOURCE_ID, texts_in
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from clerk_cerbos_lab.policies.paths import Bound, Path
+    from clerk_cerbos_lab.policies.policy_set import Audience, Environment, PolicySet
+
+EQUALITIES: Final = frozenset({"==", "!="})
+
+ORDERS: Final = frozenset({"<", "<=", ">", ">="})
+
+_TYPES: Final = {"bool", "bytes", "double", "int", "list", "map", "null_type", "string", "type", "uint"}
+
+_NAMESPACES: Final = {"base64", "google", "lists", "math", "optional", "sets", "strings"}
+
+_BINDS_AN_ELEMENT: Final = {".all", ".exists", ".exists_one", ".existsOne", ".filter", ".map"}
+
+_ONLY_LOOKS: Final = {".all", ".exists", ".exists_one", ".existsOne"}
+
+_BINDS_OTHERWISE: Final = {
+    ".optFlatMap",
+    ".optMap",
+    ".sortBy",
+    ".transformList",
+    ".transformMap",
+    ".transformMapEntry",
+}
+
+_MACRO_PARTS: Final = 3  # what it runs over, a name, an expression
+
+_LOGIC: Final = {"&&", "||", "!", "?:"}
+
+_CLOCK: Final = {"now", ".timeSince", "timeSince"}
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """An attribute of the resource compared with something that does not depend on it.
+
+    Attributes:
+        operator: ``==``, ``!=``, ``in`` (the attribute on the left), or one of order.
+        other: the other side.
+        path: where the other side's value stands, when it is no more than that.
+        environment: what the other side sees.
+        reads: the resource attributes that the other side reads.
+        converted: whether the attribute stands in ``double(…)``: the same for a number, not for a text.
+    """
+
+    operator: str
+    other: Node
+    path: Path | None
+    environment: Environment
+    reads: frozenset[str]
+    converted: bool
+
+
+@dataclass(slots=True)
+class Use:
+    """How the policies use one attribute of the resource.
+
+    Attributes:
+        comparisons: with what it is compared.
+        otherwise: each other use, in words; then every value is a question of its own.
+        not_equality: each use that depends on more than what the value equals, in words.
+    """
+
+    comparisons: list[Comparison] = field(default_factory=list)
+    otherwise: list[str] = field(default_factory=list)
+    not_equality: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Analysis:
+    """What the policies of a resource kind read.
+
+    Attributes:
+        principal_attributes: those that some expression reads; None for all of them.
+        uses: by resource attribute (``resource_id`` for the id); what is not in it is not read.
+        whole: uses of the resource as a whole, in words: then every attribute counts as used otherwise.
+        identity: uses of ``P.id`` that depend on more than what it equals, in words.
+        named: the principals that principal policies name.
+        strings: every text that stands in an expression or a constant.
+        compares_identity: whether an expression compares ``P.id`` with anything.
+        clock: whether an expression reads the time.
+        unreadable: why nothing can be said, in words; None when all of it was read.
+    """
+
+    principal_attributes: set[str] | None = field(default_factory=set)
+    uses: dict[str, Use] = field(default_factory=dict)
+    whole: list[str] = field(default_factory=list)
+    identity: list[str] = field(default_factory=list)
+    named: set[str] = field(default_factory=set)
+    strings: set[str] = field(default_factory=set)
+    compares_identity: bool = False
+    clock: bool = False
+    unreadable: str | None = None
+
+
+def analyse(library: PolicySet, kind: str, audience: Audience | None = None) -> Analysis:
+    """Read the policies that can bear on a resource kind.
+
+    Args:
+        library: all policies of the PDP.
+        kind: the resource kind.
+        audience: read only the rules that can apply to these roles and actions, and of the variables
+            only those that they use; None for all of them. In strict evaluation a variable that fails
+            denies even where nothing uses it, and a role policy gives roles that a principal does not
+            name: then no rule may be left out.
+
+    Returns:
+        What they read; with ``unreadable`` set when an expression or a policy could not be understood.
+    """
+    found = Analysis()
+    try:
+        found.named = library.named
+        for environment, texts in relevant(library, kind, audience):
+            reader = _Reader(found, environment)
+            for text in texts:
+                reader.read(text)
+            for variable in environment.variables if audience is None else ():
+                reader.variable(variable)
+            texts_in(environment.constants, found.strings)
+    except (CelError, KeyError, TypeError, RecursionError) as error:
+        why = str(error) if isinstance(error, CelError) else f"an unknown form of policy ({error})"
+        return Analysis(unreadable=why)
+    return found
+
+
+# -- reading an expression --------------------------------------------------------------------
+
+
+class _Reader:
+    """Reads the expressions of one policy into an analysis."""
+
+    def __init__(self, found: Analysis, environment: Environment) -> None:
+        self._found = found
+        self._environment = environment
+        self._looked_at: set[str] = set()
+        self._of_variables: dict[str, tuple[frozenset[str], bool]] = {}
+
+    def read(self, text: str) -> None:
+        self.look(cel.parse(text), {})
+
+    def variable(self, name: str) -> None:
+        """Look at a variable, once; one that only names a place is looked at where it is used."""
+        node = self._environment.variables[name]
+        path = path_of(node, self._environment, {})
+        if path is None:
+            if name not in self._looked_at:
+                self._looked_at.add(name)
+                self.look(node, {})
+        elif path[0] == "P":  # evaluated strictly, a missing attribute is an error all the same
+            self._principal(path)
+        elif path[0] == "R" and (attribute := _resource_attribute(path)):
+            self._use(attribute)
+
+    def look(  # noqa: C901, PLR0912 - one branch a form
+        self, node: Node, bound: Bound, within: Node | None = None
+    ) -> None:
+        """Note what a node and all below it read; ``within`` is what a reader is shown of it."""
+        path = path_of(node, self._environment, bound)
+        if path is not None:
+            self._place(path, within or node)
+        elif isinstance(node, Name):
+            if node.name not in bound and node.name not in _TYPES | _NAMESPACES:
+                msg = f"the name '{node.name}' in {self._environment.file} is not known"
+                raise CelError(msg)
+        elif isinstance(node, Field):
+            variable = _variable(node, bound)
+            if variable is None:
+                self.look(node.operand, bound, within)
+            else:
+                self.variable(variable)
+        elif isinstance(node, Literal):
+            if isinstance(node.value, str):
+                self._found.strings.add(node.value)
+        elif isinstance(node, Call):
+            if node.function in _CLOCK:
+                self._found.clock = True
+            if node.function in {*EQUALITIES, *ORDERS, "in"}:
+                self._comparison(node, bound)
+            elif node.function == "has":
+                self._presence(node, bound)
+            elif node.function in _BINDS_AN_ELEMENT | _BINDS_OTHERWISE:
+                self._macro(node, bound)
+            elif _may_bind(node):
+                msg = f"{self._where(node)} may be a macro that is not known here"
+                raise CelError(msg)
+            else:
+                for argument in node.arguments:
+                    self.look(argument, bound, within if node.function in _LOGIC else within or node)
+
+    def _place(self, path: Path, node: Node) -> None:
+        """A place that stands for its value, outside any comparison."""
+        found, text = self._found, self._where(node)
+        if path[0] == "R":
+            name = _resource_attribute(path)
+            if name is None:
+                found.whole.append(text)
+            elif name:
+                self._use(name).otherwise.append(text)
+                self._use(name).not_equality.append(text)
+        elif path[0] == "P":
+            self._principal(path)
+            if path in {("P",), ("P", "id")}:
+                found.identity.append(text)
+        elif path == ("request",):
+            self._principal(("P",))
+            found.whole.append(text)
+            found.identity.append(text)
+        elif path[0] == "V":  # all variables at once
+            msg = f"{text} uses the variables as a whole"
+            raise CelError(msg)
+
+    def _principal(self, path: Path) -> None:
+        if len(path) >= 3 and path[1] == "attr":
+            if self._found.principal_attributes is not None:
+                if path[2] == ELEMENT:
+                    self._found.principal_attributes = None
+                else:
+                    self._found.principal_attributes.add(path[2])
+        elif len(path) < 2 or path[1] not in {"id", "roles", "scope", "policyVersion", "policy_version"}:
+            self._found.principal_attributes = None
+
+    def _use(self, name: str) -> Use:
+        return self._found.uses.setdefault(name, Use())
+
+    def _where(self, node: Node) -> str:
+        return f"`{written(node)}` in {self._environment.file}"
+
+    def _presence(self, node: Call, bound: Bound) -> None:
+        """``has(…)``: the same for every value that is sent."""
+        for argument in node.arguments:
+            path = path_of(argument, self._environment, bound)
+            name = _resource_attribute(path) if path and path[0] == "R" else None
+            if name and path is not None:
+                if len(path) > (2 if name == RESOURCE_ID else 3):
+                    self._use(name).otherwise.append(self._where(node))
+                else:
+                    self._use(name)
+            elif path is None or path[0] != "P" or path[:2] == ("P",):
+                self.look(argument, bound)
+            else:
+                self._principal(path)
+
+    def _macro(self, node: Call, bound: Bound) -> None:
+        over, *rest = node.arguments
+        one_name = node.function in _BINDS_AN_ELEMENT and (len(rest) == 2 or node.function == ".map")
+        names = rest[:1] if one_name else [part for part in rest[:-1] if isinstance(part, Name)]
+        if not all(isinstance(name, Name) for name in names):
+            msg = f"{self._where(node)}: a macro without a variable"
+            raise CelError(msg)
+        path = path_of(over, self._environment, bound)
+        inner: dict[str, Path | None] = dict(bound)
+        for name in names:
+            inner[name.name] = (*path, ELEMENT) if one_name and path else None  # type: ignore[union-attr]
+        attribute = _resource_attribute(path) if path and path[0] == "R" else None
+        if attribute and node.function in _ONLY_LOOKS and one_name:
+            self._use(attribute).otherwise.append(self._where(node))  # its elements are looked at below
+        else:
+            self.look(over, bound)
+        for part in rest[len(names) :]:
+            self.look(part, inner)
+
+    def _comparison(self, node: Call, bound: Bound) -> None:
+        left, right = node.arguments
+        for side, other, is_left in ((left, right, True), (right, left, False)):
+            self._side(node, side, other, bound, is_left=is_left)
+
+    def _side(self, node: Call, side: Node, other: Node, bound: Bound, *, is_left: bool) -> None:
+        converted = isinstance(side, Call) and side.function == "double" and len(side.arguments) == 1
+        inner = side.arguments[0] if isinstance(side, Call) and converted else side
+        path = path_of(inner, self._environment, bound)
+        name = _resource_attribute(path) if path and path[0] == "R" else None
+        equality = node.function not in ORDERS and not converted and self._is_atom(other, bound)
+        if path == ("P", "id") and not converted:
+            self._found.compares_identity = True
+            if not equality:
+                self._found.identity.append(self._where(node))
+            return
+        if not name or path is None:
+            self.look(side, bound, node)
+            return
+        use, text = self._use(name), self._where(node)
+        if not equality:
+            use.not_equality.append(text)
+        reads, blocked = self._reads(other, bound)
+        whole_value = len(path) == (2 if name == RESOURCE_ID else 3)
+        contains = node.function == "in" and not is_left
+        if not whole_value or contains or blocked or name in reads:
+            use.otherwise.append(text)
+            return
+        operator = node.function
+        place = path_of(other, self._environment, bound)
+        use.comparisons.append(Comparison(operator, other, place, self._environment, reads, converted))
+
+    def _is_atom(self, node: Node, bound: Bound) -> bool:
+        """Whether a value can be no other text than one that stands somewhere in the request or policies."""
+        if isinstance(node, Literal):
+            return True
+        if isinstance(node, Call):
+            return node.function == "list" and all(self._is_atom(part, bound) for part in node.arguments)
+        path = path_of(node, self._environment, bound)
+        if path is None:
+            return False
+        inside = path[0] in {"P", "R"} and len(path) > 1 and path[1:] != ("attr",)
+        return path[0] == "C" or (inside and path[1:3] != ("attr", ELEMENT))  # else: an attribute's name
+
+    def _reads(  # noqa: C901, PLR0911 - one return a form
+        self, node: Node, bound: Bound
+    ) -> tuple[frozenset[str], bool]:
+        """The resource attributes that a value depends on, and whether it can't be had in advance."""
+        path = path_of(node, self._environment, bound)
+        if path is not None:
+            if path[0] == "R":
+                name = _resource_attribute(path)
+                return (frozenset({name} if name else ()), not name)
+            about = path[0] == "P" and path[1:2] not in {("id",), ("roles",), ("attr",)}
+            return frozenset(), about or path[0] in {"runtime", "V"} or path == ("request",)
+        variable = _variable(node, bound)
+        if variable is not None:
+            if variable not in self._of_variables:
+                self._of_variables[variable] = self._reads(self._environment.variables[variable], {})
+            return self._of_variables[variable]
+        if isinstance(node, Name):
+            return frozenset(), node.name in bound
+        if isinstance(node, Field):
+            return self._reads(node.operand, bound)
+        if not isinstance(node, Call):
+            return frozenset(), False
+        reads: frozenset[str] = frozenset()
+        blocked = node.function in _CLOCK or node.function in _BINDS_OTHERWISE
+        inner = dict(bound)
+        parts = list(node.arguments)
+        if node.function in _BINDS_AN_ELEMENT and len(parts) > 1 and isinstance(parts[1], Name):
+            below, stop = self._reads(parts[0], bound)
+            inside = any(isinstance(part, Name) and part.name in bound for part in cel.walk(parts[0]))
+            reads, blocked = reads | below, blocked or stop or inside or len(parts) > _MACRO_PARTS
+            inner.pop(parts[1].name, None)
+            free = {name: place for name, place in inner.items() if name != parts[1].name}
+            return self._reads_inside(parts[1].name, parts[2:], free, reads, blocked=blocked)
+        for part in parts:
+            if any(isinstance(below, Name) and below.name in bound for below in cel.walk(part)):
+                blocked = True  # a macro's variable inside something computed
+            below, stop = self._reads(part, bound)
+            reads, blocked = reads | below, blocked or stop
+        return reads, blocked
+
+    def _reads_inside(
+        self, name: str, parts: Sequence[Node], bound: Bound, reads: frozenset[str], *, blocked: bool
+    ) -> tuple[frozenset[str], bool]:
+        """The same for the inside of a macro that stands wholly in the value."""
+        for part in parts:
+            for below in cel.walk(part):
+                if isinstance(below, Name) and below.name in bound:
+                    blocked = True
+                if (
+                    isinstance(below, Call)
+                    and below.function in _BINDS_AN_ELEMENT | _BINDS_OTHERWISE | _CLOCK
+                ):
+                    blocked = True  # one macro inside another: not read here
+            more, stop = self._reads(_without(part, name), bound)
+            reads, blocked = reads | more, blocked or stop
+        return reads, blocked
+
+
+def _may_bind(node: Call) -> bool:
+    """Whether a method may be a macro with a variable of its own, which could hide another name."""
+    parts = node.arguments
+    return node.function.startswith(".") and len(parts) >= _MACRO_PARTS and isinstance(parts[1], Name)
+
+
+def _without(node: Node, name: str) -> Node:
+    """The node with a macro's own variable replaced by a literal: it reads nothing of the resource."""
+    if isinstance(node, Name) and node.name == name:
+        return Literal(None)
+    if isinstance(node, Field):
+        return Field(_without(node.operand, name), node.name)
+    if isinstance(node, Call):
+        return Call(node.function, tuple(_without(part, name) for part in node.arguments), node.text)
+    return node

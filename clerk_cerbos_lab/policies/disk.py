@@ -1,0 +1,119 @@
+"""A folder of policies on disk: its files, their digest, and whether they have changed."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from clerk_cerbos_lab.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+SUFFIXES = {".yaml", ".yml", ".json"}
+
+POLICY_KEYS = (
+    "resourcePolicy",
+    "principalPolicy",
+    "rolePolicy",
+    "derivedRoles",
+    "exportVariables",
+    "exportConstants",
+)
+
+# The parts of Cerbos's own configuration, as its reference lists them.
+CONFIGURATION_KEYS = frozenset(
+    ["audit", "auxData", "compile", "engine", "hub", "schema", "server", "storage", "telemetry", "tracing"]
+)
+
+Signature = tuple[tuple[str, int, int, int], ...]
+
+
+def policy_folder(policies: str | os.PathLike[str]) -> Path:
+    """The folder as an absolute path.
+
+    Raises:
+        InputError: when it is not a folder, or holds no policy file.
+    """
+    if not isinstance(policies, (str, os.PathLike)):
+        msg = f"policies must be the path of a folder, not a {type(policies).__name__}"
+        raise InputError(msg)
+    folder = Path(policies).expanduser().absolute()
+    if not folder.is_dir():
+        what = "is a file" if folder.exists() else "does not exist"
+        msg = f"policies must be a folder of Cerbos policies; {policies} {what}"
+        raise InputError(msg)
+    if next(_files(folder), None) is None:
+        msg = f"the folder {policies} holds no policy (.yaml, .yml or .json, tests not counted)"
+        raise InputError(msg)
+    return folder
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """The files Cerbos's disk store reads: no tests, no test data, nothing hidden."""
+    for parent, folders, names in os.walk(folder):
+        folders[:] = sorted(f for f in folders if not f.startswith(".") and f != "testdata")
+        for name in sorted(names):
+            path = Path(parent, name)
+            test = path.stem.lower().endswith("_test")
+            if path.suffix.lower() in SUFFIXES and not name.startswith(".") and not test:
+                yield path
+
+
+def signature(folder: Path) -> Signature:
+    """What changes when a policy file is written: cheap, so that each use can look."""
+    rows = []
+    for path in _files(folder):
+        try:
+            stat = path.stat()
+        except OSError:  # gone meanwhile, or a link that leads nowhere
+            continue
+        name = path.relative_to(folder).as_posix()
+        rows.append((name, stat.st_ctime_ns, stat.st_size, stat.st_ino))  # no copy keeps a ctime
+    return tuple(rows)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """The policy files: path inside the folder to content."""
+    found = {}
+    for path in _files(folder):
+        with contextlib.suppress(OSError):  # gone meanwhile, or a link that leads nowhere
+            found[path.relative_to(folder).as_posix()] = path.read_bytes()
+    return found
+
+
+def digest_of(files: Mapping[str, bytes]) -> str:
+    """SHA-256 over the names and bytes of policy files."""
+    total = hashlib.sha256()
+    for name, content in files.items():
+        total.update(os.fsencode(name) + f"\0{len(content)}\0".encode())
+        total.update(content)
+    return total.hexdigest()
+
+
+def digest(folder: Path) -> str:
+    """SHA-256 over the names and bytes of the policy files, tests and test data left out."""
+    return digest_of(contents(folder))
+
+
+def _no_policy(path: Path, name: str) -> str:
+    """What to do about a file with this name at its top level, where the file is no policy at all."""
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError:  # gone meanwhile
+        return ""
+    if re.search(rf"""\b({"|".join(POLICY_KEYS)})["']?\s*:""", text):
+        return ""
+    if name in CONFIGURATION_KEYS:
+        return (
+            ": this is Cerbos's configuration, not a policy; move it out of the folder of policies, and give "
+            "what your policies need of it as lab.PDP(…, config={…})"
+        )
+    return (
+        f": this is not a policy, which has one of {', '.join(POLICY_KEYS)}; if it is not meant as one, "
+        "move it out of the folder of policies"
+    )

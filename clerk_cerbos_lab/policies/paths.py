@@ -1,0 +1,84 @@
+"""Where an expression looks: the path of a value in a request, such as ``R.attr.amount``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from clerk_cerbos_lab.policies.cel import CelError, Field, Literal, Name, Node
+from clerk_cerbos_lab.values import RESOURCE_ID
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from clerk_cerbos_lab.policies.policy_set import Environment
+
+Path: TypeAlias = tuple[str, ...]
+
+ELEMENT: Final = "\0element"
+"""In a path: any element of a list, or any key of a map. No expression can hold this name."""
+
+_ROOTS: Final = {"P", "R", "C", "V", "G", "request", "constants", "variables", "globals", "runtime"}
+
+_SHORT: Final = {"constants": "C", "variables": "V", "globals": "G"}
+
+# -- paths ------------------------------------------------------------------------------------
+
+
+Bound: TypeAlias = "Mapping[str, Path | None]"
+
+
+def path_of(  # noqa: PLR0911 - one return a form
+    node: Node, environment: Environment, bound: Bound
+) -> Path | None:
+    """Where a value stands: ``("R", "attr", "amount")``; None when the node is more than a place.
+
+    Long names become short ones, a variable that is no more than a place becomes that place, and a
+    macro's variable becomes an element of what it runs over.
+    """
+    if isinstance(node, Name):
+        if node.name in bound:
+            return bound[node.name]
+        return (_SHORT.get(node.name, node.name),) if node.name in _ROOTS else None
+    if not isinstance(node, Field):
+        return None
+    above = path_of(node.operand, environment, bound)
+    if above is None:
+        return None
+    if above == ("V",):
+        if node.name not in environment.variables:
+            msg = f"the variable '{node.name}' is not defined in {environment.file}"
+            raise CelError(msg)
+        return path_of(environment.variables[node.name], environment, {})
+    if above == ("request",):
+        short = {"principal": "P", "resource": "R"}.get(node.name)
+        return (short,) if short else ("request", node.name)
+    return (*above, node.name)
+
+
+def _variable(node: Node, bound: Bound) -> str | None:
+    """The name in ``V.name`` or ``variables.name``."""
+    if isinstance(node, Field) and isinstance(node.operand, Name) and node.operand.name not in bound:
+        return node.name if node.operand.name in {"V", "variables"} else None
+    return None
+
+
+def _resource_attribute(path: Path) -> str | None:
+    """The attribute in a path under ``R``; None for the resource as a whole, empty for what never varies."""
+    if path == ("R", "id"):
+        return RESOURCE_ID
+    if len(path) >= 3 and path[1] == "attr" and path[2] != ELEMENT:
+        return path[2]
+    if len(path) >= 2 and path[1] in {"kind", "scope", "policyVersion", "policy_version"}:
+        return ""
+    return None
+
+
+def written(node: Node) -> str:
+    """The source of a node, near enough for a sentence."""
+    if isinstance(node, Field):
+        return f"{written(node.operand)}.{node.name}"
+    if isinstance(node, Name):
+        return node.name
+    if isinstance(node, Literal):
+        return repr(node.value)
+    return " ".join(node.text.split())

@@ -1,0 +1,1 @@
+"""Each different question asked once."""

@@ -1,0 +1,113 @@
+"""The resource's attributes as a caller gives them: axes and fixed values, each value checked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pandas as pd
+
+from clerk_cerbos_lab.decisions.axes import Axis
+from clerk_cerbos_lab.errors import InputError
+from clerk_cerbos_lab.formatting import label
+from clerk_cerbos_lab.values import Relation, clean, key, text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+COLUMNS: Final = ("principal", "action", "effect")
+"""What every frame of decisions has: no axis may take these names."""
+
+
+def read_attributes(
+    attr: Mapping[str, object] | None,
+    attributes: Mapping[str, object],
+    resource_id: str | Sequence[str],
+) -> tuple[tuple[Axis, ...], dict[str, Any]]:
+    """Split what the caller gave into axes and fixed values, and check each value.
+
+    ``resource_id`` comes back under its own name: as an axis or as a fixed value.
+    """
+    both = sorted(set(attr or {}) & set(attributes))
+    if both:
+        msg = f"given twice, as a keyword and in attr=: {both}"
+        raise InputError(msg)
+    axes: list[Axis] = []
+    fixed: dict[str, Any] = {}
+    given: dict[str, object] = {**(attr or {}), **attributes}
+    if "resource_id" in given:
+        msg = "'resource_id' names the resource's id here; an attribute can't take that name"
+        raise InputError(msg)
+    for name, value in {**given, "resource_id": resource_id}.items():
+        if not isinstance(name, str) or not name:
+            msg = f"an attribute's name must be a non-empty string, not {name!r}"
+            raise InputError(msg)
+        text(name, "an attribute's name")
+        values = _axis_values(value, name)
+        if values is None:
+            fixed[name] = clean(value, f"attribute '{name}'")
+        elif name in COLUMNS:
+            msg = f"an axis can't be called '{name}': every table of decisions has a column '{name}'"
+            raise InputError(msg)
+        else:
+            axes.append(_axis(name, values))
+    _check_resource_ids(axes, fixed)
+    return tuple(axes), fixed
+
+
+def _axis_values(value: object, name: str) -> list[object] | None:
+    """The values of an axis, or None for a fixed value."""
+    if isinstance(value, (list, tuple, range)):
+        return list(value)
+    if isinstance(value, (np.ndarray, pd.Series, pd.Index, pd.api.extensions.ExtensionArray)):
+        if getattr(value.dtype, "kind", "") in "mM":
+            msg = f"axis '{name}': Cerbos has no type for {value.dtype}; give texts, such as .isoformat()"
+            raise InputError(msg)
+        values: object = np.asarray(value, dtype=object).tolist()
+        return values if isinstance(values, list) else None
+    if isinstance(value, (set, frozenset)):
+        msg = f"axis '{name}': a set has no order; give a list"
+        raise InputError(msg)
+    if isinstance(value, pd.DataFrame) or hasattr(value, "__next__"):
+        msg = f"axis '{name}': give a list, not a {type(value).__name__}"
+        raise InputError(msg)
+    return None
+
+
+def _axis(name: str, given: list[object]) -> Axis:
+    if not given:
+        msg = f"axis '{name}' has no values"
+        raise InputError(msg)
+    if _plain_numbers(given):
+        return Axis(name, tuple(given))
+    values = [clean(value, f"axis '{name}'[{i}]") for i, value in enumerate(given)]
+    seen: dict[str, int] = {}
+    for i, value in enumerate(values):
+        first = seen.setdefault(key(value), i)
+        if first != i:
+            msg = f"axis '{name}' has the value {label(value)} twice, at {first} and {i}"
+            raise InputError(msg)
+    return Axis(name, tuple(values))
+
+
+def _plain_numbers(given: list[object]) -> bool:
+    """Whether all are finite numbers that doubles hold exactly, no two the same: thousands at a glance."""
+    if not set(map(type, given)) <= {int, float}:
+        return False
+    try:
+        numbers = np.array(given, dtype=np.float64)
+    except OverflowError:
+        return False
+    exact = np.abs(numbers) < 2**53
+    zeros = numbers == 0
+    return (
+        bool(exact.all()) and not np.signbit(numbers[zeros]).any() and len(np.unique(numbers)) == len(given)
+    )
+
+
+def _check_resource_ids(axes: Sequence[Axis], fixed: Mapping[str, Any]) -> None:
+    ids = [fixed["resource_id"]] if "resource_id" in fixed else list(axes[-1].values)
+    for value in ids:
+        if not isinstance(value, str) or isinstance(value, Relation) or not value:
+            msg = f"resource_id must be a non-empty string or a list of them, not {value!r}"
+            raise InputError(msg)

@@ -1,0 +1,196 @@
+"""Principals to whom the same rules can apply: their classes, and what each axis is cut at."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from clerk_cerbos_lab.policies.cel import Literal
+from clerk_cerbos_lab.sweeps import breakpoints
+from clerk_cerbos_lab.sweeps.breakpoints import Breakpoints
+from clerk_cerbos_lab.values import key
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from clerk_cerbos_lab.decisions.axes import Axis
+    from clerk_cerbos_lab.decisions.cells import Points
+    from clerk_cerbos_lab.decisions.question import Question
+    from clerk_cerbos_lab.identity.principals import Principal, PrincipalTable
+    from clerk_cerbos_lab.policies.analysis import Analysis, Comparison
+    from clerk_cerbos_lab.sweeps.axis_points import Line, Sent
+    from clerk_cerbos_lab.sweeps.classes import Classes
+    from clerk_cerbos_lab.sweeps.planned_values import Planned
+
+
+class Group:
+    """Principals to whom the same rules can apply: their classes, and what each axis is cut at.
+
+    Attributes:
+        classes: of the principals of the group.
+        people: for each class, its first principal.
+        analysis: what the rules read.
+        lines: the axes that are asked at points only.
+        open_ends: by axis, comparisons whose other side only the PDP can compute.
+    """
+
+    def __init__(
+        self, people: PrincipalTable, question: Question, classes: Classes, analysis: Analysis, sent: Sent
+    ) -> None:
+        self.classes = classes
+        self.people = [people[int(row)] for row in classes.first]
+        self.analysis = analysis
+        self.open_ends: dict[str, list[Comparison]] = {}
+        self._question = question
+        self._sent = sent
+        self._reasons: dict[str, list[str]] = {}
+        self.lines = self._lines()
+        self._found = {name: self._candidates(name, line) for name, line in self.lines.items()}
+        self._cut: dict[str, list[Breakpoints]] = {}
+
+    def points(self) -> list[tuple[Points, ...]]:
+        """For each class, the points of each axis."""
+        fixed: dict[str, Points] = {}
+        for axis in self._question.axes:
+            if axis.name not in self.lines:
+                fixed[axis.name] = self._sent.whole(axis, read=not self._unread(axis))
+        found = {name: self._candidates_of(name) for name in self.lines}
+        return [
+            tuple(
+                fixed[axis.name]
+                if axis.name in fixed
+                else self.lines[axis.name].scale.points(found[axis.name][number])
+                for axis in self._question.axes
+            )
+            for number in range(len(self.people))
+        ]
+
+    def candidates_of(self, axis: Axis) -> Sequence[Breakpoints] | None:
+        """For each class, what an axis is compared with; None when it is asked value by value."""
+        if axis.name in self.lines:
+            return self._candidates_of(axis.name)
+        return [Breakpoints((), ())] * len(self.people) if self._unread(axis) else None
+
+    def _candidates_of(self, name: str) -> list[Breakpoints]:
+        if name not in self._cut:
+            self._cut[name] = candidates_of(self._found[name])
+        return self._cut[name]
+
+    def _unread(self, axis: Axis) -> bool:
+        return not self.analysis.whole and axis.name not in self.analysis.uses
+
+    def _lines(self) -> dict[str, Line]:
+        """The axes that can be cut, longest first; what they are compared with is asked value by value."""
+        lines: dict[str, Line] = {}
+        held: dict[str, str] = {}  # axis → the one that is compared with it
+        for axis in sorted(self._question.axes, key=lambda axis: -len(axis.values)):
+            use = self.analysis.uses.get(axis.name)
+            if use is None and not self.analysis.whole:
+                continue
+            otherwise = [*self.analysis.whole, *(use.otherwise if use else ())]
+            if axis.name in held:
+                otherwise.append(f"'{held[axis.name]}' is compared with it")
+            if use is None or otherwise:
+                self._reasons[axis.name] = otherwise
+                continue
+            reads = {name for comparison in use.comparisons for name in comparison.reads}
+            both = reads & set(lines)
+            if both:
+                self._reasons[axis.name] = [f"it is compared with '{min(both)}'"]
+                continue
+            line = self._sent.line(axis, use)
+            if any(comparison.reads for comparison in use.comparisons):
+                held.update(dict.fromkeys(reads, axis.name))
+            lines[axis.name] = line
+        return lines
+
+    def _candidates(self, name: str, line: Line) -> list[list[object]]:
+        """For each class, what a line is compared with, as far as that needs no PDP."""
+        found: list[list[object]] = [[] for _ in self.people]
+        for comparison in line.comparisons:
+            each = self._values(comparison)
+            if each is None:
+                self.open_ends.setdefault(name, []).append(comparison)
+                continue
+            for own, values in zip(found, each, strict=True):
+                own.extend(values)
+        if line.scale.ordered:
+            for own, person in zip(found, self.people, strict=True):
+                own.extend(self._numbers(person))
+        return found
+
+    def add_planned(self, planned: Planned) -> None:
+        """Add, for every class, what the plan of one compares an axis with and its candidates lack."""
+        for number, told in planned.items():
+            for name in self.lines:
+                own = breakpoints.breakpoints_from(self._found[name][number])
+                other = breakpoints.breakpoints_from(told.get(name, ()))
+                new = [*(set(other.numbers) - set(own.numbers)), *(set(other.texts) - set(own.texts))]
+                for values in self._found[name] if new else ():
+                    values.extend(new)
+
+    def _values(self, comparison: Comparison) -> list[list[object]] | None:
+        """For each class, what the other side can be; None when only the PDP can compute it."""
+        some = self.people[:1] if self._only_of_resource(comparison) else self.people
+        each: list[list[object]] = []
+        for person in some:
+            values = breakpoints.value_of(comparison, person, self._sent.values, self._question.kind)
+            if not isinstance(values, list):
+                return None
+            each.append(values)
+        return each * len(self.people) if len(some) < len(self.people) else each
+
+    def _numbers(self, person: Principal) -> list[object]:
+        """The numbers among the attributes that are read: candidates too, whatever they are compared with."""
+        read = self.analysis.principal_attributes
+        return [
+            value
+            for name, value in person.attr.items()
+            if type(value) in {int, float} and (read is None or name in read)
+        ]
+
+    def _only_of_resource(self, comparison: Comparison) -> bool:
+        """Whether a value is the same for all principals: a literal, a constant."""
+        if comparison.path is not None:
+            return comparison.path[0] == "C"
+        return isinstance(comparison.other, Literal)
+
+    def add_computed(self, told: Sequence[Sequence[list[object] | None]] | None) -> None:
+        """Add what the PDP computed: for each class, the values of each open comparison in order.
+
+        An axis whose comparison could not be computed for a class is asked value by value.
+        """
+        place = 0
+        for name, comparisons in self.open_ends.items():
+            for comparison in comparisons:
+                values = [of_class[place] for of_class in told] if told is not None else [None]
+                place += 1
+                if any(value is None for value in values):
+                    file = comparison.environment.file
+                    text = f"what it is compared with in {file} can't be computed in advance"
+                    self._reasons.setdefault(name, []).append(text)
+                    self.lines.pop(name, None)
+                    continue
+                for own, value in zip(self._found[name], values, strict=True):
+                    own.extend(value or ())
+
+    def reasons(self, axis: Axis) -> Sequence[str]:
+        """Why an axis is asked value by value, in words; empty when it is not."""
+        return () if axis.name in self.lines else self._reasons.get(axis.name, ())
+
+
+def candidates_of(each_class: Sequence[Sequence[object]]) -> list[Breakpoints]:
+    """The candidates of each class; one object for all classes that have the same."""
+    known: dict[tuple[object, ...], Breakpoints] = {}
+    made = []
+    for values in each_class:
+        wire = tuple(hashable(value) for value in values)
+        if wire not in known:
+            known[wire] = breakpoints.breakpoints_from(values)
+        made.append(known[wire])
+    return made
+
+
+def hashable(value: object) -> object:
+    """Something hashable that differs for values that are cut at differently."""
+    scalar = value is None or isinstance(value, (bool, int, float, str))
+    return (type(value), value) if scalar else key(value)

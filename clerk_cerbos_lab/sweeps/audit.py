@@ -1,0 +1,303 @@
+"""The audit of a sweep: cells that are asked besides, to notice where the analysis of the policies is wrong.
+
+Half of them are drawn where a comparison that the analysis forgot would show, found without it: at the
+numbers and texts that stand anywhere in the policies or in the principals' attributes, beside them on an
+axis, and at people who were not asked about. The other half are drawn from all cells alike.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pandas as pd
+
+from clerk_cerbos_lab.sweeps.ask import Batch
+from clerk_cerbos_lab.sweeps.classes import codes_of
+from clerk_cerbos_lab.values import is_number, is_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
+
+    import numpy.typing as npt
+
+    from clerk_cerbos_lab.decisions.axes import Axis
+    from clerk_cerbos_lab.decisions.cells import CompressedEffects, Points
+    from clerk_cerbos_lab.decisions.question import Question
+    from clerk_cerbos_lab.identity.principals import PrincipalTable
+
+FEW: Final = 100
+"""A draw from more than this many times what is drawn may meet the same again."""
+
+SMALL: Final = 6
+"""An axis of up to this many values has each of them drawn."""
+
+MANY: Final = 10_000
+"""Principals that are looked at for whom to ask about; of more, so many drawn at random."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """A cell that was answered otherwise than the one that stands for it.
+
+    Attributes:
+        principal: the row.
+        action: the position.
+        places: the position on each axis.
+    """
+
+    principal: int
+    action: int
+    places: tuple[int, ...]
+
+
+# -- what is said, without the analysis ---------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What stands in the policies, found without understanding them.
+
+    Attributes:
+        numbers: every number.
+        texts: every text, and every quoted part of one.
+        words: every word.
+    """
+
+    numbers: frozenset[float]
+    texts: frozenset[str]
+    words: frozenset[str]
+
+
+_NUMBER: Final = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
+
+_QUOTED: Final = re.compile(r"\"([^\"\\]*)\"|'([^'\\]*)'")
+
+
+def said_by(documents: Sequence[Mapping[str, Any]]) -> Said:
+    """Read policies as if they were any text.
+
+    Args:
+        documents: as dicts in the form of Cerbos's policy files.
+    """
+    numbers: set[float] = set()
+    texts: set[str] = set()
+    words: set[str] = set()
+    for leaf in _leaves(
+        [{name: part for name, part in one.items() if name != "metadata"} for one in documents]
+    ):
+        if isinstance(leaf, str):
+            texts.add(leaf)
+            texts.update(first or second for first, second in _QUOTED.findall(leaf))
+            words.update(re.findall(r"\w+", leaf))
+            numbers.update(float(number) for number in _NUMBER.findall(leaf))
+        elif isinstance(leaf, (int, float)) and not isinstance(leaf, bool):
+            numbers.add(float(leaf))
+    return Said(frozenset(n for n in numbers if math.isfinite(n)), frozenset(texts), frozenset(words))
+
+
+def _leaves(value: Any) -> Iterator[Any]:
+    if isinstance(value, dict):
+        for name, part in value.items():
+            yield name
+            yield from _leaves(part)
+    elif isinstance(value, (list, tuple)):
+        for part in value:
+            yield from _leaves(part)
+    else:
+        yield value
+
+
+def draw(  # noqa: PLR0917 - what a draw depends on
+    people: PrincipalTable, question: Question, cells: CompressedEffects, said: Said, count: int, seed: int
+) -> list[tuple[int, npt.NDArray[np.intp]]]:
+    """Cells to be asked for real: half of them from all alike, half where a forgotten comparison would show.
+
+    Args:
+        people: the principals.
+        question: what is asked about each.
+        cells: which answer stands for which cell.
+        said: what stands in the policies.
+        count: about how many combinations of a principal and values; each is asked about every action.
+        seed: the same draws the same.
+
+    Returns:
+        Pairs of a row and combinations, ``[combination, axis]``, none twice; or all that there are.
+    """
+    found = set(_Suspects(people, question, cells, said, seed).draw(count // 2))
+    drawn: dict[int, list[npt.NDArray[np.intp]]] = {}
+    for row, places in sample(cells.shape, count - len(found), seed):
+        drawn[row] = [places]
+    for row, place in sorted(found):
+        drawn.setdefault(row, []).append(np.array([place], dtype=np.intp).reshape(1, len(question.axes)))
+    return [(row, np.unique(np.concatenate(places), axis=0)) for row, places in sorted(drawn.items())]
+
+
+class _Suspects:
+    """Draws cells that were not asked, each beside one that was: another person of the class, another value.
+
+    A comparison that the analysis forgot makes a difference between two cells that are taken to be alike: on
+    an axis at or beside something that is said, or an attribute of the person, or between two people whom an
+    attribute tells apart whose name is said. Each of the values that were asked has its turn to be varied, so
+    that every situation has.
+    """
+
+    def __init__(
+        self, people: PrincipalTable, question: Question, cells: CompressedEffects, said: Said, seed: int
+    ) -> None:
+        self._random = np.random.default_rng(seed + 1)
+        self._people = people
+        self._axes = question.axes
+        self._cells = cells
+        self._said = said
+        self._first = set(np.unique(cells.of, return_index=True)[1].tolist())
+        self._marks = {axis.name: _Marks(axis, said) for axis in question.axes}
+
+    def draw(self, count: int) -> Iterator[tuple[int, tuple[int, ...]]]:
+        """About so many cells, perhaps some twice: a row, and a position on each axis."""
+        rows = self._worth_asking()
+        named = [row for row in rows if self._people.ids[row] in self._said.texts]
+        others = [row for row in rows if row not in self._first]
+        turns = [some for some in (named, others, rows) if some]
+        for turn in range(count):
+            some = turns[turn % len(turns)]
+            row = some[turn // len(turns) % len(some)]
+            place = self._place(row, apart=row not in self._first)
+            if place is not None:
+                yield row, tuple(place)
+
+    def _place(self, row: int, *, apart: bool) -> list[int] | None:
+        """A combination for a person; off the points that were asked, for one who was asked about."""
+        number = int(self._cells.of[row])
+        points = self._cells.blocks[int(self._cells.block[number])].points
+        merged = np.array([len(of_axis.asked) < len(of_axis.of) for of_axis in points], dtype=np.bool_)
+        if not (apart or merged.any()):
+            return None
+        own = set(_leaves([*self._people[row].attr.values(), self._people.ids[row]]))
+        place: list[int] = []
+        for axis, of_axis in zip(self._axes, points, strict=True):
+            asked = int(self._random.integers(len(of_axis.asked)))
+            place.append(self._beside(axis, of_axis, asked, own))
+        return place
+
+    def _beside(self, axis: Axis, points: Points, asked: int, own: set[Any]) -> int:
+        """An asked value, or one of those it stands for that something said could tell from it."""
+        near = self._marks[axis.name].for_person(own)
+        near = near[(points.of[near] == asked) & (near != points.asked[asked])]
+        if not len(near):
+            near = np.flatnonzero(points.of == asked)
+        return int(self._random.choice([points.asked[asked], *near]))
+
+    def _worth_asking(self) -> list[int]:
+        """Rows: one of each kind of person, then the next of each; of many people some, and who is named."""
+        people, said = self._people, self._said
+        order = self._random.permutation(len(people))[:MANY]
+        named = people.id_set & said.texts
+        if named and len(order) < len(people):
+            order = np.concatenate([[row for row, one in enumerate(people.ids) if one in named], order])
+        told = [name for name in sorted(people.attributes) if name in said.words]
+        columns = [people.roles, *(people.attributes[name] for name in told)]
+        kinds = pd.DataFrame({i: codes_of(column)[0][order] for i, column in enumerate(columns)})
+        turn = kinds.groupby(list(kinds.columns)).cumcount().to_numpy()
+        rows: list[int] = order[np.argsort(turn, kind="stable")].tolist()
+        return list(dict.fromkeys(rows))
+
+
+class _Marks:
+    """Positions on an axis at which something said, or an attribute of a principal, could make a difference.
+
+    Of numbers each that is said, and its neighbours on the axis; of texts each that is said, and one that is
+    not; everything else, and an axis of few values, whole.
+    """
+
+    def __init__(self, axis: Axis, said: Said) -> None:
+        values = axis.values
+        self._texts = {str(value): i for i, value in enumerate(values) if is_text(value)}
+        numbers = [i for i, value in enumerate(values) if is_number(value)]
+        line = np.array([values[i] for i in numbers], dtype=np.float64)
+        order = np.argsort(line, kind="stable")
+        self._line = line[order]
+        self._at = np.array(numbers, dtype=np.intp)[order]
+        rest = set(range(len(values))) - {*numbers, *self._texts.values()}
+        met = {i for text, i in self._texts.items() if text in said.texts}
+        unmet = sorted({*self._texts.values()} - met)[:1]
+        few = range(len(values)) if len(values) <= SMALL else ()
+        self._always = np.array(
+            sorted({*rest, *met, *unmet, *few, *self._near(said.numbers).tolist()}), dtype=np.intp
+        )
+
+    def for_person(self, own: set[Any]) -> npt.NDArray[np.intp]:
+        """The positions for somebody who has these values."""
+        texts = [self._texts[value] for value in own if isinstance(value, str) and value in self._texts]
+        near = self._near({float(value) for value in own if is_number(value)})
+        return np.unique(np.concatenate([self._always, near, np.array(texts, dtype=np.intp)]))
+
+    def _near(self, numbers: Collection[float]) -> npt.NDArray[np.intp]:
+        """The positions of these numbers and of their neighbours."""
+        if not len(self._line) or not numbers:
+            return np.zeros(0, dtype=np.intp)
+        at = np.searchsorted(self._line, np.array(sorted(numbers), dtype=np.float64))
+        near = np.concatenate([at - 1, at, at + 1])
+        found: npt.NDArray[np.intp] = self._at[np.unique(np.clip(near, 0, len(self._line) - 1))]
+        return found
+
+
+def sample(shape: Sequence[int], count: int, seed: int) -> list[tuple[int, npt.NDArray[np.intp]]]:
+    """Cells to be asked for real: some principals, and for each some combinations, drawn by a seed.
+
+    Returns:
+        Pairs of a row and combinations, ``[combination, axis]``, none twice; together about ``count``
+        combinations, or all that there are.
+    """
+    random = np.random.default_rng(seed)
+    combinations = math.prod(shape[2:])
+    rows = min(shape[0], max(math.isqrt(count), -(-count // combinations)))
+    each = min(-(-count // rows), combinations)
+    drawn = []
+    for row in np.sort(random.choice(shape[0], size=rows, replace=False)):
+        if combinations > FEW * each:  # a second of the same is rare
+            flat = np.unique(random.integers(0, combinations, size=each))
+        else:
+            flat = np.sort(random.choice(combinations, size=each, replace=False))
+        places = np.zeros((len(flat), 0), dtype=np.intp)  # without an axis there is one combination
+        if shape[2:]:
+            places = np.column_stack(np.unravel_index(flat, tuple(shape[2:])))
+        drawn.append((int(row), places))
+    return drawn
+
+
+def differs(
+    people: PrincipalTable,
+    question: Question,
+    cells: CompressedEffects,
+    drawn: Sequence[tuple[int, npt.NDArray[np.intp]]],
+    ask: Callable[[Sequence[Batch]], Generator[npt.NDArray[np.bool_]]],
+) -> Mismatch | None:
+    """Ask the drawn cells and compare.
+
+    Returns:
+        The first cell whose answer is another than the one that stands for it; None when all agree.
+    """
+    parts = [
+        Batch(
+            [people[row]],
+            tuple(
+                [axis.values[int(i)] for i in column]
+                for axis, column in zip(question.axes, places.T, strict=True)
+            ),
+            listed=True,
+        )
+        for row, places in drawn
+    ]
+    with closing(ask(parts)) as answers:
+        for row, places in drawn:
+            answer = next(answers)[0].reshape(len(question.actions), -1).T
+            wrong = np.argwhere(answer != cells.of_one(row, places))
+            if len(wrong):
+                combination, action = wrong[0]
+                return Mismatch(row, int(action), tuple(int(i) for i in places[combination]))
+    return None

@@ -1,0 +1,156 @@
+"""The points of an axis: which of its values are asked, and which cells each of them stands for."""
+
+from __future__ import annotations
+
+import bisect
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from clerk_cerbos_lab.decisions.cells import Points
+from clerk_cerbos_lab.policies.analysis import ORDERS, Comparison
+from clerk_cerbos_lab.values import is_number, is_text, texts_in, uses_self
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+    from clerk_cerbos_lab.decisions.axes import Axis
+    from clerk_cerbos_lab.decisions.question import Question
+    from clerk_cerbos_lab.policies.analysis import Use
+    from clerk_cerbos_lab.sweeps.breakpoints import Breakpoints
+
+
+class Scale:
+    """The values of an axis, sorted by kind: numbers and texts, which can be cut, and all others.
+
+    Args:
+        axis: the axis.
+        ordered: whether it is compared for order, not only for equality.
+        converted: whether it stands in ``double(…)`` somewhere: then a text is not compared as one.
+    """
+
+    def __init__(self, axis: Axis, *, ordered: bool, converted: bool) -> None:
+        self.axis = axis
+        self.ordered = ordered
+        count = len(axis.values)
+        if set(map(type, axis.values)) <= {int, float}:
+            self._numbers, self._texts, self._others = list(range(count)), [], []
+        else:
+            self._numbers = [i for i, value in enumerate(axis.values) if is_number(value)]
+            self._texts = [i for i, v in enumerate(axis.values) if is_text(v) and not converted]
+            plain = {*self._numbers, *self._texts}
+            self._others = [i for i in range(count) if i not in plain]
+        self._values = np.array([axis.values[i] for i in self._numbers], dtype=np.float64)
+        self._known: dict[Breakpoints, Points] = {}
+        self._shared: dict[bytes, Points] = {}
+
+    def points(self, candidates: Breakpoints) -> Points:
+        """The points that these candidates leave; the same object for the same points."""
+        found = self._known.get(candidates)
+        if found is None:
+            codes = self._codes(candidates)
+            first = np.full(int(codes.max()) + 1, -1, dtype=np.intp)
+            first[codes[::-1]] = np.arange(len(codes) - 1, -1, -1)  # of several, the first value stays
+            asked = np.sort(first[first >= 0])
+            rank = np.empty(len(first), dtype=np.intp)
+            rank[codes[asked]] = np.arange(len(asked))
+            made = small(rank[codes])
+            found = self._shared.setdefault(made.tobytes(), Points(asked, made))
+            self._known[candidates] = found
+        return found
+
+    def _codes(self, candidates: Breakpoints) -> npt.NDArray[np.int64]:
+        """A number for each value of the axis; two that share it can't be told apart."""
+        codes = np.empty(len(self.axis.values), dtype=np.int64)
+        codes[self._numbers] = self._number_codes(candidates)
+        base = 2 * len(candidates.numbers) + 1
+        texts = [str(self.axis.values[i]) for i in self._texts]
+        codes[self._texts] = base + self._text_codes(texts, candidates)
+        base += 2 * len(candidates.texts) + 1
+        codes[self._others] = base + np.arange(len(self._others))
+        return codes
+
+    def _number_codes(self, candidates: Breakpoints) -> npt.NDArray[np.int64]:
+        cuts = np.array(candidates.numbers, dtype=np.float64)
+        left, right = np.searchsorted(cuts, self._values), np.searchsorted(cuts, self._values, "right")
+        codes: npt.NDArray[np.int64] = (left + right).astype(np.int64)  # odd: at a candidate; even: in a gap
+        return codes if self.ordered else np.where(codes % 2 == 1, codes, 0)
+
+    def _text_codes(self, texts: Sequence[str], candidates: Breakpoints) -> npt.NDArray[np.int64]:
+        cuts = candidates.texts
+        codes = [bisect.bisect_left(cuts, text) + bisect.bisect_right(cuts, text) for text in texts]
+        found = np.array(codes, dtype=np.int64)
+        return found if self.ordered else np.where(found % 2 == 1, found, 0)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Line:
+    """An axis that is asked at points only.
+
+    Attributes:
+        comparisons: what the policies compare it with.
+        scale: its values.
+    """
+
+    comparisons: Sequence[Comparison]
+    scale: Scale
+
+
+class Sent:
+    """What is sent of the resource, looked at once for all principals.
+
+    Attributes:
+        values: by attribute, fixed ones too, with ``resource_id``.
+        own: the attributes that ``SELF`` stands for somewhere.
+        texts: every text in the values.
+    """
+
+    def __init__(self, question: Question) -> None:
+        self.values: dict[str, tuple[Any, ...]] = {
+            **{name: (value,) for name, value in question.fixed.items()},
+            **{axis.name: axis.values for axis in question.axes},
+        }
+        self.texts: set[str] = set()
+        self.own: set[str] = set()
+        for name, values in self.values.items():
+            if not set(map(type, values)) <= {int, float}:
+                texts_in(values, self.texts)
+                if any(uses_self(value) for value in values):
+                    self.own.add(name)
+        self._scales: dict[tuple[str, bool, bool], Scale] = {}
+        self._all: dict[tuple[str, bool], Points] = {}
+
+    def line(self, axis: Axis, use: Use) -> Line:
+        """An axis that is only used in comparisons."""
+        ordered = any(c.operator in ORDERS for c in use.comparisons)
+        converted = any(c.converted for c in use.comparisons)
+        key = (axis.name, ordered, converted)
+        if key not in self._scales:
+            self._scales[key] = Scale(axis, ordered=ordered, converted=converted)
+        return Line(use.comparisons, self._scales[key])
+
+    def whole(self, axis: Axis, *, read: bool) -> Points:
+        """The points of an axis that is not cut: each value, or the first where no policy reads it."""
+        key = (axis.name, read)
+        if key not in self._all:
+            self._all[key] = every_value(axis) if read else one_point(axis)
+        return self._all[key]
+
+
+def one_point(axis: Axis) -> Points:
+    """The first value stands for all."""
+    return Points(np.zeros(1, dtype=np.intp), np.zeros(len(axis.values), dtype=np.uint8))
+
+
+def every_value(axis: Axis) -> Points:
+    """Each value stands for itself."""
+    count = len(axis.values)
+    return Points(np.arange(count, dtype=np.intp), small(np.arange(count)))
+
+
+def small(codes: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The same numbers in the smallest unsigned type that holds them."""
+    return codes.astype(np.min_scalar_type(int(codes.max(initial=0))))

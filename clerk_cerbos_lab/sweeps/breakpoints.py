@@ -1,0 +1,145 @@
+"""Breakpoints: the values that policies compare an axis with, for a principal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from clerk_cerbos_lab.policies.cel import Call, Literal
+from clerk_cerbos_lab.policies.paths import ELEMENT, path_of
+from clerk_cerbos_lab.values import MISSING, OTHER_ID, RESOURCE_ID, is_number, resolve
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from clerk_cerbos_lab.identity.principals import Principal
+    from clerk_cerbos_lab.policies.analysis import Comparison
+    from clerk_cerbos_lab.policies.cel import Node
+    from clerk_cerbos_lab.policies.paths import Path
+    from clerk_cerbos_lab.policies.policy_set import Environment
+
+
+class Computed:
+    """Marks a value that only the PDP can compute."""
+
+
+COMPUTED: Final = Computed()
+
+
+@dataclass(frozen=True, slots=True)
+class Breakpoints:
+    """What a class's answers can depend on, along one axis.
+
+    Attributes:
+        numbers: ascending, finite, no two the same.
+        texts: ascending, no two the same.
+    """
+
+    numbers: tuple[float, ...]
+    texts: tuple[str, ...]
+
+
+# -- candidates -------------------------------------------------------------------------------
+
+
+def breakpoints_from(values: Iterable[object]) -> Breakpoints:
+    """Every number and text in these values, at any depth."""
+    numbers: set[float] = set()
+    texts: set[str] = set()
+    _collect(values, numbers, texts)
+    return Breakpoints(tuple(sorted(numbers)), tuple(sorted(texts)))
+
+
+def _collect(value: object, numbers: set[float], texts: set[str]) -> None:
+    if isinstance(value, str):
+        texts.add(str(value))
+    elif is_number(value):
+        number = float(value)
+        if np.isfinite(number):
+            numbers.add(number + 0.0)  # -0.0 compares as 0.0
+    elif isinstance(value, dict):
+        _collect(list(value.items()), numbers, texts)
+    elif isinstance(value, (list, tuple, set)) or hasattr(value, "__next__"):
+        for item in value:  # type: ignore[attr-defined]
+            _collect(item, numbers, texts)
+
+
+def value_of(
+    comparison: Comparison, person: Principal, sent: Mapping[str, Sequence[object]], kind: str
+) -> list[object] | Computed:
+    """What the other side of a comparison can be, for a principal.
+
+    Args:
+        comparison: of which the other side is wanted.
+        person: the principal.
+        sent: each attribute of the resource that is sent, with its values; ``resource_id`` too.
+        kind: of the resource.
+
+    Returns:
+        The values, perhaps more than there are (all elements of a list); none for what is absent, which
+        is an error whatever it is compared with; ``COMPUTED`` when only the PDP can tell.
+    """
+    if comparison.path is not None:
+        return _at(comparison.path, comparison.environment, person, sent, kind)
+    return _plain(comparison.other, comparison.environment, person, sent, kind)
+
+
+def _plain(
+    node: Node,
+    environment: Environment,
+    person: Principal,
+    sent: Mapping[str, Sequence[object]],
+    kind: str,
+) -> list[object] | Computed:
+    if isinstance(node, Literal):
+        return [float(node.value) if type(node.value) is int else node.value]
+    path = path_of(node, environment, {})
+    if path is not None:
+        return _at(path, environment, person, sent, kind)
+    if isinstance(node, Call) and node.function == "list":
+        parts = [_plain(part, environment, person, sent, kind) for part in node.arguments]
+        if not any(isinstance(part, Computed) for part in parts):
+            return [item for part in parts for item in part]  # type: ignore[union-attr]
+    return COMPUTED
+
+
+def _at(
+    path: Path,
+    environment: Environment,
+    person: Principal,
+    sent: Mapping[str, Sequence[object]],
+    kind: str,
+) -> list[object] | Computed:
+    root, *rest = path
+    start: list[object]
+    if root == "C":
+        start = [dict(environment.constants)]
+    elif root == "P" and rest[:1] == ["attr"]:
+        start, rest = [dict(person.attr)], rest[1:]
+    elif root == "P" and rest[:1] == ["id"]:
+        start, rest = [person.id], rest[1:]
+    elif root == "P" and rest[:1] == ["roles"]:
+        start, rest = [list(person.roles)], rest[1:]
+    elif root == "R" and rest[:1] == ["attr"] and len(rest) > 1:
+        values = [value for value in sent.get(rest[1], ()) if value is not MISSING]
+        start, rest = [resolve(value, own=person.id, other=OTHER_ID) for value in values], rest[2:]
+    elif root == "R" and rest[:1] == ["id"]:
+        start, rest = list(sent[RESOURCE_ID]), rest[1:]
+    elif root == "R" and rest[:1] == ["kind"]:
+        start, rest = [kind], rest[1:]
+    else:
+        return COMPUTED
+    for step in rest:
+        start = list(_step(start, step))
+    return start
+
+
+def _step(values: Iterable[object], step: str) -> Iterable[object]:
+    for value in values:
+        if step == ELEMENT:
+            if isinstance(value, (list, dict)):
+                yield from value
+        elif isinstance(value, dict) and step in value:
+            yield value[step]

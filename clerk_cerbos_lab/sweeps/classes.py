@@ -1,0 +1,120 @@
+"""Classes of principals: those that the policies cannot tell apart, asked about once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from clerk_cerbos_lab.values import OTHER_ID, canonical, key, texts_in
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import numpy.typing as npt
+
+    from clerk_cerbos_lab.decisions.question import Question
+    from clerk_cerbos_lab.identity.principals import Column, PrincipalTable
+    from clerk_cerbos_lab.policies.analysis import Analysis
+    from clerk_cerbos_lab.sweeps.axis_points import Sent
+
+
+@dataclass(frozen=True, slots=True)
+class Classes:
+    """Which of some principals stand for which.
+
+    Attributes:
+        rows: the principals, as rows of all.
+        of: for each of them, the number of its class.
+        first: for each class, the row of its first principal, who is asked about.
+        apart: why principals of equal roles and attributes are kept apart by their id, in words; empty
+            when only those are that a policy or a value names.
+    """
+
+    rows: npt.NDArray[np.intp]
+    of: npt.NDArray[np.intp]
+    first: npt.NDArray[np.intp]
+    apart: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+
+def codes_of(column: Column) -> tuple[npt.NDArray[np.intp], int]:
+    """For each row a number that two rows share when the PDP can't tell their values apart; how many."""
+    same = _same(column)
+    return same[column.codes], int(same.max()) + 1
+
+
+def classes_of(
+    people: PrincipalTable, rows: npt.NDArray[np.intp], analysis: Analysis, question: Question, sent: Sent
+) -> Classes:
+    """Put together whom the policies cannot tell apart in these questions.
+
+    Two principals are of one class when they have the same roles and the same values of every attribute
+    that an expression reads, and their ids make no difference: every expression only asks whether an id
+    (``P.id``, or a resource attribute that ``SELF`` stands for) equals some value of the request or the
+    policies, and no such value is one of the two ids, apart from ``SELF``. Exchanging the two ids then
+    leaves each such answer as it is. Who is named, by a principal policy or by such a value, is a class
+    of his own.
+    """
+    read = analysis.principal_attributes
+    names = sorted(name for name in people.attributes if read is None or name in read)
+    columns = [people.roles, *(people.attributes[name] for name in names)]
+    codes = [codes_of(column)[0][rows] for column in columns]
+    apart, ids = _ids(people, rows, analysis, columns, _fixed_texts(question, sent), sent.own)
+    if ids is not None:
+        codes.append(ids)
+    of = codes[0]
+    for more in codes[1:]:
+        of = _dense(of.astype(np.int64) * (int(more.max()) + 1) + more)
+    of = _dense(of)
+    return Classes(rows, of, rows[np.unique(of, return_index=True)[1]], apart)
+
+
+def _dense(codes: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
+    """Codes numbered by their first appearance, without gaps."""
+    return pd.factorize(codes)[0].astype(np.intp)
+
+
+def _same(column: Column) -> npt.NDArray[np.intp]:
+    """For each value of a column, a number that two values share when the PDP can't tell them apart."""
+    return pd.factorize(np.array([key(value) for value in column.values], dtype=object))[0].astype(np.intp)
+
+
+def _ids(  # noqa: PLR0917 - what ids are held against
+    people: PrincipalTable,
+    rows: npt.NDArray[np.intp],
+    analysis: Analysis,
+    columns: Iterable[Column],
+    sent: set[str],
+    own: set[str],
+) -> tuple[tuple[str, ...], npt.NDArray[np.intp] | None]:
+    """Why ids make a difference, and a code for each principal: 0 for those whose id makes none."""
+    read = sorted(name for name in own if name in analysis.uses or analysis.whole)
+    reasons = list(analysis.identity)
+    for name in read:
+        reasons += [*analysis.whole, *(analysis.uses[name].not_equality if name in analysis.uses else ())]
+    if reasons:
+        ids = np.array([people.ids[row] for row in rows], dtype=object)
+        return tuple(dict.fromkeys(reasons)), pd.factorize(ids)[0]
+    apart: set[str] = set()
+    if analysis.compares_identity or read:
+        texts = sent | analysis.strings
+        for column in columns:
+            texts_in(list(column.values), texts)
+        apart = texts & people.id_set
+    if analysis.named:
+        named = {canonical(name) for name in analysis.named}
+        apart = apart | {one for one in people.id_set if canonical(one) in named}
+    if not apart:
+        return (), None
+    numbers = {one: number for number, one in enumerate(sorted(apart), 1)}
+    return (), np.array([numbers.get(people.ids[row], 0) for row in rows], dtype=np.intp)
+
+
+def _fixed_texts(question: Question, sent: Sent) -> set[str]:
+    """The texts of a question that an id could be compared with."""
+    return {*sent.texts, OTHER_ID, question.kind, *question.resource, *question.principal}

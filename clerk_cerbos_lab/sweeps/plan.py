@@ -1,0 +1,280 @@
+"""The sweep that asks each different question once: classes of principals, at points of the axes.
+
+Every effect is the PDP's answer to a cell of the sweep. What a policy analysis claims is only that
+some cells must have the same answer; a sample of cells is asked besides, to notice where it is wrong.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from clerk_cerbos_lab.decisions.cells import Block, CompressedEffects, Points
+from clerk_cerbos_lab.errors import PDPError
+from clerk_cerbos_lab.policies.analysis import Analysis, analyse
+from clerk_cerbos_lab.policies.policy_set import Audience, PolicySet
+from clerk_cerbos_lab.sweeps import axis_points
+from clerk_cerbos_lab.sweeps.ask import Batch
+from clerk_cerbos_lab.sweeps.audience import Group
+from clerk_cerbos_lab.sweeps.axis_points import Sent
+from clerk_cerbos_lab.sweeps.classes import classes_of, codes_of
+from clerk_cerbos_lab.sweeps.computed_values import computed_values
+from clerk_cerbos_lab.sweeps.planned_values import planned_values
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    import numpy.typing as npt
+
+    from clerk_cerbos_lab.decisions.question import Question
+    from clerk_cerbos_lab.identity.principals import Principal, PrincipalTable
+    from clerk_cerbos_lab.pdp.client import PDP
+    from clerk_cerbos_lab.pdp.snapshots import Snapshot
+    from clerk_cerbos_lab.sweeps.breakpoints import Breakpoints
+
+MOST_AUDIENCES: Final = 64
+"""Different roles that are looked at one by one; with more, all policies are read for everybody."""
+
+REASONS: Final = 2
+"""How many uses a note names; a policy can have hundreds."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """What is asked, and which answer stands for which cell.
+
+    Attributes:
+        of: for each principal, the number of its class.
+        people: for each class, its first principal, who is asked about.
+        candidates: by axis name, for each class, the values the axis is compared with (none where no
+            policy reads it); None where it is asked value by value.
+        points: for each class, the points of each axis.
+        notes: sentences on what is asked value by value, and why.
+        clock: whether the policies read the time.
+    """
+
+    of: npt.NDArray[np.intp]
+    people: Sequence[Principal]
+    candidates: Mapping[str, Sequence[Breakpoints | None]]
+    points: Sequence[tuple[Points, ...]]
+    notes: tuple[str, ...]
+    clock: bool = False
+
+    @property
+    def questions(self) -> int:
+        """How many resources are asked about, over all classes."""
+        return sum(math.prod(len(points.asked) for points in of_class) for of_class in self.points)
+
+
+def plan(pdp: PDP, people: PrincipalTable, question: Question, snapshot: Snapshot | None) -> Plan:
+    """Find the classes and points of a sweep.
+
+    Args:
+        pdp: tells its policies.
+        people: the principals.
+        question: what is asked about each.
+        snapshot: of the policies; where there is none (a PDP at an address), computed values and
+            attribute schemas are not known, and what depends on them is asked value by value.
+
+    Raises:
+        PDPError: when the PDP can't be asked.
+    """
+    try:
+        documents = pdp.documents()
+    except PDPError as error:
+        if snapshot is not None:
+            raise
+        return _each(people, question, f"the PDP does not tell its policies ({error})")
+    library = PolicySet(documents)
+    everything = analyse(library, question.kind)
+    why = (
+        everything.unreadable
+        or _schemas(documents, snapshot)
+        or _overlooked(pdp, everything, documents, question.kind)
+    )
+    if why:
+        return _each(people, question, why)
+    sent = Sent(question)
+    groups = [
+        Group(people, question, classes_of(people, rows, analysis, question, sent), analysis, sent)
+        for rows, analysis in _audiences(pdp, people, question, library, everything)
+    ]
+    _compute(groups, question, documents, snapshot, sent)
+    if any(group.lines for group in groups):
+        _add_planned(pdp, groups, question)
+    return _joined(people, groups, question)
+
+
+def _audiences(
+    pdp: PDP, people: PrincipalTable, question: Question, library: PolicySet, everything: Analysis
+) -> Iterator[tuple[npt.NDArray[np.intp], Analysis]]:
+    """The principals by their roles, and what the rules read that can apply to them."""
+    codes, count = codes_of(people.roles)
+    if pdp.strict is not False or count > MOST_AUDIENCES:  # strict: a variable that fails denies everything
+        yield np.arange(len(people), dtype=np.intp), everything
+        return
+    order = np.argsort(codes, kind="stable")
+    for rows in np.split(order, np.flatnonzero(np.diff(codes[order])) + 1):
+        roles = None if library.has_role_policies else people.roles.values[people.roles.codes[rows[0]]]
+        analysis = analyse(library, question.kind, Audience(question.actions, roles))
+        yield rows, everything if analysis.unreadable else analysis
+
+
+def _joined(people: PrincipalTable, groups: Sequence[Group], question: Question) -> Plan:
+    """One plan of all groups, its classes numbered through."""
+    of = np.empty(len(people), dtype=np.intp)
+    before = 0
+    for group in groups:
+        of[group.classes.rows] = group.classes.of + before
+        before += len(group.classes)
+    candidates: dict[str, list[Breakpoints | None]] = {}
+    for axis in question.axes:
+        each: list[Breakpoints | None] = []
+        for group in groups:
+            each += group.candidates_of(axis) or [None] * len(group.people)
+        candidates[axis.name] = each
+    return Plan(
+        of,
+        [person for group in groups for person in group.people],
+        candidates,
+        [points for group in groups for points in group.points()],
+        tuple(_notes(groups, question)),
+        clock=any(group.analysis.clock for group in groups),
+    )
+
+
+def _notes(groups: Sequence[Group], question: Question) -> Iterator[str]:
+    """What is asked value by value, and why."""
+    for axis in question.axes:
+        each = [group.reasons(axis) for group in groups]
+        reasons = [reason for some in each for reason in some]
+        if reasons and len(axis.values) > 1:
+            some = "" if all(each) else " for some roles"
+            yield f"Every value of {axis.name} is asked{some}: {_some(reasons)}."
+    apart = [reason for group in groups for reason in group.classes.apart]
+    if apart:
+        yield f"Principals are kept apart by their id: {_some(apart)}."
+    if any(group.analysis.clock for group in groups):
+        yield "The policies read the clock: these decisions hold for the moment they were asked."
+
+
+def _compute(
+    groups: Sequence[Group],
+    question: Question,
+    documents: Sequence[Mapping[str, Any]],
+    snapshot: Snapshot | None,
+    sent: Sent,
+) -> None:
+    """Let the PDP compute what it alone can; an axis for which it can't is asked value by value."""
+    every = [comparison for group in groups for some in group.open_ends.values() for comparison in some]
+    concerned = [group for group in groups if group.open_ends]
+    told = None
+    if every and snapshot is not None:
+        told = computed_values(
+            snapshot,
+            every,
+            documents,
+            [person for group in concerned for person in group.people],
+            sent.values,
+            question.aux_data,
+            cells=math.prod(len(axis.values) for axis in question.axes),
+        )
+    person = comparison = 0
+    for group in concerned:
+        of_group = None if told is None else told[person : person + len(group.people)]
+        count = sum(map(len, group.open_ends.values()))
+        group.add_computed(
+            None if of_group is None else [own[comparison : comparison + count] for own in of_group]
+        )
+        person += len(group.people)
+        comparison += count
+
+
+def _add_planned(pdp: PDP, groups: Sequence[Group], question: Question) -> None:
+    """Add what Cerbos's own plans compare an axis with and the text of the policies does not."""
+    people = [person for group in groups for person in group.people]
+    told = planned_values(pdp, people, question)
+    before = 0
+    for group in groups:
+        inside = range(before, before + len(group.people))
+        group.add_planned({number - before: told[number] for number in inside if number in told})
+        before += len(group.people)
+
+
+def _each(people: PrincipalTable, question: Question, why: str) -> Plan:
+    """The plan of somebody who knows nothing: every value of everything, for everybody."""
+    points = tuple(axis_points.every_value(axis) for axis in question.axes)
+    note = f"Every cell is asked: {why}."
+    alone = np.arange(len(people), dtype=np.intp)
+    return Plan(alone, people, {}, [points] * len(people), (note,))
+
+
+def _schemas(documents: Sequence[Mapping[str, Any]], snapshot: Snapshot | None) -> str | None:
+    """Why schemas make an analysis worthless, where they do: they may reject any value."""
+    if not any(document.get("resourcePolicy", {}).get("schemas") for document in documents):
+        return None
+    if snapshot is None:
+        return "the policies have schemas, and this PDP may enforce them"
+    enforcement = (snapshot.config.get("schema") or {}).get("enforcement", "none")
+    return None if enforcement in {"none", "warn"} else "the PDP rejects what breaks a schema"
+
+
+def _overlooked(
+    pdp: PDP, analysis: Analysis, documents: Sequence[Mapping[str, Any]], kind: str
+) -> str | None:
+    """Why the analysis can't be trusted, where Cerbos's own says that more is read."""
+    _, resource = pdp.resource_attributes(kind)
+    read = analysis.principal_attributes
+    of_principal = set() if read is None else pdp.principal_attributes(kind) - read
+    of_resource = set() if analysis.whole else resource - set(analysis.uses)
+    outputs = json.dumps([_outputs(document) for document in documents])  # told of too, but decide nothing
+    missed = sorted(name for name in of_principal | of_resource if json.dumps(name)[1:-1] not in outputs)
+    return (
+        f"Cerbos tells of attributes that the analysis does not find: {', '.join(missed)}" if missed else None
+    )
+
+
+def _outputs(document: Mapping[str, Any]) -> list[Any]:
+    return [rule.get("output") for rule in document.get("resourcePolicy", {}).get("rules", ())]
+
+
+def _some(reasons: Sequence[str]) -> str:
+    different = list(dict.fromkeys(reasons))
+    more = f", and {len(different) - REASONS} more" if len(different) > REASONS else ""
+    return ", ".join(different[:REASONS]) + more
+
+
+def parts_of(
+    people: PrincipalTable, question: Question, found: Plan
+) -> tuple[list[Batch], CompressedEffects]:
+    """The questions of a plan, in parts of equal points; and cells whose effects are still to be filled in.
+
+    Returns:
+        The parts, and cells with one block for each, in the same order.
+    """
+    blocks: dict[tuple[int, ...], int] = {}
+    members: list[list[int]] = []
+    block = np.empty(len(found.people), dtype=np.intp)
+    row = np.empty(len(found.people), dtype=np.intp)
+    for number, points in enumerate(found.points):
+        at = blocks.setdefault(tuple(map(id, points)), len(blocks))
+        if at == len(members):
+            members.append([])
+        block[number], row[number] = at, len(members[at])
+        members[at].append(number)
+    parts, made = [], []
+    for of_block in members:
+        points = found.points[of_block[0]]
+        values = tuple(
+            [axis.values[i] for i in own.asked] for axis, own in zip(question.axes, points, strict=True)
+        )
+        who = [found.people[number] for number in of_block]
+        parts.append(Batch(who, values))
+        shape = (len(who), len(question.actions), *(len(own.asked) for own in points))
+        made.append(Block(points, np.zeros(shape, dtype=np.bool_)))
+    shape = (len(people), len(question.actions), *(len(axis.values) for axis in question.axes))
+    return parts, CompressedEffects(shape, found.of, tuple(made), block, row)

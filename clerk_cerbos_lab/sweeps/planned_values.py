@@ -1,0 +1,97 @@
+"""What Cerbos's own partial evaluation compares with: a second pair of eyes for the analysis of the text.
+
+A plan (PlanResources) says what is left of the conditions when the principal is known and the axes are
+not. It can leave rules out (a DENY of a principal policy, cerbos/cerbos#3387), so that what it names is
+only ever added to what the text names.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from clerk_cerbos_lab.pdp import messages
+from clerk_cerbos_lab.values import MISSING, OTHER_ID, RESOURCE_ID, resolve
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from cerbos.request.v1 import request_pb2
+
+    from clerk_cerbos_lab.decisions.question import Question
+    from clerk_cerbos_lab.identity.principals import Principal
+    from clerk_cerbos_lab.pdp.client import PDP
+
+MOST: Final = 4
+"""Classes that are planned for, spread over all: a plan costs as much as twenty checks."""
+
+_LOGIC: Final = {"and", "or", "not"}
+
+_ATTRIBUTE: Final = re.compile(r"^(?:R|request\.resource)\.attr\.(\w+)$")
+
+Planned: TypeAlias = dict[int, dict[str, list[object]]]
+
+
+def planned_values(pdp: PDP, people: Sequence[Principal], question: Question) -> Planned:
+    """The literals that the plans of some principals compare each attribute with, the axes not being known.
+
+    Args:
+        pdp: whom to ask.
+        people: one of each class; ``MOST`` of them are asked about.
+        question: kind, actions, and the attributes that are fixed.
+
+    Returns:
+        For the position of each one asked about: attribute name to literals, in no order, perhaps
+        twice. What the PDP can't plan is not in it.
+    """
+    chosen = range(0, len(people), -(-len(people) // MOST))
+    requests = [_request(people[i], action, question) for i in chosen for action in question.actions]
+    conditions = iter(pdp.plans(requests))
+    found: Planned = {}
+    for i in chosen:
+        found[i] = {}
+        for _ in question.actions:
+            for names, values in _comparisons(next(conditions)):
+                for name in names:
+                    found[i].setdefault(name, []).extend(values)
+    return found
+
+
+def _request(person: Principal, action: str, question: Question) -> request_pb2.PlanResourcesRequest:
+    version, scope = question.principal
+    known = {
+        name: resolve(value, own=person.id, other=OTHER_ID)
+        for name, value in question.fixed.items()
+        if name != RESOURCE_ID and value is not MISSING
+    }
+    return messages.plan_request(
+        messages.principal_message(person, policy_version=version, scope=scope),
+        action,
+        known,
+        kind=question.kind,
+        policy_version=question.resource[0],
+        scope=question.resource[1],
+        aux_data=question.aux_data,
+    )
+
+
+def _comparisons(operand: Mapping[str, Any]) -> Iterator[tuple[set[str], list[object]]]:
+    """Each expression that does not only combine others: the attributes in it, and the literals."""
+    expression = operand.get("expression", {})
+    parts = expression.get("operands", ())
+    if expression.get("operator") in _LOGIC:
+        for part in parts:
+            yield from _comparisons(part)
+    elif expression:
+        names: set[str] = set()
+        values: list[object] = []
+        _collect(operand, names, values)
+        yield names, values
+
+
+def _collect(operand: Mapping[str, Any], names: set[str], values: list[object]) -> None:
+    if "value" in operand:
+        values.append(operand["value"])
+    names.update(_ATTRIBUTE.findall(operand.get("variable", "")))
+    for part in operand.get("expression", {}).get("operands", ()):
+        _collect(part, names, values)

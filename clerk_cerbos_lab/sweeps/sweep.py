@@ -1,0 +1,389 @@
+"""A sweep: ask the PDP about every principal, action and combination of attribute values."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import math
+import time
+import warnings
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import numpy as np
+
+from clerk_cerbos_lab.decisions.cells import DenseEffects
+from clerk_cerbos_lab.decisions.decisions import Decisions
+from clerk_cerbos_lab.decisions.provenance import Provenance
+from clerk_cerbos_lab.decisions.question import Question
+from clerk_cerbos_lab.errors import InputError, LabWarning, PDPError, did_you_mean
+from clerk_cerbos_lab.formatting import label
+from clerk_cerbos_lab.identity import handed_over
+from clerk_cerbos_lab.identity.principals import labels, read_principals
+from clerk_cerbos_lab.identity.pseudonyms import pseudonym
+from clerk_cerbos_lab.pdp import inspection, messages
+from clerk_cerbos_lab.pdp.client import PDP
+from clerk_cerbos_lab.pdp.snapshots import Source
+from clerk_cerbos_lab.policies.people_named import names_in
+from clerk_cerbos_lab.progress import progress
+from clerk_cerbos_lab.sweeps.ask import Batch, ask
+from clerk_cerbos_lab.sweeps.attributes import read_attributes
+from clerk_cerbos_lab.sweeps.audit import Mismatch, Said, differs, draw, said_by
+from clerk_cerbos_lab.sweeps.exact_thresholds import Exact
+from clerk_cerbos_lab.sweeps.executors import ask_with, check_executor
+from clerk_cerbos_lab.sweeps.name_checks import actions_asked, notes_on_names, separately
+from clerk_cerbos_lab.sweeps.plan import parts_of, plan
+from clerk_cerbos_lab.values import OTHER_ID
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+    from typing import TypeAlias
+
+    import numpy.typing as npt
+    import pandas as pd
+    from pydantic import SecretStr
+
+    from clerk_cerbos_lab.decisions.cells import CompressedEffects, Effects
+    from clerk_cerbos_lab.identity.principals import PrincipalTable
+    from clerk_cerbos_lab.sweeps.executors import Executor
+    from clerk_cerbos_lab.sweeps.plan import Plan
+
+    Ask: TypeAlias = Callable[[Sequence[Batch]], Generator[npt.NDArray[np.bool_]]]
+
+MOST_CELLS: Final = 1_000_000_000
+"""Questions of a sweep: hours of asking, a gigabyte of answers."""
+
+EVERY: Final = "every cell is an answer of the PDP"
+"""How a sweep was verified that asked each cell."""
+
+METHODS: Final = ("auto", "every-cell")
+
+
+def sweep(
+    pdp: PDP,
+    principals: pd.DataFrame,
+    kind: str,
+    /,
+    *,
+    actions: Sequence[str] | str | None = None,
+    attr: Mapping[str, object] | None = None,
+    resource_id: str | Sequence[str] = "resource",
+    policy_version: str = "",
+    scope: str = "",
+    principal_policy_version: str | None = None,
+    principal_scope: str | None = None,
+    aux_data: str | SecretStr | Mapping[str, str] | None = None,
+    method: Literal["auto", "every-cell"] = "auto",
+    audit: int | Literal["all"] = 512,
+    executor: Executor | None = None,
+    **attributes: object,
+) -> Decisions:
+    """Ask the PDP for the effect of every combination, and hold the answers as one cube.
+
+    Args:
+        pdp: the PDP to ask.
+        principals: a principals frame (see ``lab.load_principals``), one row a principal.
+        kind: the resource kind, such as ``"expense"``.
+        actions: one or several; default: all that the policies of the kind name.
+        attributes: the resource's attributes. A scalar (bool, number, string, None, dict, ``SELF``,
+            ``OTHER``, ``MISSING``) is fixed; a list, tuple, range, array or Series is an axis. A
+            fixed list is an axis of one value: ``tags=[["a", "b"]]``.
+        attr: the same as a dict, for names that are no Python names or belong to this function.
+        resource_id: one fixed id, or an axis of ids.
+        policy_version: of the resource, and of the principal where not given; empty: the PDP's default.
+        scope: of the resource, and of the principal where not given.
+        principal_policy_version: sent with the principal, where it differs. Cerbos 0.55 was seen to
+            choose principal policies by the resource's version all the same.
+        principal_scope: sent with the principal, where it differs.
+        aux_data: a JWT, or ``{"token": …, "key_set_id": …}``; the decisions hold it in memory, to ask for
+            thresholds; it is shown nowhere and not copied or written with them.
+        method: ``"auto"`` asks each different question once: principals that the policies can't tell
+            apart once, and of an axis only the values that the policies compare it with and one
+            between two of them; what they do with a value otherwise is asked for each value, and
+            ``provenance.notes`` says which and why. ``"every-cell"`` asks about each cell.
+        audit: with ``"auto"``, about how many combinations are asked besides, drawn by a seed, and
+            compared: where one differs, every cell is asked, with a warning. 0 for none, ``"all"`` for
+            all of them.
+        executor: an executor in the style of ``concurrent.futures``, or a Dask client: each worker
+            asks a PDP of its own, started there on a copy of the policies.
+
+    Returns:
+        ``Decisions`` with the axes in the order given: ``attr`` first, then the keywords, then
+        ``resource_id`` where it is an axis.
+
+    Raises:
+        InputError: for an unknown kind or action, an empty or repeated axis value, a value that
+            can't be sent, or a frame that breaks its contract.
+        PolicyError: when the policies do not compile.
+        LabWarning (a warning): when the audit found a cell with another effect; for an action or kind that
+            stands in no policy, where a rule says ``*``.
+        PDPError: when the PDP refuses or is lost for good. No partial result is returned. Policies
+            that change meanwhile do not touch it: all decisions are of the state that
+            ``provenance.policy_digest`` names.
+    """
+    if method not in METHODS:
+        msg = f"no method '{method}'{did_you_mean(str(method), METHODS)}"
+        raise InputError(msg)
+    if not isinstance(pdp, PDP):
+        msg = f"the first argument is a PDP, lab.PDP('policies'), not a {type(pdp).__name__}"
+        raise InputError(msg)
+    _check_audit(audit)
+    if executor is not None:
+        check_executor(executor)
+    axes, fixed = read_attributes(attr, attributes, resource_id)
+    people = read_principals(principals)
+    names = labels(people)
+    if OTHER_ID in people.ids:
+        msg = f"a principal has the id '{OTHER_ID}', which lab.OTHER stands for"
+        raise InputError(msg)
+    started = datetime.datetime.now(datetime.UTC)
+    clock = time.perf_counter()
+    with pdp.asking():
+        digest = pdp.digest
+        where: dict[str, Any] = {"policy_version": policy_version, "scope": scope}
+        asked = actions_asked(pdp, kind, actions, where)
+        where |= {"principal_policy_version": principal_policy_version, "principal_scope": principal_scope}
+        doubts = pdp.check_names(kind, asked, **where)
+        checked = doubts is not None
+        unchecked = (
+            f"the PDP does not tell its policies, so '{kind}' and {list(asked)} could not be checked for "
+            "spelling: a wrong name reads as DENY"
+        )
+        for warning in [unchecked] if doubts is None else doubts:
+            warnings.warn(warning, LabWarning, stacklevel=2)
+        notes = (
+            notes_on_names(pdp, kind, asked, [*(axis.name for axis in axes), *fixed], where)
+            if checked
+            else ()
+        )
+        alone = separately(pdp, kind) if len(asked) > 1 else None
+        question = Question(
+            kind=kind,
+            actions=asked,
+            axes=axes,
+            fixed=fixed,
+            resource=(policy_version, scope),
+            principal=(
+                policy_version if principal_policy_version is None else principal_policy_version,
+                scope if principal_scope is None else principal_scope,
+            ),
+            aux_data=messages.aux_data_message(aux_data),
+            separately=alone is not None,
+        )
+        answers = _Answers(pdp, people, question, executor)
+        found = answers.every_cell() if method == "every-cell" else answers.auto(audit)
+        read = inspection.attributes(pdp.policies, "principal_attributes") if checked else None
+        documents = _documents(pdp)
+    if found.warning:
+        warnings.warn(found.warning, LabWarning, stacklevel=2)
+    provenance = Provenance(
+        pdp_version=pdp.version,
+        engine=pdp.engine,
+        policy_digest=digest,
+        evaluation={True: "strict", False: "lenient", None: "unknown"}[pdp.strict],
+        mapping=principals.attrs.get("mapping"),
+        method=found.method,
+        verified=found.verified,
+        names_checked=checked,
+        notes=(
+            *notes,
+            *filter(None, [alone]),
+            *(f"{doubt}." for doubt in map(_sentence, doubts or ())),
+            *found.notes,
+        ),
+        asked=found.asked,
+        classes=found.classes,
+        audited=found.audited,
+        started=started,
+        seconds=time.perf_counter() - clock,
+        policy_version=policy_version,
+        scope=scope,
+        principal_policy_version=principal_policy_version,
+        principal_scope=principal_scope,
+        aux_data=aux_data is not None,
+    )
+    return Decisions(
+        cells=found.cells,
+        kind=kind,
+        principals=principals.copy(),  # what the next cell does to the frame is not ours
+        names=tuple(names),
+        actions=asked,
+        axes=axes,
+        fixed=fixed,
+        provenance=provenance,
+        exact=found.exact,
+        policies=answers.policies,
+        read=read,
+        documents=documents,
+    )
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _documents(pdp: PDP) -> tuple[dict[str, Any], ...]:
+    """The policies, to know whom they name; a report is told at once."""
+    try:
+        documents = pdp.documents()
+    except PDPError:
+        return ()
+    if handed_over.active():
+        named = names_in(documents)
+        handed_over.hand_over(named.people, named.words)
+    return documents
+
+
+def _check_audit(audit: object) -> None:
+    whole = isinstance(audit, int) and not isinstance(audit, bool) and audit >= 0
+    if not whole and audit != "all":
+        msg = f"audit is a number of combinations, 0 or more, or 'all', not {audit!r}"
+        raise InputError(msg)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """The effects of a sweep, and how they were come by."""
+
+    cells: Effects
+    method: str
+    verified: str
+    notes: tuple[str, ...]
+    asked: int
+    classes: int
+    audited: int = 0
+    exact: Exact | None = None
+    warning: str | None = None
+
+
+class _Answers:
+    """Asks the questions of one sweep, here or by an executor."""
+
+    def __init__(
+        self, pdp: PDP, people: PrincipalTable, question: Question, executor: Executor | None
+    ) -> None:
+        self._pdp = pdp
+        self._people = people
+        self._question = question
+        self._executor = executor
+        self._source = Source(pdp)
+        self._snapshot = self._source.snapshot
+        if executor is not None and self._snapshot is None:
+            msg = "executor= starts a PDP on each worker, which needs the policies: give lab.PDP a folder"
+            raise InputError(msg)
+
+    @property
+    def policies(self) -> dict[str, str] | None:
+        """The policy files as text, by path; None for a PDP at an address."""
+        if self._snapshot is None:
+            return None
+        return {name: content.decode("utf-8", "replace") for name, content in self._snapshot.files.items()}
+
+    def every_cell(self, notes: tuple[str, ...] = ()) -> _Found:
+        """Ask about each cell."""
+        lengths = [len(axis.values) for axis in self._question.axes]
+        _check_size(len(self._people) * int(np.prod(lengths, dtype=np.int64)))
+        part = Batch(self._people, tuple(axis.values for axis in self._question.axes))
+        with self._progress([part]) as ask, closing(ask([part])) as answers:
+            (effect,) = answers
+        return _Found(DenseEffects(effect), "every-cell", EVERY, notes, effect.size, len(self._people))
+
+    def auto(self, audit: int | Literal["all"]) -> _Found:
+        """Ask each different question once, and some besides."""
+        people, question = self._people, self._question
+        found = plan(self._pdp, people, question, self._snapshot)
+        _check_size(found.questions)
+        parts, cells = parts_of(people, question, found)
+        total = int(np.prod(cells.shape, dtype=np.int64))
+        asked = found.questions * len(question.actions)
+        if asked == total and not any(some for each in found.candidates.values() for some in each):
+            return dataclasses.replace(self.every_cell(found.notes), method="auto")
+        drawn = []
+        if audit not in {0, "all"} and asked < total:
+            drawn = draw(people, question, cells, self._said(), int(audit), self._seed())
+        with self._progress(parts) as ask:
+            with closing(ask(parts)) as answers:  # an interrupt leaves no request running
+                for block, answer in zip(cells.blocks, answers, strict=True):
+                    block.effect[:] = answer
+            if audit == "all" and asked < total:
+                return self._compared(found, cells, asked)
+            wrong = differs(people, question, cells, drawn, ask) if drawn else None
+        if wrong is not None:
+            return self._fallen_back(wrong, found)
+        audited = sum(len(places) for _, places in drawn) * len(question.actions)
+        verified = f"{asked:,} answers of the PDP stand for {total:,} decisions"
+        verified += f"; {audited:,} were asked besides and agree" if audited else "; none were asked besides"
+        if asked == total:
+            verified = EVERY
+        return self._found(found, cells, verified, asked, audited)
+
+    def _found(
+        self, found: Plan, cells: CompressedEffects, verified: str, asked: int, audited: int
+    ) -> _Found:
+        exact = Exact(self._source, cells, self._question, found.people, found.candidates, found.points)
+        return _Found(cells, "auto", verified, found.notes, asked, len(found.people), audited, exact)
+
+    def _compared(self, found: Plan, cells: CompressedEffects, asked: int) -> _Found:
+        every = self.every_cell(found.notes)
+        effect = every.cells.take([np.arange(n, dtype=np.intp) for n in cells.shape])
+        index = [np.arange(n, dtype=np.intp) for n in cells.shape[1:]]
+        for row in range(len(self._people)):
+            differing = np.argwhere(effect[row] != cells.take([np.array([row]), *index])[0])
+            if len(differing):
+                action, *places = (int(i) for i in differing[0])
+                return self._fallen_back(Mismatch(row, action, tuple(places)), found, every)
+        verified = "every cell was asked besides, and all agree"
+        return self._found(found, cells, verified, asked, effect.size)
+
+    def _fallen_back(self, wrong: Mismatch, found: Plan, every: _Found | None = None) -> _Found:
+        """Ask every cell after a cell was found whose answer is not that of the one that stood for it."""
+        question = self._question
+        at = [
+            f"{axis.name}={label(axis.values[i])}"
+            for axis, i in zip(question.axes, wrong.places, strict=True)
+        ]
+        who = self._people.ids[wrong.principal]
+        if found.clock:
+            cause = "The policies read the clock, and time has passed between two questions."
+        elif self._snapshot is None:
+            cause = "The policies of the PDP have changed meanwhile, or read what it does not tell of."
+        else:
+            cause = "The policies depend on something that the analysis of their text does not see."
+
+        def note(called: str) -> str:
+            cell = ", ".join([f"principal {called}", question.actions[wrong.action], *at])
+            return f"The audit found a cell with another effect than was expected of it: {cell}. {cause}"
+
+        every = every or self.every_cell()
+        notes = (*found.notes, f"{note(who)} So every cell was asked.")
+        warning = f"{note(pseudonym(who))} Every cell was asked instead."  # a notebook may store it
+        return dataclasses.replace(every, notes=notes, warning=warning)
+
+    def _said(self) -> Said:
+        """What stands in the policies; nothing where the PDP does not tell them."""
+        try:
+            return said_by(self._pdp.documents())
+        except PDPError:
+            return said_by(())
+
+    def _seed(self) -> int:
+        return int((self._pdp.digest or "0")[:8], 16)
+
+    @contextmanager
+    def _progress(self, parts: Sequence[Batch]) -> Iterator[Ask]:
+        total = sum(math.prod(part.shape) for part in parts) * len(self._question.actions)
+        with progress(total, "decisions") as advance:
+
+            def ask_these(some: Sequence[Batch]) -> Generator[npt.NDArray[np.bool_]]:
+                if self._executor is None or self._snapshot is None:
+                    return ask(self._pdp, self._question, some, advance)
+                return ask_with(self._executor, self._snapshot, self._question, some, advance)
+
+            yield ask_these
+
+
+def _check_size(questions: int) -> None:
+    if questions > MOST_CELLS:
+        msg = f"{questions:,} questions for each action; {MOST_CELLS:,} at most"
+        raise InputError(msg)
