@@ -17,7 +17,7 @@ help:
 	@echo "make busy     notebook, browser and PDP tests on a busy machine; TESTS=… for others"
 	@echo "make lab      open JupyterLab at the tour"
 	@echo "make bench    measure, compare in one run, write benchmarks/"
-	@echo "make lint     ruff and mypy"
+	@echo "make lint     ruff, mypy, and which package may import which"
 
 set-up:
 	@test -n "$(PYTHON)" || { echo "set-up: needs Python 3.11 or newer; none was found on PATH" >&2; exit 1; }
@@ -71,6 +71,7 @@ lint: set-up
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
 
 # Run the notebooks and keep their outputs, after a change that alters what they show.
 notebooks: set-up

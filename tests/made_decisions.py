@@ -11,8 +11,9 @@ import pandas as pd
 from hypothesis import strategies as st
 
 import clerk_cerbos_lab as lab
-from clerk_cerbos_lab.decisions.cells import DenseEffects as EveryCell
-from clerk_cerbos_lab.decisions.cells import Effects as Cells
+from clerk_cerbos_lab.decisions.cells import DenseEffects, Effects
+from clerk_cerbos_lab.decisions.cube import SweptCube
+from clerk_cerbos_lab.decisions.question import Question
 
 PROVENANCE = lab.Provenance(
     pdp_version="0.55.0",
@@ -27,6 +28,7 @@ PROVENANCE = lab.Provenance(
     asked=0,
     classes=0,
     audited=0,
+    asked_along_axes=0,
     started=datetime.datetime(2026, 1, 2, tzinfo=datetime.UTC),
     seconds=0.0,
     policy_version="",
@@ -38,7 +40,7 @@ PROVENANCE = lab.Provenance(
 
 
 def made(
-    effects: npt.ArrayLike | Cells,
+    effects: npt.ArrayLike | Effects,
     axes: dict[str, Sequence[Any]],
     *,
     names: Sequence[str] | None = None,
@@ -47,21 +49,23 @@ def made(
 ) -> lab.Decisions:
     """Return decisions with these effects: principals, actions, then the axes."""
     cells = (
-        EveryCell(np.asarray(effects, dtype=np.bool_)) if isinstance(effects, (np.ndarray, list)) else effects
+        DenseEffects(np.asarray(effects, dtype=np.bool_))
+        if isinstance(effects, (np.ndarray, list))
+        else effects
     )
     assert not isinstance(cells, (int, float, str, bytes))
     people, acts = cells.shape[:2]  # type: ignore[union-attr]
     ids = tuple(names or (f"u{i}" for i in range(people)))
     frame = pd.DataFrame({"id": ids, "roles": [("user",)] * people})
-    given: dict[str, Any] = {"fixed": {"resource_id": "resource"}, "kind": "thing", "provenance": PROVENANCE}
-    return lab.Decisions(
-        cells=cells,  # type: ignore[arg-type]
-        principals=frame,
-        names=ids,
+    question = Question(
+        kind=more.pop("kind", "thing"),
         actions=tuple(actions or (f"act{i}" for i in range(acts))),
         axes=tuple(lab.Axis(name, tuple(values)) for name, values in axes.items()),
-        **{**given, **more},
+        fixed=more.pop("fixed", {"resource_id": "resource"}),
+        units=more.pop("units", {}),
     )
+    given: dict[str, Any] = {"principals": frame, "names": ids, "provenance": PROVENANCE, **more}
+    return lab.Decisions(cube=SweptCube(cells), question=question, **given)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
@@ -87,8 +91,9 @@ class Mapped:
             counts = counts * weight.reshape([-1 if d == dim else 1 for d in range(counts.ndim)])
         return int(counts.sum())
 
-    def different(self, principals: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
-        return np.sort(np.unique(self.maps[0][principals], return_index=True)[1])
+    def classes(self, principals: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
+        classes: npt.NDArray[np.intp] = self.maps[0][principals]
+        return classes
 
 
 @st.composite

@@ -267,7 +267,7 @@ def test_a_file_that_could_not_be_written_whole_leaves_the_old_one(
             raise KeyboardInterrupt
 
         with monkeypatch.context() as patch:
-            patch.setattr(some, "_frames", broken)
+            patch.setattr(some, "frames", broken)
             with pytest.raises(KeyboardInterrupt):
                 write(target)
         assert target.read_text() == "the old one"

@@ -217,27 +217,14 @@ def test_a_copy_of_decisions_has_exact_thresholds_of_its_own(write: Write) -> No
     assert copy.counts() == decisions.counts()
 
 
-def test_a_closed_pdp_at_an_address_can_not_be_asked(write: Write) -> None:
+def test_thresholds_are_of_the_moment_of_the_sweep_also_of_a_pdp_at_an_address(write: Write) -> None:
     with lab.PDP(write(thing=up_to(100))) as own:
         with lab.PDP(address=own.address, admin=("cerbos", "cerbosAdmin")) as pdp:
             decisions = lab.sweep(pdp, users(), "thing", amount=[1, 2])
-        with pytest.raises(lab.PDPError, match="can't be asked any more; sweep again"):
-            decisions.thresholds("amount")
-
-
-def test_policies_that_change_behind_an_address_give_no_exact_threshold(write: Write) -> None:
-    folder = write(thing=up_to(100))
-    with (
-        lab.PDP(folder) as own,
-        lab.PDP(address=own.address, admin=("cerbos", "cerbosAdmin")) as pdp,
-    ):
-        decisions = lab.sweep(pdp, users(), "thing", amount=[50, 150])
-        write(thing=up_to(7))
-        own.refresh()
-        with pytest.warns(lab.LabWarning, match="no exact thresholds: .* have different effects") as told:
-            found = decisions.thresholds("amount")
-    assert told[0].filename == __file__
-    assert found["boundary"].tolist()[0] == "not asked below 50; between 50 and 150"
+            write(thing=up_to(7))
+            own.refresh()
+            assert bands(decisions.thresholds("amount")) == ["(-inf, 100]"]
+        assert bands(decisions.thresholds("amount")) == ["(-inf, 100]"]
 
 
 def test_a_flip_that_the_analysis_does_not_see_is_noticed_beside_a_boundary(
@@ -247,9 +234,23 @@ def test_a_flip_that_the_analysis_does_not_see_is_noticed_beside_a_boundary(
     monkeypatch.setattr(breakpoints, "breakpoints_from", lambda _: breakpoints.Breakpoints((10.0,), ()))
     folder = write(thing=resource_policy(rule("R.attr.amount <= 10 || R.attr.amount == 10.01")))
     with lab.PDP(folder) as pdp:
-        decisions = lab.sweep(pdp, users(), "thing", amount=[1, 20], audit=0)
-        with pytest.warns(lab.LabWarning, match="beside a boundary and those farther away"):
-            assert not decisions.thresholds("amount")["exact"].any()
+        with pytest.warns(lab.LabWarning, match="beside a boundary and those farther away") as told:
+            decisions = lab.sweep(pdp, users(), "thing", amount=[1, 20], audit=0)
+        assert told[0].filename == __file__
+        assert decisions.provenance.method == "every-cell"
+        assert "u0" in decisions.provenance.notes[-1]
+        assert not decisions.thresholds("amount")["exact"].any()
+
+
+def test_two_answers_of_one_gap_that_differ_are_noticed(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(breakpoints, "breakpoints_from", lambda _: breakpoints.Breakpoints((), ()))
+    folder = write(thing=up_to(100))
+    with lab.PDP(folder) as pdp:
+        with pytest.warns(lab.LabWarning, match="between which the policies can tell no difference"):
+            decisions = lab.sweep(pdp, users(), "thing", amount=[1], audit=0)
+        assert decisions.provenance.method == "every-cell"
 
 
 def test_the_line_is_cut_at_each_candidate_and_asked_in_each_gap() -> None:

@@ -32,8 +32,8 @@ class Effects(Protocol):
         """How many cells of that cross product are ALLOW, without expanding them where possible."""
         ...
 
-    def different(self, principals: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
-        """Positions among these principals, so that each of them has the effects of one of those."""
+    def classes(self, principals: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
+        """For each of these principals a number that those share who are known to have equal effects."""
         ...
 
 
@@ -60,9 +60,9 @@ class DenseEffects:
         """How many cells of that cross product are ALLOW."""
         return int(np.count_nonzero(self.take(index)))
 
-    def different(self, principals: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
-        """All of them: nothing is known of who is like whom."""
-        return np.arange(len(principals), dtype=np.intp)
+    def classes(self, principals: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
+        """Each is a class of their own: nothing is known of who is like whom."""
+        return principals
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,7 +79,7 @@ class Block:
 
     def at(self, index: Sequence[npt.NDArray[np.intp]]) -> tuple[npt.NDArray[Any], ...]:
         """For positions on each axis, the positions of the points that stand for them."""
-        return tuple(points.of[places] for points, places in zip(self.points, index, strict=True))
+        return tuple(points.codes[places] for points, places in zip(self.points, index, strict=True))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,14 +88,14 @@ class CompressedEffects:
 
     Attributes:
         shape: principals, actions, then each axis.
-        of: for each principal, the number of the class.
+        codes: for each principal, the number of the class.
         blocks: the answers.
         block: for each class, the number of its block.
         row: for each class, its place in the block.
     """
 
     shape: tuple[int, ...]
-    of: npt.NDArray[np.intp]
+    codes: npt.NDArray[np.intp]
     blocks: tuple[Block, ...]
     block: npt.NDArray[np.intp]
     row: npt.NDArray[np.intp]
@@ -104,7 +104,7 @@ class CompressedEffects:
         self, principals: npt.NDArray[np.intp]
     ) -> Iterator[tuple[Block, npt.NDArray[np.intp], npt.NDArray[np.intp]]]:
         """Each block that principals are in: the block, where they stand among them, their rows in it."""
-        classes = self.of[principals]
+        classes = self.codes[principals]
         number = self.block[classes]
         order = np.argsort(number, kind="stable")
         starts = np.flatnonzero(np.diff(number[order], prepend=-1))
@@ -121,9 +121,10 @@ class CompressedEffects:
             taken[places] = expanded[back]
         return taken
 
-    def different(self, principals: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
-        """The first of each class."""
-        return np.sort(np.unique(self.of[principals], return_index=True)[1])
+    def classes(self, principals: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
+        """For each of these principals the number of the class."""
+        classes: npt.NDArray[np.intp] = self.codes[principals]
+        return classes
 
     def of_one(self, principal: int, places: npt.NDArray[np.intp]) -> npt.NDArray[np.bool_]:
         """``allowed[combination, action]`` for one principal.
@@ -132,7 +133,7 @@ class CompressedEffects:
             principal: the row.
             places: positions on each axis, ``[combination, axis]``.
         """
-        number = self.of[principal]
+        number = self.codes[principal]
         block = self.blocks[int(self.block[number])]
         effect: npt.NDArray[np.bool_] = block.effect[int(self.row[number])]  # [action, *points]
         if not places.shape[1]:
@@ -163,8 +164,8 @@ class Points:
 
     Attributes:
         asked: positions on the axis, ascending.
-        of: for each value of the axis, the position in ``asked`` of the one that stands for it.
+        codes: for each value of the axis, the position in ``asked`` of the one that stands for it.
     """
 
     asked: npt.NDArray[np.intp]
-    of: npt.NDArray[Any]
+    codes: npt.NDArray[Any]

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import json
-import warnings
+import dataclasses
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 import pandas as pd
 
-from clerk_cerbos_lab.decisions import intervals
+from clerk_cerbos_lab.decisions import files
 from clerk_cerbos_lab.decisions.axes import Axis, level, take
-from clerk_cerbos_lab.decisions.cells import CompressedEffects
+from clerk_cerbos_lab.decisions.cube import segmented
+from clerk_cerbos_lab.decisions.intervals import COLUMNS, MOST_CELLS, intervals
 from clerk_cerbos_lab.decisions.views import drawn_by
-from clerk_cerbos_lab.errors import InputError, LabWarning, did_you_mean
-from clerk_cerbos_lab.files import whole_file
+from clerk_cerbos_lab.errors import InputError, did_you_mean
 from clerk_cerbos_lab.formatting import label
 from clerk_cerbos_lab.identity.disclosure import Disclosure
 from clerk_cerbos_lab.identity.pseudonyms import PREFIX, pseudonym
 from clerk_cerbos_lab.policies.people_named import PolicyNames, names_in, names_in_files
-from clerk_cerbos_lab.sweeps.exact_thresholds import DisagreementError
-from clerk_cerbos_lab.values import clean, is_number, key, to_json
+from clerk_cerbos_lab.values import clean, is_number, key
 
 if TYPE_CHECKING:
     import os
@@ -28,10 +26,11 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from clerk_cerbos_lab.decisions.cells import Effects
+    from clerk_cerbos_lab.decisions.cube import Cube
+    from clerk_cerbos_lab.decisions.intervals import Intervals, Segmented
     from clerk_cerbos_lab.decisions.provenance import Provenance
+    from clerk_cerbos_lab.decisions.question import Question
     from clerk_cerbos_lab.decisions.views import LongTableView, MatrixView
-    from clerk_cerbos_lab.sweeps.exact_thresholds import Exact
 
 EFFECTS: Final = np.array(["DENY", "ALLOW"], dtype=object)
 
@@ -44,6 +43,8 @@ class Decisions:
     Made by ``lab.sweep``. Nothing changes one: ``.sel`` gives another.
 
     Attributes:
+        cube: the effects (see ``decisions.cube``).
+        question: what was asked, without a JWT; it can be asked again, of another PDP or about other people.
         kind: the resource kind.
         names: the principals' labels: the id, and what differs where an id has several rows.
         actions: the action names.
@@ -58,41 +59,29 @@ class Decisions:
     def __init__(
         self,
         *,
-        cells: Effects,
-        kind: str,
+        cube: Cube,
+        question: Question,
         principals: pd.DataFrame,
         names: tuple[str, ...],
-        actions: tuple[str, ...],
-        axes: tuple[Axis, ...],
-        fixed: Mapping[str, Any],
         provenance: Provenance,
         index: tuple[npt.NDArray[np.intp], ...] | None = None,
-        exact: Exact | None = None,
         policies: Mapping[str, str] | None = None,
         read: frozenset[str] | None = None,
         documents: tuple[dict[str, Any], ...] = (),
     ) -> None:
-        self._cells = cells
-        self._exact = exact
-        self._index = index or tuple(np.arange(n, dtype=np.intp) for n in cells.shape)
+        self.cube = cube
+        self.question = question.without_aux_data()
+        self._index = index or tuple(np.arange(n, dtype=np.intp) for n in cube.shape)
         self._principals = principals
-        self.kind = kind
+        self.kind = question.kind
         self.names = names
-        self.actions = actions
-        self.axes = axes
-        self.fixed = dict(fixed)
+        self.actions = question.actions
+        self.axes = question.axes
+        self.fixed = dict(question.fixed)
         self.provenance = provenance
         self.policies = policies
         self.read = read
         self.documents = documents
-        self._of_classes: dict[str, intervals.Intervals | None] = {}
-
-    def __getstate__(self) -> dict[str, Any]:
-        """What is copied to another process or file: no PDP, and no token of a sweep with ``aux_data``.
-
-        Thresholds of such a copy are exact too, but for those of a sweep with ``aux_data``.
-        """
-        return {**self.__dict__, "_exact": None if self.provenance.aux_data else self._exact}
 
     # -- size and counts ----------------------------------------------------------------------
 
@@ -112,7 +101,7 @@ class Decisions:
 
     def counts(self) -> dict[str, int]:
         """How many decisions are ALLOW and how many DENY: ``{"ALLOW": n, "DENY": m}``."""
-        allow = self._cells.allowed(self._index)
+        allow = self.cube.count(self._index)
         return {"ALLOW": allow, "DENY": len(self) - allow}
 
     @property
@@ -172,15 +161,16 @@ class Decisions:
 
     def different(self) -> Decisions:
         """The decisions of principals who stand for all: everybody has the effects of one of them."""
-        return self.of(self._cells.different(self._index[0]))
+        return self.of(self.classes()[1])
 
     def classes(self) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-        """For each principal the number of a class of equal effects; for each class its first principal."""
-        known = (
-            self._cells.of if isinstance(self._cells, CompressedEffects) else np.arange(self._cells.shape[0])
-        )
-        _, first, of = np.unique(known[self._index[0]], return_index=True, return_inverse=True)
-        return of.ravel(), first
+        """Classes of equal effects.
+
+        Returns:
+            ``codes``: for each principal the number of its class; ``representatives``: for each class the
+            position of its first principal.
+        """
+        return self.cube.classes(self._index[0])
 
     def head(self, count: int) -> Decisions:
         """The decisions of the first principals."""
@@ -200,20 +190,25 @@ class Decisions:
     ) -> Decisions:
         """The decisions at these positions, under these labels."""
         return Decisions(
-            cells=self._cells,
-            kind=self.kind,
+            cube=self.cube,
+            question=dataclasses.replace(self.question, actions=actions, axes=axes),
             principals=self._principals,
             names=names,
-            actions=actions,
-            axes=axes,
-            fixed=self.fixed,
             provenance=self.provenance,
             index=tuple(index),
-            exact=self._exact,
             policies=self.policies,
             read=self.read,
             documents=self.documents,
         )
+
+    @property
+    def call(self) -> str:
+        """The ``lab.sweep(…)`` call that makes these decisions of ``pdp`` and ``principals``.
+
+        Where a JWT was sent, it has a variable ``aux_data`` in its place. Principals that were chosen with
+        ``.sel`` are those of ``principals``.
+        """
+        return self.question.call(aux_data=self.provenance.aux_data)
 
     def effect(self, **labels: object) -> str:
         """One decision: ``"ALLOW"`` or ``"DENY"``.
@@ -243,7 +238,7 @@ class Decisions:
 
     def allowed(self) -> npt.NDArray[np.bool_]:
         """The cube as an array of booleans, True for ALLOW, in the order of ``dims``."""
-        return self._cells.take(self._index)
+        return self.cube.take(self._index)
 
     def frame(self) -> pd.DataFrame:
         """One row a decision.
@@ -254,9 +249,9 @@ class Decisions:
             fastest.
         """
         arrays = {dim: Axis(dim, self.values(dim)).array() for dim in self.dims}
-        return pd.concat(list(self._frames(arrays)), ignore_index=True)
+        return pd.concat(list(self.frames(arrays)), ignore_index=True)
 
-    def _frames(self, arrays: Mapping[str, Any]) -> Iterator[pd.DataFrame]:
+    def frames(self, arrays: Mapping[str, Any]) -> Iterator[pd.DataFrame]:
         """The frame in parts of about ``CHUNK`` rows, at least one principal each.
 
         Args:
@@ -267,7 +262,7 @@ class Decisions:
         step = max(1, CHUNK // each)
         for start in range(0, self.shape[0], step):
             part = self._index[0][start : start + step]
-            allowed = self._cells.take((part, *self._index[1:]))
+            allowed = self.cube.take((part, *self._index[1:]))
             places = list(np.unravel_index(np.arange(allowed.size), allowed.shape))
             places[0] = places[0] + start
             columns = {
@@ -353,10 +348,9 @@ class Decisions:
     def thresholds(self, axis: str, *, action: str | Sequence[str] | None = None) -> pd.DataFrame:
         """Where the effect flips along a numeric axis.
 
-        Asks the PDP: each number that the policies compare the axis with, one between two of them, both
-        ends of the line, and beside each boundary the next double and the next cent on either side
-        (where no other number lies between). So the grid that was swept makes no difference. Where the
-        PDP of the sweep was closed, or its policies have changed, one is started on a copy of them.
+        The sweep has asked each number that the policies compare the axis with, one between two of them,
+        both ends of the line, and beside each boundary the next double and the next cent on either side
+        (where no other number lies between). So the grid makes no difference, and nothing is asked here.
 
         Args:
             axis: a numeric axis.
@@ -376,9 +370,6 @@ class Decisions:
 
         Raises:
             InputError: when the axis is not there or not numeric.
-            PDPError: when the PDP that was swept is at an address and can't be asked any more.
-            LabWarning (a warning): when answers contradict each other, because the PDP's policies have
-                changed; the table is then that of the grid.
         """
         chosen = self if action is None else self.sel(action=action)
         found = next((a for a in chosen.axes if a.name == axis), None)
@@ -387,54 +378,59 @@ class Decisions:
             known = [a.name for a in chosen.axes if a.numeric]
             msg = f"'{axis}' is {what} of these decisions{did_you_mean(axis, known)}"
             raise InputError(msg)
-        taken = {dim for dim in chosen.dims if dim != axis} & set(intervals.COLUMNS)
+        taken = {dim for dim in chosen.dims if dim != axis} & set(COLUMNS)
         if taken:
             msg = f"the table of thresholds has columns {sorted(taken)} of its own: no axis can be called so"
             raise InputError(msg)
         others = [dim for dim in chosen.dims if dim != axis]
-        flips = chosen.exact_intervals(axis) or chosen._on_the_grid(found)  # noqa: SLF001 - of the same class
+        flips = chosen.intervals(axis) or chosen._on_the_grid(found)  # noqa: SLF001 - of the same class
         columns: dict[str, Any] = {
             dim: take(Axis(dim, chosen.values(dim)).array(), codes)
             for dim, codes in zip(others, flips.codes, strict=True)
         }
-        return pd.DataFrame({**columns, **flips.columns})
+        table = pd.DataFrame({**columns, **flips.columns})
+        table.attrs["units"] = dict(self.question.units)
+        return table
 
-    @property
-    def exact(self) -> Exact | None:
-        """What exact thresholds are made of; None after a sweep of every cell."""
-        return self._exact
+    def to_xarray(self) -> Any:
+        """These decisions as an ``xarray.DataArray`` of booleans, True for ALLOW.
 
-    def cost_of_thresholds(self, axis: str) -> int:
-        """About how many questions the exact thresholds of an axis take; 0 where only the grid is known."""
-        if self._exact is None or not self._exact.knows(axis, self._index[0]):
-            return 0
-        others = len(self) // max(1, self.shape[0] * self.shape[self.dims.index(axis)])
-        return self._exact.questions(axis, self._index[0]) * others
+        For a part of them, choose it first: ``decisions.sel(…).to_xarray()``.
 
-    def intervals_of_classes(self, axis: str) -> intervals.Intervals | None:
-        """``exact_intervals`` of the first principal of each class, asked once."""
-        if axis not in self._of_classes:
-            self._of_classes[axis] = self.of(self.classes()[1]).exact_intervals(axis)
-        return self._of_classes[axis]
-
-    def exact_intervals(self, axis: str) -> intervals.Intervals | None:
-        """The intervals of ``thresholds`` as arrays; None where only the grid is known.
+        Returns:
+            Its dimensions are those of the decisions, its coordinates their labels (values that are not all
+            text, all numbers or all booleans as objects), ``attrs`` hold kind, fixed attributes, units and
+            the provenance's caption.
 
         Raises:
-            PDPError: as ``thresholds``.
+            InputError: when xarray is not installed, or there are more than 200 million decisions.
         """
-        if self._exact is None or not self._exact.knows(axis, self._index[0]):
-            return None
-        try:
-            return self._exact.intervals(self._index, self.actions, axis)
-        except DisagreementError as error:
-            warnings.warn(f"no exact thresholds: {error}; sweep again", LabWarning, stacklevel=3)
-            return None
+        if len(self) > MOST_CELLS:
+            msg = f"{len(self):,} decisions; choose {MOST_CELLS:,} at most with .sel(…)"
+            raise InputError(msg)
+        about = {
+            "kind": self.kind,
+            "fixed": {name: label(value) for name, value in self.fixed.items()},
+            "units": dict(self.question.units),
+            "provenance": self.provenance.caption(),
+        }
+        return files.data_array(
+            self.allowed(), {dim: Axis(dim, self.values(dim)).array() for dim in self.dims}, about
+        )
 
-    def _on_the_grid(self, axis: Axis) -> intervals.Intervals:
+    def intervals(self, axis: str) -> Intervals | None:
+        """The intervals of ``thresholds`` as arrays; None where only the grid is known."""
+        return self.cube.intervals(self.dims.index(axis), self._index)
+
+    def segmented(self, axis: str) -> Segmented | None:
+        """A numeric axis cut wherever an effect flips; None where only its grid is known."""
+        dim = self.dims.index(axis)
+        return segmented(self.cube, dim, self._index, self.values(axis))
+
+    def _on_the_grid(self, axis: Axis) -> Intervals:
         order = np.argsort(np.array(axis.values), kind="stable")
         cube = np.moveaxis(self.allowed(), self.dims.index(axis.name), -1)[..., order]
-        return intervals.intervals(cube, [float(axis.values[i]) for i in order])
+        return intervals(cube, [float(axis.values[i]) for i in order])
 
     # -- files --------------------------------------------------------------------------------
 
@@ -445,51 +441,26 @@ class Decisions:
         Any other column holds each value as JSON (``null``, ``"5000"``, ``["a"]``), an empty cell
         where the attribute is missing, and the column is called ``<name> (JSON)``.
         """
-        arrays = self._file_arrays(" (JSON)")
-        header = True
-        with whole_file(path) as fresh, fresh.open("w", encoding="utf-8", newline="") as out:
-            for frame in self._frames(arrays):
-                frame.to_csv(out, header=header, index=False)
-                header = False
+        files.write_csv(path, self.frames(self._columns(" (JSON)")))
 
     def to_parquet(self, path: str | os.PathLike[str]) -> None:
         """Write the long frame as Parquet, in parts, with the provenance in the file's metadata.
 
         Columns as in ``to_csv``, but a column of JSON keeps its name and says so in the metadata:
-        the key ``clerk_cerbos_lab`` holds ``provenance``, ``kind``, ``fixed`` and ``json_columns``.
+        the key ``clerk_cerbos_lab`` holds ``provenance``, ``kind``, ``fixed``, ``units``, ``json_columns``.
         """
-        import pyarrow as pa  # noqa: PLC0415 - 0.2 s that only this needs
-        import pyarrow.parquet as pq  # noqa: PLC0415
-
         about = {
             "provenance": self.provenance.to_dict(),
             "kind": self.kind,
             "fixed": {name: label(value) for name, value in self.fixed.items()},
+            "units": dict(self.question.units),
             "json_columns": [axis.name for axis in self.axes if not axis.plain],
         }
-        metadata = {b"clerk_cerbos_lab": json.dumps(about, ensure_ascii=False).encode()}
-        writer: pq.ParquetWriter | None = None
-        with whole_file(path) as fresh:
-            try:
-                for frame in self._frames(self._file_arrays("")):
-                    table = pa.Table.from_pandas(frame, preserve_index=False)
-                    table = table.replace_schema_metadata({**(table.schema.metadata or {}), **metadata})
-                    writer = writer or pq.ParquetWriter(fresh, table.schema, compression="zstd")
-                    writer.write_table(table)
-            finally:
-                if writer is not None:
-                    writer.close()
+        files.write_parquet(path, self.frames(self._columns("")), about)
 
-    def _file_arrays(self, suffix: str) -> dict[str, Any]:
-        """The values of each dimension as a file holds them, mixed ones as JSON."""
-        arrays = {dim: Axis(dim, self.values(dim)).array() for dim in self.dims[:2]}
-        for axis in self.axes:
-            if axis.plain:
-                arrays[axis.name] = axis.array()
-            else:
-                texts = [to_json(value) for value in axis.values]
-                arrays[f"{axis.name}{suffix}"] = pd.array(texts, dtype="str")
-        return arrays
+    def _columns(self, suffix: str) -> dict[str, Any]:
+        labels = {dim: Axis(dim, self.values(dim)).array() for dim in self.dims[:2]}
+        return files.columns_of(labels, self.axes, suffix)
 
     # -- showing ------------------------------------------------------------------------------
 

@@ -130,3 +130,73 @@ class Segments:
             "upper": float(self.cuts[last]) if above else np.inf,
             "upper_closed": bool(above and self.sides[last] == 1),
         }
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Segmented:
+    """Decisions along a numeric axis that is cut at every number where an effect flips.
+
+    Attributes:
+        segments: the cuts.
+        allowed: the decisions, with a place for each segment where the axis had one for each value.
+        grid: for each value of the axis its segment.
+    """
+
+    segments: Segments
+    allowed: npt.NDArray[np.bool_]
+    grid: npt.NDArray[np.intp]
+
+
+MOST_CELLS: Final = 200_000_000
+"""Cells expanded at once to cut an axis at every flip; with more the grid is shown."""
+
+
+def segments_of(
+    found: Intervals, others: Sequence[int], dim: int, values: Sequence[float]
+) -> Segmented | None:
+    """Cut an axis wherever one of its lines flips.
+
+    Args:
+        found: the intervals of every line.
+        others: the lengths of the other dimensions, in order.
+        dim: the position of the axis among all dimensions.
+        values: of the grid.
+
+    Returns:
+        None where there would be more than 200 million cells.
+    """
+    lower, lower_closed = found.columns["lower"], found.columns["lower_closed"]
+    upper, upper_closed = found.columns["upper"], found.columns["upper_closed"]
+    inner = np.isfinite(lower)
+    keys = np.unique(np.column_stack([lower[inner], np.where(lower_closed[inner], 0, 1)]), axis=0)
+    cuts, sides = keys[:, 0], keys[:, 1].astype(np.int8)
+    if int(np.prod(others, dtype=np.int64)) * (len(cuts) + 1) > MOST_CELLS:
+        return None
+    start = _place(cuts, sides, lower, np.where(lower_closed, 0, 1), first=True)
+    end = _place(cuts, sides, upper, np.where(upper_closed, 1, 0), first=False)
+    allow = np.asarray(found.columns["effect"]) == "ALLOW"
+    steps = np.zeros((*others, len(cuts) + 2), dtype=np.int8)
+    at = tuple(code[allow] for code in found.codes)
+    np.add.at(steps, (*at, start[allow]), 1)
+    np.add.at(steps, (*at, end[allow] + 1), -1)
+    allowed = np.moveaxis(np.cumsum(steps[..., :-1], axis=-1, dtype=np.int8) > 0, -1, dim)
+    segments = Segments(dim, cuts, sides, np.arange(len(cuts) + 1))
+    return Segmented(segments, allowed, segments.of(values))
+
+
+def _place(
+    cuts: npt.NDArray[np.float64],
+    sides: npt.NDArray[np.int8],
+    ends: npt.NDArray[np.float64],
+    side: npt.NDArray[np.intp],
+    *,
+    first: bool,
+) -> npt.NDArray[np.intp]:
+    """The segment that begins (``first``) or ends at a cut: the segment above it, or below."""
+    at = np.searchsorted(cuts, ends, "left")
+    inside = np.minimum(at, max(len(cuts) - 1, 0))
+    if len(cuts):
+        at = np.where((at < len(cuts)) & (cuts[inside] == ends) & (sides[inside] < side), at + 1, at)
+    if first:
+        return np.where(np.isneginf(ends), 0, at + 1).astype(np.intp)
+    return np.where(np.isposinf(ends), len(cuts), at).astype(np.intp)

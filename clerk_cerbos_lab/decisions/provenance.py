@@ -28,6 +28,8 @@ class Provenance:
         asked: decisions asked of the PDP, without those of the audit.
         classes: how many principals were asked about, each for all that the policies can't tell apart.
         audited: decisions asked besides, to compare.
+        asked_along_axes: decisions asked along numeric axes between and beyond the values of the grid, and
+            beside each boundary, so that thresholds are exact.
         started: when, in UTC.
         seconds: how long the questions took.
         policy_version: of the resource; empty: the PDP's default.
@@ -49,6 +51,7 @@ class Provenance:
     asked: int
     classes: int
     audited: int
+    asked_along_axes: int
     started: datetime.datetime
     seconds: float
     policy_version: str

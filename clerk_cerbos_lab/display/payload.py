@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import json
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
 
-from clerk_cerbos_lab.decisions.intervals import Segments
+from clerk_cerbos_lab.decisions.intervals import MOST_CELLS, Segmented, Segments
 from clerk_cerbos_lab.display import plain_text
-from clerk_cerbos_lab.errors import PDPError
 from clerk_cerbos_lab.values import is_number, json_number
 
 if TYPE_CHECKING:
@@ -24,18 +23,11 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from clerk_cerbos_lab.decisions.axes import Axis
     from clerk_cerbos_lab.decisions.decisions import Decisions
     from clerk_cerbos_lab.identity.disclosure import Disclosure
 
 MOST_PRINCIPALS: Final = 100_000
 """Rows' heads that a browser is given; a note says when there are more."""
-
-MOST_CELLS: Final = 200_000_000
-"""Cells expanded at once to find those that differ; a note says when there are more."""
-
-MOST_ASKED: Final = 150_000
-"""Questions for exact thresholds that showing a table may ask: about three seconds."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,14 +89,10 @@ def payload(
     total, counts = len(decisions), decisions.counts()
     some, left_out = _some(decisions)
     notes += left_out
-    of, first = some.classes()
-    different = some.of(first)
-    segments, cube, grid = None, None, None
+    codes, representatives = some.classes()
+    different = some.of(representatives)
     axis = next((axis for axis in some.axes if [axis.name] == across and axis.numeric), None)
-    if axis is not None and (found := _exactly(some, different, axis)) is not None:
-        segments, cube, grid = found
-    if cube is None:
-        cube = different.allowed()
+    exact = None if axis is None else different.segmented(axis.name)
     notes += [note for note in plain_text.notes(decisions, shown) if note]
     header = {
         "title": title,
@@ -119,36 +107,34 @@ def payload(
         "warning": plain_text.WARNING if shown.names else None,
     }
     dims = [principal_dim(some, shown), *(value_dim(dim, some.values(dim), shown) for dim in some.dims[1:])]
-    return assemble(header, dims, cube, of, segments, grid)
+    return assemble(header, dims, different.allowed() if exact is None else exact, codes)
 
 
-def assemble(  # noqa: PLR0917 - the parts of a payload
+def assemble(
     header: dict[str, Any],
     dims: Sequence[dict[str, Any]],
-    cube: npt.NDArray[np.bool_],
-    of: npt.NDArray[np.intp],
-    segments: Segments | None,
-    grid: npt.NDArray[np.intp] | None,
+    answer: npt.NDArray[np.bool_] | Segmented,
+    codes: npt.NDArray[np.intp],
 ) -> Payload:
     """Put a payload together: keep each different slice of a cube once.
 
     Args:
         header: texts and layout.
         dims: names and labels of the dimensions, in order.
-        cube: ``allowed[class, action, *axes]``, the exact axis by segments.
-        of: for each principal the class.
-        segments: of the exact axis, if any.
-        grid: for each value of the exact axis its segment.
+        answer: ``allowed[class, action, *axes]``, or the same along an axis that is cut where effects flip.
+        codes: for each principal the class.
     """
+    cube = answer.allowed if isinstance(answer, Segmented) else answer
     maps = []
     for dim in range(cube.ndim):
-        cube, codes = _different(cube, dim)
-        maps.append(codes)
-    maps[0] = maps[0][of]
-    exact = None
-    if segments is not None and grid is not None:
-        segments = Segments(segments.dim, segments.cuts, segments.sides, maps[segments.dim])
-        maps[segments.dim] = maps[segments.dim][grid]
+        cube, of = _different(cube, dim)
+        maps.append(of)
+    maps[0] = maps[0][codes]
+    exact, segments = None, None
+    if isinstance(answer, Segmented):
+        of_axis = answer.segments.dim
+        segments = replace(answer.segments, map=maps[of_axis])
+        maps[of_axis] = maps[of_axis][answer.grid]
         exact = {
             "dim": segments.dim,
             "cuts": [json_number(cut) for cut in segments.cuts.tolist()],
@@ -161,16 +147,16 @@ def assemble(  # noqa: PLR0917 - the parts of a payload
         "dims": [{**dim, "map": codes.tolist()} for dim, codes in zip(dims, maps, strict=True)],
         "exact": exact,
     }
-    return Payload(whole, cube, tuple(maps), segments, len(of))
+    return Payload(whole, cube, tuple(maps), segments, len(codes))
 
 
 def _some(decisions: Decisions) -> tuple[Decisions, list[str]]:
     """The decisions of as many principals as a browser can hold, and a note where some are left out."""
     people = len(decisions.names)
     most = min(people, MOST_PRINCIPALS)
-    _, first = decisions.classes()
+    _, representatives = decisions.classes()
     each = len(decisions) // max(1, people)
-    if len(first) * each > MOST_CELLS:
+    if len(representatives) * each > MOST_CELLS:
         most = min(most, max(1, MOST_CELLS // each))
     if most == people:
         return decisions, []
@@ -223,73 +209,6 @@ def _problems(decisions: Decisions) -> dict[str, list[str]]:
     if not found:
         return {}
     return {str(i): found[one] for i, one in enumerate(people["id"]) if one in found}
-
-
-# -- exact axes -------------------------------------------------------------------------------
-
-
-def _exactly(
-    whole: Decisions, decisions: Decisions, axis: Axis
-) -> tuple[Segments, npt.NDArray[np.bool_], npt.NDArray[np.intp]] | None:
-    """The axis cut where an effect flips: its segments, the cube over them, the segment of each value.
-
-    Args:
-        whole: all decisions.
-        decisions: those of the first principal of each class.
-        axis: the axis.
-
-    Returns:
-        None where only the grid is known, where it would take too many questions, or where the answers
-        contradict the sweep's.
-    """
-    if whole.cost_of_thresholds(axis.name) > MOST_ASKED:
-        return None
-    try:
-        found = whole.intervals_of_classes(axis.name)
-    except PDPError:  # closed, at an address: the grid is known all the same
-        return None
-    if found is None:
-        return None
-    lower, lower_closed = found.columns["lower"], found.columns["lower_closed"]
-    upper, upper_closed = found.columns["upper"], found.columns["upper_closed"]
-    inner = np.isfinite(lower)
-    keys = np.unique(np.column_stack([lower[inner], np.where(lower_closed[inner], 0, 1)]), axis=0)
-    cuts, sides = keys[:, 0], keys[:, 1].astype(np.int8)
-    dim = decisions.dims.index(axis.name)
-    shape = [n for at, n in enumerate(decisions.shape) if at != dim]
-    if int(np.prod(shape, dtype=np.int64)) * (len(cuts) + 1) > MOST_CELLS:
-        return None
-    start = _place(cuts, sides, lower, np.where(lower_closed, 0, 1), first=True)
-    end = _place(cuts, sides, upper, np.where(upper_closed, 1, 0), first=False)
-    allow = np.asarray(found.columns["effect"]) == "ALLOW"
-    steps = np.zeros((*shape, len(cuts) + 2), dtype=np.int8)
-    at = tuple(code[allow] for code in found.codes)
-    np.add.at(steps, (*at, start[allow]), 1)
-    np.add.at(steps, (*at, end[allow] + 1), -1)
-    cube = np.moveaxis(np.cumsum(steps[..., :-1], axis=-1, dtype=np.int8) > 0, -1, dim)
-    made = Segments(dim, cuts, sides, np.arange(len(cuts) + 1))
-    grid = made.of(axis.values)
-    if not np.array_equal(cube.take(grid, axis=dim), decisions.allowed()):
-        return None
-    return made, cube, grid
-
-
-def _place(
-    cuts: npt.NDArray[np.float64],
-    sides: npt.NDArray[np.int8],
-    ends: npt.NDArray[np.float64],
-    side: npt.NDArray[np.intp],
-    *,
-    first: bool,
-) -> npt.NDArray[np.intp]:
-    """The segment that begins (``first``) or ends at a cut: the segment above it, or below."""
-    at = np.searchsorted(cuts, ends, "left")
-    inside = np.minimum(at, max(len(cuts) - 1, 0))
-    if len(cuts):
-        at = np.where((at < len(cuts)) & (cuts[inside] == ends) & (sides[inside] < side), at + 1, at)
-    if first:
-        return np.where(np.isneginf(ends), 0, at + 1).astype(np.intp)
-    return np.where(np.isposinf(ends), len(cuts), at).astype(np.intp)
 
 
 def _different(cube: npt.NDArray[np.bool_], dim: int) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.intp]]:

@@ -10,14 +10,10 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 
-from clerk_cerbos_lab.decisions.axes import Axis
-from clerk_cerbos_lab.decisions.intervals import Segments
+from clerk_cerbos_lab.decisions.cube import change
+from clerk_cerbos_lab.decisions.intervals import Segmented, Segments
 from clerk_cerbos_lab.errors import PDPError
-from clerk_cerbos_lab.identity.principals import read_principals
 from clerk_cerbos_lab.pdp.drafts import what_if
-from clerk_cerbos_lab.pdp.snapshots import snapshot_of
-from clerk_cerbos_lab.sweeps.exact_thresholds import around
-from clerk_cerbos_lab.sweeps.plan import plan
 from clerk_cerbos_lab.values import key
 
 if TYPE_CHECKING:
@@ -27,17 +23,20 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import pandas as pd
 
+    from clerk_cerbos_lab.decisions.cube import Change
     from clerk_cerbos_lab.decisions.decisions import Decisions
+    from clerk_cerbos_lab.decisions.intervals import Intervals
     from clerk_cerbos_lab.explorer.envelope import Envelope
-    from clerk_cerbos_lab.identity.principals import PrincipalTable
     from clerk_cerbos_lab.pdp.client import PDP
-    from clerk_cerbos_lab.sweeps.exact_thresholds import Lines
 
 Line: TypeAlias = "tuple[bool, tuple[tuple[float, int], ...]]"
 """A line of numbers: the effect at its lower end, and the cuts (number, side) at which it flips."""
 
 Asked: TypeAlias = "tuple[tuple[tuple[str, float], ...], tuple[str, str]]"
 """Which policies answer: the constants that are moved, and the policy version and scope."""
+
+MOST_CHECKED: Final = 12
+"""Amounts of a range among which an explorer's spot checks are made; its lines hold for every number."""
 
 MOST_TRIED: Final = 12
 """Changes of constants that are remembered."""
@@ -55,7 +54,6 @@ class Known:
         open: gives the PDP to ask.
         envelope: what each request says besides who, which action and which attributes.
         principals: the principals frame.
-        people: the same, read.
         kind: the resource kind.
         axis: the numeric axis that is known exactly; None where there is none.
         names: the attributes that vary, in order.
@@ -69,7 +67,6 @@ class Known:
     open: Callable[[], AbstractContextManager[PDP]]
     envelope: Envelope
     principals: pd.DataFrame
-    people: PrincipalTable
     kind: str
     axis: str | None
     names: tuple[str, ...]
@@ -79,8 +76,13 @@ class Known:
     last: Decisions | None = None
     notes: dict[str, None] = field(default_factory=dict)
 
-    def learn(self, actions: Sequence[str], values: Mapping[str, Sequence[Any]]) -> None:
+    def learn(self, actions: Sequence[str], values: Mapping[str, Sequence[Any]], grid: Sequence[Any]) -> None:
         """Ask what is not known yet of these combinations; nothing else.
+
+        Args:
+            actions: the actions.
+            values: by attribute.
+            grid: amounts of the numeric axis, among which spot checks are made.
 
         Raises:
             NotExactError: when the numeric axis can't be known exactly.
@@ -95,18 +97,18 @@ class Known:
             digest = pdp.digest
             for product in boxes(missing.reshape([len(dim) for dim in dims])):
                 some = [[dim[i] for i in chosen] for dim, chosen in zip(dims, product, strict=True)]
-                self._ask(pdp, digest, some)
+                self._ask(pdp, digest, some, _few(grid))
 
-    def _ask(self, pdp: PDP, digest: str | None, dims: list[list[Any]]) -> None:
+    def _ask(self, pdp: PDP, digest: str | None, dims: list[list[Any]], grid: list[Any]) -> None:
         actions, *values = dims
         attributes: dict[str, object] = dict(zip(self.names, values, strict=True))
         if self.axis is not None:
-            attributes[self.axis] = self._numbers(pdp, actions, attributes)
+            attributes[self.axis] = grid
         swept = self.envelope.sweep(pdp, self.principals, self.kind, actions, attributes)
         if swept.provenance.policy_digest != digest:
             msg = "the policies were changed while they were asked; ask again"
             raise PDPError(msg)
-        self.asked += swept.provenance.asked
+        self.asked += swept.provenance.asked + swept.provenance.asked_along_axes
         self.last = swept
         self.notes.update(dict.fromkeys(swept.provenance.notes))
         of, numbers = self._of_line(swept) if self.axis is not None else self._of_effect(swept)
@@ -114,64 +116,64 @@ class Known:
             wanted = (actions[at[0]], *(key(dim[i]) for dim, i in zip(values, at[1:], strict=True)))
             self.held[wanted] = numbers[(slice(None), *at)][of]
 
-    def _numbers(self, pdp: PDP, actions: Sequence[str], attributes: Mapping[str, Any]) -> list[float]:
-        """What has to be asked along the numeric axis so that each gap between two candidates is met."""
-        axes = [Axis(name, tuple(values)) for name, values in attributes.items()]
-        question = self.envelope.question(self.kind, actions, [*axes, Axis(str(self.axis), (0,))])
-        with pdp.asking():
-            found = plan(pdp, self.people, question, snapshot_of(pdp))
-        numbers = around(found.candidates.get(str(self.axis)) or [None])
-        if numbers is None:
-            raise NotExactError
-        return numbers
-
     def _of_effect(self, swept: Decisions) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
         """For each principal the class; for each class, action and values the number of the line."""
-        of, first = swept.classes()
+        codes, representatives = swept.classes()
         both = [self.lines.setdefault((effect, ()), len(self.lines)) for effect in (False, True)]
-        allowed = swept.of(first).allowed()
+        allowed = swept.of(representatives).allowed()
         ordered = np.transpose(allowed, [0, 1, *(swept.dims.index(name) for name in self.names)])
-        return of, np.where(ordered, both[1], both[0])
+        return codes, np.where(ordered, both[1], both[0])
 
     def _of_line(self, swept: Decisions) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-        """The same along the numeric axis: a flip lies at the candidate that is one of its two sides."""
-        exact = swept.exact
-        if exact is None or not exact.knows(str(self.axis), np.arange(len(swept.names), dtype=np.intp)):
-            raise NotExactError  # the audit found a difference, and every cell was asked
-        numbers = []
-        others = [axis.name for axis in swept.axes if axis.name != self.axis]
-        order = [0, *(others.index(name) + 1 for name in self.names)]
-        for lines in exact.lines(str(self.axis)):
-            rows = lines.effect.reshape(-1, lines.effect.shape[-1])
-            known = {row.tobytes(): row for row in rows}  # few differ
-            line = {text: self._line(row, lines) for text, row in known.items()}
-            own = [line[row.tobytes()] for row in rows]
-            found = np.array(own, dtype=np.intp).reshape(lines.effect.shape[:-1])
-            numbers.append(np.transpose(found, order))
-        return exact.cells.of, np.stack(numbers)
+        """The same along the numeric axis.
 
-    def _line(self, effect: npt.NDArray[np.bool_], lines: Lines) -> int:
-        """The number of a line of these effects."""
-        flips = np.flatnonzero(effect[1:] != effect[:-1]).tolist()
-        cuts = tuple(
-            (float(lines.numbers[i]), 1) if lines.compared[i] else (float(lines.numbers[i + 1]), 0)
-            for i in flips
-        )
-        return self.lines.setdefault((bool(effect[0]), cuts), len(self.lines))
+        Raises:
+            NotExactError: when the axis is asked value by value, or an audit found a difference.
+        """
+        codes, representatives = swept.classes()
+        found = swept.of(representatives).intervals(str(self.axis))
+        if found is None:
+            raise NotExactError
+        others = [dim for dim in swept.dims if dim != self.axis]
+        shape = [len(representatives), *(len(swept.values(dim)) for dim in others[1:])]
+        numbers = np.array(list(self._numbered(found)), dtype=np.intp).reshape(shape)
+        return codes, np.transpose(numbers, [0, 1, *(others.index(name) for name in self.names)])
 
-    def cube(
-        self, actions: Sequence[str], values: Mapping[str, Sequence[Any]]
-    ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.intp], Segments | None]:
+    def _numbered(self, found: Intervals) -> Iterator[int]:
+        """The number of each line, in order."""
+        lower = found.columns["lower"]
+        ends = np.column_stack([lower, np.where(found.columns["lower_closed"], 0, 1)])
+        different, code = np.unique(ends, axis=0, return_inverse=True)
+        cuts = [(float(number), int(side)) for number, side in different.tolist()]
+        flat = code.ravel().tolist()
+        starts = np.flatnonzero(np.isneginf(lower)).tolist()
+        effects = (np.asarray(found.columns["effect"])[starts] == "ALLOW").tolist()
+        known: dict[tuple[bool, tuple[int, ...]], int] = {}  # few differ
+        for effect, (start, end) in zip(effects, itertools.pairwise([*starts, len(flat)]), strict=True):
+            line = (effect, tuple(flat[start + 1 : end]))
+            if line not in known:
+                whole = (effect, tuple(cuts[i] for i in line[1]))
+                known[line] = self.lines.setdefault(whole, len(self.lines))
+            yield known[line]
+
+    def answer(
+        self, actions: Sequence[str], values: Mapping[str, Sequence[Any]], grid: Sequence[Any]
+    ) -> tuple[npt.NDArray[np.bool_] | Segmented, npt.NDArray[np.intp]]:
         """What is known of these combinations.
 
+        Args:
+            actions: the actions.
+            values: by attribute.
+            grid: the amounts of the numeric axis.
+
         Returns:
-            ``allowed[pattern, action, *values, segment]`` (without segments where there is no numeric
-            axis), for each principal the pattern, and the segments; their ``map`` is one to one.
+            ``allowed[class, action, *values]``, cut along the numeric axis where effects flip if there is
+            one; and for each principal the class.
         """
         dims = [list(actions), *([key(value) for value in values[name]] for name in self.names)]
         columns = np.column_stack([self.held[combination] for combination in itertools.product(*dims)])
-        patterns, of = np.unique(columns, axis=0, return_inverse=True)
-        used, codes = np.unique(patterns, return_inverse=True)
+        patterns, codes = np.unique(columns, axis=0, return_inverse=True)
+        used, of_line = np.unique(patterns, return_inverse=True)
         lines = list(self.lines)
         some = [lines[int(number)] for number in used]
         cuts = sorted({cut for _, own in some for cut in own})
@@ -181,13 +183,13 @@ class Known:
             edges = [0, *(place[cut] for cut in own), len(cuts) + 1]
             for k, (start, end) in enumerate(itertools.pairwise(edges)):
                 allowed[row, start:end] = effect ^ bool(k % 2)
-        shape = [len(patterns), *(len(dim) for dim in dims)]
-        cube = allowed[codes.reshape(shape)]
+        cube = allowed[of_line.reshape([len(patterns), *(len(dim) for dim in dims)])]
         if self.axis is None:
-            return cube[..., 0], of.ravel(), None
+            return cube[..., 0], codes.ravel()
         numbers = np.array([number for number, _ in cuts], dtype=np.float64)
         sides = np.array([side for _, side in cuts], dtype=np.int8)
-        return cube, of.ravel(), Segments(cube.ndim - 1, numbers, sides, np.arange(len(cuts) + 1))
+        segments = Segments(cube.ndim - 1, numbers, sides, np.arange(len(cuts) + 1))
+        return Segmented(segments, cube, segments.of(grid)), codes.ravel()
 
 
 class Answers:
@@ -206,7 +208,6 @@ class Answers:
     ) -> None:
         self._pdp = pdp
         self._principals = principals
-        self._people = read_principals(principals)
         self._kind = kind
         self._axis = axis
         self._names = names
@@ -268,7 +269,7 @@ class Answers:
         wanted = dict(values)
         if self._axis is not None and known.axis is None:
             wanted[self._axis] = grid
-        known.learn(actions, wanted)
+        known.learn(actions, wanted, grid)
         if self._pdp.digest != digest or digest != self.digest:
             msg = "the policies were changed while they were asked; ask again"
             raise PDPError(msg)
@@ -284,7 +285,6 @@ class Answers:
             open=partial(self.open, dict(constants)),
             envelope=envelope,
             principals=self._principals,
-            people=self._people,
             kind=self._kind,
             axis=axis,
             names=self._names if axis == self._axis else (*self._names, str(self._axis)),
@@ -299,19 +299,26 @@ class Answers:
 
 def compared(
     moved: Known, base: Known, actions: Sequence[str], values: Mapping[str, Sequence[Any]], grid: list[Any]
-) -> dict[str, int]:
-    """How many decisions are ``gained`` and ``lost`` in one against the other."""
-    cubes = []
+) -> Change:
+    """How many decisions are gained and lost in one against the other."""
+    sides = []
     for known in (moved, base):
-        cube, of, segments = known.cube(actions, values)
-        cubes.append((cube if segments is None else cube[..., segments.of(grid)], of))
-    (now, of_now), (then, of_then) = cubes
-    pairs, people = np.unique(np.column_stack([of_now, of_then]), axis=0, return_counts=True)
-    found = {"gained": 0, "lost": 0}
-    for (i, k), many in zip(pairs.tolist(), people.tolist(), strict=True):
-        found["gained"] += many * int((now[i] & ~then[k]).sum())
-        found["lost"] += many * int((then[k] & ~now[i]).sum())
-    return found
+        answer, codes = known.answer(actions, values, grid)
+        sides.append((cells_of(answer), codes))
+    return change(*sides)
+
+
+def cells_of(answer: npt.NDArray[np.bool_] | Segmented) -> npt.NDArray[np.bool_]:
+    """The cells of an answer, at the amounts of its grid."""
+    if isinstance(answer, Segmented):
+        return answer.allowed.take(answer.grid, axis=answer.segments.dim)
+    return answer
+
+
+def _few(grid: Sequence[Any]) -> list[Any]:
+    """Some amounts of a grid, from its first to its last."""
+    places = np.unique(np.linspace(0, len(grid) - 1, MOST_CHECKED).astype(np.intp)) if len(grid) else ()
+    return [grid[i] for i in places] or [0]
 
 
 def boxes(missing: npt.NDArray[np.bool_]) -> Iterator[list[list[int]]]:

@@ -9,7 +9,6 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from clerk_cerbos_lab.decisions.question import Question
 from clerk_cerbos_lab.errors import InputError
 from clerk_cerbos_lab.pdp import messages
 from clerk_cerbos_lab.sweeps.sweep import sweep
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from pydantic import SecretStr
 
-    from clerk_cerbos_lab.decisions.axes import Axis
     from clerk_cerbos_lab.decisions.decisions import Decisions
     from clerk_cerbos_lab.pdp.client import PDP
 
@@ -91,23 +89,6 @@ class Envelope:
             principal_scope=self.principal_scope,
             aux_data=self.aux_data,
             **more,
-        )
-
-    def question(self, kind: str, actions: Sequence[str], axes: Sequence[Axis]) -> Question:
-        """What such a sweep asks, for its plan."""
-        varying = any(axis.name == RESOURCE_ID for axis in axes)
-        version, scope = self.principal_policy_version, self.principal_scope
-        return Question(
-            kind=kind,
-            actions=tuple(actions),
-            axes=tuple(axes),
-            fixed={} if varying else {RESOURCE_ID: self.resource_id},
-            resource=self.policies,
-            principal=(
-                self.policy_version if version is None else version,
-                self.scope if scope is None else scope,
-            ),
-            aux_data=messages.aux_data_message(self.aux_data),
         )
 
     def arguments(self, default: str, show: Callable[[Any], Any]) -> Iterator[tuple[str, str]]:

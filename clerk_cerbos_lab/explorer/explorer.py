@@ -6,12 +6,13 @@ import copy
 import math
 import time
 from collections import deque
-from dataclasses import replace
+from dataclasses import asdict, replace
 from html import escape
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from clerk_cerbos_lab.decisions.intervals import Segmented
 from clerk_cerbos_lab.display import plain_text
 from clerk_cerbos_lab.display.payload import Payload, assemble, principal_dim, value_dim
 from clerk_cerbos_lab.display.selection import decision
@@ -20,7 +21,7 @@ from clerk_cerbos_lab.display.widget import bundle, widget_class
 from clerk_cerbos_lab.errors import InputError, LabError, did_you_mean
 from clerk_cerbos_lab.explorer import panel
 from clerk_cerbos_lab.explorer import state as states
-from clerk_cerbos_lab.explorer.answers import Answers, Known, compared
+from clerk_cerbos_lab.explorer.answers import Answers, Known, cells_of, compared
 from clerk_cerbos_lab.explorer.controls import Choice, Controls, controls_of
 from clerk_cerbos_lab.explorer.envelope import Envelope, checked_name
 from clerk_cerbos_lab.explorer.first_state import default_state, first_state
@@ -310,7 +311,7 @@ class Explorer:
 
     def _call(self, show: Callable[[Any], Any]) -> str:
         envelope = self._envelope(self._state)
-        return states.call(self.kind, self._state, envelope, self._variants.default_version, show)
+        return states.call_of(self.kind, self._state, envelope, self._variants.default_version, show)
 
     @property
     def decisions(self) -> Decisions:
@@ -503,7 +504,7 @@ class Explorer:
         self._gained_and_lost = None
         if state["constants"]:
             base = self._answers.known(envelope, state["actions"], values, grid, {})
-            self._gained_and_lost = compared(known, base, state["actions"], every, grid)
+            self._gained_and_lost = asdict(compared(known, base, state["actions"], every, grid))
         self._new = self.asked - before
         self._number += 1
         self._payload = self._made(known, every, grid)
@@ -513,7 +514,8 @@ class Explorer:
 
     def _made(self, known: Known, values: Mapping[str, Sequence[Any]], grid: list[Any]) -> Payload:
         actions, across = self._state["actions"], self._controls.range
-        cube, of, segments = known.cube(actions, values)
+        answer, codes = known.answer(actions, values, grid)
+        exact = isinstance(answer, Segmented)
         last = _last(known)
         shown = last.shown(names=self._names)
         if self._heads is None:
@@ -523,9 +525,7 @@ class Explorer:
             value_dim("action", actions, shown),
             *(value_dim(name, values[name], shown) for name in known.names),
         ]
-        places = None
-        if segments is not None and across is not None:
-            places = segments.of(grid)
+        if exact and across is not None:
             dims.append(value_dim(across.name, grid, shown))
         columns = across.name if across else max(dims[1:], key=lambda dim: len(dim["labels"]))["name"]
         wide = [dim["name"] for dim in dims[1:] if len(dim["labels"]) > 1 and dim["name"] != columns]
@@ -535,7 +535,7 @@ class Explorer:
                 [
                     self.kind,
                     _few("action", actions),
-                    f"{len(of):,} principals",
+                    f"{len(codes):,} principals",
                     *self._which(shown),
                 ]
             ),
@@ -544,16 +544,14 @@ class Explorer:
             "columns": [columns],
             "fixed": [],
             "total": math.prod(len(dim["labels"]) for dim in dims),
-            "allow": _count(cube, of, places),
+            "allow": _count(cells_of(answer), codes),
             "notes": self._notes(known, last, shown),
             "caption": _caption(known, last),
             "warning": plain_text.WARNING if self._names else None,
-            "window": [min(grid), max(grid)] if places is not None else None,
-            "asked": _asked(self._state[states.called(across.name)])
-            if across and places is not None
-            else None,
+            "window": [min(grid), max(grid)] if exact else None,
+            "asked": _asked(self._state[states.called(across.name)]) if across and exact else None,
         }
-        return assemble(header, dims, cube, of, segments, places)
+        return assemble(header, dims, answer, codes)
 
     def _notes(self, known: Known, last: Decisions, shown: Disclosure) -> list[str]:
         """What a reader must know, of all sweeps; that an attribute is not sent is said of none here."""
@@ -735,10 +733,7 @@ def _few(what: str, values: Sequence[str]) -> str:
     return f"{what} {values[0]}" if len(values) == 1 else f"{len(values)} {what}s"
 
 
-def _count(cube: npt.NDArray[np.bool_], of: npt.NDArray[np.intp], places: npt.NDArray[np.intp] | None) -> int:
-    weights = np.bincount(of, minlength=cube.shape[0])
-    if places is None:
-        return int(cube.reshape(cube.shape[0], -1).sum(axis=1) @ weights)
-    columns = np.bincount(places, minlength=cube.shape[-1])
-    each = cube.reshape(cube.shape[0], -1, cube.shape[-1]).sum(axis=1)
-    return int(weights @ each @ columns)
+def _count(cells: npt.NDArray[np.bool_], codes: npt.NDArray[np.intp]) -> int:
+    """How many decisions are ALLOW."""
+    people = np.bincount(codes, minlength=len(cells))
+    return int(people @ cells.reshape(len(cells), -1).sum(axis=1))

@@ -8,16 +8,15 @@ even steps. An attribute that is called as one of the others is there as ``attr.
 
 from __future__ import annotations
 
-import keyword
-import unicodedata
 from typing import TYPE_CHECKING, Any, Final
 
+from clerk_cerbos_lab.decisions import call
 from clerk_cerbos_lab.errors import InputError, did_you_mean
 from clerk_cerbos_lab.formatting import label
-from clerk_cerbos_lab.values import MISSING, RESOURCE_ID, Relation, amounts, clean, is_number, key
+from clerk_cerbos_lab.values import amounts, clean, is_number, key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from clerk_cerbos_lab.explorer.envelope import Envelope
 
@@ -32,20 +31,6 @@ OWN: Final = ("actions", "constants", "look", "policy_version", "scope")
 _ATTR: Final = "attr."
 
 _PARTS: Final = ("low", "high", "step")
-
-_OTHERWISE: Final = frozenset(
-    {
-        "actions",
-        "attr",
-        "resource_id",
-        "policy_version",
-        "scope",
-        "principal_policy_version",
-        "principal_scope",
-    }
-    | {"aux_data", "method", "audit", "executor"}
-)
-"""Names that ``lab.sweep`` has for something else."""
 
 
 def called(attribute: str) -> str:
@@ -161,7 +146,7 @@ def same(one: Any, other: Any) -> bool:
     return bool(one == other)
 
 
-def call(
+def call_of(
     kind: str,
     state: Mapping[str, Any],
     envelope: Envelope,
@@ -177,63 +162,18 @@ def call(
         default_version: the policy version that an empty one means, where that is known.
         show: what is written in place of a value, such as a pseudonym.
     """
-    moved = {name: _python(value) for name, value in state["constants"].items()}
-    pdp = f"lab.what_if(pdp, {', '.join(_keywords(moved))})" if moved else "pdp"
-    said = [f"{name}={text}" for name, text in envelope.arguments(default_version, show)]
-    return f"lab.sweep({pdp}, principals, {kind!r}, {', '.join([*_arguments(state, show), *said])})"
-
-
-def _arguments(state: Mapping[str, Any], show: Callable[[Any], Any]) -> Iterator[str]:
-    odd: dict[str, str] = {}
-    yield f"actions=[{', '.join(map(_python, state['actions']))}]"
-    for name, value in state.items():
-        if name in OWN:
-            continue
-        attribute = attribute_of(name)
-        text = _argument(value, show)
-        if _is_keyword(attribute) and (attribute not in _OTHERWISE or name == RESOURCE_ID):
-            yield f"{attribute}={text}"
-        else:
-            odd[attribute] = text
-    if odd:
-        yield f"attr={_dict(odd)}"
-
-
-def _keywords(texts: Mapping[str, str]) -> Iterator[str]:
-    """Arguments of ``lab.what_if``: those whose names Python does not take as keywords in a dict, first."""
-    odd = {name: text for name, text in texts.items() if not _is_keyword(name)}
-    if odd:
-        yield _dict(odd)
-    yield from (f"{name}={text}" for name, text in texts.items() if name not in odd)
-
-
-def _is_keyword(name: str) -> bool:
-    """Whether a call can hold this name as a keyword: Python normalizes what it reads."""
-    reserved = keyword.iskeyword(name) or name == "__debug__"
-    return name.isidentifier() and not reserved and unicodedata.normalize("NFKC", name) == name
-
-
-def _dict(texts: Mapping[str, str]) -> str:
-    return f"{{{', '.join(f'{name!r}: {text}' for name, text in texts.items())}}}"
+    attributes = {
+        attribute_of(name): _argument(value, show) for name, value in state.items() if name not in OWN
+    }
+    pdp = call.what_if_text(state["constants"]) if state["constants"] else "pdp"
+    rest = dict(envelope.arguments(default_version, show))
+    return call.sweep_text(pdp, kind, state["actions"], attributes, rest)
 
 
 def _argument(value: Any, show: Callable[[Any], Any]) -> str:
     if isinstance(value, dict) and value.get("values") is None:
-        low, high, step = (_python(value[part]) for part in _PARTS)
-        return f"lab.amounts({low}, {high}, step={step})"
+        return call.amounts_text(*(value[part] for part in _PARTS))
     if isinstance(value, dict):
-        return f"[{', '.join(map(_python, value['values']))}]"
-    values: Sequence[Any] = [show(item) for item in value]
-    if len(values) == 1 and not isinstance(values[0], list):
-        return _python(values[0])
-    return f"[{', '.join(map(_python, values))}]"
-
-
-def _python(value: Any) -> str:
-    if value is MISSING:
-        return "lab.MISSING"
-    if isinstance(value, Relation):
-        return f"lab.{value.value}"
-    if isinstance(value, int) and not isinstance(value, bool):
-        return f"{value:_}"
-    return repr(value)
+        return call.python_text(list(value["values"]))
+    shown = [show(item) for item in value]
+    return call.python_text(shown[0] if len(shown) == 1 and not isinstance(shown[0], list) else shown)

@@ -5,17 +5,16 @@ from __future__ import annotations
 import shutil
 import tempfile
 import weakref
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clerk_cerbos_lab.errors import LabError, PDPError
+from clerk_cerbos_lab.errors import PDPError
 from clerk_cerbos_lab.pdp.client import PDP
 from clerk_cerbos_lab.policies import disk
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,53 +43,6 @@ class Snapshot:
             raise
         weakref.finalize(pdp, shutil.rmtree, folder, ignore_errors=True)
         return pdp
-
-
-class Source:
-    """Where decisions come from, to be asked again by the same policies.
-
-    The PDP that was asked answers as long as it runs on the same policies; after that one that is
-    started on a copy of them. A PDP at an address can only be asked as it is.
-    """
-
-    def __init__(self, pdp: PDP) -> None:
-        self._pdp: PDP | None = pdp
-        self._digest = pdp.digest
-        self.snapshot = snapshot_of(pdp)
-
-    @contextmanager
-    def open(self) -> Iterator[PDP]:
-        """A PDP that answers by the policies of these decisions.
-
-        Raises:
-            PDPError: when there is none any more.
-        """
-        pdp = self._pdp
-        if pdp is not None and pdp.is_open:
-            if self.snapshot is None and self._digest is None:
-                with pdp.asking():
-                    yield pdp
-                return
-            if _digest(pdp) == self._digest:
-                with pdp.asking():
-                    if pdp.digest == self._digest:
-                        yield pdp
-                        return
-        if self.snapshot is None:
-            msg = "the PDP that these decisions came from can't be asked any more; sweep again"
-            raise PDPError(msg)
-        with self.snapshot.start() as pdp:
-            yield pdp
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_pdp": None}  # a process is not copied with its decisions
-
-
-def _digest(pdp: PDP) -> str | None:
-    try:
-        return pdp.digest
-    except LabError:  # its files do not compile any more
-        return None
 
 
 _taken: weakref.WeakKeyDictionary[PDP, tuple[str, Snapshot]] = weakref.WeakKeyDictionary()

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from clerk_cerbos_lab.decisions.axes import Axis
-from clerk_cerbos_lab.errors import InputError
+from clerk_cerbos_lab.errors import InputError, did_you_mean
 from clerk_cerbos_lab.formatting import label
 from clerk_cerbos_lab.values import Relation, clean, key, text
 
@@ -111,3 +111,24 @@ def _check_resource_ids(axes: Sequence[Axis], fixed: Mapping[str, Any]) -> None:
         if not isinstance(value, str) or isinstance(value, Relation) or not value:
             msg = f"resource_id must be a non-empty string or a list of them, not {value!r}"
             raise InputError(msg)
+
+
+def checked_units(
+    units: Mapping[str, str] | None, axes: Sequence[Axis], fixed: Mapping[str, Any]
+) -> dict[str, str]:
+    """Units by attribute, each of an attribute that is asked about.
+
+    Raises:
+        InputError: for what is no dict of names and texts, or a name that is no attribute of this sweep.
+    """
+    if units is None:
+        return {}
+    if not isinstance(units, dict) or not all(isinstance(unit, str) and unit for unit in units.values()):
+        msg = f"units is a dict of attribute and unit, such as {{'amount': 'USD'}}, not {units!r}"
+        raise InputError(msg)
+    known = [*(axis.name for axis in axes), *fixed]
+    for name in units:
+        if name not in known:
+            msg = f"units: no attribute '{name}' in this sweep{did_you_mean(str(name), known)}"
+            raise InputError(msg)
+    return dict(units)

@@ -37,7 +37,7 @@ class Group:
         self, people: PrincipalTable, question: Question, classes: Classes, analysis: Analysis, sent: Sent
     ) -> None:
         self.classes = classes
-        self.people = [people[int(row)] for row in classes.first]
+        self.people = [people[int(row)] for row in classes.representatives]
         self.analysis = analysis
         self.open_ends: dict[str, list[Comparison]] = {}
         self._question = question

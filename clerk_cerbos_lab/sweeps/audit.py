@@ -154,7 +154,7 @@ class _Suspects:
         self._axes = question.axes
         self._cells = cells
         self._said = said
-        self._first = set(np.unique(cells.of, return_index=True)[1].tolist())
+        self._first = set(np.unique(cells.codes, return_index=True)[1].tolist())
         self._marks = {axis.name: _Marks(axis, said) for axis in question.axes}
 
     def draw(self, count: int) -> Iterator[tuple[int, tuple[int, ...]]]:
@@ -172,9 +172,9 @@ class _Suspects:
 
     def _place(self, row: int, *, apart: bool) -> list[int] | None:
         """A combination for a person; off the points that were asked, for one who was asked about."""
-        number = int(self._cells.of[row])
+        number = int(self._cells.codes[row])
         points = self._cells.blocks[int(self._cells.block[number])].points
-        merged = np.array([len(of_axis.asked) < len(of_axis.of) for of_axis in points], dtype=np.bool_)
+        merged = np.array([len(of_axis.asked) < len(of_axis.codes) for of_axis in points], dtype=np.bool_)
         if not (apart or merged.any()):
             return None
         own = set(_leaves([*self._people[row].attr.values(), self._people.ids[row]]))
@@ -187,9 +187,9 @@ class _Suspects:
     def _beside(self, axis: Axis, points: Points, asked: int, own: set[Any]) -> int:
         """An asked value, or one of those it stands for that something said could tell from it."""
         near = self._marks[axis.name].for_person(own)
-        near = near[(points.of[near] == asked) & (near != points.asked[asked])]
+        near = near[(points.codes[near] == asked) & (near != points.asked[asked])]
         if not len(near):
-            near = np.flatnonzero(points.of == asked)
+            near = np.flatnonzero(points.codes == asked)
         return int(self._random.choice([points.asked[asked], *near]))
 
     def _worth_asking(self) -> list[int]:

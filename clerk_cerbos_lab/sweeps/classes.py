@@ -27,19 +27,19 @@ class Classes:
 
     Attributes:
         rows: the principals, as rows of all.
-        of: for each of them, the number of its class.
-        first: for each class, the row of its first principal, who is asked about.
+        codes: for each of them, the number of its class.
+        representatives: for each class, the row of its first principal, who is asked about.
         apart: why principals of equal roles and attributes are kept apart by their id, in words; empty
             when only those are that a policy or a value names.
     """
 
     rows: npt.NDArray[np.intp]
-    of: npt.NDArray[np.intp]
-    first: npt.NDArray[np.intp]
+    codes: npt.NDArray[np.intp]
+    representatives: npt.NDArray[np.intp]
     apart: tuple[str, ...]
 
     def __len__(self) -> int:
-        return len(self.first)
+        return len(self.representatives)
 
 
 def codes_of(column: Column) -> tuple[npt.NDArray[np.intp], int]:

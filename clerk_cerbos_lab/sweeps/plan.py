@@ -48,7 +48,7 @@ class Plan:
     """What is asked, and which answer stands for which cell.
 
     Attributes:
-        of: for each principal, the number of its class.
+        codes: for each principal, the number of its class.
         people: for each class, its first principal, who is asked about.
         candidates: by axis name, for each class, the values the axis is compared with (none where no
             policy reads it); None where it is asked value by value.
@@ -57,7 +57,7 @@ class Plan:
         clock: whether the policies read the time.
     """
 
-    of: npt.NDArray[np.intp]
+    codes: npt.NDArray[np.intp]
     people: Sequence[Principal]
     candidates: Mapping[str, Sequence[Breakpoints | None]]
     points: Sequence[tuple[Points, ...]]
@@ -126,10 +126,10 @@ def _audiences(
 
 def _joined(people: PrincipalTable, groups: Sequence[Group], question: Question) -> Plan:
     """One plan of all groups, its classes numbered through."""
-    of = np.empty(len(people), dtype=np.intp)
+    codes = np.empty(len(people), dtype=np.intp)
     before = 0
     for group in groups:
-        of[group.classes.rows] = group.classes.of + before
+        codes[group.classes.rows] = group.classes.codes + before
         before += len(group.classes)
     candidates: dict[str, list[Breakpoints | None]] = {}
     for axis in question.axes:
@@ -138,7 +138,7 @@ def _joined(people: PrincipalTable, groups: Sequence[Group], question: Question)
             each += group.candidates_of(axis) or [None] * len(group.people)
         candidates[axis.name] = each
     return Plan(
-        of,
+        codes,
         [person for group in groups for person in group.people],
         candidates,
         [points for group in groups for points in group.points()],
@@ -277,4 +277,4 @@ def parts_of(
         shape = (len(who), len(question.actions), *(len(own.asked) for own in points))
         made.append(Block(points, np.zeros(shape, dtype=np.bool_)))
     shape = (len(people), len(question.actions), *(len(axis.values) for axis in question.axes))
-    return parts, CompressedEffects(shape, found.of, tuple(made), block, row)
+    return parts, CompressedEffects(shape, found.codes, tuple(made), block, row)

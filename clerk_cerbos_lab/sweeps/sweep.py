@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import itertools
 import math
 import time
 import warnings
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 
 from clerk_cerbos_lab.decisions.cells import DenseEffects
+from clerk_cerbos_lab.decisions.cube import SweptCube
 from clerk_cerbos_lab.decisions.decisions import Decisions
 from clerk_cerbos_lab.decisions.provenance import Provenance
 from clerk_cerbos_lab.decisions.question import Question
@@ -24,13 +26,13 @@ from clerk_cerbos_lab.identity.principals import labels, read_principals
 from clerk_cerbos_lab.identity.pseudonyms import pseudonym
 from clerk_cerbos_lab.pdp import inspection, messages
 from clerk_cerbos_lab.pdp.client import PDP
-from clerk_cerbos_lab.pdp.snapshots import Source
+from clerk_cerbos_lab.pdp.snapshots import snapshot_of
 from clerk_cerbos_lab.policies.people_named import names_in
 from clerk_cerbos_lab.progress import progress
 from clerk_cerbos_lab.sweeps.ask import Batch, ask
-from clerk_cerbos_lab.sweeps.attributes import read_attributes
+from clerk_cerbos_lab.sweeps.attributes import checked_units, read_attributes
 from clerk_cerbos_lab.sweeps.audit import Mismatch, Said, differs, draw, said_by
-from clerk_cerbos_lab.sweeps.exact_thresholds import Exact
+from clerk_cerbos_lab.sweeps.exact_thresholds import LineQuestions
 from clerk_cerbos_lab.sweeps.executors import ask_with, check_executor
 from clerk_cerbos_lab.sweeps.name_checks import actions_asked, notes_on_names, separately
 from clerk_cerbos_lab.sweeps.plan import parts_of, plan
@@ -44,8 +46,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from pydantic import SecretStr
 
-    from clerk_cerbos_lab.decisions.cells import CompressedEffects, Effects
     from clerk_cerbos_lab.identity.principals import PrincipalTable
+    from clerk_cerbos_lab.sweeps.exact_thresholds import Contradiction
     from clerk_cerbos_lab.sweeps.executors import Executor
     from clerk_cerbos_lab.sweeps.plan import Plan
 
@@ -77,6 +79,7 @@ def sweep(
     method: Literal["auto", "every-cell"] = "auto",
     audit: int | Literal["all"] = 512,
     executor: Executor | None = None,
+    units: Mapping[str, str] | None = None,
     **attributes: object,
 ) -> Decisions:
     """Ask the PDP for the effect of every combination, and hold the answers as one cube.
@@ -107,6 +110,7 @@ def sweep(
             all of them.
         executor: an executor in the style of ``concurrent.futures``, or a Dask client: each worker
             asks a PDP of its own, started there on a copy of the policies.
+        units: of attributes, such as ``{"amount": "USD"}``: shown with them.
 
     Returns:
         ``Decisions`` with the axes in the order given: ``attr`` first, then the keywords, then
@@ -163,11 +167,11 @@ def sweep(
             actions=asked,
             axes=axes,
             fixed=fixed,
-            resource=(policy_version, scope),
-            principal=(
-                policy_version if principal_policy_version is None else principal_policy_version,
-                scope if principal_scope is None else principal_scope,
-            ),
+            policy_version=policy_version,
+            scope=scope,
+            principal_policy_version=principal_policy_version,
+            principal_scope=principal_scope,
+            units=checked_units(units, axes, fixed),
             aux_data=messages.aux_data_message(aux_data),
             separately=alone is not None,
         )
@@ -195,6 +199,7 @@ def sweep(
         asked=found.asked,
         classes=found.classes,
         audited=found.audited,
+        asked_along_axes=found.along,
         started=started,
         seconds=time.perf_counter() - clock,
         policy_version=policy_version,
@@ -204,15 +209,11 @@ def sweep(
         aux_data=aux_data is not None,
     )
     return Decisions(
-        cells=found.cells,
-        kind=kind,
+        cube=found.cube,
+        question=question,
         principals=principals.copy(),  # what the next cell does to the frame is not ours
         names=tuple(names),
-        actions=asked,
-        axes=axes,
-        fixed=fixed,
         provenance=provenance,
-        exact=found.exact,
         policies=answers.policies,
         read=read,
         documents=documents,
@@ -246,14 +247,14 @@ def _check_audit(audit: object) -> None:
 class _Found:
     """The effects of a sweep, and how they were come by."""
 
-    cells: Effects
+    cube: SweptCube
     method: str
     verified: str
     notes: tuple[str, ...]
     asked: int
     classes: int
     audited: int = 0
-    exact: Exact | None = None
+    along: int = 0
     warning: str | None = None
 
 
@@ -267,8 +268,7 @@ class _Answers:
         self._people = people
         self._question = question
         self._executor = executor
-        self._source = Source(pdp)
-        self._snapshot = self._source.snapshot
+        self._snapshot = snapshot_of(pdp)
         if executor is not None and self._snapshot is None:
             msg = "executor= starts a PDP on each worker, which needs the policies: give lab.PDP a folder"
             raise InputError(msg)
@@ -287,7 +287,9 @@ class _Answers:
         part = Batch(self._people, tuple(axis.values for axis in self._question.axes))
         with self._progress([part]) as ask, closing(ask([part])) as answers:
             (effect,) = answers
-        return _Found(DenseEffects(effect), "every-cell", EVERY, notes, effect.size, len(self._people))
+        return _Found(
+            SweptCube(DenseEffects(effect)), "every-cell", EVERY, notes, effect.size, len(self._people)
+        )
 
     def auto(self, audit: int | Literal["all"]) -> _Found:
         """Ask each different question once, and some besides."""
@@ -302,39 +304,56 @@ class _Answers:
         drawn = []
         if audit not in {0, "all"} and asked < total:
             drawn = draw(people, question, cells, self._said(), int(audit), self._seed())
-        with self._progress(parts) as ask:
-            with closing(ask(parts)) as answers:  # an interrupt leaves no request running
-                for block, answer in zip(cells.blocks, answers, strict=True):
+        questions = LineQuestions(question, found, cells)
+        first, grid = questions.batches(), len(parts)
+        with self._progress([*parts, *first]) as ask:
+            with closing(ask([*parts, *first])) as answers:  # an interrupt leaves no request running
+                for block, answer in zip(cells.blocks, itertools.islice(answers, grid), strict=True):
                     block.effect[:] = answer
+                contradiction = questions.take(list(answers))
+            besides = [] if contradiction else questions.besides()
+            with closing(ask(besides)) as answers:
+                contradiction = contradiction or questions.confirm(list(answers))
+            if contradiction is not None:
+                return self._contradicted(contradiction, found)
+            cube = SweptCube(cells, {place + 2: lines for place, lines in questions.lines().items()})
+            along = sum(math.prod(part.shape) for part in [*first, *besides]) * len(question.actions)
             if audit == "all" and asked < total:
-                return self._compared(found, cells, asked)
+                return self._compared(found, cube, asked, along)
             wrong = differs(people, question, cells, drawn, ask) if drawn else None
         if wrong is not None:
             return self._fallen_back(wrong, found)
         audited = sum(len(places) for _, places in drawn) * len(question.actions)
-        verified = f"{asked:,} answers of the PDP stand for {total:,} decisions"
-        verified += f"; {audited:,} were asked besides and agree" if audited else "; none were asked besides"
+        checks = f"; {audited:,} spot checks agree" if audited else "; no spot checks"
+        verified = f"{total:,} decisions from {asked:,} distinct PDP checks{checks}"
         if asked == total:
             verified = EVERY
-        return self._found(found, cells, verified, asked, audited)
+        return _Found(cube, "auto", verified, found.notes, asked, len(found.people), audited, along)
 
-    def _found(
-        self, found: Plan, cells: CompressedEffects, verified: str, asked: int, audited: int
-    ) -> _Found:
-        exact = Exact(self._source, cells, self._question, found.people, found.candidates, found.points)
-        return _Found(cells, "auto", verified, found.notes, asked, len(found.people), audited, exact)
+    def _contradicted(self, found: Contradiction, plan: Plan) -> _Found:
+        """Ask every cell, so that thresholds are those of the grid, after answers contradicted each other."""
+        cause = self._cause(plan)
 
-    def _compared(self, found: Plan, cells: CompressedEffects, asked: int) -> _Found:
+        def note(called: str) -> str:
+            return f"Along {found.axis}, {found.what} have different effects for principal {called}. {cause}"
+
+        every = self.every_cell()
+        notes = (*plan.notes, f"{note(found.person.id)} So every cell was asked.")
+        warning = f"{note(pseudonym(found.person.id))} Every cell was asked instead."
+        return dataclasses.replace(every, notes=notes, warning=warning)
+
+    def _compared(self, found: Plan, cube: SweptCube, asked: int, along: int) -> _Found:
         every = self.every_cell(found.notes)
-        effect = every.cells.take([np.arange(n, dtype=np.intp) for n in cells.shape])
-        index = [np.arange(n, dtype=np.intp) for n in cells.shape[1:]]
+        effect = every.cube.take([np.arange(n, dtype=np.intp) for n in cube.shape])
+        index = [np.arange(n, dtype=np.intp) for n in cube.shape[1:]]
         for row in range(len(self._people)):
-            differing = np.argwhere(effect[row] != cells.take([np.array([row]), *index])[0])
+            differing = np.argwhere(effect[row] != cube.take([np.array([row]), *index])[0])
             if len(differing):
                 action, *places = (int(i) for i in differing[0])
                 return self._fallen_back(Mismatch(row, action, tuple(places)), found, every)
         verified = "every cell was asked besides, and all agree"
-        return self._found(found, cells, verified, asked, effect.size)
+        classes = len(found.people)
+        return _Found(cube, "auto", verified, found.notes, asked, classes, effect.size, along)
 
     def _fallen_back(self, wrong: Mismatch, found: Plan, every: _Found | None = None) -> _Found:
         """Ask every cell after a cell was found whose answer is not that of the one that stood for it."""
@@ -344,12 +363,7 @@ class _Answers:
             for axis, i in zip(question.axes, wrong.places, strict=True)
         ]
         who = self._people.ids[wrong.principal]
-        if found.clock:
-            cause = "The policies read the clock, and time has passed between two questions."
-        elif self._snapshot is None:
-            cause = "The policies of the PDP have changed meanwhile, or read what it does not tell of."
-        else:
-            cause = "The policies depend on something that the analysis of their text does not see."
+        cause = self._cause(found)
 
         def note(called: str) -> str:
             cell = ", ".join([f"principal {called}", question.actions[wrong.action], *at])
@@ -359,6 +373,14 @@ class _Answers:
         notes = (*found.notes, f"{note(who)} So every cell was asked.")
         warning = f"{note(pseudonym(who))} Every cell was asked instead."  # a notebook may store it
         return dataclasses.replace(every, notes=notes, warning=warning)
+
+    def _cause(self, plan: Plan) -> str:
+        """What a wrong expectation may come from."""
+        if plan.clock:
+            return "The policies read the clock, and time has passed between two questions."
+        if self._snapshot is None:
+            return "The policies of the PDP have changed meanwhile, or read what it does not tell of."
+        return "The policies depend on something that the analysis of their text does not see."
 
     def _said(self) -> Said:
         """What stands in the policies; nothing where the PDP does not tell them."""

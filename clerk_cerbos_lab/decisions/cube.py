@@ -1,0 +1,265 @@
+"""The cube: the one form of an answer, from which everything that is shown is read.
+
+Principals, actions, and the values of each axis. Principals that the policies cannot distinguish share a
+class, values that they cannot distinguish a point; along a numeric axis the effects are known at every
+number. What it is made of stays inside: its readers ask for cells, counts, classes, intervals and segments.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import pandas as pd
+
+from clerk_cerbos_lab.decisions.intervals import Intervals, segments_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy.typing as npt
+
+    from clerk_cerbos_lab.decisions.cells import Effects
+    from clerk_cerbos_lab.decisions.intervals import Segmented
+    from clerk_cerbos_lab.decisions.lines import Lines
+
+    Index = Sequence[npt.NDArray[np.intp]]
+
+
+class Cube(Protocol):
+    """What holds the effects of a question; positions and dimensions count from 0.
+
+    An index is one array of positions for each dimension, and means their cross product.
+    """
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Principals, actions, then each axis."""
+        ...
+
+    def take(self, index: Index) -> npt.NDArray[np.bool_]:
+        """The cells: True for ALLOW."""
+        ...
+
+    def count(self, index: Index) -> int:
+        """How many cells are ALLOW, without expanding them where possible."""
+        ...
+
+    def classes(self, principals: npt.NDArray[np.intp]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+        """Classes of equal effects.
+
+        Returns:
+            ``codes``: for each of these principals the number of its class; ``representatives``: for each
+            class, in order, the position among these of the first that is in it.
+        """
+        ...
+
+    def intervals(self, dim: int, index: Index) -> Intervals | None:
+        """Intervals of equal effect along a numeric axis; None where only its grid is known.
+
+        Args:
+            dim: the dimension of the axis, whose own positions in the index do not matter.
+            index: of the decisions wanted.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SweptCube:
+    """The cube of one sweep.
+
+    Attributes:
+        effects: the cells.
+        lines: by dimension, the effects along a numeric axis that is known at every number.
+    """
+
+    effects: Effects
+    lines: Mapping[int, Lines] = field(default_factory=dict)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Principals, actions, then each axis."""
+        return self.effects.shape
+
+    def take(self, index: Index) -> npt.NDArray[np.bool_]:
+        """The cells: True for ALLOW."""
+        return self.effects.take(index)
+
+    def count(self, index: Index) -> int:
+        """How many cells are ALLOW."""
+        return self.effects.allowed(index)
+
+    def classes(self, principals: npt.NDArray[np.intp]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+        """Classes of equal effects: codes and representatives."""
+        return _numbered(self.effects.classes(principals))
+
+    def intervals(self, dim: int, index: Index) -> Intervals | None:
+        """Intervals of equal effect along a numeric axis; None where only its grid is known."""
+        lines = self.lines.get(dim)
+        if lines is None:
+            return None
+        classes = self.effects.classes(index[0])
+        if not lines.know(classes):
+            return None
+        others = [own for at, own in enumerate(index[2:], 2) if at != dim]
+        return lines.intervals(classes, index[1], others)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class JoinedCube:
+    """Two cubes that differ in one dimension, one after the other along it; ``extended`` makes one."""
+
+    parts: tuple[Cube, Cube]
+    dim: int
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Principals, actions, then each axis."""
+        first, second = (part.shape for part in self.parts)
+        return (*first[: self.dim], first[self.dim] + second[self.dim], *first[self.dim + 1 :])
+
+    def _split(self, places: npt.NDArray[np.intp]) -> list[tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]]:
+        """For each part: which of these places are its own, and their positions in it."""
+        length = self.parts[0].shape[self.dim]
+        first, second = np.flatnonzero(places < length), np.flatnonzero(places >= length)
+        return [(first, places[first]), (second, places[second] - length)]
+
+    def _indices(self, index: Index) -> list[tuple[npt.NDArray[np.intp], Index]]:
+        """For each part: where its cells stand along the dimension, and its own index."""
+        return [
+            (at, [*index[: self.dim], own, *index[self.dim + 1 :]])
+            for at, own in self._split(index[self.dim])
+        ]
+
+    def take(self, index: Index) -> npt.NDArray[np.bool_]:
+        """The cells: True for ALLOW."""
+        taken = np.empty(tuple(map(len, index)), dtype=np.bool_)
+        for part, (at, own) in zip(self.parts, self._indices(index), strict=True):
+            where: tuple[Any, ...] = (*[slice(None)] * self.dim, at)
+            taken[where] = part.take(own)
+        return taken
+
+    def count(self, index: Index) -> int:
+        """How many cells are ALLOW."""
+        return sum(
+            part.count(own)
+            for part, (at, own) in zip(self.parts, self._indices(index), strict=True)
+            if len(at)
+        )
+
+    def classes(self, principals: npt.NDArray[np.intp]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+        """Classes of equal effects: codes and representatives."""
+        if self.dim:
+            each = [part.classes(principals)[0] for part in self.parts]
+            codes = pd.factorize(each[0] * (int(each[1].max(initial=0)) + 1) + each[1])[0]
+        else:
+            codes, before = np.empty(len(principals), dtype=np.intp), 0
+            for part, (at, own) in zip(self.parts, self._split(principals), strict=True):
+                if len(at):
+                    codes[at] = part.classes(own)[0] + before
+                    before = int(codes[at].max()) + 1
+        return _numbered(codes)
+
+    def intervals(self, dim: int, index: Index) -> Intervals | None:
+        """Intervals of equal effect along a numeric axis; None where only its grid is known."""
+        if dim == self.dim:  # they hold for every number: either part knows them whole
+            whole = [*index[:dim], np.zeros(1, dtype=np.intp), *index[dim + 1 :]]
+            found = (part.intervals(dim, whole) for part in self.parts)
+            return next((some for some in found if some is not None), None)
+        level = self.dim if self.dim < dim else self.dim - 1
+        codes, columns = [], []
+        for part, (at, own) in zip(self.parts, self._indices(index), strict=True):
+            if not len(at):
+                continue
+            some = part.intervals(dim, own)
+            if some is None:
+                return None
+            codes.append([at[code] if n == level else code for n, code in enumerate(some.codes)])
+            columns.append(pd.DataFrame(some.columns))
+        joined = [np.concatenate(each) for each in zip(*codes, strict=True)]
+        order = np.lexsort(joined[::-1])
+        frame = pd.concat(columns, ignore_index=True).iloc[order]
+        return Intervals(
+            tuple(code[order] for code in joined), {str(name): frame[name].array for name in frame}
+        )
+
+
+def _numbered(classes: npt.NDArray[np.intp]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Classes numbered by their first principal, so that equal decisions have equal numbers; and that one."""
+    codes, different = pd.factorize(classes)
+    representatives = np.full(len(different), len(codes), dtype=np.intp)
+    np.minimum.at(representatives, codes, np.arange(len(codes), dtype=np.intp))
+    return codes.astype(np.intp), representatives
+
+
+def extended(first: Cube, second: Cube, dim: int) -> Cube:
+    """One cube of two that have the same labels in every dimension but one.
+
+    Args:
+        first: its cells come first.
+        second: its cells come after.
+        dim: the dimension that becomes longer: 0 for more people, 1 for more actions, else more values.
+    """
+    return JoinedCube((first, second), dim)
+
+
+def segmented(cube: Cube, dim: int, index: Index, values: Sequence[float]) -> Segmented | None:
+    """A numeric axis cut at every number where an effect flips: what a browser draws and two answers share.
+
+    Args:
+        cube: the answer.
+        dim: the dimension of the axis.
+        index: of the decisions wanted; only representatives of each class are worth it.
+        values: of the grid, at the index's positions of the axis.
+
+    Returns:
+        None where only the grid is known, or where its cells contradict the segments.
+    """
+    found = cube.intervals(dim, index)
+    if found is None:
+        return None
+    made = segments_of(found, [len(own) for at, own in enumerate(index) if at != dim], dim, values)
+    if made is not None and not np.array_equal(made.allowed.take(made.grid, axis=dim), cube.take(index)):
+        return None
+    return made
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """How many decisions differ between two answers to the same question.
+
+    Attributes:
+        gained: ALLOW now, DENY before.
+        lost: DENY now, ALLOW before.
+    """
+
+    gained: int
+    lost: int
+
+
+def change(
+    now: tuple[npt.NDArray[np.bool_], npt.NDArray[np.intp]],
+    then: tuple[npt.NDArray[np.bool_], npt.NDArray[np.intp]],
+) -> Change:
+    """Compare two answers about the same people, actions and values.
+
+    Args:
+        now: ``allowed[class, …]``, and for each principal the class.
+        then: the same of before.
+    """
+    pairs, people = np.unique(np.column_stack([now[1], then[1]]), axis=0, return_counts=True)
+    gained = lost = 0
+    for (i, k), many in zip(pairs.tolist(), people.tolist(), strict=True):
+        gained += many * int((now[0][i] & ~then[0][k]).sum())
+        lost += many * int((then[0][k] & ~now[0][i]).sum())
+    return Change(gained, lost)
+
+
+def compared(now: Cube, then: Cube, index: Index) -> Change:
+    """How many cells of an index differ between two cubes of the same labels."""
+    sides = []
+    for cube in (now, then):
+        codes, representatives = cube.classes(index[0])
+        sides.append((cube.take([index[0][representatives], *index[1:]]), codes))
+    return change(*sides)

@@ -1,0 +1,145 @@
+"""The effects along a numeric axis: at every number, not only at those of a grid.
+
+A line is the axis from -∞ to ∞, cut at its breakpoints (the numbers that the policies compare the axis with)
+into segments: a gap, a breakpoint, a gap, …, a gap. Each segment has one effect. So a number's effect, the
+thresholds, and what a browser draws are read off without asking anybody.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from clerk_cerbos_lab.decisions.intervals import Intervals
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import numpy.typing as npt
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LineBlock:
+    """The lines of classes that have as many breakpoints each and share the points of the other axes.
+
+    Attributes:
+        classes: their numbers.
+        breakpoints: ``[class, n]``, ascending.
+        codes: for each other axis and each of its values, the point that stands for it.
+        effect: ``allowed[class, action, *points of the other axes, segment]`` with ``2 n + 1``
+            segments, those at odd places the breakpoints themselves.
+    """
+
+    classes: npt.NDArray[np.intp]
+    breakpoints: npt.NDArray[np.float64]
+    codes: tuple[npt.NDArray[np.intp], ...]
+    effect: npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lines:
+    """All lines along one axis.
+
+    Attributes:
+        blocks: the lines.
+        block: for each class the number of its block; -1 where only the grid is known.
+        row: for each class its place in the block.
+    """
+
+    blocks: tuple[LineBlock, ...]
+    block: npt.NDArray[np.intp]
+    row: npt.NDArray[np.intp]
+
+    def know(self, classes: npt.NDArray[np.intp]) -> bool:
+        """Whether the lines of all of these classes are known."""
+        return bool((self.block[classes] >= 0).all())
+
+    def intervals(
+        self,
+        classes: npt.NDArray[np.intp],
+        actions: npt.NDArray[np.intp],
+        others: Sequence[npt.NDArray[np.intp]],
+    ) -> Intervals:
+        """Intervals of equal effect.
+
+        Args:
+            classes: for each principal the class; all of them known.
+            actions: positions of the actions.
+            others: for each other axis, positions of its values.
+        """
+        shape = (len(classes), len(actions), *map(len, others))
+        number = np.empty(shape, dtype=np.int64)  # of the line of each principal, action and combination
+        counts: list[npt.NDArray[np.intp]] = []
+        columns: list[tuple[npt.NDArray[Any], ...]] = []
+        before = 0
+        for block, own, rows in self._blocks_of(classes):
+            chosen = [
+                np.unique(codes[places], return_inverse=True)
+                for codes, places in zip(block.codes, others, strict=True)
+            ]
+            segments = np.arange(block.effect.shape[-1])
+            effect = block.effect[np.ix_(rows, actions, *(used for used, _ in chosen), segments)]
+            inner = effect.shape[1:-1]
+            each = int(np.prod(inner, dtype=np.int64))
+            flat = effect.reshape(len(rows) * each, len(segments))
+            columns.append(_bands(flat, np.repeat(block.breakpoints[rows], each, axis=0)))
+            counts.append(np.bincount(columns[-1][0], minlength=len(flat)))
+            at = np.flatnonzero(self.block[classes] == self.block[own[0]])
+            local = np.arange(each).reshape(inner)[np.ix_(np.arange(inner[0]), *(back for _, back in chosen))]
+            start = before + each * np.searchsorted(own, classes[at])
+            number[at] = start.reshape(-1, *[1] * local.ndim) + local
+            before += len(flat)
+        return _table(
+            number, np.concatenate(counts), [np.concatenate(held) for held in zip(*columns, strict=True)]
+        )
+
+    def _blocks_of(
+        self, classes: npt.NDArray[np.intp]
+    ) -> Iterator[tuple[LineBlock, npt.NDArray[np.intp], npt.NDArray[np.intp]]]:
+        """Each block that some of these classes are in, those classes in order, and their rows."""
+        present = np.unique(classes)
+        for number in np.unique(self.block[present]):
+            own = present[self.block[present] == number]
+            yield self.blocks[int(number)], own, self.row[own]
+
+
+def _bands(
+    effect: npt.NDArray[np.bool_], breakpoints: npt.NDArray[np.float64]
+) -> tuple[npt.NDArray[Any], ...]:
+    """Runs of equal segments: the line, lower, lower_closed, upper, upper_closed, effect of each."""
+    line, start = np.nonzero(np.diff(effect, axis=1, prepend=~effect[:, :1]))
+    first = start == 0
+    last = np.append(line[1:] != line[:-1], True)
+    edges = np.column_stack([np.full(len(breakpoints), -np.inf), breakpoints])
+    lower = edges[line, (start + 1) // 2]
+    closed = ~first & (start % 2 == 1)
+    after = np.append(np.arange(1, len(start)), 0)  # an interval ends where the next begins
+    upper = np.where(last, np.inf, lower[after])
+    return line, lower, closed, upper, ~last & ~closed[after], effect[line, start]
+
+
+def _table(
+    number: npt.NDArray[np.int64], count: npt.NDArray[np.intp], columns: Sequence[npt.NDArray[Any]]
+) -> Intervals:
+    """The bands of each line at each place that has it."""
+    first = np.concatenate([[0], np.cumsum(count)[:-1]])
+    flat = number.ravel()
+    repeats = count[flat]
+    starts = np.repeat(np.cumsum(repeats) - repeats, repeats)
+    at = np.repeat(first[flat], repeats) + np.arange(int(repeats.sum())) - starts
+    lower, lower_closed, upper, upper_closed, allow = (column[at] for column in columns[1:])
+    return Intervals(
+        codes=np.unravel_index(np.repeat(np.arange(len(flat)), repeats), number.shape),
+        columns={
+            "lower": lower,
+            "lower_closed": lower_closed,
+            "upper": upper,
+            "upper_closed": upper_closed,
+            "effect": pd.array(np.where(allow, "ALLOW", "DENY"), dtype="str"),
+            "exact": np.ones(len(at), dtype=np.bool_),
+            "boundary": pd.array(["exact"], dtype="str").take(np.zeros(len(at), dtype=np.intp)),
+        },
+    )
