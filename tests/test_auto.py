@@ -228,10 +228,10 @@ def test_texts_that_are_only_compared_are_asked_once_for_all_that_are_not_met(wr
 @pytest.mark.parametrize(
     ("condition", "words"),
     [
-        ('string(R.attr.amount) == "7"', '`string(R.attr.amount) == "7"` in thing.yaml'),
-        ("5.0 > R.attr.amount * 2.0", "`5.0 > R.attr.amount * 2.0` in thing.yaml"),
-        ('P.id != "x" && [R.attr.amount][0] < 5.0', "`[R.attr.amount][0] < 5.0` in thing.yaml"),
-        ("size(R.attr) == 2", "`size(R.attr) == 2` in thing.yaml"),
+        ('string(R.attr.amount) == "7"', '`string(R.attr.amount) == "7"` in thing.yaml, line 10'),
+        ("5.0 > R.attr.amount * 2.0", "`5.0 > R.attr.amount * 2.0` in thing.yaml, line 10"),
+        ('P.id != "x" && [R.attr.amount][0] < 5.0', "`[R.attr.amount][0] < 5.0` in thing.yaml, line 10"),
+        ("size(R.attr) == 2", "`size(R.attr) == 2` in thing.yaml, line 10"),
     ],
 )
 def test_an_axis_that_is_used_otherwise_is_asked_at_each_value_and_the_note_says_why(

@@ -14,6 +14,7 @@ from reaching_mutants import MUTANTS
 from reaching_policies import ACTIONS, AMOUNTS, REGIONS, SCOPES, Store, people
 
 import clerk_cerbos_lab as lab
+from clerk_cerbos_lab.policies import index
 from clerk_cerbos_lab.sweeps import exact_thresholds, sweep
 
 pytestmark = [
@@ -114,6 +115,7 @@ def test_what_is_wrong_about_what_can_matter_is_caught(
     seed, number = divmod(CAUGHT_IN[name], KINDS)
     store = Store(seed, KINDS)
     with lab.PDP(store.write(tmp_path / "policies")) as pdp:
+        forget(pdp)  # other tests read the same policies, some of them wrong
         kind = store.kinds[number]
         asked = question(pdp, kind)
         assert asked
@@ -121,7 +123,14 @@ def test_what_is_wrong_about_what_can_matter_is_caught(
         every = lab.sweep(pdp, people(), kind, method="every-cell", **given).allowed()
         assert (lab.sweep(pdp, people(), kind, audit=0, **given).allowed() == every).all()
         MUTANTS[name](monkeypatch)
+        forget(pdp)
         assert wrong_or_contradictory(pdp, people(), kind, given, every)
+
+
+def forget(pdp: lab.PDP) -> None:
+    """Let the policies be read anew: what was found out before the analysis was broken is right."""
+    index._KEPT.clear()
+    pdp._index = None
 
 
 def wrong_or_contradictory(
@@ -177,6 +186,7 @@ def found_by_audits(folder: Path, seeds: Sequence[int], count: int = KINDS) -> t
         store, some = Store(seed, KINDS), crowd(seed)
         with lab.PDP(store.write(folder / str(seed))) as pdp:
             for kind in store.kinds[:count]:
+                forget(pdp)
                 asked = question(pdp, kind)
                 if asked is None:
                     continue
@@ -193,6 +203,7 @@ def found_by_audits(folder: Path, seeds: Sequence[int], count: int = KINDS) -> t
                         continue
                     with pytest.MonkeyPatch.context() as broken:
                         patch(broken)
+                        forget(pdp)
                         broken.setattr(
                             exact_thresholds._Group, "_contradiction", lambda *_: None
                         )  # the audit alone

@@ -18,10 +18,8 @@ import numpy as np
 
 from clerk_cerbos_lab.errors import InputError, PDPError
 from clerk_cerbos_lab.explorer.state import MOST_AMOUNTS, checked_range
-from clerk_cerbos_lab.policies.analysis import ORDERS, Use, analyse
-from clerk_cerbos_lab.policies.cel import CelError
-from clerk_cerbos_lab.policies.constants import constants_of
-from clerk_cerbos_lab.policies.policy_set import Audience, PolicySet, relevant
+from clerk_cerbos_lab.policies.analysis import ORDERS, Use
+from clerk_cerbos_lab.policies.policy_set import Audience
 from clerk_cerbos_lab.sweeps.breakpoints import breakpoints_from, value_of
 from clerk_cerbos_lab.values import MISSING, OTHER, RESOURCE_ID, SELF, amounts, is_number, key
 
@@ -170,11 +168,10 @@ def _constants(pdp: PDP, kind: str) -> dict[str, float]:
     if pdp.own_policies is None:
         return {}
     try:
-        documents = pdp.documents()
+        index = pdp.index
     except PDPError:  # told where its attributes are read
         return {}
-    known = constants_of(documents)
-    seen = _constants_seen(documents, kind)
+    known, seen = index.constants, index.constants_seen(kind)
     names = [constant.name for constant in known]
     return {
         constant.name: _plain(constant.value)
@@ -184,18 +181,6 @@ def _constants(pdp: PDP, kind: str) -> dict[str, float]:
         and isinstance(constant.value, (int, float))
         and not isinstance(constant.value, bool)
     }
-
-
-def _constants_seen(documents: Sequence[Mapping[str, Any]], kind: str) -> set[str] | None:
-    """The constants that expressions about a kind can see; None where that can't be read."""
-    try:
-        return {
-            name
-            for environment, _ in relevant(PolicySet(documents), kind, None)
-            for name in environment.constants
-        }
-    except (CelError, KeyError, TypeError):
-        return None
 
 
 def _put_across(
@@ -225,7 +210,7 @@ def _around(numbers: list[Any]) -> list[Any]:
 
 def _uses(pdp: PDP, kind: str, actions: tuple[str, ...], made: Controls) -> dict[str, Use]:
     try:
-        found = analyse(PolicySet(pdp.documents()), kind, Audience(actions, None))
+        found = pdp.index.analysis(kind, Audience(actions, None))
     except PDPError as error:
         made.notes.append(f"The PDP does not tell its policies ({error}): only what was given can be turned.")
         return {}
@@ -344,7 +329,7 @@ def _of_schema(pdp: PDP, kind: str, name: str) -> list[Any]:
     if own is None:
         return []
     found: list[Any] = []
-    for document in pdp.documents():
+    for document in pdp.index.documents:
         policy = document.get("resourcePolicy") or {}
         ref = ((policy.get("schemas") or {}).get("resourceSchema") or {}).get("ref", "")
         if policy.get("resource") != kind or not ref.startswith("cerbos:///"):

@@ -24,8 +24,8 @@ from clerk_cerbos_lab.errors import InputError, LabWarning, PDPError, PolicyErro
 from clerk_cerbos_lab.identity.principals import Principal, one_principal
 from clerk_cerbos_lab.pdp import compiler, engines, inspection, interrupts, messages, server
 from clerk_cerbos_lab.policies import disk
-from clerk_cerbos_lab.policies.attribute_types import compared_types
-from clerk_cerbos_lab.policies.reach import DEFAULT, Reached, Target, doubts, reach
+from clerk_cerbos_lab.policies.index import index_of
+from clerk_cerbos_lab.policies.reach import DEFAULT, Reached, Target
 from clerk_cerbos_lab.values import OTHER, OTHER_ID, clean
 
 if TYPE_CHECKING:
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import pandas as pd
     from cerbos.engine.v1 import engine_pb2
+
+    from clerk_cerbos_lab.policies.index import PolicyIndex
 
 IN_FLIGHT: Final = 4
 """Requests under way at once: more gained nothing on two cores (see ``make bench``)."""
@@ -135,7 +137,7 @@ class PDP:
         self._in_block = False
         self._digest: str | None = None
         self._told: tuple[str | None, pd.DataFrame] | None = None
-        self._documents: tuple[str | None, tuple[dict[str, Any], ...]] | None = None
+        self._index: tuple[str | None, PolicyIndex] | None = None
         self._planned: tuple[str | None, dict[bytes, dict[str, Any]]] = (None, {})
         self._server: server.Server | None = None
         self._folder: Path | None = None
@@ -266,34 +268,48 @@ class PDP:
 
     def _documents_or_none(self) -> tuple[dict[str, Any], ...]:
         try:
-            return self.documents()
+            return self.index.documents
         except PDPError:  # a store that keeps no source
             return ()
+
+    @property
+    def index(self) -> PolicyIndex:
+        """What the kit knows about the policies in force; the same object as long as they are the same.
+
+        Raises:
+            PDPError: when the PDP does not tell its policies: no Admin API, another user's, a store that
+                keeps no source, or a form of policy that is newer than the Cerbos SDK here.
+        """
+        with self.asking():
+            if self._folder is None or self._index is None or self._index[0] != self._digest:
+                files = {} if self._folder is None else disk.texts(self._folder)
+                self._index = (self._digest, index_of(self._documents(), files, self._digest))
+            return self._index[1]
 
     def documents(self) -> tuple[dict[str, Any], ...]:
         """The policies in force, whole, as the PDP read them.
 
         Returns:
-            One dict a policy in the form of Cerbos's policy files, disabled ones left out.
+            One dict per policy in the form of Cerbos's policy files, disabled ones left out.
 
         Raises:
-            PDPError: when the PDP does not tell them: no Admin API, another user's, a store that
-                keeps no source, or a form of policy that is newer than the Cerbos SDK here.
+            PDPError: as ``index``.
         """
-        with self.asking():
-            if self._folder is None or self._documents is None or self._documents[0] != self._digest:
-                listed = self._ask_admin("ListPolicies", request_pb2.ListPoliciesRequest())
-                ids = sorted(listed.policy_ids)
-                found: list[dict[str, Any]] = []
-                for start in range(0, len(ids), _POLICIES_AT_ONCE):
-                    part = request_pb2.GetPolicyRequest(id=ids[start : start + _POLICIES_AT_ONCE])
-                    answer = self._ask_admin("GetPolicy", part)
-                    found.extend(messages.plain(policy) for policy in answer.policies)
-                if len(found) != len(ids):
-                    msg = f"the PDP at {self.address} told {len(found)} of {len(ids)} policies"
-                    raise PDPError(msg)
-                self._documents = (self._digest, tuple(found))
-            return self._documents[1]
+        return self.index.documents
+
+    def _documents(self) -> tuple[dict[str, Any], ...]:
+        """The policies in force as dicts in the form of policy files, as the PDP read them."""
+        listed = self._ask_admin("ListPolicies", request_pb2.ListPoliciesRequest())
+        ids = sorted(listed.policy_ids)
+        found: list[dict[str, Any]] = []
+        for start in range(0, len(ids), _POLICIES_AT_ONCE):
+            part = request_pb2.GetPolicyRequest(id=ids[start : start + _POLICIES_AT_ONCE])
+            answer = self._ask_admin("GetPolicy", part)
+            found.extend(messages.plain(policy) for policy in answer.policies)
+        if len(found) != len(ids):
+            msg = f"the PDP at {self.address} returned {len(found)} of {len(ids)} policies"
+            raise PDPError(msg)
+        return tuple(found)
 
     def actions(self, kind: str, *, policy_version: str = "", scope: str = "") -> tuple[str, ...] | None:
         """The actions that the policies of a resource kind name, patterns such as ``view:*`` too.
@@ -356,7 +372,7 @@ class PDP:
             return None
         for action in actions:
             found.check_action(action)
-        return doubts(self.documents(), found, actions)
+        return self.index.doubts(found, actions)
 
     def _need_inspection(self) -> bool:
         """Whether the PDP tells of its policies, though not the policies themselves.
@@ -398,7 +414,7 @@ class PDP:
             self._scope(scope if principal_scope is None else principal_scope),
         )
         lenient = bool(self._config["engine"].get("lenientScopeSearch")) if self._folder else None
-        return reach(self.documents(), target, lenient=lenient)
+        return self.index.reached(target, lenient=lenient)
 
     def _version(self, given: str) -> str | None:
         """The policy version that a request means; None where only the PDP knows."""
@@ -438,7 +454,7 @@ class PDP:
             at an address that does not tell its policies.
         """
         try:
-            return compared_types(self.documents())
+            return dict(self.index.attribute_types)
         except PDPError:
             if self._folder is not None:
                 raise

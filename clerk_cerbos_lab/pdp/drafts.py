@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from clerk_cerbos_lab.errors import InputError, PDPError, did_you_mean
 from clerk_cerbos_lab.pdp.client import PDP
 from clerk_cerbos_lab.pdp.snapshots import Snapshot, snapshot_of
-from clerk_cerbos_lab.policies.constants import _holders, constants_of
+from clerk_cerbos_lab.policies.constants import constants_of, holders_of
 from clerk_cerbos_lab.values import MISSING, clean, json_type, resolve
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def what_if(pdp: PDP, constants: Mapping[str, object] | None = None, /, **more: 
                 "what_if starts a PDP on a copy of the policies, and those of a PDP at an address are its own"
             )
             raise PDPError(msg)
-        documents = copy.deepcopy(pdp.documents())
+        documents = copy.deepcopy(pdp.index.documents)
     _check(wanted, constants_of(documents))
     files = _with_constants(snapshot.files, documents, wanted)
     return Snapshot(files, snapshot.config).start()
@@ -67,7 +67,7 @@ def _with_constants(
     own = all(sources.count(source) == 1 and source in files for source in sources)
     made = {name: text for name, text in files.items() if own or name.startswith(SCHEMAS)}
     for number, (source, document) in enumerate(zip(sources, documents, strict=True)):
-        moved = [held for _, held in _holders(document) if wanted.keys() & held.keys()]
+        moved = [held for _, held in holders_of(document) if wanted.keys() & held.keys()]
         for held in moved:
             held.update({name: value for name, value in wanted.items() if name in held})
         document.pop("metadata", None)  # Cerbos's own marks: where it was read, a hash

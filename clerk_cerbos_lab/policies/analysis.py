@@ -159,9 +159,11 @@ class _Reader:
         self._found = found
         self._environment = environment
         self._looked_at: set[str] = set()
+        self._stands = environment.file  # of the expression that is read
         self._of_variables: dict[str, tuple[frozenset[str], bool]] = {}
 
     def read(self, text: str) -> None:
+        self._stands = self._environment.place_of(text)
         self.look(cel.parse(text), {})
 
     def variable(self, name: str) -> None:
@@ -249,7 +251,7 @@ class _Reader:
         return self._found.uses.setdefault(name, Use())
 
     def _where(self, node: Node) -> str:
-        return f"`{written(node)}` in {self._environment.file}"
+        return f"`{written(node)}` in {self._stands}"
 
     def _presence(self, node: Call, bound: Bound) -> None:
         """``has(…)``: the same for every value that is sent."""

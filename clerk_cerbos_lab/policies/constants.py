@@ -29,12 +29,12 @@ def constants_of(documents: Sequence[Mapping[str, Any]]) -> list[Constant]:
     return [
         Constant(name, value, where)
         for document in documents
-        for where, held in _holders(document)
+        for where, held in holders_of(document)
         for name, value in held.items()
     ]
 
 
-def _holders(document: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+def holders_of(document: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     """The dicts of a policy that hold constants, to be read or changed."""
     where = str(document.get("metadata", {}).get("sourceFile") or "a policy")
     exported = document.get("exportConstants")

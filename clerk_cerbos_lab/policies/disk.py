@@ -86,6 +86,11 @@ def contents(folder: Path) -> dict[str, bytes]:
     return found
 
 
+def texts(folder: Path) -> dict[str, str]:
+    """The same as text, as far as it is any."""
+    return {name: content.decode("utf-8", "replace") for name, content in contents(folder).items()}
+
+
 def digest_of(files: Mapping[str, bytes]) -> str:
     """SHA-256 over the names and bytes of policy files."""
     total = hashlib.sha256()

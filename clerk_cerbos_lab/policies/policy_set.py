@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from clerk_cerbos_lab.policies import cel
 from clerk_cerbos_lab.policies.cel import CelError
+from clerk_cerbos_lab.policies.lines import Lines
 from clerk_cerbos_lab.policies.names import may_match
 from clerk_cerbos_lab.values import canonical
 
@@ -30,17 +31,24 @@ class Environment:
         variables: name to expression.
         constants: name to value.
         sources: the variables as text.
+        lines: where things stand in the policy files.
     """
 
     policy: Mapping[str, Any]
     variables: Mapping[str, Node]
     constants: Mapping[str, Any]
     sources: tuple[str, ...] = ()
+    lines: Lines = field(default_factory=Lines, repr=False)
 
     @property
     def file(self) -> str:
         """Where the policy stands, in words."""
         return str(self.policy.get("metadata", {}).get("sourceFile") or "a policy")
+
+    def place_of(self, text: str) -> str:
+        """Where an expression stands, in words: the file, and its line where that is known."""
+        line = self.lines.of_text(self.file, text)
+        return self.file if line is None else f"{self.file}, line {line}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +69,11 @@ class PolicySet:
 
     Args:
         policies: as dicts in the form of Cerbos's policy files; disabled ones are left out.
+        lines: where things stand in their files, where that is known.
     """
 
-    def __init__(self, policies: Sequence[Mapping[str, Any]]) -> None:
+    def __init__(self, policies: Sequence[Mapping[str, Any]], lines: Lines | None = None) -> None:
+        self._lines = lines or Lines()
         self.policies = [policy for policy in policies if not policy.get("disabled")]
         self._exported = {
             (form, policy[form]["name"]): policy[form].get("definitions", {})
@@ -164,7 +174,7 @@ class PolicySet:
             texts.update(variables.get("local", {}))
             values.update(constants.get("local", {}))
             parsed = {name: cel.parse(text) for name, text in texts.items()}
-            known = Environment(policy, parsed, values, tuple(texts.values()))
+            known = Environment(policy, parsed, values, tuple(texts.values()), self._lines)
             self._environments[id(policy)] = known
         return known
 

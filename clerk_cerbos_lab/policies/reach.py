@@ -80,18 +80,17 @@ class Reached:
             raise InputError(msg)
 
 
-def reach(documents: Sequence[Mapping[str, Any]], target: Target, *, lenient: bool | None) -> Reached:
+def reach(policies: Sequence[Policy], target: Target, *, lenient: bool | None) -> Reached:
     """The policies that can answer a request.
 
     Args:
-        documents: every policy of the PDP.
+        policies: every policy of the PDP (see ``rows_of``).
         target: where the request looks.
         lenient: whether the PDP searches scopes leniently; None where that is not known.
 
     Raises:
         InputError: when there are none: no policy is about the kind, or none in this version or scope.
     """
-    policies = [policy for policy in map(_read, documents) if policy is not None]
     found = _reached(policies, target, lenient=lenient)
     if not found:
         raise InputError(_why_nothing(policies, target, lenient=lenient))
@@ -102,13 +101,17 @@ def reach(documents: Sequence[Mapping[str, Any]], target: Target, *, lenient: bo
     return Reached(target.kind, tuple(found), tuple(sorted(own)), tuple(sorted(others)))
 
 
-def doubts(documents: Sequence[Mapping[str, Any]], reached: Reached, actions: Iterable[str]) -> list[str]:
+def doubts(policies: Sequence[Policy], reached: Reached, actions: Iterable[str]) -> list[str]:
     """Names that are perhaps misspelt: no policy names them, or only one that can allow nothing.
+
+    Args:
+        policies: every policy of the PDP.
+        reached: those that the request can reach.
+        actions: asked about.
 
     Returns:
         One sentence for each, with the nearest name that is there.
     """
-    policies = [policy for policy in map(_read, documents) if policy is not None]
     found = []
     kind = reached.kind
     meant_by = {entry for policy in reached.policies for entry in policy.kinds if policy.means(entry, kind)}
@@ -198,6 +201,11 @@ class Policy:
 
 
 _TYPES: Final = {"resourcePolicy": "resource", "principalPolicy": "principal", "rolePolicy": "role"}
+
+
+def rows_of(documents: Sequence[Mapping[str, Any]]) -> tuple[Policy, ...]:
+    """The policies that can answer a request: all but disabled ones and those that others import from."""
+    return tuple(policy for policy in map(_read, documents) if policy is not None)
 
 
 def _read(document: Mapping[str, Any]) -> Policy | None:

@@ -18,7 +18,7 @@ from clerk_cerbos_lab.identity.disclosure import masker
 from clerk_cerbos_lab.pdp.client import PDP
 from clerk_cerbos_lab.policies.disk import contents
 from clerk_cerbos_lab.policies.disk import policy_folder as policies_folder
-from clerk_cerbos_lab.policies.people_named import PolicyNames, names_in, names_in_files
+from clerk_cerbos_lab.policies.people_named import PolicyNames, names_in_files
 from clerk_cerbos_lab.report import execution, kernel, pages
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def write_report(notebooks: Path, policies: Path, output: Path, *, names: bool =
 def _named(pdp: PDP, texts: Mapping[str, str]) -> PolicyNames:
     """Whom the policies name, and their other words."""
     try:
-        told = names_in(pdp.documents())
+        told = pdp.index.names
     except PDPError:
         return names_in_files(tuple(texts.values()))
     rest = names_in_files(tuple(text for text in texts.values() if "disabled" in text))

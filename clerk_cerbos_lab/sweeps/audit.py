@@ -8,7 +8,6 @@ axis, and at people who were not asked about. The other half are drawn from all 
 from __future__ import annotations
 
 import math
-import re
 from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -16,12 +15,13 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 
+from clerk_cerbos_lab.policies.literals import leaves_of
 from clerk_cerbos_lab.sweeps.ask import Batch
 from clerk_cerbos_lab.sweeps.classes import codes_of
 from clerk_cerbos_lab.values import is_number, is_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 
     import numpy.typing as npt
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from clerk_cerbos_lab.decisions.cells import CompressedEffects, Points
     from clerk_cerbos_lab.decisions.question import Question
     from clerk_cerbos_lab.identity.principals import PrincipalTable
+    from clerk_cerbos_lab.policies.literals import Literals
 
 FEW: Final = 100
 """A draw from more than this many times what is drawn may meet the same again."""
@@ -55,65 +56,13 @@ class Mismatch:
     places: tuple[int, ...]
 
 
-# -- what is said, without the analysis ---------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """What stands in the policies, found without understanding them.
-
-    Attributes:
-        numbers: every number.
-        texts: every text, and every quoted part of one.
-        words: every word.
-    """
-
-    numbers: frozenset[float]
-    texts: frozenset[str]
-    words: frozenset[str]
-
-
-_NUMBER: Final = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
-
-_QUOTED: Final = re.compile(r"\"([^\"\\]*)\"|'([^'\\]*)'")
-
-
-def said_by(documents: Sequence[Mapping[str, Any]]) -> Said:
-    """Read policies as if they were any text.
-
-    Args:
-        documents: as dicts in the form of Cerbos's policy files.
-    """
-    numbers: set[float] = set()
-    texts: set[str] = set()
-    words: set[str] = set()
-    for leaf in _leaves(
-        [{name: part for name, part in one.items() if name != "metadata"} for one in documents]
-    ):
-        if isinstance(leaf, str):
-            texts.add(leaf)
-            texts.update(first or second for first, second in _QUOTED.findall(leaf))
-            words.update(re.findall(r"\w+", leaf))
-            numbers.update(float(number) for number in _NUMBER.findall(leaf))
-        elif isinstance(leaf, (int, float)) and not isinstance(leaf, bool):
-            numbers.add(float(leaf))
-    return Said(frozenset(n for n in numbers if math.isfinite(n)), frozenset(texts), frozenset(words))
-
-
-def _leaves(value: Any) -> Iterator[Any]:
-    if isinstance(value, dict):
-        for name, part in value.items():
-            yield name
-            yield from _leaves(part)
-    elif isinstance(value, (list, tuple)):
-        for part in value:
-            yield from _leaves(part)
-    else:
-        yield value
-
-
 def draw(  # noqa: PLR0917 - what a draw depends on
-    people: PrincipalTable, question: Question, cells: CompressedEffects, said: Said, count: int, seed: int
+    people: PrincipalTable,
+    question: Question,
+    cells: CompressedEffects,
+    literals: Literals,
+    count: int,
+    seed: int,
 ) -> list[tuple[int, npt.NDArray[np.intp]]]:
     """Cells to be asked for real: half of them from all alike, half where a forgotten comparison would show.
 
@@ -121,14 +70,14 @@ def draw(  # noqa: PLR0917 - what a draw depends on
         people: the principals.
         question: what is asked about each.
         cells: which answer stands for which cell.
-        said: what stands in the policies.
+        literals: what stands in the policies.
         count: about how many combinations of a principal and values; each is asked about every action.
         seed: the same draws the same.
 
     Returns:
         Pairs of a row and combinations, ``[combination, axis]``, none twice; or all that there are.
     """
-    found = set(_Suspects(people, question, cells, said, seed).draw(count // 2))
+    found = set(_Suspects(people, question, cells, literals, seed).draw(count // 2))
     drawn: dict[int, list[npt.NDArray[np.intp]]] = {}
     for row, places in sample(cells.shape, count - len(found), seed):
         drawn[row] = [places]
@@ -147,20 +96,25 @@ class _Suspects:
     """
 
     def __init__(
-        self, people: PrincipalTable, question: Question, cells: CompressedEffects, said: Said, seed: int
+        self,
+        people: PrincipalTable,
+        question: Question,
+        cells: CompressedEffects,
+        literals: Literals,
+        seed: int,
     ) -> None:
         self._random = np.random.default_rng(seed + 1)
         self._people = people
         self._axes = question.axes
         self._cells = cells
-        self._said = said
+        self._literals = literals
         self._first = set(np.unique(cells.codes, return_index=True)[1].tolist())
-        self._marks = {axis.name: _Marks(axis, said) for axis in question.axes}
+        self._marks = {axis.name: _Marks(axis, literals) for axis in question.axes}
 
     def draw(self, count: int) -> Iterator[tuple[int, tuple[int, ...]]]:
         """About so many cells, perhaps some twice: a row, and a position on each axis."""
         rows = self._worth_asking()
-        named = [row for row in rows if self._people.ids[row] in self._said.texts]
+        named = [row for row in rows if self._people.ids[row] in self._literals.texts]
         others = [row for row in rows if row not in self._first]
         turns = [some for some in (named, others, rows) if some]
         for turn in range(count):
@@ -177,7 +131,7 @@ class _Suspects:
         merged = np.array([len(of_axis.asked) < len(of_axis.codes) for of_axis in points], dtype=np.bool_)
         if not (apart or merged.any()):
             return None
-        own = set(_leaves([*self._people[row].attr.values(), self._people.ids[row]]))
+        own = set(leaves_of([*self._people[row].attr.values(), self._people.ids[row]]))
         place: list[int] = []
         for axis, of_axis in zip(self._axes, points, strict=True):
             asked = int(self._random.integers(len(of_axis.asked)))
@@ -194,12 +148,12 @@ class _Suspects:
 
     def _worth_asking(self) -> list[int]:
         """Rows: one of each kind of person, then the next of each; of many people some, and who is named."""
-        people, said = self._people, self._said
+        people, literals = self._people, self._literals
         order = self._random.permutation(len(people))[:MANY]
-        named = people.id_set & said.texts
+        named = people.id_set & literals.texts
         if named and len(order) < len(people):
             order = np.concatenate([[row for row, one in enumerate(people.ids) if one in named], order])
-        told = [name for name in sorted(people.attributes) if name in said.words]
+        told = [name for name in sorted(people.attributes) if name in literals.words]
         columns = [people.roles, *(people.attributes[name] for name in told)]
         kinds = pd.DataFrame({i: codes_of(column)[0][order] for i, column in enumerate(columns)})
         turn = kinds.groupby(list(kinds.columns)).cumcount().to_numpy()
@@ -208,13 +162,13 @@ class _Suspects:
 
 
 class _Marks:
-    """Positions on an axis at which something said, or an attribute of a principal, could make a difference.
+    """Positions on an axis at which a literal, or an attribute of a principal, could make a difference.
 
-    Of numbers each that is said, and its neighbours on the axis; of texts each that is said, and one that is
-    not; everything else, and an axis of few values, whole.
+    Of numbers each that is a literal, and its neighbours on the axis; of texts each that is a literal, and
+    one that is not; everything else, and an axis of few values, whole.
     """
 
-    def __init__(self, axis: Axis, said: Said) -> None:
+    def __init__(self, axis: Axis, literals: Literals) -> None:
         values = axis.values
         self._texts = {str(value): i for i, value in enumerate(values) if is_text(value)}
         numbers = [i for i, value in enumerate(values) if is_number(value)]
@@ -223,11 +177,11 @@ class _Marks:
         self._line = line[order]
         self._at = np.array(numbers, dtype=np.intp)[order]
         rest = set(range(len(values))) - {*numbers, *self._texts.values()}
-        met = {i for text, i in self._texts.items() if text in said.texts}
+        met = {i for text, i in self._texts.items() if text in literals.texts}
         unmet = sorted({*self._texts.values()} - met)[:1]
         few = range(len(values)) if len(values) <= SMALL else ()
         self._always = np.array(
-            sorted({*rest, *met, *unmet, *few, *self._near(said.numbers).tolist()}), dtype=np.intp
+            sorted({*rest, *met, *unmet, *few, *self._near(literals.numbers).tolist()}), dtype=np.intp
         )
 
     def for_person(self, own: set[Any]) -> npt.NDArray[np.intp]:

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from clerk_cerbos_lab.errors import InputError, PDPError, did_you_mean
 from clerk_cerbos_lab.pdp.messages import MAX_PER_REQUEST
-from clerk_cerbos_lab.policies.analysis import analyse
 from clerk_cerbos_lab.policies.cel import CelError
 from clerk_cerbos_lab.policies.names import only_name
-from clerk_cerbos_lab.policies.policy_set import Audience, PolicySet
+from clerk_cerbos_lab.policies.policy_set import Audience
 from clerk_cerbos_lab.values import RESOURCE_ID, text
 
 if TYPE_CHECKING:
@@ -65,9 +64,9 @@ def actions_asked(
 def separately(pdp: PDP, kind: str) -> str | None:
     """Why each action is asked by itself, as a sentence; None where several can stand in one request."""
     try:
-        if not PolicySet(pdp.documents()).reads_runtime(kind):
+        if not pdp.index.reads_runtime(kind):
             return None
-    except (CelError, KeyError, TypeError):
+    except CelError:
         return "Each action is asked by itself: the policies can't be read whole."
     except PDPError:
         return "Each action is asked by itself: the PDP does not tell its policies."
@@ -92,17 +91,15 @@ def notes_on_names(
         where: versions and scopes, as ``PDP.reached`` takes them.
     """
     reached = pdp.reached(kind, **where)
-    documents = pdp.documents()
-    shared = [document for document in documents if _SHARED & set(document)]
-    library = PolicySet([*(policy.document for policy in reached.policies), *shared])
-    every = analyse(library, kind)
+    index = pdp.index
+    every = index.analysis_of_reached(reached)
     if every.unreadable:
         _, read = pdp.resource_attributes(kind)
         unread: list[str] = []
         left = sorted(read - {*given})
     else:
         unread = [] if every.whole else [name for name in given if name not in every.uses]
-        left = sorted(set(analyse(library, kind, Audience(actions, None)).uses) - {*given})
+        left = sorted(set(index.analysis_of_reached(reached, Audience(actions, None)).uses) - {*given})
     unread = [name for name in unread if name != RESOURCE_ID]
     left = [name for name in left if name != RESOURCE_ID]
     notes = []
@@ -119,9 +116,6 @@ def notes_on_names(
     if left:
         notes.append(f"Read by the policies of {kind}, but not sent: {', '.join(left)}.")
     return tuple(notes)
-
-
-_SHARED = {"derivedRoles", "exportVariables", "exportConstants"}
 
 
 def _enforces_schemas(pdp: PDP) -> bool:

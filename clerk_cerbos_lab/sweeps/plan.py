@@ -15,8 +15,7 @@ import numpy as np
 
 from clerk_cerbos_lab.decisions.cells import Block, CompressedEffects, Points
 from clerk_cerbos_lab.errors import PDPError
-from clerk_cerbos_lab.policies.analysis import Analysis, analyse
-from clerk_cerbos_lab.policies.policy_set import Audience, PolicySet
+from clerk_cerbos_lab.policies.policy_set import Audience
 from clerk_cerbos_lab.sweeps import axis_points
 from clerk_cerbos_lab.sweeps.ask import Batch
 from clerk_cerbos_lab.sweeps.audience import Group
@@ -34,6 +33,8 @@ if TYPE_CHECKING:
     from clerk_cerbos_lab.identity.principals import Principal, PrincipalTable
     from clerk_cerbos_lab.pdp.client import PDP
     from clerk_cerbos_lab.pdp.snapshots import Snapshot
+    from clerk_cerbos_lab.policies.analysis import Analysis
+    from clerk_cerbos_lab.policies.index import PolicyIndex
     from clerk_cerbos_lab.sweeps.breakpoints import Breakpoints
 
 MOST_AUDIENCES: Final = 64
@@ -84,43 +85,45 @@ def plan(pdp: PDP, people: PrincipalTable, question: Question, snapshot: Snapsho
         PDPError: when the PDP can't be asked.
     """
     try:
-        documents = pdp.documents()
+        index = pdp.index
     except PDPError as error:
         if snapshot is not None:
             raise
         return _each(people, question, f"the PDP does not tell its policies ({error})")
-    library = PolicySet(documents)
-    everything = analyse(library, question.kind)
+    everything = index.analysis(question.kind)
     why = (
         everything.unreadable
-        or _schemas(documents, snapshot)
-        or _overlooked(pdp, everything, documents, question.kind)
+        or _schemas(index, snapshot)
+        or _overlooked(pdp, everything, index, question.kind)
     )
     if why:
         return _each(people, question, why)
     sent = Sent(question)
     groups = [
         Group(people, question, classes_of(people, rows, analysis, question, sent), analysis, sent)
-        for rows, analysis in _audiences(pdp, people, question, library, everything)
+        for rows, analysis in _audiences(pdp, people, question, index)
     ]
-    _compute(groups, question, documents, snapshot, sent)
+    _compute(groups, question, index.documents, snapshot, sent)
     if any(group.lines for group in groups):
         _add_planned(pdp, groups, question)
     return _joined(people, groups, question)
 
 
 def _audiences(
-    pdp: PDP, people: PrincipalTable, question: Question, library: PolicySet, everything: Analysis
+    pdp: PDP, people: PrincipalTable, question: Question, index: PolicyIndex
 ) -> Iterator[tuple[npt.NDArray[np.intp], Analysis]]:
     """The principals by their roles, and what the rules read that can apply to them."""
+    everything = index.analysis(question.kind)
     codes, count = codes_of(people.roles)
     if pdp.strict is not False or count > MOST_AUDIENCES:  # strict: a variable that fails denies everything
         yield np.arange(len(people), dtype=np.intp), everything
         return
     order = np.argsort(codes, kind="stable")
     for rows in np.split(order, np.flatnonzero(np.diff(codes[order])) + 1):
-        roles = None if library.has_role_policies else people.roles.values[people.roles.codes[rows[0]]]
-        analysis = analyse(library, question.kind, Audience(question.actions, roles))
+        roles = (
+            None if index.policy_set.has_role_policies else people.roles.values[people.roles.codes[rows[0]]]
+        )
+        analysis = index.analysis(question.kind, Audience(question.actions, roles))
         yield rows, everything if analysis.unreadable else analysis
 
 
@@ -213,9 +216,9 @@ def _each(people: PrincipalTable, question: Question, why: str) -> Plan:
     return Plan(alone, people, {}, [points] * len(people), (note,))
 
 
-def _schemas(documents: Sequence[Mapping[str, Any]], snapshot: Snapshot | None) -> str | None:
+def _schemas(index: PolicyIndex, snapshot: Snapshot | None) -> str | None:
     """Why schemas make an analysis worthless, where they do: they may reject any value."""
-    if not any(document.get("resourcePolicy", {}).get("schemas") for document in documents):
+    if not index.has_schemas:
         return None
     if snapshot is None:
         return "the policies have schemas, and this PDP may enforce them"
@@ -223,23 +226,18 @@ def _schemas(documents: Sequence[Mapping[str, Any]], snapshot: Snapshot | None) 
     return None if enforcement in {"none", "warn"} else "the PDP rejects what breaks a schema"
 
 
-def _overlooked(
-    pdp: PDP, analysis: Analysis, documents: Sequence[Mapping[str, Any]], kind: str
-) -> str | None:
+def _overlooked(pdp: PDP, analysis: Analysis, index: PolicyIndex, kind: str) -> str | None:
     """Why the analysis can't be trusted, where Cerbos's own says that more is read."""
     _, resource = pdp.resource_attributes(kind)
     read = analysis.principal_attributes
     of_principal = set() if read is None else pdp.principal_attributes(kind) - read
     of_resource = set() if analysis.whole else resource - set(analysis.uses)
-    outputs = json.dumps([_outputs(document) for document in documents])  # told of too, but decide nothing
-    missed = sorted(name for name in of_principal | of_resource if json.dumps(name)[1:-1] not in outputs)
+    missed = sorted(
+        name for name in of_principal | of_resource if json.dumps(name)[1:-1] not in index.outputs
+    )
     return (
         f"Cerbos tells of attributes that the analysis does not find: {', '.join(missed)}" if missed else None
     )
-
-
-def _outputs(document: Mapping[str, Any]) -> list[Any]:
-    return [rule.get("output") for rule in document.get("resourcePolicy", {}).get("rules", ())]
 
 
 def _some(reasons: Sequence[str]) -> str:

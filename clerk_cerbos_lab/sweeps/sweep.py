@@ -27,11 +27,11 @@ from clerk_cerbos_lab.identity.pseudonyms import pseudonym
 from clerk_cerbos_lab.pdp import inspection, messages
 from clerk_cerbos_lab.pdp.client import PDP
 from clerk_cerbos_lab.pdp.snapshots import snapshot_of
-from clerk_cerbos_lab.policies.people_named import names_in
+from clerk_cerbos_lab.policies.literals import literals_in
 from clerk_cerbos_lab.progress import progress
 from clerk_cerbos_lab.sweeps.ask import Batch, ask
 from clerk_cerbos_lab.sweeps.attributes import checked_units, read_attributes
-from clerk_cerbos_lab.sweeps.audit import Mismatch, Said, differs, draw, said_by
+from clerk_cerbos_lab.sweeps.audit import Mismatch, differs, draw
 from clerk_cerbos_lab.sweeps.exact_thresholds import LineQuestions
 from clerk_cerbos_lab.sweeps.executors import ask_with, check_executor
 from clerk_cerbos_lab.sweeps.name_checks import actions_asked, notes_on_names, separately
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from clerk_cerbos_lab.identity.principals import PrincipalTable
+    from clerk_cerbos_lab.policies.literals import Literals
     from clerk_cerbos_lab.sweeps.exact_thresholds import Contradiction
     from clerk_cerbos_lab.sweeps.executors import Executor
     from clerk_cerbos_lab.sweeps.plan import Plan
@@ -227,13 +228,13 @@ def _sentence(text: str) -> str:
 def _documents(pdp: PDP) -> tuple[dict[str, Any], ...]:
     """The policies, to know whom they name; a report is told at once."""
     try:
-        documents = pdp.documents()
+        index = pdp.index
     except PDPError:
         return ()
     if handed_over.active():
-        named = names_in(documents)
+        named = index.names
         handed_over.hand_over(named.people, named.words)
-    return documents
+    return index.documents
 
 
 def _check_audit(audit: object) -> None:
@@ -303,7 +304,7 @@ class _Answers:
             return dataclasses.replace(self.every_cell(found.notes), method="auto")
         drawn = []
         if audit not in {0, "all"} and asked < total:
-            drawn = draw(people, question, cells, self._said(), int(audit), self._seed())
+            drawn = draw(people, question, cells, self._literals(), int(audit), self._seed())
         questions = LineQuestions(question, found, cells)
         first, grid = questions.batches(), len(parts)
         with self._progress([*parts, *first]) as ask:
@@ -382,12 +383,12 @@ class _Answers:
             return "The policies of the PDP have changed meanwhile, or read what it does not tell of."
         return "The policies depend on something that the analysis of their text does not see."
 
-    def _said(self) -> Said:
+    def _literals(self) -> Literals:
         """What stands in the policies; nothing where the PDP does not tell them."""
         try:
-            return said_by(self._pdp.documents())
+            return self._pdp.index.literals
         except PDPError:
-            return said_by(())
+            return literals_in(())
 
     def _seed(self) -> int:
         return int((self._pdp.digest or "0")[:8], 16)

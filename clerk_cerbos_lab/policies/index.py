@@ -1,0 +1,208 @@
+"""The policy index: everything the kit knows about a set of policies, found out once.
+
+There is one for each state of the policies (``index_of``), kept by their digest: what is asked of it again,
+also through another PDP on the same policies, is not parsed or analysed again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections import OrderedDict
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from clerk_cerbos_lab.errors import InputError
+from clerk_cerbos_lab.policies import analysis, reach
+from clerk_cerbos_lab.policies.attribute_types import compared_types
+from clerk_cerbos_lab.policies.cel import CelError
+from clerk_cerbos_lab.policies.constants import constants_of
+from clerk_cerbos_lab.policies.lines import lines_of
+from clerk_cerbos_lab.policies.literals import literals_in
+from clerk_cerbos_lab.policies.people_named import names_in
+from clerk_cerbos_lab.policies.policy_set import PolicySet, relevant
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Mapping, Sequence
+
+    from clerk_cerbos_lab.policies.analysis import Analysis
+    from clerk_cerbos_lab.policies.constants import Constant
+    from clerk_cerbos_lab.policies.lines import Lines
+    from clerk_cerbos_lab.policies.literals import Literals
+    from clerk_cerbos_lab.policies.people_named import PolicyNames
+    from clerk_cerbos_lab.policies.policy_set import Audience
+    from clerk_cerbos_lab.policies.reach import Policy, Reached, Target
+
+T = TypeVar("T")
+
+SHARED: Final = frozenset({"derivedRoles", "exportVariables", "exportConstants"})
+"""Policies that others import from; a request reaches them only so."""
+
+MOST_KEPT: Final = 16
+"""Sets of policies that are remembered: those of a session, with the copies that what-if makes."""
+
+
+class PolicyIndex:
+    """What is known about a set of policies; each thing is found out when it is first asked for.
+
+    Args:
+        documents: the policies as dicts in the form of Cerbos's policy files.
+        files: their files as text, by the path that ``sourceFile`` names; none where they are not at hand.
+
+    Attributes:
+        documents: as given.
+    """
+
+    def __init__(self, documents: Sequence[dict[str, Any]], files: Mapping[str, str]) -> None:
+        self.documents = tuple(documents)
+        self._files = files
+        self._found: dict[Hashable, Any] = {}
+        self._lock = threading.RLock()
+
+    def _once(self, key: Hashable, find: Callable[[], T]) -> T:
+        """What is found under a key, found out once; an ``InputError`` is remembered too."""
+        with self._lock:
+            if key not in self._found:
+                try:
+                    self._found[key] = find()
+                except InputError as error:
+                    self._found[key] = error
+            found = self._found[key]
+        if isinstance(found, InputError):
+            raise InputError(str(found))
+        result: T = found
+        return result
+
+    @cached_property
+    def lines(self) -> Lines:
+        """Where each rule, role, variable, constant and expression stands."""
+        return lines_of(self._files)
+
+    @cached_property
+    def policy_set(self) -> PolicySet:
+        """The policies, and what they export to each other."""
+        return PolicySet(self.documents, self.lines)
+
+    @cached_property
+    def rows(self) -> tuple[Policy, ...]:
+        """The policies that can answer a request, with the kinds and actions of their rules."""
+        return reach.rows_of(self.documents)
+
+    @cached_property
+    def names(self) -> PolicyNames:
+        """Whom the policies name, and their other words."""
+        return names_in(self.documents)
+
+    @cached_property
+    def constants(self) -> tuple[Constant, ...]:
+        """The constants that policies define, in the order of the policies."""
+        return tuple(constants_of(self.documents))
+
+    @cached_property
+    def attribute_types(self) -> Mapping[str, str]:
+        """What type principal attributes are compared with: attribute to JSON type in words."""
+        return compared_types(self.documents)
+
+    @cached_property
+    def literals(self) -> Literals:
+        """Every number, text and word in the policies, found without understanding them."""
+        return literals_in(self.documents)
+
+    @cached_property
+    def outputs(self) -> str:
+        """The outputs of all rules as JSON: Cerbos inspects them, too, but they decide nothing."""
+        rules = (rule for one in self.documents for rule in one.get("resourcePolicy", {}).get("rules", ()))
+        return json.dumps([rule.get("output") for rule in rules])
+
+    @cached_property
+    def has_schemas(self) -> bool:
+        """Whether a resource policy refers to a schema."""
+        return any(document.get("resourcePolicy", {}).get("schemas") for document in self.documents)
+
+    def analysis(self, kind: str, audience: Audience | None = None) -> Analysis:
+        """What the policies that can bear on a kind read (see ``analysis.analyse``)."""
+        return self._once(
+            ("analysis", kind, audience), lambda: analysis.analyse(self.policy_set, kind, audience)
+        )
+
+    def analysis_of_reached(self, reached: Reached, audience: Audience | None = None) -> Analysis:
+        """The same of only those policies that a request reaches."""
+        ids = frozenset(id(policy.document) for policy in reached.policies)
+        if self._about(reached.kind) <= ids:
+            return self.analysis(reached.kind, audience)
+
+        def find() -> Analysis:
+            documents = [one for one in self.documents if id(one) in ids or SHARED & set(one)]
+            return analysis.analyse(PolicySet(documents, self.lines), reached.kind, audience)
+
+        return self._once(("analysis", ids, reached.kind, audience), find)
+
+    def _about(self, kind: str) -> frozenset[int]:
+        """The policies that can bear on a kind, in any version and scope; none where they can't be read."""
+        try:
+            every = [policy for policy, *_ in [*self.policy_set.of_kind(kind), *self.policy_set.about(kind)]]
+        except (CelError, KeyError, TypeError):
+            return frozenset()
+        return frozenset(map(id, every))
+
+    def reads_runtime(self, kind: str) -> bool:
+        """Whether anything that can bear on a kind reads ``runtime``; True where that can't be told.
+
+        Raises:
+            CelError: for policies that could not be understood.
+        """
+        try:
+            return self.policy_set.reads_runtime(kind)
+        except (KeyError, TypeError) as error:
+            msg = f"an unknown form of policy ({error})"
+            raise CelError(msg) from None
+
+    def constants_seen(self, kind: str) -> frozenset[str] | None:
+        """The constants that expressions about a kind can see; None where that can't be read."""
+
+        def find() -> frozenset[str] | None:
+            try:
+                every = relevant(self.policy_set, kind, None)
+                return frozenset(name for environment, _ in every for name in environment.constants)
+            except (CelError, KeyError, TypeError):
+                return None
+
+        return self._once(("constants", kind), find)
+
+    def reached(self, target: Target, *, lenient: bool | None) -> Reached:
+        """The policies that a request can reach (see ``reach.reach``).
+
+        Raises:
+            InputError: when there are none.
+        """
+        return self._once(
+            ("reached", target, lenient), lambda: reach.reach(self.rows, target, lenient=lenient)
+        )
+
+    def doubts(self, reached: Reached, actions: Sequence[str]) -> list[str]:
+        """Names that are perhaps misspelt (see ``reach.doubts``)."""
+        return reach.doubts(self.rows, reached, actions)
+
+
+_KEPT: OrderedDict[str, PolicyIndex] = OrderedDict()
+
+
+def index_of(
+    documents: Sequence[dict[str, Any]], files: Mapping[str, str] | None = None, digest: str | None = None
+) -> PolicyIndex:
+    """The index of these policies; the same object for the same ones.
+
+    Args:
+        documents: the policies as dicts in the form of Cerbos's policy files.
+        files: their files as text, by path, where they are at hand.
+        digest: of the files; None where the PDP does not tell it, and then that of the documents counts.
+    """
+    if digest is None:
+        text = json.dumps(documents, sort_keys=True, ensure_ascii=False, default=str)
+        digest = f"documents {hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()}"
+    found = _KEPT.pop(digest, None) or PolicyIndex(documents, files or {})
+    _KEPT[digest] = found  # the newest last
+    while len(_KEPT) > MOST_KEPT:
+        _KEPT.popitem(last=False)
+    return found
