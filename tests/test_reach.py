@@ -82,7 +82,7 @@ def answers(pdp: lab.PDP, kind: str, version: str, scope: str) -> dict[str, set[
         request = request_pb2.CheckResourcesRequest(
             request_id="x", include_meta=True, principal=principal, resources=entries.messages
         )
-        result = pdp._stub.CheckResources(request).results[0]
+        result = pdp._connection.stub.CheckResources(request).results[0]
         for action in ASKED_ACTIONS:
             matched = result.meta.actions[action].matched_policy
             found[action].add((matched, result.actions[action] == messages.ALLOW))

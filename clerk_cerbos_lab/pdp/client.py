@@ -2,34 +2,29 @@
 
 from __future__ import annotations
 
-import base64
-import os
-import re
 import threading
 import time
 import warnings
-from collections import deque
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 import grpc
 import numpy as np
 from cerbos.request.v1 import request_pb2
-from cerbos.sdk.grpc.client import CerbosClient
-from cerbos.svc.v1 import svc_pb2_grpc
-from pydantic import SecretStr
 
 from clerk_cerbos_lab.errors import InputError, LabWarning, PDPError, PolicyError
 from clerk_cerbos_lab.identity.principals import Principal, one_principal
 from clerk_cerbos_lab.pdp import compiler, engines, inspection, interrupts, messages, server
+from clerk_cerbos_lab.pdp.connection import Connection, LostError, address_of, admin_from_environment
+from clerk_cerbos_lab.pdp.stream import IN_FLIGHT, Sent, Stream
 from clerk_cerbos_lab.policies import disk
 from clerk_cerbos_lab.policies.index import index_of
 from clerk_cerbos_lab.policies.reach import DEFAULT, Reached, Target
 from clerk_cerbos_lab.values import OTHER, OTHER_ID, clean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+    import os
+    from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
     from typing import Self
@@ -37,31 +32,16 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import pandas as pd
     from cerbos.engine.v1 import engine_pb2
+    from pydantic import SecretStr
 
     from clerk_cerbos_lab.policies.index import PolicyIndex
-
-IN_FLIGHT: Final = 4
-"""Requests under way at once: more gained nothing on two cores (see ``make bench``)."""
 
 PLANNING: Final = 0.5
 """Seconds for all plans of a sweep: they only ever add to what the text of the policies says."""
 
 PLANS_KEPT: Final = 10_000
 
-T = TypeVar("T")
-
 _POLICIES_AT_ONCE: Final = 100
-
-_LIMIT = re.compile(r"number of (resources|actions).*exceeds configured limit \((\d+)\)")
-
-_OPTIONS: Final = {
-    "grpc.max_receive_message_length": -1,
-    "grpc.max_send_message_length": -1,
-    "grpc.initial_reconnect_backoff_ms": 10,
-    "grpc.min_reconnect_backoff_ms": 10,
-    "grpc.max_reconnect_backoff_ms": 200,
-    "grpc.use_local_subchannel_pool": 1,  # a new server on an old address is a new connection
-}
 
 
 class PDP:
@@ -118,7 +98,7 @@ class PDP:
             msg = "admin= is a pair, (user, password)"
             raise InputError(msg)
         self._prepare(timeout)
-        at = _address(policies, address)
+        at = address_of(policies, address)
         if at is None:
             self._start_embedded(policies, tls, playground_instance, strict=strict, config=config)
         else:
@@ -128,7 +108,7 @@ class PDP:
             self.engine = "at an address"
             self.strict: bool | None = None
             self.address = at
-            self._admin = admin or _admin_from_environment()
+            self._admin = admin or admin_from_environment()
             self._connect(tls, playground_instance)
 
     def _prepare(self, timeout: float) -> None:
@@ -141,8 +121,8 @@ class PDP:
         self._planned: tuple[str | None, dict[bytes, dict[str, Any]]] = (None, {})
         self._server: server.Server | None = None
         self._folder: Path | None = None
-        self._timeout = timeout
-        self._batch = messages.MAX_PER_REQUEST
+        self.timeout = timeout
+        self._stream = Stream(self)
 
     def _start_embedded(
         self,
@@ -190,31 +170,14 @@ class PDP:
         self._connect(tls=False, playground_instance=None)
 
     def _connect(self, tls: bool | str, playground_instance: str | None) -> None:  # noqa: FBT001
-        try:
-            self._client = CerbosClient(
-                self.address,
-                tls_verify=tls or playground_instance is not None,
-                playground_instance=playground_instance or "",
-                channel_options=_OPTIONS,
-            )
-        except Exception as error:  # noqa: BLE001 - the SDK and gRPC raise bare errors for a bad certificate or address
-            msg = f"can't connect to {self.address}: {error}"
-            raise PDPError(msg) from None
-        channel = self._client._channel  # noqa: SLF001 - the SDK has no public way to the Admin API on the same channel
-        self._stub = svc_pb2_grpc.CerbosServiceStub(channel)  # type: ignore[no-untyped-call]
-        self._admin_stub = svc_pb2_grpc.CerbosAdminServiceStub(channel)  # type: ignore[no-untyped-call]
-        try:
-            with interrupts.interrupt_held_back():
-                info = self._stub.ServerInfo(
-                    request_pb2.ServerInfoRequest(),
-                    timeout=min(self._timeout, 10.0),
-                    wait_for_ready=self._server is not None,  # a container's port listens before its PDP
-                )
-        except grpc.RpcError as error:
-            self._client.close()  # type: ignore[no-untyped-call]
-            msg = f"no Cerbos PDP answers at {self.address}: {_words(error)}{_port_hint(self.address)}"
-            raise PDPError(msg) from None
-        self.version: str = info.version
+        self._connection = Connection(
+            self.address,
+            tls=tls,
+            playground_instance=playground_instance,
+            timeout=self.timeout,
+            wait=self._server is not None,
+        )
+        self.version: str = self._connection.version
 
     @classmethod
     def of_folder(cls, folder: str | os.PathLike[str], *, config: Mapping[str, Any]) -> Self:
@@ -531,7 +494,7 @@ class PDP:
                     break
                 with interrupts.interrupt_held_back():
                     some = [
-                        (keys[i], self._stub.PlanResources.future(requests[i], timeout=left))
+                        (keys[i], self._connection.stub.PlanResources.future(requests[i], timeout=left))
                         for i in new[start : start + IN_FLIGHT]
                     ]
                     for key, future in some:
@@ -557,7 +520,7 @@ class PDP:
             PDPError: when the PDP refuses a request, or is lost for good. What was yielded
                 before is right, but not the whole: throw it away.
         """
-        return self._stream(batches, aux_data, messages.effects, np.concatenate)
+        return self._stream.ask(batches, aux_data, messages.effects, np.concatenate)
 
     def outputs(
         self,
@@ -572,116 +535,36 @@ class PDP:
         Raises:
             PDPError: as ``check``.
         """
-        return self._stream(batches, aux_data, messages.outputs, _joined)
+        return self._stream.ask(batches, aux_data, messages.outputs, _joined)
 
-    def _stream(
-        self,
-        batches: Iterable[tuple[engine_pb2.Principal, Sequence[messages.Entry]]],
-        aux_data: request_pb2.AuxData | None,
-        read: Callable[[messages.CheckRequest, messages.CheckResponse], T],
-        join: Callable[[Sequence[T]], T],
-    ) -> Generator[T]:
-        """Ask batches, several requests in flight, and read each answer; a batch's are joined."""
-        restarts = _Restarts()
-        pending: deque[list[_Sent]] = deque()
-        try:
-            for principal, entries in batches:
-                requests = self._requests(principal, entries, aux_data)
-                with interrupts.interrupt_held_back():
-                    pending.append([self._send(request) for request in requests])
-                if len(pending) >= IN_FLIGHT:
-                    yield self._answer(pending[0], read, join, restarts)
-                    _drop(pending)
-            while pending:
-                yield self._answer(pending[0], read, join, restarts)
-                _drop(pending)
-        finally:  # an error or an interrupt leaves no request running
-            with interrupts.interrupt_held_back():
-                for sent in pending:
-                    for one in sent:
-                        one.future.cancel()
-
-    def _requests(
-        self,
-        principal: engine_pb2.Principal,
-        entries: Sequence[messages.Entry],
-        aux_data: request_pb2.AuxData | None,
-    ) -> Iterator[messages.CheckRequest]:
-        for start in range(0, len(entries), self._batch):
-            yield messages.CheckRequest(
-                request_id="clerk-cerbos-lab",
-                principal=principal,
-                resources=entries[start : start + self._batch],
-                aux_data=aux_data,
-            )
-
-    def _send(self, request: messages.CheckRequest) -> _Sent:
+    def _send(self, request: messages.CheckRequest) -> Sent:
         if self._closed:
             msg = "this PDP is closed; make another with lab.PDP(...)"
             raise PDPError(msg)
+        stub = self._connection.stub
         with interrupts.interrupt_held_back():
-            future = self._stub.CheckResources.future(request, timeout=self._timeout)
-        return _Sent(request, future, self._stub)
+            future = stub.CheckResources.future(request, timeout=self.timeout)
+        return Sent(request, future, stub)
 
-    def _answer(
-        self,
-        sent: Sequence[_Sent],
-        read: Callable[[messages.CheckRequest, messages.CheckResponse], T],
-        join: Callable[[Sequence[T]], T],
-        restarts: _Restarts,
-    ) -> T:
-        parts = [self._receive(one, read, join, restarts) for one in sent]
-        return parts[0] if len(parts) == 1 else join(parts)
+    def is_connected(self, sent: Sent) -> bool:
+        """Whether the connection that a request went over is still the one in use."""
+        return sent.stub is self._connection.stub
 
-    def _receive(
-        self,
-        sent: _Sent,
-        read: Callable[[messages.CheckRequest, messages.CheckResponse], T],
-        join: Callable[[Sequence[T]], T],
-        restarts: _Restarts,
-    ) -> T:
-        try:
-            with interrupts.interrupt_held_back():
-                response = sent.future.result()
-        except (grpc.FutureCancelledError, grpc.RpcError) as error:
-            if sent.stub is not self._stub:  # it went down with the connection to the PDP that was lost
-                return self._receive(self._send(sent.request), read, join, restarts)
-            if not isinstance(error, grpc.RpcError):
-                msg = f"the connection to the PDP at {self.address} was closed while it was asked"
-                raise PDPError(msg) from None
-            limit = _LIMIT.search(_words(error))
-            if limit and limit[1] == "resources" and int(limit[2]) < len(sent.request.resources):
-                self._batch = int(limit[2])  # a PDP at an address may take fewer: Cerbos's default is 50
-                entries = list(sent.request.resources)
-                aux_data = sent.request.aux_data if sent.request.HasField("aux_data") else None
-                again = self._requests(sent.request.principal, entries, aux_data)
-                return self._answer([self._send(part) for part in again], read, join, restarts)
-            if error.code() is grpc.StatusCode.UNAVAILABLE and self._server is not None:
-                self._revive(restarts)
-                return self._receive(self._send(sent.request), read, join, restarts)
-            raise PDPError(self._refusal(error)) from None
-        return read(sent.request, response)
+    def revive(self) -> bool:
+        """Start the server again after it was lost; False for a PDP at an address.
 
-    def _revive(self, restarts: _Restarts) -> None:
-        """Start the server again after it was lost, once an operation."""
-        if restarts.left == 0:
-            msg = "the PDP was lost again after it had been restarted once; no partial result is kept"
-            raise PDPError(msg)
-        restarts.left -= 1
+        Raises:
+            PDPError: when the policies have changed meanwhile, so that answers would not fit together.
+        """
+        if self._server is None:
+            return False
         before = self._digest
         self._stop_server()
         self._start()
         if self._digest != before:
             msg = "the PDP was lost and the policies have changed since; ask again"
             raise PDPError(msg)
-
-    def _refusal(self, error: grpc.RpcError) -> str:
-        code = error.code()
-        if code is grpc.StatusCode.DEADLINE_EXCEEDED:
-            return f"the PDP did not answer a request within {self._timeout:g} s"
-        if code is grpc.StatusCode.UNAVAILABLE:
-            return f"the PDP at {self.address} does not answer: {_words(error)}"
-        return f"the PDP refused a request ({code.name}): {_words(error)}"
+        return True
 
     # -- its life -----------------------------------------------------------------------------
 
@@ -753,34 +636,14 @@ class PDP:
         return self._folder
 
     def _ask_admin(self, method: str, request: Any) -> Any:
-        if self._admin is None:
-            msg = (
-                f"the PDP at {self.address} tells its policies through its Admin API only; give "
-                "admin=(user, password) or set CERBOS_USERNAME and CERBOS_PASSWORD"
-            )
-            raise PDPError(msg)
-        user, password = self._admin
-        secret = password.get_secret_value() if isinstance(password, SecretStr) else password
-        token = base64.b64encode(f"{user}:{secret}".encode()).decode()
-        metadata = (("authorization", f"Basic {token}"),)
-        for last in (self._server is None, True):
-            try:
-                with interrupts.interrupt_held_back():
-                    call = getattr(self._admin_stub, method)
-                    return call(request, metadata=metadata, timeout=self._timeout)
-            except grpc.RpcError as error:
-                code = error.code()
-            if code is not grpc.StatusCode.UNAVAILABLE or last:
-                break
-            self._stop_server()  # killed since it was looked at: once more
-            self._start()
-        if code is grpc.StatusCode.UNAUTHENTICATED:
-            msg = f"the Admin API of the PDP at {self.address} refused the user or password"
-        elif code is grpc.StatusCode.UNIMPLEMENTED:
-            msg = f"the Admin API of the PDP at {self.address} is not enabled (server.adminAPI.enabled)"
-        else:
-            msg = f"the Admin API of the PDP at {self.address} failed ({code.name})"
-        raise PDPError(msg)
+        try:
+            return self._connection.ask_admin(self._admin, method, request)
+        except LostError:
+            if self._server is None:
+                raise
+        self._stop_server()  # killed since it was looked at: once more
+        self._start()
+        return self._connection.ask_admin(self._admin, method, request)
 
     def close(self) -> None:
         """End the server that was started here and close the connection; may be called again."""
@@ -788,10 +651,9 @@ class PDP:
         self._stop_server()
 
     def _stop_server(self) -> None:
-        client = getattr(self, "_client", None)
-        if client is not None:
-            with interrupts.interrupt_held_back():
-                client.close()
+        connection = getattr(self, "_connection", None)
+        if connection is not None:
+            connection.close()
         if self._server is not None:
             self._server.stop()
             self._server = None
@@ -816,62 +678,5 @@ class PDP:
         return f"PDP(Cerbos {self.version}, policies '{self._shown_folder}'{mode})"
 
 
-def _drop(pending: deque[list[_Sent]]) -> None:
-    """Forget an answered call: an interrupt inside gRPC's own clean-up would be swallowed."""
-    with interrupts.interrupt_held_back():
-        pending.popleft()
-
-
 def _joined(parts: Sequence[list[Any]]) -> list[Any]:
     return [item for part in parts for item in part]
-
-
-class _Restarts:
-    """How many restarts an operation may still make."""
-
-    def __init__(self) -> None:
-        self.left = 1
-
-
-@dataclass(frozen=True, slots=True)
-class _Sent:
-    """A request under way, and the connection it went over."""
-
-    request: messages.CheckRequest
-    future: Any
-    stub: Any
-
-
-def _address(folder: object, address: str | None) -> str | None:
-    """The address to use, if any; a folder beside an explicit address is a contradiction."""
-    if address is not None and folder is not None:
-        msg = "give lab.PDP a folder of policies or an address, not both: a PDP at an address has its own"
-        raise InputError(msg)
-    if address is None:
-        address = os.environ.get("CERBOS_ADDRESS") or None
-        if address and folder is not None:
-            warnings.warn(
-                f"CERBOS_ADDRESS is set: asking the PDP at {address} by its own policies, not by "
-                f"those in {folder}",
-                LabWarning,
-                stacklevel=3,
-            )
-    if address is not None and re.match(r"https?://", address):
-        msg = f"{address} is a URL; give the gRPC address as host:port (Cerbos's default port: 3593)"
-        raise InputError(msg)
-    return address
-
-
-def _admin_from_environment() -> tuple[str, SecretStr] | None:
-    user, password = os.environ.get("CERBOS_USERNAME"), os.environ.get("CERBOS_PASSWORD")
-    return (user, SecretStr(password)) if user and password else None
-
-
-def _words(error: grpc.RpcError) -> str:
-    """What the server says, without the stack that Cerbos appends when it fails inside."""
-    details = str(error.details() or error.code().name)
-    return details.partition("\ngoroutine ")[0].strip()
-
-
-def _port_hint(address: str) -> str:
-    return " (3592 is Cerbos's HTTP port; its gRPC port is 3593)" if address.endswith(":3592") else ""

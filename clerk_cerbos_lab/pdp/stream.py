@@ -1,0 +1,199 @@
+"""Many checks as one stream: several requests in flight, answers in the order asked, one restart survived."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
+
+import grpc
+
+from clerk_cerbos_lab.errors import PDPError
+from clerk_cerbos_lab.pdp import interrupts, messages
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+
+    from cerbos.engine.v1 import engine_pb2
+    from cerbos.request.v1 import request_pb2
+
+IN_FLIGHT: Final = 4
+"""Requests under way at once: more gained nothing on two cores (see ``make bench``)."""
+
+T = TypeVar("T")
+
+_LIMIT = re.compile(r"number of (resources|actions).*exceeds configured limit \((\d+)\)")
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A request under way, and the connection it went over."""
+
+    request: messages.CheckRequest
+    future: Any
+    stub: Any
+
+
+class Sender(Protocol):
+    """The PDP that a stream asks."""
+
+    address: str
+
+    @property
+    def timeout(self) -> float:
+        """Seconds that one request may take."""
+
+    def _send(self, request: messages.CheckRequest) -> Sent: ...
+
+    def is_connected(self, sent: Sent) -> bool:
+        """Whether the connection that a request went over is still the one in use."""
+
+    def revive(self) -> bool:
+        """Start the server again after it was lost; False where it is not ours to start."""
+
+
+class Stream:
+    """Asks a PDP in batches.
+
+    Args:
+        pdp: sends each request.
+    """
+
+    def __init__(self, pdp: Sender) -> None:
+        self._pdp = pdp
+        self._batch = messages.MAX_PER_REQUEST
+
+    def ask(
+        self,
+        batches: Iterable[tuple[engine_pb2.Principal, Sequence[messages.Entry]]],
+        aux_data: request_pb2.AuxData | None,
+        read: Callable[[messages.CheckRequest, messages.CheckResponse], T],
+        join: Callable[[Sequence[T]], T],
+    ) -> Generator[T]:
+        """Ask batches, several requests in flight.
+
+        Args:
+            batches: a principal and resources each.
+            aux_data: sent with every request.
+            read: reads an answer.
+            join: joins the answers of a batch that took several requests.
+
+        Raises:
+            PDPError: when the PDP refuses a request, or is lost for good.
+        """
+        operation = _Operation(self._pdp, read, join, aux_data, self)
+        pending: deque[list[Sent]] = deque()
+        try:
+            for principal, entries in batches:
+                requests = self.requests(principal, entries, aux_data)
+                with interrupts.interrupt_held_back():
+                    pending.append([self._pdp._send(request) for request in requests])  # noqa: SLF001 - see Sender
+                if len(pending) >= IN_FLIGHT:
+                    yield operation.answer(pending[0])
+                    _drop(pending)
+            while pending:
+                yield operation.answer(pending[0])
+                _drop(pending)
+        finally:  # an error or an interrupt leaves no request running
+            with interrupts.interrupt_held_back():
+                for sent in pending:
+                    for one in sent:
+                        one.future.cancel()
+
+    def requests(
+        self,
+        principal: engine_pb2.Principal,
+        entries: Sequence[messages.Entry],
+        aux_data: request_pb2.AuxData | None,
+    ) -> Iterator[messages.CheckRequest]:
+        """The requests of a batch: as many resources in each as the PDP takes."""
+        for start in range(0, len(entries), self._batch):
+            yield messages.CheckRequest(
+                request_id="clerk-cerbos-lab",
+                principal=principal,
+                resources=entries[start : start + self._batch],
+                aux_data=aux_data,
+            )
+
+    def limit(self, resources: int) -> None:
+        """Send so many resources in a request from now on: Cerbos's default is 50."""
+        self._batch = resources
+
+
+class _Operation:
+    """Receives the answers of one operation, in which a lost server may be started again once."""
+
+    def __init__(
+        self,
+        pdp: Sender,
+        read: Callable[[messages.CheckRequest, messages.CheckResponse], Any],
+        join: Callable[[Sequence[Any]], Any],
+        aux_data: request_pb2.AuxData | None,
+        stream: Stream,
+    ) -> None:
+        self._pdp = pdp
+        self._read = read
+        self._join = join
+        self._aux_data = aux_data
+        self._stream = stream
+        self._restarts_left = 1
+
+    def answer(self, sent: Sequence[Sent]) -> Any:
+        """The answer of a batch."""
+        parts = [self._receive(one) for one in sent]
+        return parts[0] if len(parts) == 1 else self._join(parts)
+
+    def _again(self, request: messages.CheckRequest) -> Any:
+        return self._receive(self._pdp._send(request))  # noqa: SLF001 - see Sender
+
+    def _receive(self, sent: Sent) -> Any:
+        try:
+            with interrupts.interrupt_held_back():
+                response = sent.future.result()
+        except (grpc.FutureCancelledError, grpc.RpcError) as error:
+            if not self._pdp.is_connected(sent):  # it went down with the connection to the PDP that was lost
+                return self._again(sent.request)
+            if not isinstance(error, grpc.RpcError):
+                msg = f"the connection to the PDP at {self._pdp.address} was closed while it was asked"
+                raise PDPError(msg) from None
+            limit = _LIMIT.search(words_of(error))
+            if limit and limit[1] == "resources" and int(limit[2]) < len(sent.request.resources):
+                self._stream.limit(int(limit[2]))
+                entries = list(sent.request.resources)
+                parts = self._stream.requests(sent.request.principal, entries, self._aux_data)
+                return self.answer([self._pdp._send(part) for part in parts])  # noqa: SLF001 - see Sender
+            if error.code() is grpc.StatusCode.UNAVAILABLE and self._revived():
+                return self._again(sent.request)
+            raise PDPError(_refusal(self._pdp, error)) from None
+        return self._read(sent.request, response)
+
+    def _revived(self) -> bool:
+        if self._restarts_left == 0:
+            msg = "the PDP was lost again after it had been restarted once; no partial result is kept"
+            raise PDPError(msg)
+        if not self._pdp.revive():
+            return False
+        self._restarts_left -= 1
+        return True
+
+
+def _drop(pending: deque[list[Sent]]) -> None:
+    """Forget an answered call: an interrupt inside gRPC's own clean-up would be swallowed."""
+    with interrupts.interrupt_held_back():
+        pending.popleft()
+
+
+def _refusal(pdp: Sender, error: grpc.RpcError) -> str:
+    code = error.code()
+    if code is grpc.StatusCode.DEADLINE_EXCEEDED:
+        return f"the PDP did not answer a request within {pdp.timeout:g} s"
+    if code is grpc.StatusCode.UNAVAILABLE:
+        return f"the PDP at {pdp.address} does not answer: {words_of(error)}"
+    return f"the PDP refused a request ({code.name}): {words_of(error)}"
+
+
+def words_of(error: grpc.RpcError) -> str:
+    """What the server says, without the stack that Cerbos appends when it fails inside."""
+    details = str(error.details() or error.code().name)
+    return details.partition("\ngoroutine ")[0].strip()
