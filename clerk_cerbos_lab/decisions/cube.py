@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import pandas as pd
 
-from clerk_cerbos_lab.decisions.intervals import Intervals, segments_of
+from clerk_cerbos_lab.decisions.intervals import Intervals, Segmented, intervals_of, segments_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from clerk_cerbos_lab.decisions.cells import Effects
-    from clerk_cerbos_lab.decisions.intervals import Segmented
     from clerk_cerbos_lab.decisions.lines import Lines
 
     Index = Sequence[npt.NDArray[np.intp]]
@@ -104,6 +103,56 @@ class SweptCube:
             return None
         others = [own for at, own in enumerate(index[2:], 2) if at != dim]
         return lines.intervals(classes, index[1], others)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ClassCube:
+    """A cube of which every class is at hand: what an explorer puts together of its answers.
+
+    Attributes:
+        codes: for each principal the class.
+        answer: ``allowed[class, action, *axes]``, or the same along an axis that is cut where effects flip.
+    """
+
+    codes: npt.NDArray[np.intp]
+    answer: npt.NDArray[np.bool_] | Segmented
+
+    @property
+    def cells(self) -> npt.NDArray[np.bool_]:
+        """``allowed[class, action, *axes]`` at the values of each axis."""
+        if isinstance(self.answer, Segmented):
+            return self.answer.allowed.take(self.answer.grid, axis=self.answer.segments.dim)
+        return self.answer
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Principals, actions, then each axis."""
+        return (len(self.codes), *self.cells.shape[1:])
+
+    def take(self, index: Index) -> npt.NDArray[np.bool_]:
+        """The cells: True for ALLOW."""
+        taken: npt.NDArray[np.bool_] = self.cells[np.ix_(self.codes[index[0]], *index[1:])]
+        return taken
+
+    def count(self, index: Index) -> int:
+        """How many cells are ALLOW."""
+        cells = self.cells
+        people = np.bincount(self.codes[index[0]], minlength=len(cells))
+        some = cells[np.ix_(np.arange(len(cells)), *index[1:])]
+        return int(people @ some.reshape(len(cells), -1).sum(axis=1))
+
+    def classes(self, principals: npt.NDArray[np.intp]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+        """Classes of equal effects: codes and representatives."""
+        return _numbered(self.codes[principals])
+
+    def intervals(self, dim: int, index: Index) -> Intervals | None:
+        """Intervals of equal effect along a numeric axis; None where only its grid is known."""
+        if not isinstance(self.answer, Segmented) or self.answer.segments.dim != dim:
+            return None
+        every = [self.codes[index[0]], *index[1:]]
+        every[dim] = np.arange(self.answer.allowed.shape[dim])
+        allowed = np.moveaxis(self.answer.allowed[np.ix_(*every)], dim, -1)
+        return intervals_of(self.answer, allowed)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

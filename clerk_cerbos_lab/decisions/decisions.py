@@ -201,6 +201,19 @@ class Decisions:
             documents=self.documents,
         )
 
+    def with_cube(self, cube: Cube, question: Question, provenance: Provenance) -> Decisions:
+        """Decisions of the same principals and policies by another cube."""
+        return Decisions(
+            cube=cube,
+            question=question,
+            principals=self._principals,
+            names=self.names,
+            provenance=provenance,
+            policies=self.policies,
+            read=self.read,
+            documents=self.documents,
+        )
+
     @property
     def call(self) -> str:
         """The ``lab.sweep(…)`` call that makes these decisions of ``pdp`` and ``principals``.

@@ -147,6 +147,34 @@ class Segmented:
     grid: npt.NDArray[np.intp]
 
 
+def intervals_of(segmented: Segmented, allowed: npt.NDArray[np.bool_]) -> Intervals:
+    """Runs of equal segments.
+
+    Args:
+        segmented: whose cuts they have.
+        allowed: ``allowed[…, segment]``.
+    """
+    cuts, sides = segmented.segments.cuts, segmented.segments.sides
+    lines = allowed.reshape(-1, allowed.shape[-1])
+    line, start = np.nonzero(np.diff(lines, axis=1, prepend=~lines[:, :1]))
+    last = np.append(line[1:] != line[:-1], True)
+    lower = np.concatenate([[-np.inf], cuts])[start]
+    closed = np.concatenate([[False], sides == 0])[start]
+    after = np.append(np.arange(1, len(start)), 0)
+    return Intervals(
+        codes=np.unravel_index(line, allowed.shape[:-1]),
+        columns={
+            "lower": lower,
+            "lower_closed": closed,
+            "upper": np.where(last, np.inf, lower[after]),
+            "upper_closed": ~last & ~closed[after],
+            "effect": pd.array(np.where(lines[line, start], "ALLOW", "DENY"), dtype="str"),
+            "exact": np.ones(len(line), dtype=np.bool_),
+            "boundary": pd.array(["exact"] * len(line), dtype="str"),
+        },
+    )
+
+
 MOST_CELLS: Final = 200_000_000
 """Cells expanded at once to cut an axis at every flip; with more the grid is shown."""
 

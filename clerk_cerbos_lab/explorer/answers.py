@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import itertools
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 
-from clerk_cerbos_lab.decisions.cube import change
+from clerk_cerbos_lab.decisions.axes import Axis
+from clerk_cerbos_lab.decisions.cube import ClassCube, change
 from clerk_cerbos_lab.decisions.intervals import Segmented, Segments
-from clerk_cerbos_lab.errors import PDPError
+from clerk_cerbos_lab.errors import InputError, PDPError
 from clerk_cerbos_lab.pdp.drafts import what_if
 from clerk_cerbos_lab.values import key
 
@@ -156,19 +157,15 @@ class Known:
                 known[line] = self.lines.setdefault(whole, len(self.lines))
             yield known[line]
 
-    def answer(
+    def cube(
         self, actions: Sequence[str], values: Mapping[str, Sequence[Any]], grid: Sequence[Any]
-    ) -> tuple[npt.NDArray[np.bool_] | Segmented, npt.NDArray[np.intp]]:
-        """What is known of these combinations.
+    ) -> ClassCube:
+        """What is known of these combinations, with the numeric axis last if there is one.
 
         Args:
             actions: the actions.
             values: by attribute.
             grid: the amounts of the numeric axis.
-
-        Returns:
-            ``allowed[class, action, *values]``, cut along the numeric axis where effects flip if there is
-            one; and for each principal the class.
         """
         dims = [list(actions), *([key(value) for value in values[name]] for name in self.names)]
         columns = np.column_stack([self.held[combination] for combination in itertools.product(*dims)])
@@ -185,11 +182,30 @@ class Known:
                 allowed[row, start:end] = effect ^ bool(k % 2)
         cube = allowed[of_line.reshape([len(patterns), *(len(dim) for dim in dims)])]
         if self.axis is None:
-            return cube[..., 0], codes.ravel()
+            return ClassCube(codes.ravel(), cube[..., 0])
         numbers = np.array([number for number, _ in cuts], dtype=np.float64)
         sides = np.array([side for _, side in cuts], dtype=np.int8)
         segments = Segments(cube.ndim - 1, numbers, sides, np.arange(len(cuts) + 1))
-        return Segmented(segments, cube, segments.of(grid)), codes.ravel()
+        return ClassCube(codes.ravel(), Segmented(segments, cube, segments.of(grid)))
+
+    def decisions(
+        self, actions: Sequence[str], values: Mapping[str, Sequence[Any]], grid: Sequence[Any]
+    ) -> Decisions:
+        """The same as decisions; nothing is asked."""
+        if self.last is None:
+            msg = "nothing was asked yet"
+            raise InputError(msg)
+        names = [*self.names, *([self.axis] if self.axis is not None else [])]
+        axes = tuple(Axis(name, tuple(grid if name == self.axis else values[name])) for name in names)
+        cube = self.cube(actions, values, grid)
+        total = int(np.prod(cube.shape, dtype=np.int64))
+        provenance = replace(
+            self.last.provenance,
+            verified=f"{total:,} decisions from the {self.asked:,} PDP checks of an explorer so far",
+            notes=tuple(self.notes),
+        )
+        question = replace(self.last.question, actions=tuple(actions), axes=axes)
+        return self.last.with_cube(cube, question, provenance)
 
 
 class Answers:
@@ -301,18 +317,8 @@ def compared(
     moved: Known, base: Known, actions: Sequence[str], values: Mapping[str, Sequence[Any]], grid: list[Any]
 ) -> Change:
     """How many decisions are gained and lost in one against the other."""
-    sides = []
-    for known in (moved, base):
-        answer, codes = known.answer(actions, values, grid)
-        sides.append((cells_of(answer), codes))
-    return change(*sides)
-
-
-def cells_of(answer: npt.NDArray[np.bool_] | Segmented) -> npt.NDArray[np.bool_]:
-    """The cells of an answer, at the amounts of its grid."""
-    if isinstance(answer, Segmented):
-        return answer.allowed.take(answer.grid, axis=answer.segments.dim)
-    return answer
+    now, then = (known.cube(actions, values, grid) for known in (moved, base))
+    return change((now.cells, now.codes), (then.cells, then.codes))
 
 
 def _few(grid: Sequence[Any]) -> list[Any]:

@@ -21,7 +21,7 @@ from clerk_cerbos_lab.display.widget import bundle, widget_class
 from clerk_cerbos_lab.errors import InputError, LabError, did_you_mean
 from clerk_cerbos_lab.explorer import panel
 from clerk_cerbos_lab.explorer import state as states
-from clerk_cerbos_lab.explorer.answers import Answers, Known, cells_of, compared
+from clerk_cerbos_lab.explorer.answers import Answers, Known, compared
 from clerk_cerbos_lab.explorer.controls import Choice, Controls, controls_of
 from clerk_cerbos_lab.explorer.envelope import Envelope, checked_name
 from clerk_cerbos_lab.explorer.first_state import default_state, first_state
@@ -35,7 +35,6 @@ from clerk_cerbos_lab.values import RESOURCE_ID
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    import numpy.typing as npt
     import pandas as pd
     from pydantic import SecretStr
 
@@ -509,13 +508,13 @@ class Explorer:
         self._number += 1
         self._payload = self._made(known, every, grid)
         self._shown_lately.append((self._number, self._payload, copy.deepcopy(state)))
-        self._known = known
+        self._known, self._every, self._grid = known, every, grid
         self._seconds = time.perf_counter() - clock
 
     def _made(self, known: Known, values: Mapping[str, Sequence[Any]], grid: list[Any]) -> Payload:
         actions, across = self._state["actions"], self._controls.range
-        answer, codes = known.answer(actions, values, grid)
-        exact = isinstance(answer, Segmented)
+        cube = known.cube(actions, values, grid)
+        exact = isinstance(cube.answer, Segmented)
         last = _last(known)
         shown = last.shown(names=self._names)
         if self._heads is None:
@@ -535,7 +534,7 @@ class Explorer:
                 [
                     self.kind,
                     _few("action", actions),
-                    f"{len(codes):,} principals",
+                    f"{len(cube.codes):,} principals",
                     *self._which(shown),
                 ]
             ),
@@ -544,14 +543,14 @@ class Explorer:
             "columns": [columns],
             "fixed": [],
             "total": math.prod(len(dim["labels"]) for dim in dims),
-            "allow": _count(cells_of(answer), codes),
+            "allow": cube.count([np.arange(n) for n in cube.shape]),
             "notes": self._notes(known, last, shown),
             "caption": _caption(known, last),
             "warning": plain_text.WARNING if self._names else None,
             "window": [min(grid), max(grid)] if exact else None,
             "asked": _asked(self._state[states.called(across.name)]) if across and exact else None,
         }
-        return assemble(header, dims, answer, codes)
+        return assemble(header, dims, cube.answer, cube.codes)
 
     def _notes(self, known: Known, last: Decisions, shown: Disclosure) -> list[str]:
         """What a reader must know, of all sweeps; that an attribute is not sent is said of none here."""
@@ -694,7 +693,8 @@ class Explorer:
         """What a notebook shows: the live explorer; stored, the matrix of its state."""
         if self.pdp.is_open and self.pdp.digest != self._answers.digest:
             self._show(self._state)
-        matrix = self.decisions.show(names=self._names)
+        known = self._known.decisions(self._state["actions"], self._every, self._grid)
+        matrix = known.show(names=self._names)
         matrix.state = {name: value for name, value in self._look_now().items() if value != START[name]}
         html = matrix._repr_mimebundle_()["text/html"]
         intro = (
@@ -731,9 +731,3 @@ def _asked(wanted: Mapping[str, Any]) -> list[Any]:
 
 def _few(what: str, values: Sequence[str]) -> str:
     return f"{what} {values[0]}" if len(values) == 1 else f"{len(values)} {what}s"
-
-
-def _count(cells: npt.NDArray[np.bool_], codes: npt.NDArray[np.intp]) -> int:
-    """How many decisions are ALLOW."""
-    people = np.bincount(codes, minlength=len(cells))
-    return int(people @ cells.reshape(len(cells), -1).sum(axis=1))
