@@ -28,13 +28,14 @@ WARNING: Final = "Real ids and attributes are shown here: share this with care."
 
 ROWS: Final = 40  # shown before the table says that there are more
 COLUMNS: Final = 14
+CELLS: Final = 160  # of HTML: each carries its look, and is stored with every output
+FEWEST: Final = 10  # rows shown however many columns there are
 
-ALLOW: Final = "background:rgba(0,114,178,.22)"
-DENY: Final = "background:rgba(213,94,0,.16)"
-_CELL: Final = "padding:3px 9px;text-align:center;white-space:nowrap;border:1px solid rgba(128,128,128,.28)"
+ALLOW: Final = "background:#0072b238"
+DENY: Final = "background:#d55e0029"
+_CELL: Final = "padding:3px 9px;text-align:center;white-space:nowrap;border:1px solid #80808047"
 _HEAD: Final = (
-    "padding:3px 9px;border:1px solid rgba(128,128,128,.28);font-weight:600;white-space:nowrap;"
-    "background:rgba(128,128,128,.12)"
+    "padding:3px 9px;border:1px solid #80808047;font-weight:600;white-space:nowrap;background:#8080801f"
 )
 
 
@@ -76,29 +77,30 @@ def labels(decisions: Decisions, shown: Shown, dim: str, count: int | None = Non
     return [shown.value(value) for value in decisions.values(dim)[:count]]
 
 
-def layout(decisions: Decisions, shown: Shown) -> Grid:
-    """The rows and columns to show, and what was left out."""
+def layout(decisions: Decisions, shown: Shown, *, cells: int = ROWS * COLUMNS) -> Grid:
+    """The rows and columns to show, about so many cells, and what was left out."""
     down, (across, *_) = decisions.sides()
     values = decisions.values(across)
     by_principal = down[0] == "principal" and across != "principal"
     rows = int(np.prod([len(decisions.values(dim)) for dim in down], dtype=np.int64))
     each = rows // len(decisions.names) if by_principal else rows
-    top = decisions.head(-(-ROWS // each)) if by_principal else decisions
-    allowed = top.table(down, [across])
     numeric = all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in values)
     ascending = numeric and all(a < b for a, b in itertools.pairwise(values))
     merged = len(values) > COLUMNS and ascending
     every = decisions.different() if by_principal else decisions
     runs = _runs(every.table(down, [across])) if merged else [(i, i) for i in range(len(values))]
     drawn = runs[:COLUMNS]
+    most = max(FEWEST, min(ROWS, cells // len(drawn)))
+    top = decisions.head(-(-most // each)) if by_principal else decisions
+    allowed = top.table(down, [across])
     texts = labels(decisions, shown, across, drawn[-1][1] + 1)
-    heads = itertools.product(*(labels(decisions, shown, dim, ROWS) for dim in down))
+    heads = itertools.product(*(labels(decisions, shown, dim, most) for dim in down))
     return Grid(
         down=tuple(down),
         across=across,
-        rows=[list(head) for head in itertools.islice(heads, ROWS)],
+        rows=[list(head) for head in itertools.islice(heads, most)],
         columns=[texts[i] if i == j else f"{texts[i]} to {texts[j]}" for i, j in drawn],
-        allowed=allowed[:ROWS, [first for first, _ in drawn]],
+        allowed=allowed[:most, [first for first, _ in drawn]],
         total_rows=rows,
         total_columns=len(values),
         shown_columns=drawn[-1][1] + 1,
@@ -198,7 +200,7 @@ def text(decisions: Decisions, shown: Shown) -> str:
 
 def html(decisions: Decisions, shown: Shown) -> str:
     """A table that reads without scripts or style sheets; every value is escaped."""
-    grid = layout(decisions, shown)
+    grid = layout(decisions, shown, cells=CELLS)
     spans = _row_spans(grid.rows)
     head = "".join(f'<th scope="col" style="{_HEAD};text-align:left">{escape(d)}</th>' for d in grid.down)
     head += "".join(
@@ -235,8 +237,7 @@ def html(decisions: Decisions, shown: Shown) -> str:
 
 def _cells(cells: Sequence[bool] | npt.NDArray[np.bool_]) -> str:
     return "".join(
-        f'<td style="{_CELL};{ALLOW if cell else DENY}" title="{"ALLOW" if cell else "DENY"}">'
-        f"{'✓ ALLOW' if cell else '✗ DENY'}</td>"
+        f'<td style="{_CELL};{ALLOW if cell else DENY}">{"✓ ALLOW" if cell else "✗ DENY"}</td>'
         for cell in cells
     )
 
