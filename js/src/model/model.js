@@ -188,23 +188,24 @@ export class Model {
     const { cube, hasExact, place, starts } = this.layout;
     if (!this.state.grouped || place < 0) return null;
     const offsets = hasExact ? this.across.line.map(({ offset }) => offset) : this.across.kept.kinds;
-    const signatures = /** @type {Map<number, string>} */ (new Map());
-    const signatureOf = (/** @type {number} */ kind) => {
-      let text = signatures.get(kind);
-      if (text === undefined) {
-        text = Array.from(offsets, (offset) => cube.bit(starts[kind] + offset)).join("");
-        signatures.set(kind, text);
-      }
-      return text;
-    };
+    const { index, kind } = this.rows;
+    const others = index.filter((_, k) => k !== place);
+    const signatures = /** @type {(string | undefined)[]} */ (new Array(starts.length));
     const keyOf = (/** @type {number} */ r) => {
-      const others = this.rows.index.filter((_, k) => k !== place).map((index) => `|${index[r]}`);
-      return signatureOf(this.rows.kind[r]) + others.join("");
+      let key = signatures[kind[r]];
+      if (key === undefined) {
+        key = "";
+        for (const offset of offsets) key += cube.bit(starts[kind[r]] + offset);
+        signatures[kind[r]] = key;
+      }
+      for (const positions of others) key += `|${positions[r]}`;
+      return key;
     };
     return grouped(this.visible, keyOf, this.expanded);
   }
 
-  /** Whether a cell is ALLOW.
+  /**
+   * Whether a cell is ALLOW.
    * @param {number} row
    * @param {number} column
    */

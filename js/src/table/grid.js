@@ -3,12 +3,13 @@ import { greatest } from "../words/numbers.js";
 import { Axis } from "./axis.js";
 import { moved } from "./keys.js";
 import { placeOf, scrollTo } from "./scroll.js";
-import { frameOf, ROW } from "./sizes.js";
+import { frameOf, NOTHING, ROW } from "./sizes.js";
 import { Table } from "./table.js";
 import { dragStrips, zoomStrips } from "./zoom.js";
 
 /** @import { Model } from "../model/model.js" */
 /** @import { GridHooks, Item } from "../types.ts" */
+/** @import { Frame } from "./sizes.js" */
 
 /**
  * The table in its box: an ARIA grid of which only what is in sight is in the page.
@@ -30,7 +31,8 @@ export class Grid {
     this.hooks = hooks;
     this.axis = new Axis();
     this.table = new Table(model, this.axis);
-    this.frame = frameOf(model, this.strips, 0);
+    /** @type {Frame} */
+    this.frame = NOTHING;
     /** Where the keys are; column -1: the head of the row; item -1: the head of the column. */
     this.focus = { item: 0, column: 0 };
     this.size = h("div", { class: "ccl-size" }, this.table.element);

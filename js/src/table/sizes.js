@@ -26,7 +26,23 @@ const ROWS_SHOWN = 16;
  * @property {number} height of everything
  */
 
+/** Nothing to draw yet. */
+export const NOTHING = Object.freeze(
+  /** @type {Frame} */ ({
+    strips: false,
+    heads: [],
+    cell: 0,
+    headHeight: 0,
+    columns: 0,
+    rows: 0,
+    fit: 0,
+    width: 0,
+    height: 0,
+  }),
+);
+
 /**
+ * What there is to draw in a box of this width.
  * @param {Model} model
  * @param {boolean} strips
  * @param {number} room pixels across; 0: not known yet
