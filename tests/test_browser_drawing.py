@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from javascript import bundle
 
 import clerk_cerbos_lab as lab
-from clerk_cerbos_lab.display import assets
 
 if TYPE_CHECKING:
     from browser import Visit
@@ -19,8 +19,7 @@ USERS = Path(__file__).parents[1] / "data" / "clerk_users.json"
 # Each step shows some decisions in some way; what a view that went all the steps has drawn is compared
 # with what a view draws that shows this alone.
 DRAWN = """async ([text, payloads, looks, steps]) => {
-  const whole = text + "\\nexport { Cube, MatrixView, addStyle, decode };";
-  const url = URL.createObjectURL(new Blob([whole], { type: "text/javascript" }));
+  const url = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
   const { Cube, MatrixView, addStyle, decode } = await import(url);
   addStyle();
   const frame = () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
@@ -36,11 +35,16 @@ DRAWN = """async ([text, payloads, looks, steps]) => {
   const rows = (view) => [...view.root.querySelectorAll(".ccl-table tr")];
   const told = (view) => JSON.stringify(rows(view).map((row) => [row.className, [...row.cells].map(look)]));
   const fresh = new Map();
-  const walker = new MatrixView(place(), cube(0), {});
+  const drawn = (cube, state) => {
+    const view = new MatrixView(cube, { state });
+    view.mount(place());
+    return view;
+  };
+  const walker = drawn(cube(0), {});
   const wrong = [];
   for (const [i, k] of steps) {
     if (!fresh.has(`${i},${k}`)) {
-      const view = new MatrixView(place(), cube(i), { state: looks[k] });
+      const view = drawn(cube(i), looks[k]);
       await frame();
       fresh.set(`${i},${k}`, told(view));
       view.destroy();
@@ -83,6 +87,6 @@ def test_what_is_drawn_after_any_change_of_heads_is_what_a_fresh_table_draws(
     random = np.random.default_rng(3)
     walk = np.column_stack([random.integers(0, len(payloads), 250), random.integers(0, len(looks), 250)])
     texts = [base64.b64encode(payload.to_bytes()).decode() for payload in payloads]
-    wrong = offline_page.page.evaluate(DRAWN, [assets.module(), texts, looks, walk.tolist()])
+    wrong = offline_page.page.evaluate(DRAWN, [bundle("test/drawing_entry.js"), texts, looks, walk.tolist()])
     assert wrong == []
     assert offline_page.errors == []

@@ -8,12 +8,10 @@ from __future__ import annotations
 import json
 import re
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import nbformat
-import numpy as np
 import pytest
 from browser import (
     SLOW,
@@ -29,8 +27,6 @@ from browser import (
 )
 
 import clerk_cerbos_lab as lab
-from clerk_cerbos_lab.display import assets
-from clerk_cerbos_lab.formatting import label
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -381,26 +377,3 @@ def test_a_cell_selected_after_the_grid_was_made_finer_is_that_cell(
     assert (cell["effect"] == "ALLOW") == (
         page.locator(".ccl tbody tr").nth(1).locator("td").nth(4).inner_text() == "✓"
     )
-
-
-AMOUNTS = """async ([text, cases]) => {
-  const whole = text + "\\nexport { amounts, numberLabel };";
-  const url = URL.createObjectURL(new Blob([whole], { type: "text/javascript" }));
-  const { amounts, numberLabel } = await import(url);
-  return cases.map(([low, high, step]) => amounts(low, high, step).map((x) => [x, numberLabel(x)]));
-}"""
-
-
-def test_the_page_makes_the_same_amounts_and_labels_as_python(offline_page: Visit) -> None:
-    random = np.random.default_rng(4)
-    steps = [0.1, 0.01, 0.07, 1e-3, 1e-7, 1, 2.5, 12_345.67, *random.random(40), *(random.random(20) * 1e-8)]
-    starts = [0, 0.1, -5, -0.3, 1e15, 1e-9, 4_999.99, *(random.random(8) * 1_000)]
-    cases = []
-    for low in starts:
-        for step in steps:
-            high = low + step * float(random.choice([0, 1, 2.5, 10, 99.999]))
-            with suppress(lab.InputError):  # doubles too near each other
-                cases.append(((low, high, step), lab.amounts(low, high, step=step)))
-    made = offline_page.page.evaluate(AMOUNTS, [assets.module(), [list(map(float, one)) for one, _ in cases]])
-    for (case, wanted), found in zip(cases, made, strict=True):
-        assert found == [[float(x), label(x)] for x in wanted], case

@@ -34,7 +34,7 @@ def test_it_is_no_longer_than_a_reader_has_time_for(path: Path) -> None:
     assert len(code) <= 20
     assert all(len(source.splitlines()) <= 8 for source in code)
     assert not any(re.search(r"^\s*(def|class) ", source, flags=re.MULTILINE) for source in code)
-    assert path.stat().st_size <= 400_000
+    assert path.stat().st_size <= 250_000
 
 
 @each_notebook

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import base64
 import json
-import re
 import struct
-import zlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +14,7 @@ from made_decisions import Mapped, made, mapped
 from small_policies import resource_policy, rule, users, write
 
 import clerk_cerbos_lab as lab
-from clerk_cerbos_lab.display import assets, payload, selection, view_state
+from clerk_cerbos_lab.display import payload, selection
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -171,44 +168,3 @@ def test_more_principals_than_a_browser_holds_are_cut_with_a_note(monkeypatch: p
     assert one.header["total"] == 16
     assert "the first 2 of 4 principals" in one.header["notes"][0]
     assert np.array_equal(read(one.to_bytes())[1], decisions.allowed()[:2])
-
-
-# -- the module that runs in the browser ----------------------------------------------------------
-
-
-def test_the_deflated_module_is_the_one_in_the_source() -> None:
-    packed = zlib.decompress(base64.b64decode(assets.packed_module())).decode()
-    assert packed == assets.module(), "static/matrix.b64 is not of these files: run 'make static'"
-
-
-def test_python_and_the_browser_start_with_the_same_state() -> None:
-    source = (assets.STATIC / "matrix" / "2_model.js").read_text("utf-8")
-    found = re.search(r"const START = Object\.freeze\(\{(.*?)\n\}\);", source, re.DOTALL)
-    assert found is not None
-    lines = [re.sub(r"//.*", "", line).strip().rstrip(",") for line in found[1].splitlines() if line.strip()]
-    start = {name: json.loads(value) for name, value in (line.split(": ", 1) for line in lines)}
-    assert start == view_state.START
-
-
-def test_no_text_can_become_markup_or_code_in_the_module() -> None:
-    code = assets.module()
-    assert "</script" not in code.lower()
-    assert "<!--" not in code
-    makers = r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function|srcdoc"
-    assert re.findall(makers, code) == []
-    assert re.findall(r"https?://(?!www\.w3\.org/2000/svg)", code) == []
-
-
-def test_every_class_of_ours_is_called_so_that_no_page_knows_it() -> None:
-    style = (assets.STATIC / "matrix" / "matrix.css").read_text("utf-8")
-    named = re.findall(r"\.([A-Za-z_][\w-]*)", re.sub(r"\{[^{}]*\}", "{}", style))
-    parts = [part for part in (assets.STATIC / "matrix").iterdir() if part.name.endswith(".js")]
-    used = [
-        name
-        for part in parts
-        for text in re.findall(r'class: "([^"]*)"', part.read_text("utf-8"))
-        for name in text.split()
-    ]
-    assert named
-    assert used
-    assert [name for name in {*named, *used} if not name.startswith("ccl")] == []

@@ -58,7 +58,7 @@ def tracked() -> list[Path]:
         check=False,
     )
     if listed.returncode:
-        hidden = {".venv", "site", ".git"}
+        hidden = {".venv", "node_modules", "site", ".git"}
         return [p for p in ROOT.rglob("*") if p.is_file() and not hidden & set(p.relative_to(ROOT).parts)]
     return [path for name in listed.stdout.split("\0") if name and (path := ROOT / name).is_file()]
 

@@ -1,8 +1,9 @@
 """What is the same in Lab, in a stored notebook and in a page: one module of JavaScript, how it is carried.
 
-The parts in ``static/matrix`` are joined to one ES module. A live output gets it as text. A stored one holds
-it deflated, as ``static/matrix.b64``: that file is made by ``make static``, not here, because two builds of
-zlib may deflate to different bytes, and a notebook is compared byte by byte.
+``static/matrix.js`` is bundled from ``js/src`` by ``make static``, not here: who installs this package builds
+nothing. A live output gets it as text. A stored one holds it deflated, as ``static/matrix.b64``, which is
+made together with it: two builds of zlib may deflate to different bytes, and a notebook is compared byte by
+byte.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 import zlib
 from functools import cache
 from importlib.resources import files
@@ -30,24 +32,14 @@ MOST_STORED: Final = 150_000
 
 @cache
 def module() -> str:
-    """The ES module: its parts in the order of their names, and the style sheet."""
-    folder = STATIC / "matrix"
-    parts = sorted(
-        (part for part in folder.iterdir() if part.name.endswith(".js")), key=lambda part: part.name
-    )
-    style = json.dumps((folder / "matrix.css").read_text("utf-8"))
-    return "\n".join([f"const STYLE = {style};", *(part.read_text("utf-8") for part in parts)])
+    """The ES module, with its style sheet in it."""
+    return (STATIC / "matrix.js").read_text("utf-8")
 
 
 @cache
 def packed_module() -> str:
     """The same, deflated, as base64."""
     return (STATIC / "matrix.b64").read_text("ascii").strip()
-
-
-def pack(text: str) -> str:
-    """Deflate a text as ``packed_module`` holds it."""
-    return base64.b64encode(zlib.compress(text.encode(), 9)).decode()
 
 
 def _data(payloads: Sequence[bytes], *, small: bool) -> tuple[list[str], bool]:
@@ -89,10 +81,19 @@ def page_script(name: str, payloads: Sequence[bytes], state: dict[str, object]) 
     """The script of a page of its own, which may hold several payloads: scenarios to slide through."""
     texts, deflated = _data(payloads, small=False)
     start = json.dumps(state, separators=(",", ":"), sort_keys=True).replace("<", "\\u003c")
-    call = f'await revive("{name}",{json.dumps(texts)},{str(deflated).lower()},{start});'
+    call = f'await {_inside("revive")}("{name}",{json.dumps(texts)},{str(deflated).lower()},{start});'
     return f"\n{module()}\n{call}\n"
 
 
 def static_text(name: str) -> str:
     """A file of ``static/``, such as a style sheet."""
     return (STATIC / name).read_text("utf-8")
+
+
+def _inside(export: str) -> str:
+    """What the module itself calls something that it exports: the page's script goes on inside of it."""
+    found = re.search(rf"[{{,]([$\w]+) as {export}[,}}]", module())
+    if found is None:
+        msg = f"static/matrix.js exports no {export}: run 'make static'"
+        raise RuntimeError(msg)
+    return found[1]

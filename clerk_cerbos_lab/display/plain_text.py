@@ -23,8 +23,8 @@ WARNING: Final = "Real ids and attributes are shown here: share this with care."
 """Stands wherever principals are not called by pseudonyms, as far as it can be shared."""
 
 ROWS: Final = 40  # shown before the table says that there are more
-
 COLUMNS: Final = 14
+FEWEST: Final = 10  # rows shown however many columns there are
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,29 +65,30 @@ def labels(decisions: Decisions, shown: Disclosure, dim: str, count: int | None 
     return [shown.value(value) for value in decisions.values(dim)[:count]]
 
 
-def layout(decisions: Decisions, shown: Disclosure) -> Grid:
-    """The rows and columns to show, and what was left out."""
+def layout(decisions: Decisions, shown: Disclosure, *, cells: int = ROWS * COLUMNS) -> Grid:
+    """The rows and columns to show, about so many cells, and what was left out."""
     down, (across, *_) = decisions.sides()
     values = decisions.values(across)
     by_principal = down[0] == "principal" and across != "principal"
     rows = int(np.prod([len(decisions.values(dim)) for dim in down], dtype=np.int64))
     each = rows // len(decisions.names) if by_principal else rows
-    top = decisions.head(-(-ROWS // each)) if by_principal else decisions
-    allowed = top.table(down, [across])
     numeric = all(map(is_number, values))
     ascending = numeric and all(a < b for a, b in itertools.pairwise(values))
     merged = len(values) > COLUMNS and ascending
     every = decisions.different() if by_principal else decisions
     runs = _runs(every.table(down, [across])) if merged else [(i, i) for i in range(len(values))]
     drawn = runs[:COLUMNS]
+    most = max(FEWEST, min(ROWS, cells // len(drawn)))
+    top = decisions.head(-(-most // each)) if by_principal else decisions
+    allowed = top.table(down, [across])
     texts = labels(decisions, shown, across, drawn[-1][1] + 1)
-    heads = itertools.product(*(labels(decisions, shown, dim, ROWS) for dim in down))
+    heads = itertools.product(*(labels(decisions, shown, dim, most) for dim in down))
     return Grid(
-        down=tuple(down),
-        across=across,
-        rows=[list(head) for head in itertools.islice(heads, ROWS)],
+        down=tuple(map(decisions.question.heading, down)),
+        across=decisions.question.heading(across),
+        rows=[list(head) for head in itertools.islice(heads, most)],
         columns=[texts[i] if i == j else f"{texts[i]} to {texts[j]}" for i, j in drawn],
-        allowed=allowed[:ROWS, [first for first, _ in drawn]],
+        allowed=allowed[:most, [first for first, _ in drawn]],
         total_rows=rows,
         total_columns=len(values),
         shown_columns=drawn[-1][1] + 1,
@@ -162,7 +163,7 @@ def notes(decisions: Decisions, shown: Disclosure) -> list[str]:
     return [note for note in (_odd(decisions), *told, shown.note) if note]
 
 
-def _notes(decisions: Decisions, shown: Disclosure, grid: Grid) -> list[str]:
+def notes_on(decisions: Decisions, shown: Disclosure, grid: Grid) -> list[str]:
     """What a reader must know to read the table right."""
     return [note for note in (_merged(grid), _left_out(grid)) if note] + notes(decisions, shown)
 
@@ -182,4 +183,4 @@ def text_of(decisions: Decisions, shown: Disclosure) -> str:
         right = [part.rjust(width) for part, width in zip(line, widths, strict=True)][len(grid.down) :]
         lines.append("  ".join([*left, *right]).rstrip())
     head = [question(decisions, shown), counts_line(decisions) + " (✓ ALLOW, ✗ DENY)"]
-    return "\n".join([*lines, *head, *_notes(decisions, shown, grid), decisions.provenance.caption()])
+    return "\n".join([*lines, *head, *notes_on(decisions, shown, grid), decisions.provenance.caption()])

@@ -7,72 +7,51 @@ and vermilion of Okabe and Ito, 2008), each translucent, so that a dark page sta
 
 from __future__ import annotations
 
-from html import escape
 from typing import TYPE_CHECKING, Final
 
-from clerk_cerbos_lab.display.plain_text import WARNING, _notes, counts_line, layout, question
+from clerk_cerbos_lab.display.plain_text import WARNING, counts_line, layout, notes_on, question
+from clerk_cerbos_lab.display.templates import render
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
-    import numpy.typing as npt
-
     from clerk_cerbos_lab.decisions.decisions import Decisions
     from clerk_cerbos_lab.identity.disclosure import Disclosure
 
-ALLOW: Final = "background:rgba(0,114,178,.22)"
+CELLS: Final = 160
+"""Cells of a table: each carries its look, and is stored with every output."""
 
-DENY: Final = "background:rgba(213,94,0,.16)"
-
-CELL: Final = "padding:3px 9px;text-align:center;white-space:nowrap;border:1px solid rgba(128,128,128,.28)"
-
+ALLOW: Final = "background:#0072b238"
+DENY: Final = "background:#d55e0029"
+CELL: Final = "padding:3px 9px;text-align:center;white-space:nowrap;border:1px solid #80808047"
 HEAD: Final = (
-    "padding:3px 9px;border:1px solid rgba(128,128,128,.28);font-weight:600;white-space:nowrap;"
-    "background:rgba(128,128,128,.12)"
+    "padding:3px 9px;border:1px solid #80808047;font-weight:600;white-space:nowrap;background:#8080801f"
 )
 
 
 def html(decisions: Decisions, shown: Disclosure) -> str:
     """A table that reads without scripts or style sheets; every value is escaped."""
-    grid = layout(decisions, shown)
+    grid = layout(decisions, shown, cells=CELLS)
     spans = _row_spans(grid.rows)
-    head = "".join(f'<th scope="col" style="{HEAD};text-align:left">{escape(d)}</th>' for d in grid.down)
-    head += "".join(f'<th scope="col" style="{HEAD};text-align:right">{escape(c)}</th>' for c in grid.columns)
-    over = (
-        f'<tr><td colspan="{len(grid.down)}" style="border:0"></td>'
-        f'<th scope="colgroup" colspan="{len(grid.columns)}" style="{HEAD};text-align:left">'
-        f"{escape(grid.across)}</th></tr>"
-    )
-    body = []
-    for r, (row, cells) in enumerate(zip(grid.rows, grid.allowed, strict=True)):
-        heads = []
-        for c, part in enumerate(row):
-            span = spans[r][c]
-            if span:
-                scope = f'scope="row" rowspan="{span}"' if span > 1 else 'scope="row"'
-                style = f"{HEAD};text-align:left;vertical-align:top"
-                heads.append(f'<th {scope} style="{style}">{escape(part)}</th>')
-        body.append(f"<tr>{''.join(heads)}{_cells(cells)}</tr>")
-    what = escape(question(decisions, shown))
-    foot = " ".join(escape(note) for note in _notes(decisions, shown, grid))
-    warning = f'<p style="font-weight:600;margin:4px 0">{escape(WARNING)}</p>' if shown.names else ""
-    return (
-        '<div style="overflow-x:auto;max-width:100%">'
-        '<table style="border-collapse:collapse;font-size:13px;margin:4px 0">'
-        '<caption style="caption-side:top;text-align:left;padding:4px 0">'
-        f"<strong>{what}</strong><br>{escape(counts_line(decisions))}</caption>"
-        f"<thead>{over}<tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table>"
-        f'<p style="font-size:12px;opacity:.85;margin:4px 0">{foot}{" " if foot else ""}'
-        f"{escape(decisions.provenance.caption())}.</p>{warning}</div>"
-    )
-
-
-def _cells(cells: Sequence[bool] | npt.NDArray[np.bool_]) -> str:
-    return "".join(
-        f'<td style="{CELL};{ALLOW if cell else DENY}" title="{"ALLOW" if cell else "DENY"}">'
-        f"{'✓ ALLOW' if cell else '✗ DENY'}</td>"
-        for cell in cells
+    rows = [
+        (list(zip(heads, of_row, strict=True)), cells.tolist())
+        for heads, of_row, cells in zip(grid.rows, spans, grid.allowed, strict=True)
+    ]
+    return render(
+        "table.html.j2",
+        question=question(decisions, shown),
+        counts=counts_line(decisions),
+        down=grid.down,
+        across=grid.across,
+        columns=grid.columns,
+        rows=rows,
+        notes=notes_on(decisions, shown, grid),
+        caption=decisions.provenance.caption(),
+        warning=WARNING if shown.names else None,
+        head=HEAD,
+        cell=CELL,
+        allow=ALLOW,
+        deny=DENY,
     )
 
 

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
-
-import jinja2
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from clerk_cerbos_lab.display.assets import static_text
 
-_ENVIRONMENT: Final = jinja2.Environment(
-    loader=jinja2.FunctionLoader(static_text),
-    autoescape=True,
-    undefined=jinja2.StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
+if TYPE_CHECKING:
+    import jinja2
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    import jinja2  # noqa: PLC0415 - 0.1 s that only what is drawn needs
+
+    return jinja2.Environment(
+        loader=jinja2.FunctionLoader(static_text),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
 
 
 def render(template: str, **values: Any) -> str:
     """A template of ``static/`` with these values, escaped."""
-    return _ENVIRONMENT.get_template(template).render(**values)
+    return _environment().get_template(template).render(**values)

@@ -21,7 +21,7 @@ START: Final[dict[str, Any]] = {
     "filters": {},
     "scale": "linear",
 }
-"""What a reader can change, and how it is at first: the same as START in static/matrix/2_model.js."""
+"""What a reader can change, and how it is at first: the same as START in js/src/model/state.js."""
 
 _CHOICES: Final[dict[str, tuple[Any, ...]]] = {
     "view": VIEWS,

@@ -1,0 +1,57 @@
+/** What concerns the page around a view: its theme, its style sheet, the clipboard. */
+
+import STYLE from "../matrix.css";
+import { h } from "./dom.js";
+
+/** Put the style sheet into the page once. */
+export function addStyle() {
+  if (document.getElementById("ccl-style")) return;
+  document.head.append(h("style", { id: "ccl-style" }, STYLE));
+}
+
+/**
+ * Follow the theme of the page: JupyterLab's, an editor's, else what the reader's system prefers.
+ * @param {HTMLElement} root
+ */
+export function followTheme(root) {
+  const media = matchMedia("(prefers-color-scheme: dark)");
+  const set = () => {
+    const { jpThemeLight, vscodeThemeKind } = document.body.dataset;
+    let dark = media.matches;
+    if (jpThemeLight !== undefined) dark = jpThemeLight === "false";
+    else if (vscodeThemeKind !== undefined) dark = vscodeThemeKind.includes("dark");
+    root.dataset.cclTheme = dark ? "dark" : "light";
+  };
+  set();
+  media.addEventListener("change", set);
+  const observer = new MutationObserver(set);
+  const attributeFilter = ["data-jp-theme-light", "data-vscode-theme-kind"];
+  observer.observe(document.body, { attributes: true, attributeFilter });
+  return () => {
+    media.removeEventListener("change", set);
+    observer.disconnect();
+  };
+}
+
+/** Copy a text; whether the browser allowed it. */
+export async function copyText(/** @type {string} */ text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    const area = h("textarea", { style: "position:fixed;opacity:0", "aria-hidden": "true" });
+    area.value = text;
+    document.body.append(area);
+    area.select();
+    const done = document.execCommand("copy");
+    area.remove();
+    return done;
+  }
+}
+
+/** Lines as a table separated by tabs, as spreadsheets read it. */
+export function asText(/** @type {Iterable<string[]>} */ lines) {
+  const clean = (/** @type {string} */ text) =>
+    /["\t\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  return Array.from(lines, (line) => line.map(clean).join("\t")).join("\n");
+}

@@ -1,0 +1,72 @@
+/** What the bundle gives: `render` to anywidget, `revive` to a page and to a stored output. */
+
+import { h } from "./dom/dom.js";
+import { addStyle } from "./dom/page.js";
+import { ExplorerView } from "./explorer/explorer.js";
+import { Cube } from "./model/cube.js";
+import { decode, unpack } from "./model/payload.js";
+import { ScenariosView } from "./view/scenarios.js";
+import { MatrixView } from "./view/view.js";
+
+/** @import { Link, State, ViewOptions } from "./types.ts" */
+
+/** A live output, in step with Python. */
+function render(/** @type {{ model: Link, el: HTMLElement }} */ { model, el }) {
+  addStyle();
+  const cube = () => new Cube(decode(bytesOf(model.get("payload"))));
+  /** @type {ViewOptions} */
+  const options = {
+    state: model.get("state"),
+    onState: (state) => {
+      model.set("state", state);
+      model.save_changes();
+    },
+    onSelect: (place) => {
+      model.set("place", { ...place, time: Date.now() });
+      model.save_changes();
+    },
+  };
+  const isExplorer = model.get("kind") === "explorer";
+  const view = isExplorer ? new ExplorerView(cube(), options, model) : new MatrixView(cube(), options);
+  view.mount(el);
+  const changes = {
+    "change:payload": () => view.load(cube()),
+    "change:state": () => view.take(model.get("state")),
+  };
+  for (const [name, act] of Object.entries(changes)) model.on(name, act);
+  return () => {
+    for (const [name, act] of Object.entries(changes)) model.off(name, act);
+    view.destroy();
+  };
+}
+
+/** What a widget holds as bytes. */
+function bytesOf(/** @type {DataView | ArrayBuffer} */ value) {
+  if (value instanceof ArrayBuffer) return new Uint8Array(value);
+  return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+}
+
+/**
+ * Bring every element of this id to life, in place of the table that reads without scripts.
+ * @param {string} id
+ * @param {string[]} texts payloads as base64; several are scenarios
+ * @param {boolean} deflated
+ * @param {Partial<State>} state
+ */
+export async function revive(id, texts, deflated, state) {
+  const cubes = [];
+  for (const text of texts) cubes.push(new Cube(decode(await unpack(text, deflated))));
+  for (const { dims } of cubes) if (dims[0].same) dims[0] = { ...cubes[0].dims[0], map: dims[0].map };
+  addStyle();
+  for (const element of document.querySelectorAll(`[data-ccl="${id}"]`)) {
+    if (!(element instanceof HTMLElement) || element.dataset.cclLive) continue;
+    element.dataset.cclLive = "true";
+    const place = h("div", { class: "ccl-live" });
+    element.querySelector(".ccl-static")?.classList.add("ccl-print");
+    element.append(place);
+    if (cubes.length > 1) new ScenariosView(place, cubes, { state });
+    else new MatrixView(cubes[0], { state }).mount(place);
+  }
+}
+
+export default { render };

@@ -1,0 +1,28 @@
+/** What is chosen in an explorer's controls, by the name of the control. */
+
+/** @import { Chosen, Range } from "../types.ts" */
+
+/**
+ * Positions among the values of a choice.
+ * @param {Chosen} chosen
+ * @param {string} name
+ */
+export const positionsIn = (chosen, name) => /** @type {number[]} */ (chosen[name]);
+
+/**
+ * The position in a menu.
+ * @param {Chosen} chosen
+ * @param {string} name
+ */
+export const positionIn = (chosen, name) => /** @type {number} */ (chosen[name]);
+
+/**
+ * The amounts across the top.
+ * @param {Chosen} chosen
+ * @param {string} name
+ */
+export const rangeIn = (chosen, name) => /** @type {Range} */ (chosen[name]);
+
+/** The constants that are moved, by name. */
+export const constantsIn = (/** @type {Chosen} */ chosen) =>
+  /** @type {Record<string, number>} */ (chosen.constants);

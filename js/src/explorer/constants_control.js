@@ -1,0 +1,65 @@
+import { h } from "../dom/dom.js";
+import { link } from "../dom/widgets.js";
+import { decimal } from "../words/amounts.js";
+import { numberLabel } from "../words/numbers.js";
+
+/**
+ * The steps in which a slider moves a constant: 5,000 by hundreds, 12,345 by ones, 20.5 by tenths.
+ * @param {number} value
+ */
+export function stepOf(value) {
+  const [, scale] = decimal(value);
+  if (scale > 0) return 10 ** -scale;
+  let step = 10 ** Math.max(0, Math.floor(Math.log10(Math.max(1, Math.abs(value)))) - 1);
+  while (step > 1 && value % step) step /= 10;
+  return step;
+}
+
+/** One of the policies' own numbers: moving it asks another PDP, on a copy of the policies. */
+export class ConstantControl {
+  /**
+   * @param {{ name: string, value: number }} constant
+   * @param {(value: number) => void} onMove
+   */
+  constructor({ name, value }, onMove) {
+    this.name = name;
+    this.value = value;
+    this.slider = h("input", {
+      type: "range",
+      min: Math.min(0, 2 * value),
+      max: value > 0 ? 2 * value : 100,
+      step: stepOf(value),
+      "aria-label": `${name}, slider`,
+      oninput: () => onMove(this.slider.valueAsNumber),
+    });
+    this.number = h("input", {
+      type: "number",
+      step: "any",
+      "aria-label": name,
+      onchange: () => {
+        if (Number.isNaN(this.number.valueAsNumber)) this.show(this.now);
+        else onMove(this.number.valueAsNumber);
+      },
+    });
+    const title = "back to the policies' own value";
+    this.was = link(`was ${numberLabel(value)}`, () => onMove(value), { title });
+    this.now = value;
+    this.element = h(
+      "div",
+      { class: "ccl-constant" },
+      h("div", { class: "ccl-constant-name" }, name),
+      h("div", { class: "ccl-constant-row" }, this.slider, this.number),
+      this.was,
+    );
+  }
+
+  /** Say which value it has now. */
+  show(/** @type {number} */ now) {
+    this.now = now;
+    if (now > Number(this.slider.max)) this.slider.max = String(now);
+    this.slider.value = String(now);
+    this.slider.setAttribute("aria-valuetext", numberLabel(now));
+    if (this.number.valueAsNumber !== now) this.number.value = String(now);
+    this.was.hidden = now === this.value;
+  }
+}

@@ -1,0 +1,131 @@
+import { longInterval, shortInterval } from "../words/intervals.js";
+import { exactBands, gridBands } from "./bands.js";
+import { inWindow } from "./line.js";
+
+/** @import { Kept } from "./columns.js" */
+/** @import { Layout } from "./layout.js" */
+/** @import { Tally } from "./tally.js" */
+/** @import { Band, Run } from "../types.ts" */
+
+/** The columns as they are shown: runs of the exact axis, or values of the grid. */
+export class Across {
+  /**
+   * @param {Layout} layout
+   * @param {{ kept: Kept, tally: Tally }} columns
+   * @param {Run[]} line of the exact axis
+   * @param {boolean} isExact
+   */
+  constructor(layout, { kept, tally }, line, isExact) {
+    this.layout = layout;
+    this.kept = kept;
+    this.tally = tally;
+    this.line = line;
+    this.isExact = isExact;
+    this.segments = inWindow(layout.cube, line);
+  }
+
+  /** How many columns are shown. */
+  get count() {
+    return this.isExact ? this.segments.length : this.kept.grid.length;
+  }
+
+  /** How many rows of heads they need. */
+  get levels() {
+    return this.isExact ? 1 : Math.max(1, this.layout.columns.dims.length);
+  }
+
+  /** The names of the dimensions. */
+  get names() {
+    return this.layout.columns.dims.map((d) => this.layout.cube.dims[d].name);
+  }
+
+  /**
+   * One cell: 1 for ALLOW.
+   * @param {number} kind of the row
+   * @param {number} column
+   */
+  bit(kind, column) {
+    const offset = this.isExact ? this.segments[column].offset : this.kept.offsets[column];
+    return this.layout.cube.bit(this.layout.starts[kind] + offset);
+  }
+
+  /** The labels of a column, one for each row of heads. */
+  labels(/** @type {number} */ column) {
+    if (this.isExact) return [shortInterval(this.ends(column))];
+    const { cube, columns } = this.layout;
+    return columns.index(this.kept.grid[column]).map((i, k) => cube.dims[columns.dims[k]].labels[i]);
+  }
+
+  /** The interval of a column of an exact axis. */
+  ends(/** @type {number} */ column) {
+    const { first, last } = this.segments[column];
+    return this.layout.cube.ends(first, last);
+  }
+
+  /** How a state says that rows are sorted by a column: by what it stands for, not by where it is now. */
+  sortKey(/** @type {number} */ column) {
+    return this.isExact ? `segment:${this.segments[column].first}` : `column:${this.kept.grid[column]}`;
+  }
+
+  /** The column that a state sorts by; -1 where that is none of those shown. */
+  sortedColumn(/** @type {string} */ sort) {
+    const found = /^(column|segment):(\d+)$/.exec(sort);
+    if (!found || (found[1] === "segment") !== this.isExact) return -1;
+    const number = Number(found[2]);
+    if (!this.isExact) return this.kept.grid.indexOf(number);
+    return this.segments.findIndex(({ first, last }) => first <= number && number <= last);
+  }
+
+  /** How many of the columns of the grid are ALLOW in rows of a kind. */
+  allow(/** @type {number} */ kind) {
+    return this.tally.allow(kind);
+  }
+
+  /** The upper end of the last ALLOW along the axis, in rows of a kind; -∞ where there is none. */
+  threshold(/** @type {number} */ kind) {
+    return this.tally.top(kind, (start) => {
+      const { cube, hasExact, numbers } = this.layout;
+      let top = -Infinity;
+      if (hasExact) {
+        for (const { last, offset } of this.line)
+          if (cube.allowed(start + offset)) top = cube.ends(last, last).upper;
+      } else if (numbers) {
+        this.kept.grid.forEach((c, k) => {
+          if (cube.allowed(start + this.kept.offsets[k])) top = Math.max(top, numbers[c]);
+        });
+      }
+      return top;
+    });
+  }
+
+  /** The bands of equal effect of a row, in order. */
+  bands(/** @type {number} */ row) {
+    const { cube, hasExact, numbers } = this.layout;
+    const start = this.layout.start(row);
+    return hasExact ? exactBands(cube, start, this.line) : gridBands(cube, start, this.kept, numbers ?? []);
+  }
+
+  /**
+   * In words, the band that a cell lies in.
+   * @param {number} row
+   * @param {number} column
+   */
+  boundary(row, column) {
+    const { cube, hasExact, numbers } = this.layout;
+    if (!numbers) return "";
+    /** @type {(band: Band) => boolean} */
+    let holds;
+    if (hasExact) {
+      const at = this.isExact ? this.segments[column].first : cube.segmentOf(numbers[this.kept.grid[column]]);
+      holds = ({ first, last }) => first <= at && at <= last;
+    } else {
+      const number = numbers[this.kept.grid[column]];
+      holds = ({ ends }) => ends.lower <= number && number <= ends.upper;
+    }
+    const band = this.bands(row).find(holds);
+    if (!band) return "";
+    return band.grid
+      ? `${longInterval(band.ends)}, as far as the amounts asked tell`
+      : longInterval(band.ends);
+  }
+}

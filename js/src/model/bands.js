@@ -1,0 +1,54 @@
+/** The bands of equal effect of one row along the axis of the columns. */
+
+/** @import { Kept } from "./columns.js" */
+/** @import { Cube } from "./cube.js" */
+/** @import { Band, Run } from "../types.ts" */
+
+/**
+ * Bands of an exact axis: they cover it, in order.
+ * @param {Cube} cube
+ * @param {number} start where the row's cells begin in the small cube
+ * @param {Run[]} line
+ * @returns {Band[]}
+ */
+export function exactBands(cube, start, line) {
+  /** @type {Band[]} */
+  const bands = [];
+  for (const { first, last, offset } of line) {
+    const allow = cube.allowed(start + offset);
+    const before = bands.at(-1);
+    const ends = cube.ends(first, last);
+    if (before?.allow === allow) {
+      before.ends = { ...before.ends, upper: ends.upper, upperClosed: ends.upperClosed };
+      before.last = last;
+    } else bands.push({ allow, ends, first, last, grid: false });
+  }
+  return bands;
+}
+
+/**
+ * Bands of the amounts that were asked: nothing is known between them.
+ * @param {Cube} cube
+ * @param {number} start where the row's cells begin in the small cube
+ * @param {Kept} kept
+ * @param {number[]} numbers of every column
+ * @returns {Band[]}
+ */
+export function gridBands(cube, start, { grid, offsets }, numbers) {
+  /** @type {Band[]} */
+  const bands = [];
+  const order = grid.map((_, k) => k).sort((a, b) => numbers[grid[a]] - numbers[grid[b]]);
+  for (const k of order) {
+    const number = numbers[grid[k]];
+    const allow = cube.allowed(start + offsets[k]);
+    const before = bands.at(-1);
+    if (before?.allow === allow) {
+      before.ends.upper = number;
+      before.last = k;
+    } else {
+      const ends = { lower: number, lowerClosed: true, upper: number, upperClosed: true };
+      bands.push({ allow, ends, first: k, last: k, grid: true });
+    }
+  }
+  return bands;
+}

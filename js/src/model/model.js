@@ -1,0 +1,251 @@
+import { Across } from "./across.js";
+import { Kept } from "./columns.js";
+import { keptRows, maskOf } from "./filters.js";
+import { grouped } from "./groups.js";
+import { Layout } from "./layout.js";
+import { runsOf } from "./line.js";
+import { Once } from "./once.js";
+import { sorted } from "./sorting.js";
+import { chosenOf, START } from "./state.js";
+import { Tally } from "./tally.js";
+
+/** @import { Cube } from "./cube.js" */
+/** @import { Item, Place, Run, State } from "../types.ts" */
+
+/** Of more columns than these a grid is shown as its thresholds, unless the state says otherwise. */
+const WIDE = 24;
+
+/** What was computed last, of one cube. */
+class Known {
+  rows = /** @type {Once<Uint32Array>} */ (new Once());
+  columns = /** @type {Once<{ kept: Kept, tally: Tally }>} */ (new Once());
+  line = /** @type {Once<Run[]>} */ (new Once());
+  wanted = /** @type {Once<Uint32Array>} */ (new Once());
+  visible = /** @type {Once<Uint32Array>} */ (new Once());
+  counts = /** @type {Once<Counts>} */ (new Once());
+}
+
+/**
+ * @typedef Counts
+ * @property {number} total
+ * @property {number} allow
+ * @property {number} deny
+ * @property {number | null} principals null where they do not stand down the side
+ */
+
+/** Which rows and columns are shown, in which order, and what they count; no DOM. */
+export class Model {
+  #known = new Known();
+
+  /**
+   * @param {Cube} cube
+   * @param {Partial<State>} state
+   */
+  constructor(cube, state = {}) {
+    /** @type {State} */
+    this.state = { ...START, ...state };
+    /** Keys of the groups that are open. */
+    this.expanded = /** @type {Set<string>} */ (new Set());
+    this.layout = new Layout(cube);
+    this.shown = this.#show();
+    /** @type {Item[] | null} What stands in the rows; null: every visible row for itself. */
+    this.items = this.#group();
+  }
+
+  /** Show other decisions in the same state. */
+  load(/** @type {Cube} */ cube) {
+    this.layout = new Layout(cube);
+    this.#known = new Known();
+    this.update({});
+  }
+
+  update(/** @type {Partial<State>} */ patch) {
+    Object.assign(this.state, patch);
+    this.shown = this.#show();
+    this.items = this.#group();
+  }
+
+  get cube() {
+    return this.layout.cube;
+  }
+
+  get rows() {
+    return this.layout.rows;
+  }
+
+  get across() {
+    return this.shown.across;
+  }
+
+  get visible() {
+    return this.shown.visible;
+  }
+
+  get counts() {
+    return this.shown.counts;
+  }
+
+  /** How many items stand below each other. */
+  get length() {
+    return this.items ? this.items.length : this.visible.length;
+  }
+
+  /**
+   * What stands in a row.
+   * @param {number} i
+   * @returns {Item}
+   */
+  item(i) {
+    return this.items ? this.items[i] : { row: this.visible[i] };
+  }
+
+  /** Open or close a group. */
+  toggle(/** @type {string} */ key) {
+    if (!this.expanded.delete(key)) this.expanded.add(key);
+    this.items = this.#group();
+  }
+
+  /** Whether columns are exact thresholds, not the values of the grid. */
+  get isExact() {
+    const { exact, view } = this.state;
+    if (!this.layout.hasExact) return false;
+    return view === "thresholds" || (exact ?? this.layout.columns.total > WIDE);
+  }
+
+  #show() {
+    const { layout, state } = this;
+    const { cube, rows, columns } = layout;
+    const { search, filters, problem, effect, sort, descending } = state;
+    const known = this.#known;
+    const maskAt = (/** @type {number} */ d) => maskOf(cube.dims[d], d === layout.principal, state);
+    const narrow = JSON.stringify([search, filters, problem]);
+    const found = known.rows.of(narrow, () =>
+      keptRows(rows, rows.dims.map(maskAt), () => layout.texts, search),
+    );
+    const chosen = JSON.stringify(columns.dims.map((d) => chosenOf(state, cube.dims[d].name)));
+    const ofColumns = known.columns.of(chosen, () => {
+      const kept = new Kept(cube, columns, columns.dims.map(maskAt));
+      return { kept, tally: new Tally(cube, layout.starts, kept) };
+    });
+    const line = known.line.of(narrow, () => this.#runs(found));
+    const across = new Across(layout, ofColumns, line, this.isExact);
+    const effects = JSON.stringify([narrow, effect]);
+    const wanted = known.wanted.of(effects, () => this.#ofEffect(found, across));
+    const order = JSON.stringify([effects, sort, descending, this.isExact]);
+    const visible = known.visible.of(order, () => sorted(layout, across, wanted, state));
+    const counts = known.counts.of(effects, () => this.#count(wanted, across));
+    return { across, visible, counts };
+  }
+
+  /** The runs of the exact axis in which some of these rows differ. */
+  #runs(/** @type {Uint32Array} */ rows) {
+    const { cube, hasExact, starts } = this.layout;
+    if (!hasExact) return [];
+    const all = rows.length === this.rows.total;
+    return runsOf(cube, all ? null : this.rows.kindsOf(rows).map((kind) => starts[kind]));
+  }
+
+  /**
+   * The rows with so much ALLOW as the state wants.
+   * @param {Uint32Array} rows
+   * @param {Across} across
+   */
+  #ofEffect(rows, across) {
+    const { effect } = this.state;
+    const { length } = across.kept.grid;
+    /** @type {(n: number) => boolean} */
+    let keep;
+    if (effect === "any") return rows;
+    if (effect === "some") keep = (n) => n > 0;
+    else if (effect === "none") keep = (n) => n === 0;
+    else if (effect === "mixed") keep = (n) => n > 0 && n < length;
+    else keep = (n) => n === length;
+    return rows.filter((r) => keep(across.allow(this.rows.kind[r])));
+  }
+
+  /**
+   * What these rows count in the columns of the grid.
+   * @param {Uint32Array} rows
+   * @param {Across} across
+   * @returns {Counts}
+   */
+  #count(rows, across) {
+    const { cube, place, principal } = this.layout;
+    const total = rows.length * across.kept.grid.length;
+    let allow = 0;
+    for (const r of rows) allow += across.allow(this.rows.kind[r]);
+    let principals = null;
+    if (place >= 0) {
+      const seen = new Uint8Array(cube.dims[principal].labels.length);
+      for (const r of rows) seen[this.rows.index[place][r]] = 1;
+      principals = seen.reduce((sum, one) => sum + one, 0);
+    }
+    return { total, allow, deny: total - allow, principals };
+  }
+
+  /** Rows that are equal in all that is shown, but for the principal, as one item; null where nothing is grouped. */
+  #group() {
+    const { cube, hasExact, place, starts } = this.layout;
+    if (!this.state.grouped || place < 0) return null;
+    const offsets = hasExact ? this.across.line.map(({ offset }) => offset) : this.across.kept.kinds;
+    const { index, kind } = this.rows;
+    const others = index.filter((_, k) => k !== place);
+    const signatures = /** @type {(string | undefined)[]} */ (new Array(starts.length));
+    const keyOf = (/** @type {number} */ r) => {
+      let key = signatures[kind[r]];
+      if (key === undefined) {
+        key = "";
+        for (const offset of offsets) key += cube.bit(starts[kind[r]] + offset);
+        signatures[kind[r]] = key;
+      }
+      for (const positions of others) key += `|${positions[r]}`;
+      return key;
+    };
+    return grouped(this.visible, keyOf, this.expanded);
+  }
+
+  /**
+   * Whether a cell is ALLOW.
+   * @param {number} row
+   * @param {number} column
+   */
+  cell(row, column) {
+    return this.across.bit(this.rows.kind[row], column) === 1;
+  }
+
+  /**
+   * Positions that say which decision a cell is.
+   * @param {number} row
+   * @param {number} column
+   * @returns {Place}
+   */
+  place(row, column) {
+    const { cube, columns, hasExact, numbers, rows } = this.layout;
+    const { isExact, kept, segments } = this.across;
+    const index = cube.dims.map(() => 0);
+    rows.dims.forEach((d, k) => {
+      index[d] = rows.index[k][row];
+    });
+    const { number, window } = cube.header; // of the answer, where several follow each other
+    if (isExact) {
+      const { first, last } = segments[column];
+      return { index, number, segment: [first, last] };
+    }
+    const c = kept.grid[column];
+    columns.index(c).forEach((i, k) => {
+      index[columns.dims[k]] = i;
+    });
+    const amount = hasExact && window && numbers ? { amount: numbers[c] } : {};
+    return { index, number, segment: null, ...amount };
+  }
+
+  /** What is shown as a table of texts: heads, then one line a row; a group stands with all its rows. */
+  *lines() {
+    const columns = Array.from({ length: this.across.count }, (_, c) => c);
+    yield [...this.cube.header.rows, ...columns.map((c) => this.across.labels(c).join(" "))];
+    for (const row of this.visible) {
+      const cells = columns.map((c) => (this.cell(row, c) ? "ALLOW" : "DENY"));
+      yield [...this.layout.labels(row), ...cells];
+    }
+  }
+}

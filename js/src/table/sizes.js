@@ -1,0 +1,106 @@
+/** How large the table and its parts are. */
+
+import { sum } from "../words/numbers.js";
+
+/** @import { Across } from "../model/across.js" */
+/** @import { Layout } from "../model/layout.js" */
+/** @import { Model } from "../model/model.js" */
+
+/** Pixels of a row. */
+export const ROW = 30;
+
+/** Pixels: browsers draw no taller element reliably. */
+const TALLEST = 8_000_000;
+const ROWS_SHOWN = 16;
+
+/**
+ * @typedef Frame What there is to draw, in pixels and in numbers of rows and columns.
+ * @property {boolean} strips whether there are thresholds, not cells
+ * @property {number[]} heads widths of the heads of a row
+ * @property {number} cell width of a cell
+ * @property {number} headHeight
+ * @property {number} columns
+ * @property {number} rows as many as are in sight
+ * @property {number} fit columns that are in sight as a whole
+ * @property {number} width of everything
+ * @property {number} height of everything
+ */
+
+/** Nothing to draw yet. */
+export const NOTHING = Object.freeze(
+  /** @type {Frame} */ ({
+    strips: false,
+    heads: [],
+    cell: 0,
+    headHeight: 0,
+    columns: 0,
+    rows: 0,
+    fit: 0,
+    width: 0,
+    height: 0,
+  }),
+);
+
+/**
+ * What there is to draw in a box of this width.
+ * @param {Model} model
+ * @param {boolean} strips
+ * @param {number} room pixels across; 0: not known yet
+ * @returns {Frame}
+ */
+export function frameOf(model, strips, room) {
+  const width = room || 800;
+  const heads = headWidths(model.layout, width);
+  const left = width - sum(heads);
+  const columns = strips ? 1 : model.across.count;
+  const headHeight = strips ? 40 : 34 * model.across.levels;
+  const cell = strips ? Math.max(160, left - 2) : cellWidth(model.across, room ? left : Infinity);
+  return {
+    strips,
+    heads,
+    cell,
+    headHeight,
+    columns,
+    rows: Math.max(1, Math.min(ROWS_SHOWN, model.length)),
+    fit: strips ? 1 : Math.max(1, Math.min(columns, Math.floor(left / cell))),
+    width: sum(heads) + columns * cell,
+    height: Math.min(TALLEST, headHeight + model.length * ROW),
+  };
+}
+
+/**
+ * As wide as the labels, but never so wide that no cell has room beside them: the heads don't scroll away.
+ * @param {Layout} layout
+ * @param {number} width
+ */
+function headWidths({ cube, place, principal, rows }, width) {
+  const narrow = width < 620;
+  const wanted = rows.dims.map((d) => {
+    const { labels, name } = cube.dims[d];
+    let longest = name.length + 2;
+    for (let i = 0; i < labels.length; i += Math.ceil(labels.length / 500))
+      longest = Math.max(longest, labels[i].length);
+    const text = longest * 7.6;
+    const room = d === principal ? Math.max(text + (narrow ? 0 : 190), narrow ? 110 : 150) : text;
+    return Math.min(room + 22, narrow ? 150 : 360, width * 0.5);
+  });
+  const whole = sum(wanted);
+  const most = Math.max(width * 0.62, 120);
+  if (whole <= most) return wanted.map(Math.round);
+  // who it is stays readable longest
+  const own = place < 0 ? 0 : Math.min(wanted[place], Math.max(most * 0.5, (wanted[place] * most) / whole));
+  const rest = whole - (place < 0 ? 0 : wanted[place]);
+  return wanted.map((w, k) => Math.round(k === place ? own : (w * (most - own)) / rest));
+}
+
+/**
+ * @param {Across} across
+ * @param {number} room
+ */
+function cellWidth(across, room) {
+  let longest = 4;
+  const step = Math.max(1, Math.floor(across.count / 400));
+  for (let c = 0; c < across.count; c += step)
+    for (const label of across.labels(c)) longest = Math.max(longest, label.length);
+  return Math.max(44, Math.min(220, room, Math.round(longest * 8.4 + 26)));
+}

@@ -1,0 +1,89 @@
+/** The bands of one row, and the axis above them, as pictures. */
+
+import { svg } from "../dom/dom.js";
+import { edgeLabel } from "../words/intervals.js";
+import { numberLabel } from "../words/numbers.js";
+
+/** @import { Axis } from "./axis.js" */
+/** @import { Band } from "../types.ts" */
+
+/**
+ * @param {SVGSVGElement} element
+ * @param {number} width
+ * @param {number} height
+ */
+function size(element, width, height) {
+  element.setAttribute("width", String(width));
+  element.setAttribute("height", String(height));
+  element.setAttribute("viewBox", `0 0 ${width} ${height}`);
+}
+
+const inside = (/** @type {number} */ place) => Math.max(0, Math.min(1, place));
+
+/**
+ * Draw the bands of one row: rectangles, and the boundaries in words.
+ * @param {SVGSVGElement} element
+ * @param {Band[]} bands
+ * @param {Axis} axis
+ * @param {number} width
+ * @param {number} height
+ * @param {number} chosen the band that is selected; -1 for none
+ */
+export function drawStrip(element, bands, axis, width, height, chosen) {
+  size(element, width, height);
+  const tall = { y: 5, height: height - 10 };
+  const middle = height / 2 + 4;
+  /** @type {SVGElement[]} */
+  const parts = [svg("rect", { class: "ccl-strip-deny", x: 0, width, ...tall })];
+  let free = -Infinity; // labels do not run into each other
+  bands.forEach((band, k) => {
+    const left = inside(axis.place(band.ends.lower)) * width;
+    const right = inside(axis.place(band.ends.upper)) * width;
+    const wide = right - left;
+    if (band.allow && wide >= 0) {
+      parts.push(svg("rect", { class: "ccl-strip-allow", x: left, width: Math.max(wide, 2), ...tall }));
+      if (wide > 18) parts.push(svg("text", { class: "ccl-strip-mark", x: left + 5, y: middle }, "✓"));
+      const end = axis.place(band.ends.upper);
+      if (band.ends.upper !== Infinity && end >= 0 && end <= 1) {
+        const text = edgeLabel(band);
+        const room = text.length * 7.2 + 8;
+        const x = right + room > width ? right - room : right + 5;
+        parts.push(svg("line", { class: "ccl-strip-edge", x1: right, x2: right, y1: 3, y2: height - 3 }));
+        if (x >= free && (x > right || wide > room + 18)) {
+          const kind = x > right ? "ccl-strip-label" : "ccl-strip-mark";
+          parts.push(svg("text", { class: kind, x, y: middle }, text));
+          free = x + room;
+        }
+      }
+    }
+    if (chosen === k) {
+      const box = { x: left + 1, y: 3, width: Math.max(wide - 2, 2), height: height - 6 };
+      parts.push(svg("rect", { class: "ccl-strip-chosen", ...box }));
+    }
+  });
+  const last = bands[bands.length - 1];
+  if (!last.allow && width - axis.place(last.ends.lower) * width > 40 && width - free > 24)
+    parts.push(svg("text", { class: "ccl-strip-no", x: width - 18, y: middle }, "✗"));
+  element.replaceChildren(...parts);
+}
+
+/**
+ * Draw the axis above the strips.
+ * @param {SVGSVGElement} element
+ * @param {Axis} axis
+ * @param {number} width
+ * @param {number} height
+ */
+export function drawAxis(element, axis, width, height) {
+  size(element, width, height);
+  const parts = [];
+  for (const tick of axis.ticks(Math.max(2, Math.floor(width / 90)))) {
+    const x = axis.place(tick) * width;
+    if (x < 0 || x > width) continue;
+    parts.push(svg("line", { class: "ccl-strip-tick", x1: x, x2: x, y1: height - 6, y2: height }));
+    const anchor = x < 20 ? "start" : x > width - 30 ? "end" : "middle";
+    const number = { class: "ccl-strip-number", x, y: height - 10, "text-anchor": anchor };
+    parts.push(svg("text", number, numberLabel(tick)));
+  }
+  element.replaceChildren(...parts);
+}

@@ -1,0 +1,64 @@
+/** What there is to say of a cell. */
+
+import { longInterval } from "../words/intervals.js";
+import { plural } from "../words/numbers.js";
+
+/** @import { Model } from "../model/model.js" */
+/** @import { Item, Told } from "../types.ts" */
+
+/** Characters of a text that is told. */
+const LONGEST = 300;
+
+export const cut = (/** @type {string} */ text) =>
+  text.length > LONGEST ? `${text.slice(0, LONGEST)}…` : text;
+
+/**
+ * Line by line; null where there is no such cell.
+ * @param {Model} model
+ * @param {Item} item
+ * @param {number} column of strips: the band
+ * @param {boolean} strips
+ * @returns {Told | null}
+ */
+export function describe(model, item, column, strips) {
+  const { cube, layout, across } = model;
+  const lines = [...ofRow(model, item)];
+  cube.dims.forEach(({ name, labels }, d) => {
+    if (!layout.rows.dims.includes(d) && !layout.columns.dims.includes(d)) lines.push([name, labels[0]]);
+  });
+  lines.push(...cube.header.fixed);
+  const { names } = across;
+  if (strips) {
+    const band = across.bands(item.row)[column];
+    if (!band) return null;
+    lines.push([names[0], longInterval(band.ends)]);
+    const boundary = band.grid ? "as far as the amounts asked tell" : "exact";
+    return { lines, allow: band.allow, boundary };
+  }
+  if (across.isExact) lines.push([names[0], longInterval(across.ends(column))]);
+  else for (const [k, label] of across.labels(column).entries()) lines.push([names[k], label]);
+  return { lines, allow: model.cell(item.row, column), boundary: across.boundary(item.row, column) };
+}
+
+/**
+ * @param {Model} model
+ * @param {Item} item
+ * @returns {Iterable<[name: string, value: string]>}
+ */
+function* ofRow({ cube, layout, rows }, item) {
+  for (const [k, d] of rows.dims.entries()) {
+    const { name, labels, problems } = cube.dims[d];
+    const i = rows.index[k][item.row];
+    if (d !== layout.principal) {
+      yield [name, labels[i]];
+      continue;
+    }
+    const { group } = item;
+    yield [name, group ? `${plural(group.rows.length, "principal")}, all equal` : labels[i]];
+    for (const attribute of layout.common.shared(item)) {
+      const value = attribute.values[attribute.codes[i]];
+      if (value !== "MISSING") yield [`principal.${attribute.name}`, value];
+    }
+    if (!group && problems?.[i]) yield ["data problem", problems[i].join("; ")];
+  }
+}

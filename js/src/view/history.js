@@ -1,0 +1,63 @@
+const MOST = 200;
+
+/**
+ * What can be undone and redone.
+ * @template T
+ */
+export class History {
+  /** @type {T[]} */
+  #past = [];
+  /** @type {T[]} */
+  #future = [];
+  /** @type {string | null} */
+  #merge = null;
+
+  get canUndo() {
+    return this.#past.length > 0;
+  }
+
+  get canRedo() {
+    return this.#future.length > 0;
+  }
+
+  /**
+   * Keep what is shown before a change.
+   * @param {() => T} now
+   * @param {string | null} merge changes of the same name that follow each other are one
+   */
+  remember(now, merge) {
+    if (!merge || merge !== this.#merge) {
+      this.#past.push(now());
+      if (this.#past.length > MOST) this.#past.shift();
+    }
+    this.#merge = merge;
+    this.#future = [];
+  }
+
+  /** What was before `now`; undefined where nothing was. */
+  undo(/** @type {() => T} */ now) {
+    return this.#go(this.#past, this.#future, now);
+  }
+
+  /** What was undone last; undefined where nothing was. */
+  redo(/** @type {() => T} */ now) {
+    return this.#go(this.#future, this.#past, now);
+  }
+
+  clear() {
+    this.#past = [];
+    this.#future = [];
+  }
+
+  /**
+   * @param {T[]} from
+   * @param {T[]} to
+   * @param {() => T} now
+   */
+  #go(from, to, now) {
+    if (!from.length) return undefined;
+    to.push(now());
+    this.#merge = null;
+    return from.pop();
+  }
+}

@@ -1,0 +1,45 @@
+import { h } from "../dom/dom.js";
+import { cut } from "./describe.js";
+
+/** @import { Told } from "../types.ts" */
+
+/** ALLOW or DENY, in its colour. */
+export function effect(/** @type {boolean} */ allow) {
+  return h("b", { class: allow ? "ccl-yes" : "ccl-no" }, allow ? "✓ ALLOW" : "✗ DENY");
+}
+
+/** What a cell says while the pointer is over it. */
+export class Tip {
+  constructor() {
+    this.element = h("div", { class: "ccl-tip", role: "tooltip", hidden: true });
+  }
+
+  hide() {
+    this.element.hidden = true;
+  }
+
+  /**
+   * Show it beside the pointer, inside the root: an output of Lab cuts off what sticks out.
+   * @param {Told} told
+   * @param {HTMLElement} root
+   * @param {MouseEvent} pointer
+   */
+  show({ lines, allow, boundary }, root, pointer) {
+    const { element } = this;
+    const list = lines.flatMap(([name, value]) => [h("dt", {}, cut(name)), h("dd", {}, cut(value))]);
+    if (boundary) list.push(h("dt", {}, "boundary"), h("dd", {}, boundary));
+    element.replaceChildren(
+      h("div", { class: allow ? "ccl-yes" : "ccl-no" }, effect(allow)),
+      h("dl", {}, ...list),
+    );
+    element.hidden = false;
+    const box = root.getBoundingClientRect();
+    const { offsetWidth, offsetHeight } = element;
+    const x = Math.min(pointer.clientX - box.left + 14, box.width - offsetWidth - 6);
+    const from = pointer.clientY - box.top;
+    const end = 18 + offsetHeight;
+    const below = from + end < box.height && pointer.clientY + end < innerHeight;
+    const y = below ? from + 18 : Math.max(0, from - offsetHeight - 10);
+    element.style.transform = `translate(${Math.max(0, x)}px, ${y}px)`;
+  }
+}

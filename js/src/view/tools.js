@@ -1,0 +1,221 @@
+import { h, setAttribute, setText, unique } from "../dom/dom.js";
+import { button, check, choice, menu, opener } from "../dom/widgets.js";
+import { count } from "../words/numbers.js";
+import { FilterPanel } from "./filter_panel.js";
+
+/** @import { Axis } from "../table/axis.js" */
+/** @import { Model } from "../model/model.js" */
+/** @import { Effect, State } from "../types.ts" */
+
+const KEYS = [
+  [
+    "arrow keys, Home, End, Page Up, Page Down",
+    "move from cell to cell (with Ctrl: to the first or last row)",
+  ],
+  ["Enter or Space", "select the cell; on a head: sort; on a group: open or close it"],
+  ["/", "search"],
+  ["Ctrl + C", "copy what is shown as a table (tab-separated)"],
+  ["Ctrl + Z, Ctrl + Y", "undo, redo a change of what is shown"],
+  ["Escape", "close a panel, empty the search"],
+  ["+, −, 0 (thresholds)", "zoom in, out, show all; Ctrl + wheel zooms at the pointer, dragging moves"],
+];
+
+const SORTS = ["given", "label", "share", "threshold"];
+
+/**
+ * @typedef Acts What the tools do.
+ * @property {(patch: Partial<State>, options?: { merge: string | null }) => void} set
+ * @property {() => void} draw
+ * @property {() => void} copy
+ * @property {() => void} undo
+ * @property {() => void} redo
+ * @property {() => void} reset
+ */
+
+/** The bar above the table, and the panels that open below it. */
+export class Tools {
+  /**
+   * @param {Model} model
+   * @param {Axis} axis
+   * @param {Acts} acts
+   */
+  constructor(model, axis, acts) {
+    const { set } = acts;
+    this.model = model;
+    this.search = h("input", {
+      type: "search",
+      class: "ccl-search",
+      placeholder: "search",
+      "aria-label": "search rows",
+      autocomplete: "off",
+      spellcheck: "false",
+      oninput: () => set({ search: this.search.value }, { merge: "search" }),
+    });
+    this.view = choice(
+      "view",
+      [
+        ["matrix", "Matrix", "a cell for each decision"],
+        ["thresholds", "Thresholds", "a line for each row, its bands along the axis"],
+      ],
+      (view) => set({ view: /** @type {State["view"]} */ (view) }),
+    );
+    this.exact = choice(
+      "columns",
+      [
+        ["true", "Exact", "columns are the exact thresholds of the rows shown"],
+        ["false", "Grid", "columns are the values that were swept"],
+      ],
+      (exact) => set({ exact: exact === "true" }),
+    );
+    this.scale = choice(
+      "scale",
+      [
+        ["linear", "Linear", "a linear axis"],
+        ["log", "Log", "a logarithmic axis"],
+      ],
+      (scale) => set({ scale: /** @type {State["scale"]} */ (scale) }),
+    );
+    this.zoom = zoomButtons(axis, acts.draw);
+    this.sort = menu(
+      "sort by",
+      [
+        ["given", "given order"],
+        ["label", "sort: label"],
+        ["share", "sort: share of ALLOW"],
+        ["threshold", "sort: threshold"],
+        ["column", "sort: a column"],
+      ],
+      (sort) => set({ sort, descending: sort === "share" || sort === "threshold" }),
+    );
+    this.direction = button("", () => set({ descending: !model.state.descending }));
+    this.effect = menu(
+      "filter by effect",
+      [
+        ["any", "any effect"],
+        ["some", "some ALLOW"],
+        ["none", "no ALLOW"],
+        ["mixed", "ALLOW and DENY"],
+        ["all", "all ALLOW"],
+      ],
+      (effect) => set({ effect: /** @type {Effect} */ (effect) }),
+    );
+    this.grouped = check((grouped) => set({ grouped }), "group equal rows");
+    this.odd = h("span");
+    this.problem = check((problem) => set({ problem }), this.odd);
+    this.filters = new FilterPanel(model, set);
+    this.filterButton = opener("Filters", this.filters.element, { onOpen: () => this.filters.show() });
+    this.help = helpPanel();
+    this.helpButton = opener("?", this.help, { label: "help: keys" });
+    const copy = button("Copy", acts.copy, { title: "copy what is shown as a table (Ctrl + C)" });
+    this.undo = button("↶", acts.undo, { "aria-label": "undo", title: "undo (Ctrl + Z)" });
+    this.redo = button("↷", acts.redo, { "aria-label": "redo", title: "redo (Ctrl + Y)" });
+    const reset = button("Reset", acts.reset, { title: "show everything again" });
+    this.element = h(
+      "div",
+      { class: "ccl-bar" },
+      this.search,
+      this.view.element,
+      this.exact.element,
+      this.scale.element,
+      this.zoom,
+      this.sort,
+      this.direction,
+      this.effect,
+      this.grouped.element,
+      this.problem.element,
+      this.filterButton,
+      copy,
+      this.undo,
+      this.redo,
+      reset,
+      this.helpButton,
+    );
+    this.renew();
+  }
+
+  /** Other decisions have other filters. */
+  renew() {
+    const { cube, layout } = this.model;
+    this.filters.renew();
+    this.filterButton.hidden = this.filters.isEmpty;
+    const odd = Object.keys(cube.dims[layout.principal]?.problems ?? {}).length;
+    setText(this.odd, `data problem (${count(odd)})`);
+    this.problem.element.hidden = odd === 0;
+  }
+
+  /**
+   * Say how everything is shown.
+   * @param {{ strips: boolean, canUndo: boolean, canRedo: boolean }} now
+   */
+  show({ strips, canUndo, canRedo }) {
+    const { layout, isExact, state } = this.model;
+    if (this.search.value !== state.search) this.search.value = state.search;
+    this.view.element.hidden = !layout.hasStrips;
+    this.view.set(state.view);
+    this.exact.element.hidden = !layout.hasExact || strips;
+    this.exact.set(String(isExact));
+    this.scale.element.hidden = !strips;
+    this.scale.set(state.scale);
+    this.zoom.hidden = !strips;
+    const byColumn = !SORTS.includes(state.sort);
+    for (const option of this.sort.options) {
+      if (option.value === "column") option.hidden = !byColumn;
+      if (option.value === "threshold") option.hidden = !layout.hasStrips;
+    }
+    this.sort.value = byColumn ? "column" : state.sort;
+    const direction = state.descending ? "descending" : "ascending";
+    const other = state.descending ? "ascending" : "descending";
+    setText(this.direction, state.descending ? "▼" : "▲");
+    setAttribute(this.direction, "aria-label", `${direction}; sort ${other}`);
+    setAttribute(this.direction, "title", direction);
+    this.effect.value = state.effect;
+    this.grouped.input.checked = state.grouped;
+    this.grouped.element.hidden = layout.place < 0;
+    this.problem.input.checked = state.problem;
+    this.undo.disabled = !canUndo;
+    this.redo.disabled = !canRedo;
+    this.filters.show();
+    const on = Object.keys(state.filters).length;
+    setText(this.filterButton, on ? `Filters (${on})` : "Filters");
+  }
+
+  /** Close the panels that are open, and give the focus to what opens them. */
+  close() {
+    for (const [panel, opens] of /** @type {const} */ ([
+      [this.filters.element, this.filterButton],
+      [this.help, this.helpButton],
+    ]))
+      if (!panel.hidden) {
+        opens.click();
+        opens.focus();
+      }
+  }
+}
+
+/**
+ * @param {Axis} axis
+ * @param {() => void} draw
+ */
+function zoomButtons(axis, draw) {
+  const zoom = (/** @type {string} */ text, /** @type {string} */ label, /** @type {() => void} */ act) => {
+    const onclick = () => {
+      act();
+      draw();
+    };
+    return h("button", { type: "button", "aria-label": label, title: label, onclick }, text);
+  };
+  return h(
+    "div",
+    { class: "ccl-choice", role: "group", "aria-label": "zoom" },
+    zoom("−", "zoom out", () => axis.zoom(1 / 1.5)),
+    zoom("+", "zoom in", () => axis.zoom(1.5)),
+    zoom("All", "show all", () => {
+      axis.window = null;
+    }),
+  );
+}
+
+function helpPanel() {
+  const list = KEYS.flatMap(([keys, what]) => [h("dt", {}, keys), h("dd", {}, what)]);
+  return h("div", { class: "ccl-panel ccl-help", id: unique("help"), hidden: true }, h("dl", {}, ...list));
+}

@@ -1,0 +1,291 @@
+import { h, setText } from "../dom/dom.js";
+import { asText, copyText, followTheme } from "../dom/page.js";
+import { Model } from "../model/model.js";
+import { START } from "../model/state.js";
+import { Grid } from "../table/grid.js";
+import { count, plural } from "../words/numbers.js";
+import { cut, describe } from "./describe.js";
+import { sameFilters } from "./filter_panel.js";
+import { History } from "./history.js";
+import { effect, Tip } from "./tip.js";
+import { Tools } from "./tools.js";
+
+/** @import { Cube } from "../model/cube.js" */
+/** @import { Chosen, Header, Item, State, ViewOptions } from "../types.ts" */
+
+/** Cells that are copied at most. */
+const LARGEST_COPY = 2_000_000;
+
+/** @typedef {{ state: State, choice?: Chosen }} Snapshot */
+
+/** A matrix with all that belongs to it: tools above, the table, what is selected, where it comes from. */
+export class MatrixView {
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #telling;
+
+  /**
+   * A view that is not in a page yet: see `mount`.
+   * @param {Cube} cube
+   * @param {ViewOptions} options
+   */
+  constructor(cube, options = {}) {
+    this.options = options;
+    this.model = new Model(cube, options.state);
+    /** @type {History<Snapshot>} */
+    this.history = new History();
+    const about = { "data-lm-suppress-shortcuts": "true", "aria-label": cube.header.title };
+    this.root = h("section", { class: "ccl", ...about });
+    this.unfollow = followTheme(this.root);
+    this.tip = new Tip();
+    this.grid = new Grid(this.model, {
+      onSelect: (item, column) => this.#select(item, column),
+      onHover: (item, column, event) => {
+        const told = this.#describe(item, column);
+        if (told) this.tip.show(told, this.root, event);
+      },
+      onLeave: () => this.tip.hide(),
+      onState: (patch) => this.set(patch),
+      onFocus: (item, column) => this.#say(item, column),
+    });
+    this.tools = new Tools(this.model, this.grid.axis, {
+      set: (patch, options) => this.set(patch, options),
+      draw: () => this.grid.draw(),
+      copy: () => this.copy(),
+      undo: () => this.undo(),
+      redo: () => this.redo(),
+      reset: () => this.reset(),
+    });
+    this.title = h("div", { class: "ccl-title" });
+    this.count = h("div", { class: "ccl-counts", role: "status", "aria-live": "polite" });
+    this.top = h("div", { class: "ccl-top" }, this.title, this.count);
+    this.note = h("div", { class: "ccl-note", role: "status", "aria-live": "polite", hidden: true });
+    this.detail = h("div", { class: "ccl-detail", "aria-live": "polite" });
+    this.foot = h("div", { class: "ccl-about" });
+    this.main = h(
+      "div",
+      { class: "ccl-main" },
+      this.top,
+      this.tools.element,
+      this.tools.filters.element,
+      this.tools.help,
+      this.note,
+      this.grid.element,
+      this.detail,
+      this.foot,
+    );
+    this.root.append(this.main, this.tip.element);
+    this.root.addEventListener("pointerleave", () => this.tip.hide());
+    this.root.addEventListener("keydown", (event) => this.#key(event));
+    this.#about(cube.header);
+  }
+
+  /** Draw it inside an element of the page. */
+  mount(/** @type {Element} */ place) {
+    place.replaceChildren(this.root);
+    this.refresh();
+  }
+
+  #about(/** @type {Header} */ { title, warning, notes, caption }) {
+    setText(this.title, title);
+    const lines = [...notes, `${caption}.`].map((line) => h("p", {}, line));
+    if (warning) lines.unshift(h("p", { class: "ccl-warning" }, warning));
+    this.foot.replaceChildren(...lines);
+  }
+
+  // -- state --------------------------------------------------------------------------------------------
+
+  /**
+   * What is shown now, to come back to.
+   * @returns {Snapshot}
+   */
+  snapshot() {
+    return { state: structuredClone(this.model.state) };
+  }
+
+  restore(/** @type {Snapshot} */ { state }) {
+    this.#apply(state);
+  }
+
+  /** Keep what is shown now, so that the change that follows can be undone. */
+  remember(/** @type {string | null} */ merge = null) {
+    this.history.remember(() => this.snapshot(), merge);
+  }
+
+  /**
+   * Change what is shown; the change can be undone, and is told.
+   * @param {Partial<State>} patch
+   * @param {{ merge?: string | null, silent?: boolean }} options
+   */
+  set(patch, { merge = null, silent = false } = {}) {
+    this.remember(merge);
+    this.#apply(patch, silent);
+  }
+
+  /**
+   * @param {Partial<State>} patch
+   * @param {boolean} silent
+   */
+  #apply(patch, silent = false) {
+    this.model.update(patch);
+    this.refresh();
+    if (!silent) this.options.onState?.(structuredClone(this.model.state));
+  }
+
+  /** Take a state from outside, such as Python's. */
+  take(/** @type {Partial<State>} */ state) {
+    const next = { ...START, ...state };
+    if (JSON.stringify(next) !== JSON.stringify(this.model.state)) this.set(next, { silent: true });
+  }
+
+  undo() {
+    const before = this.history.undo(() => this.snapshot());
+    if (before) this.restore(before);
+  }
+
+  redo() {
+    const next = this.history.redo(() => this.snapshot());
+    if (next) this.restore(next);
+  }
+
+  reset() {
+    const { view, exact, scale } = this.model.state;
+    this.model.expanded.clear();
+    this.set({ ...structuredClone(START), view, exact, scale });
+  }
+
+  /** Show other decisions, as far as possible in the same way. */
+  load(/** @type {Cube} */ cube) {
+    const before = this.model.cube.dims;
+    const same =
+      cube.dims.length === before.length && cube.dims.every((dim, d) => sameFilters(dim, before[d]));
+    this.model.load(cube);
+    this.#about(cube.header);
+    if (!same) this.tools.renew();
+    this.grid.table.selected = null;
+    this.refresh();
+  }
+
+  /** Draw everything as the model has it. */
+  refresh() {
+    const { canUndo, canRedo } = this.history;
+    this.tools.show({ strips: this.grid.strips, canUndo, canRedo });
+    this.#counts();
+    this.grid.layOut();
+  }
+
+  #counts() {
+    const { counts, cube, layout, across } = this.model;
+    const { total } = cube.header;
+    const of = counts.total === total ? "" : `${count(counts.total)} of `;
+    const share = counts.total ? ` (${((counts.allow / counts.total) * 100).toFixed(1)}%)` : "";
+    let who = "";
+    if (counts.principals !== null) {
+      const people = cube.dims[layout.principal].labels.length;
+      const some = counts.principals === people ? "" : `${count(counts.principals)} of `;
+      who = ` · ${some}${plural(people, "principal")}`;
+    }
+    this.count.replaceChildren(
+      `${of}${plural(total, "decision")}: `,
+      h("b", { class: "ccl-yes" }, `✓ ${count(counts.allow)} ALLOW`),
+      `${share}, `,
+      h("b", { class: "ccl-no" }, `✗ ${count(counts.deny)} DENY`),
+      who,
+      h("span", { class: "ccl-soft" }, ` · across: ${across.names.join(", ")}`),
+    );
+  }
+
+  // -- one cell -----------------------------------------------------------------------------------------
+
+  /**
+   * @param {Item} item
+   * @param {number} column
+   */
+  #describe(item, column) {
+    return describe(this.model, item, column, this.grid.strips);
+  }
+
+  /**
+   * @param {Item | null} item
+   * @param {number} column
+   */
+  #say(item, column) {
+    const told = item && column >= 0 ? this.#describe(item, column) : null;
+    if (!told) return;
+    const words = told.lines.map(([name, value]) => `${cut(name)} ${cut(value)}`).join(", ");
+    this.detail.replaceChildren(effect(told.allow), ` ${words}`);
+    if (told.boundary) this.detail.append(h("span", { class: "ccl-soft" }, ` · boundary: ${told.boundary}`));
+  }
+
+  /**
+   * @param {Item} item
+   * @param {number} column
+   */
+  #select(item, column) {
+    this.#say(item, column);
+    const { model, options } = this;
+    if (!this.grid.strips) return options.onSelect?.(model.place(item.row, column));
+    const band = model.across.bands(item.row)[column];
+    const place = model.place(item.row, 0);
+    if (band.grid) place.index[model.layout.columns.dims[0]] = model.across.kept.grid[band.first];
+    else place.segment = [band.first, band.last];
+    options.onSelect?.(place);
+  }
+
+  // -- keys and clipboard -------------------------------------------------------------------------------
+
+  #key(/** @type {KeyboardEvent} */ event) {
+    const { target } = event;
+    const field = target instanceof HTMLInputElement && target.type === "search" ? target : null;
+    const act = field ? null : this.#shortcut(event);
+    if (event.key === "Escape") {
+      this.tip.hide();
+      if (!field) this.tools.close();
+      else if (field.value) {
+        field.value = "";
+        field.dispatchEvent(new Event("input"));
+      }
+    } else if (act) {
+      act();
+      event.preventDefault();
+    }
+    event.stopPropagation();
+  }
+
+  /** What a key does where nobody types; null: nothing. */
+  #shortcut(/** @type {KeyboardEvent} */ { key, ctrlKey, metaKey, shiftKey }) {
+    if (key === "/") return () => this.tools.search.focus();
+    if (!ctrlKey && !metaKey) return null;
+    const letter = key.toLowerCase();
+    if (key === "c" && String(getSelection()) === "") return () => void this.copy();
+    if (letter === "z" && !shiftKey) return () => this.undo();
+    if (letter === "y" || letter === "z") return () => this.redo();
+    return null;
+  }
+
+  async copy() {
+    const { model } = this;
+    const cells = model.visible.length * model.across.count;
+    if (cells > LARGEST_COPY) {
+      const instead = "filter first, or write a file with decisions.to_csv";
+      return this.tell(`${count(cells)} cells are too many to copy: ${instead}.`);
+    }
+    const what = `${plural(model.visible.length, "row")} and ${plural(model.across.count, "column")}`;
+    const done = await copyText(asText(model.lines()));
+    this.tell(done ? `Copied ${what}.` : "The browser did not allow to copy.");
+  }
+
+  /** Say something for a while. */
+  tell(/** @type {string} */ text) {
+    this.note.textContent = text;
+    this.note.hidden = false;
+    clearTimeout(this.#telling);
+    this.#telling = setTimeout(() => {
+      this.note.hidden = true;
+    }, 4000);
+  }
+
+  destroy() {
+    this.unfollow();
+    this.grid.destroy();
+  }
+}

@@ -1,0 +1,46 @@
+/** Intervals and bands in words, as Python says them. */
+
+import { numberLabel } from "./numbers.js";
+
+/** @import { Band, Ends } from "../types.ts" */
+
+/** An interval in few signs: "≤ 5,000", "> 50,000", "= 0". */
+export function shortInterval(/** @type {Ends} */ { lower, lowerClosed, upper, upperClosed }) {
+  if (lower === upper) return `= ${numberLabel(lower)}`;
+  if (upper !== Infinity) return `${upperClosed ? "≤" : "<"} ${numberLabel(upper)}`;
+  if (lower === -Infinity) return "any";
+  return `${lowerClosed ? "≥" : ">"} ${numberLabel(lower)}`;
+}
+
+/** An interval in full: "over 5,000, up to 10,000". */
+export function longInterval(/** @type {Ends} */ { lower, lowerClosed, upper, upperClosed }) {
+  if (lower === -Infinity && upper === Infinity) return "any amount";
+  if (lower === upper) return `exactly ${numberLabel(lower)}`;
+  const parts = [];
+  if (lower !== -Infinity) parts.push(`${lowerClosed ? "from" : "over"} ${numberLabel(lower)}`);
+  if (upper !== Infinity) parts.push(`${upperClosed ? "up to" : "below"} ${numberLabel(upper)}`);
+  return parts.join(", ");
+}
+
+/** The amounts asked of a band of a grid: "0 to 5,000". */
+function askedAt(/** @type {Ends} */ { lower, upper }) {
+  return lower === upper ? numberLabel(lower) : `${numberLabel(lower)} to ${numberLabel(upper)}`;
+}
+
+/** A row's bands: "✓ ALLOW over 0, up to 5,000; ✗ DENY otherwise". Of a grid only what was asked. */
+export function bandsInWords(/** @type {Band[]} */ bands) {
+  if (bands[0].grid) {
+    const told = bands.map(({ allow, ends }) => `${allow ? "✓ ALLOW" : "✗ DENY"} at ${askedAt(ends)}`);
+    return `${told.join("; ")}; nothing is known between`;
+  }
+  const allow = bands.filter((band) => band.allow).map((band) => longInterval(band.ends));
+  if (!allow.length) return "✗ DENY at any amount";
+  if (bands.length === 1) return "✓ ALLOW at any amount";
+  return `✓ ALLOW ${allow.join(" and ")}; ✗ DENY otherwise`;
+}
+
+/** The upper end of a band as a picture labels it: who owns it is in the sign. */
+export function edgeLabel(/** @type {Band} */ { grid, ends }) {
+  const sign = grid ? "at" : ends.upperClosed ? "≤" : "<";
+  return `${sign} ${numberLabel(ends.upper)}`;
+}
