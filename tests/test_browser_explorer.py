@@ -25,6 +25,7 @@ from browser import (
     set_theme,
     write_notebook,
 )
+from playwright.sync_api import expect
 
 import clerk_cerbos_lab as lab
 
@@ -252,6 +253,32 @@ def test_state_set_in_python_shows_in_the_page_and_two_explorers_keep_in_step(
         assert controls.get_by_label("midwest", exact=True).is_checked()
         assert controls.get_by_label("PAID", exact=True).is_checked()
         assert not controls.get_by_label("south", exact=True).is_checked()
+
+
+def test_undo_in_the_page_and_in_python_go_through_one_history(
+    shown: Callable[..., Page], lab_server: LabServer, lab_page: Visit
+) -> None:
+    page = shown("history", EXPLORER, "None")
+    state = lab_server.folder / "state.json"
+    controls = page.locator(".ccl-controls")
+    undo = page.get_by_role("button", name="undo")
+    assert undo.is_disabled()
+    controls.get_by_label("west", exact=True).check()
+    read(page, state, lambda s: "'west'" in s["call"])
+    page.get_by_role("button", name="Grid").click()
+    cell = page.locator(".jp-CodeCell .cm-content").nth(2)
+    for code in ("explorer.undo()", "explorer.undo()"):  # how it is shown, then what was chosen
+        cell.click()
+        page.keyboard.press("ControlOrMeta+a")
+        page.keyboard.insert_text(code)
+        command(page, "notebook:run-cell")
+    read(page, state, lambda s: "'west'" not in s["call"])
+    expect(undo).to_be_disabled()
+    redo = page.get_by_role("button", name="redo")
+    redo.click()
+    read(page, state, lambda s: "'west'" in s["call"])
+    expect(controls.get_by_label("west", exact=True)).to_be_checked()
+    assert lab_page.errors == []
 
 
 def test_what_can_not_be_answered_is_said_and_the_state_stays(

@@ -35,6 +35,8 @@ def widget_class() -> type[Any]:
         controls = traitlets.Dict().tag(sync=True)
         choice = traitlets.Dict().tag(sync=True)
         answer = traitlets.Dict().tag(sync=True)
+        kept = traitlets.Dict().tag(sync=True)
+        act = traitlets.Dict().tag(sync=True)
 
     return DecisionMatrix
 

@@ -25,6 +25,7 @@ from clerk_cerbos_lab.explorer.answers import Answers, Known, compared
 from clerk_cerbos_lab.explorer.controls import Choice, Controls, controls_of
 from clerk_cerbos_lab.explorer.envelope import Envelope, checked_name
 from clerk_cerbos_lab.explorer.first_state import default_state, first_state
+from clerk_cerbos_lab.explorer.history import History, Moment
 from clerk_cerbos_lab.explorer.variants import Variants
 from clerk_cerbos_lab.identity import handed_over
 from clerk_cerbos_lab.identity.principals import check_frame, read_principals, shareable_columns
@@ -40,9 +41,6 @@ if TYPE_CHECKING:
 
     from clerk_cerbos_lab.decisions.decisions import Decisions
     from clerk_cerbos_lab.identity.disclosure import Disclosure
-
-MOST_STATES: Final = 500
-"""States that can be undone."""
 
 LATE: Final = 8
 """Answers that a cell may have been selected in: the page may not have drawn the newest yet."""
@@ -147,8 +145,8 @@ class Explorer:
         self._request = 0
         self._selected: dict[str, Any] | None = None
         self._shown_lately: deque[tuple[int, Payload, dict[str, Any]]] = deque(maxlen=LATE)
-        self._past: list[dict[str, Any]] = []
-        self._future: list[dict[str, Any]] = []
+        self._history = History()
+        self._kept_number = 0
         self._asked_before = 0
         self._given = given
         self._start = envelope
@@ -249,9 +247,16 @@ class Explorer:
         return self._look if self._widget is None else {**START, **self._widget.state}
 
     def _set_look(self, patch: Mapping[str, Any]) -> None:
-        self._look = {**self._look_now(), **checked_look(patch)}
+        before = self._now()
+        self._show_look({**before.look, **checked_look(patch)})
+        if self._look != before.look:
+            self._history.remember(before)
+            self._tell()
+
+    def _show_look(self, look: dict[str, Any]) -> None:
+        self._look = look
         if self._widget is not None:
-            self._widget.state = self._look
+            self._widget.state = look
 
     def _checked(self, patch: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
         """A part of a state as it can be answered, and what had to follow, in sentences."""
@@ -403,37 +408,43 @@ class Explorer:
     # -- undo ---------------------------------------------------------------------------------------
 
     def undo(self) -> None:
-        """Take the last change of a control back; nothing where there was none.
+        """Take back the last change, of a control or of how the matrix is shown; nothing if there is none.
 
-        The browser's own undo counts as another change here: a drag is one step there, and several here.
+        Changes made here and in the browser are in one history; a drag there is one change.
         """
-        if self._past:
-            before = self._state
-            self._show(self._past[-1])
-            self._past.pop()
-            self._future.append(before)
-            self._changed()
+        self._go_to(self._history.previous, self._history.undone)
 
     def redo(self) -> None:
         """Make the change again that was taken back last."""
-        if self._future:
-            before = self._state
-            self._show(self._future[-1])
-            self._future.pop()
-            self._past.append(before)
-            self._changed()
+        self._go_to(self._history.next, self._history.redone)
 
     def reset(self) -> None:
         """Choose again what was chosen at first; can be undone."""
         self._change(copy.deepcopy(self._first))
 
-    def _change(self, state: dict[str, Any], said: tuple[str, ...] = ()) -> None:
+    def _now(self) -> Moment:
+        return Moment(copy.deepcopy(self._state), copy.deepcopy(self._look_now()))
+
+    def _go_to(
+        self, moment: Moment | None, done: Callable[[Moment], None], now: Moment | None = None
+    ) -> None:
+        """Show a moment of the history; where that can't be answered, everything stays as it is."""
+        if moment is None:
+            return
+        before = now or self._now()
+        self._show(moment.state)
+        self._show_look(moment.look)
+        done(before)
+        self._changed()
+
+    def _change(self, state: dict[str, Any], said: tuple[str, ...] = (), *, kept: bool = False) -> None:
+        """Show another state; ``kept`` where the browser has handed over how it was before."""
         if states.same(state, self._state):
             return
-        before = self._state
+        before = self._now()
         self._show(state, said)
-        self._past = [*self._past[-MOST_STATES:], before]
-        self._future = []
+        if not kept:
+            self._history.remember(before)
         self._changed()
 
     def _show(self, state: dict[str, Any], said: tuple[str, ...] = ()) -> None:
@@ -591,6 +602,8 @@ class Explorer:
                 answer=self._told(),
             )
             self._widget.observe(self._on_choice, names="choice")
+            self._widget.observe(self._on_look, names="state")
+            self._widget.observe(self._on_act, names="act")
             self._widget.observe(self._on_place, names="place")
         return self._widget
 
@@ -621,6 +634,7 @@ class Explorer:
             "change": self._gained_and_lost,
             "said": " ".join(self._said),
             "error": error,
+            "history": self._history.offered(),
         }
 
     def _tell(self, error: str | None = None) -> None:
@@ -641,6 +655,7 @@ class Explorer:
             return None  # what Python itself has set
         self._request = request
         error: Exception | None = None
+        kept = self._take_kept()
         try:
             self._follow_policies()
             wanted = panel.state_of(self._controls, told["chosen"])
@@ -648,13 +663,54 @@ class Explorer:
             if other:
                 checked, said = self._checked(other)
                 if not states.same({**self._state, **checked}, self._state):
-                    return self._change({**self._state, **checked}, said)  # tells
+                    return self._change({**self._state, **checked}, said, kept=True)  # tells
+        except Exception as caught:  # noqa: BLE001 - the browser waits for an answer
+            error = caught
+        if error is not None and kept:
+            self._history.forget()
+        self._tell(None if error is None else _words(error))
+        if error is not None and not isinstance(error, LabError):
+            raise error
+        return None
+
+    def _take_kept(self) -> bool:
+        """Remember what the browser has handed over: how it was before changes there. Whether it has any."""
+        kept = self._widget.kept or {}
+        if kept.get("number", 0) <= self._kept_number:
+            return False
+        self._kept_number = kept["number"]
+        for entry in kept["entries"]:
+            self._history.remember(self._moment(entry))
+        return True
+
+    def _moment(self, entry: Mapping[str, Any]) -> Moment:
+        """How the browser was."""
+        chosen = panel.state_of(self._controls, entry.get("choice") or {})
+        return Moment({**copy.deepcopy(self._state), **chosen}, {**START, **entry["state"]})
+
+    def _on_look(self, change: Any) -> None:
+        """The matrix is shown in another way."""
+        self._take_kept()
+        self._look = {**START, **change["new"]}
+
+    def _on_act(self, change: Any) -> None:
+        """Undo, redo or reset was asked for in the browser."""
+        self._take_kept()
+        error: Exception | None = None
+        try:
+            now = self._moment(change["new"]["now"])
+            match change["new"]["name"]:
+                case "undo":
+                    self._go_to(self._history.previous, self._history.undone, now)
+                case "redo":
+                    self._go_to(self._history.next, self._history.redone, now)
+                case "reset":
+                    self.reset()
         except Exception as caught:  # noqa: BLE001 - the browser waits for an answer
             error = caught
         self._tell(None if error is None else _words(error))
         if error is not None and not isinstance(error, LabError):
             raise error
-        return None
 
     def _on_place(self, change: Any) -> None:
         """A cell was selected: say at once which decision it is, by the answer that it was seen in."""

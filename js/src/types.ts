@@ -185,6 +185,21 @@ export interface Answer {
   change: { gained: number; lost: number } | null;
   said: string;
   error: string | null;
+  /** Whether there is a change to undo, and one to redo. */
+  history: { undo: boolean; redo: boolean };
+}
+
+/** How an explorer is shown and what is chosen in it: what can be come back to. */
+export interface Kept {
+  state: State;
+  choice?: Chosen;
+}
+
+/** What a reader asks of the history of an explorer, and what is shown meanwhile. */
+export interface Act {
+  name: "undo" | "redo" | "reset";
+  number: number;
+  now: Kept;
 }
 
 /** What Python and the browser share. */
@@ -196,6 +211,9 @@ export interface Traits {
   controls: Controls;
   choice: { request: number | null; chosen: Chosen };
   answer: Answer;
+  /** What was shown before changes that were made here, oldest first. */
+  kept: { number: number; entries: Kept[] };
+  act: Act;
 }
 
 /** anywidget's model. */

@@ -1,15 +1,16 @@
 import { h, setText } from "../dom/dom.js";
 import { copyText } from "../dom/page.js";
 import { button } from "../dom/widgets.js";
+import { START } from "../model/state.js";
 import { MatrixView } from "../view/view.js";
 import { amounts } from "../words/amounts.js";
 import { count, greatest, least, numberLabel } from "../words/numbers.js";
 import { rangeIn } from "./chosen.js";
 import { ControlPanel } from "./controls.js";
+import { SharedHistory } from "./shared_history.js";
 
 /** @import { Cube } from "../model/cube.js" */
-/** @import { Snapshot } from "../view/view.js" */
-/** @import { Answer, Chosen, Controls, Link, ViewOptions } from "../types.ts" */
+/** @import { Answer, Chosen, Controls, Link, State, ViewOptions } from "../types.ts" */
 
 /** Milliseconds without an answer after which a reader is told. */
 const LATE = 10_000;
@@ -23,8 +24,6 @@ export class ExplorerView extends MatrixView {
   #next = false;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #late;
-  /** @type {Chosen | null} What was chosen at first. */
-  #first = null;
   /** The numbers that stand out among the ticks. */
   #marked = "";
 
@@ -34,7 +33,13 @@ export class ExplorerView extends MatrixView {
    * @param {Link} link
    */
   constructor(cube, options, link) {
-    super(cube, options);
+    const shared = new SharedHistory(link);
+    const onState = (/** @type {State} */ state) => {
+      shared.give();
+      options.onState?.(state);
+    };
+    super(cube, { ...options, onState });
+    this.history = this.shared = shared;
     this.link = link;
     this.choice = this.#chosen();
     this.offered = link.get("controls");
@@ -79,10 +84,7 @@ export class ExplorerView extends MatrixView {
 
   /** Draw the controls that Python offers. */
   #offer(/** @type {Controls} */ offered) {
-    if (isMoved(this.offered, offered)) {
-      this.history.clear(); // positions mean other values since the policies were edited
-      this.#first = null;
-    }
+    if (isMoved(this.offered, offered)) this.history.clear(); // since the policies were edited
     this.offered = offered;
     if (this.controls.draw(offered)) this.#marked = "";
     this.#show();
@@ -100,12 +102,19 @@ export class ExplorerView extends MatrixView {
   }
 
   /**
+   * Take how Python shows it; that is in its history already.
    * @override
-   * @param {Snapshot} before
+   * @param {Partial<State>} state
    */
-  restore({ state, choice }) {
-    super.restore({ state });
-    if (choice && JSON.stringify(choice) !== JSON.stringify(this.choice)) this.#turn(structuredClone(choice));
+  take(state) {
+    const next = { ...START, ...state };
+    if (JSON.stringify(next) !== JSON.stringify(this.model.state)) super.restore({ state: next });
+  }
+
+  /** @override */
+  undo() {
+    this.#next = false; // what was not sent yet is taken back
+    super.undo();
   }
 
   /** What Python has chosen, without the number of the request. */
@@ -124,8 +133,7 @@ export class ExplorerView extends MatrixView {
   }
 
   startAgain() {
-    this.remember();
-    this.#turn(structuredClone(this.#first ?? this.choice));
+    this.shared.ask("reset", () => this.snapshot());
   }
 
   #turn(/** @type {Chosen} */ choice) {
@@ -170,6 +178,7 @@ export class ExplorerView extends MatrixView {
       const hint = "is the kernel busy or gone? If it was restarted, run the cell again.";
       setText(this.status, `no answer yet: ${hint}`);
     }, LATE);
+    this.shared.give();
     this.link.set("choice", { chosen: structuredClone(this.choice), request: this.#request });
     this.link.save_changes();
   }
@@ -183,6 +192,9 @@ export class ExplorerView extends MatrixView {
     this.error.hidden = !answer.error;
     setText(this.error, answer.error ?? "");
     if (answer.said) this.tell(answer.said);
+    this.shared.canUndo = answer.history.undo;
+    this.shared.canRedo = answer.history.redo;
+    this.tools.offer(answer.history.undo, answer.history.redo);
     if (this.#waiting && answer.request !== this.#request) return; // of something else: the own answer is on its way
     this.#waiting = false;
     this.root.removeAttribute("aria-busy");
@@ -224,7 +236,6 @@ export class ExplorerView extends MatrixView {
   /** @override */
   refresh() {
     super.refresh();
-    this.#first ??= structuredClone(this.choice);
     this.#mark();
   }
 

@@ -172,11 +172,20 @@ export class Tools {
     this.grouped.input.checked = state.grouped;
     this.grouped.element.hidden = layout.place < 0;
     this.problem.input.checked = state.problem;
-    this.undo.disabled = !canUndo;
-    this.redo.disabled = !canRedo;
+    this.offer(canUndo, canRedo);
     this.filters.show();
     const on = Object.keys(state.filters).length;
     setText(this.filterButton, on ? `Filters (${on})` : "Filters");
+  }
+
+  /**
+   * Offer undo and redo, where there is something.
+   * @param {boolean} canUndo
+   * @param {boolean} canRedo
+   */
+  offer(canUndo, canRedo) {
+    this.undo.disabled = !canUndo;
+    this.redo.disabled = !canRedo;
   }
 
   /** Close the panels that are open, and give the focus to what opens them. */

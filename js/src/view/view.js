@@ -11,12 +11,12 @@ import { effect, Tip } from "./tip.js";
 import { Tools } from "./tools.js";
 
 /** @import { Cube } from "../model/cube.js" */
-/** @import { Chosen, Header, Item, State, ViewOptions } from "../types.ts" */
+/** @import { Header, Item, Kept, State, ViewOptions } from "../types.ts" */
 
 /** Cells that are copied at most. */
 const LARGEST_COPY = 2_000_000;
 
-/** @typedef {{ state: State, choice?: Chosen }} Snapshot */
+/** @typedef {Kept} Snapshot */
 
 /** A matrix with all that belongs to it: tools above, the table, what is selected, where it comes from. */
 export class MatrixView {
@@ -31,7 +31,7 @@ export class MatrixView {
   constructor(cube, options = {}) {
     this.options = options;
     this.model = new Model(cube, options.state);
-    /** @type {History<Snapshot>} */
+    /** @type {Pick<History<Snapshot>, "canUndo" | "canRedo" | "remember" | "undo" | "redo" | "clear">} */
     this.history = new History();
     const about = { "data-lm-suppress-shortcuts": "true", "aria-label": cube.header.title };
     this.root = h("section", { class: "ccl", ...about });
