@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from clerk_cerbos_lab.errors import InputError
-from clerk_cerbos_lab.values import MISSING, RESOURCE_ID, Relation, amounts, is_number
+from clerk_cerbos_lab.values import MISSING, RESOURCE_ID, Relation, amounts, is_number, json_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -96,7 +96,7 @@ def _step(numbers: Sequence[float]) -> float | None:
             continue
         try:
             if amounts(numbers[0], numbers[-1], step=tried) == list(numbers):
-                return int(tried) if float(tried).is_integer() else tried
+                return tried
         except InputError:
             continue
     return None
@@ -104,7 +104,8 @@ def _step(numbers: Sequence[float]) -> float | None:
 
 def amounts_text(low: Any, high: Any, step: Any) -> str:
     """A call of ``lab.amounts``."""
-    return f"lab.amounts({python_text(low)}, {python_text(high)}, step={python_text(step)})"
+    low, high, step = (python_text(json_number(number)) for number in (low, high, step))
+    return f"lab.amounts({low}, {high}, step={step})"
 
 
 def fixed_text(value: Any, show: Callable[[Any], Any]) -> str:

@@ -106,7 +106,9 @@ def payload(
         "caption": decisions.provenance.caption(),
         "warning": plain_text.WARNING if shown.names else None,
     }
-    dims = [principal_dim(some, shown), *(value_dim(dim, some.values(dim), shown) for dim in some.dims[1:])]
+    heading = decisions.question.heading
+    plain = [value_dim(dim, some.values(dim), shown, heading(dim)) for dim in some.dims[1:]]
+    dims = [principal_dim(some, shown), *plain]
     return assemble(header, dims, different.allowed() if exact is None else exact, codes)
 
 
@@ -179,10 +181,14 @@ def principal_dim(decisions: Decisions, shown: Disclosure) -> dict[str, Any]:
     }
 
 
-def value_dim(name: str, values: Sequence[Any], shown: Disclosure) -> dict[str, Any]:
-    """A dimension of plain values: their labels, and where all are numbers these."""
+def value_dim(
+    name: str, values: Sequence[Any], shown: Disclosure, title: str | None = None
+) -> dict[str, Any]:
+    """A dimension of plain values: its name, another to be shown if there is one, labels, and any numbers."""
     say = shown.text if name == "action" else shown.value
     made: dict[str, Any] = {"name": name, "labels": [say(value) for value in values]}
+    if title not in {None, name}:
+        made["title"] = title
     if name != "action" and all(is_number(value) for value in values):
         made["numbers"] = [json_number(value) for value in values]
     return made

@@ -171,10 +171,16 @@ def _common(principal: dict[str, Any], people: Sequence[int]) -> str:
     return " · ".join(shared)
 
 
+def _title(payload: Payload, name: str) -> str:
+    """The name of a dimension as it is shown."""
+    dim = next(dim for dim in payload.header["dims"] if dim["name"] == name)
+    return str(dim.get("title", name))
+
+
 def table(payload: Payload) -> str:
     """The strips in words, as an HTML table that reads without scripts and style sheets."""
     found = strips(payload)
-    others = [name for name in payload.header["rows"] if name != "principal"]
+    others = [_title(payload, name) for name in payload.header["rows"] if name != "principal"]
     head = "".join(
         f'<th scope="col" style="{_CELL}">{escape(name)}</th>' for name in ("who", *others, "effect")
     )
@@ -210,7 +216,7 @@ def svg(payload: Payload) -> str:
         return round(HEAD + span * (min(max(value, low), high) - low) / (high - low), 1)
 
     height = TOP + LINE * len(shown) + (24 if len(found) > ROWS else 4)
-    name = payload.header["columns"][0]
+    name = _title(payload, payload.header["columns"][0])
     parts = [_text(4, 20, name, "ccl-s-soft")]
     for tick in _ticks(low, high):
         parts += [_text(x(tick), 20, number_label(tick), "ccl-s-soft", "middle"), _edge(x(tick), 26, TOP - 2)]

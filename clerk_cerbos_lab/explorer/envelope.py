@@ -9,6 +9,7 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from clerk_cerbos_lab.decisions.call import python_text
 from clerk_cerbos_lab.errors import InputError
 from clerk_cerbos_lab.pdp import messages
 from clerk_cerbos_lab.sweeps.sweep import sweep
@@ -33,6 +34,7 @@ class Envelope:
         scope: of the resource, and of the principal where not given.
         principal_policy_version: sent with the principal; None: as the resource's.
         principal_scope: sent with the principal; None: as the resource's.
+        units: of attributes, shown with them.
         resource_id: one fixed id; where ids vary, they come with the attributes, as ``resource_id``.
         aux_data: a JWT for the conditions; shown nowhere, and not copied with the rest.
     """
@@ -42,6 +44,7 @@ class Envelope:
     principal_policy_version: str | None = None
     principal_scope: str | None = None
     resource_id: str = "resource"
+    units: Mapping[str, str] = field(default_factory=dict)
     aux_data: str | SecretStr | Mapping[str, str] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
@@ -88,6 +91,7 @@ class Envelope:
             principal_policy_version=self.principal_policy_version,
             principal_scope=self.principal_scope,
             aux_data=self.aux_data,
+            units={name: unit for name, unit in self.units.items() if name in attributes},
             **more,
         )
 
@@ -107,6 +111,8 @@ class Envelope:
                 yield name, repr(show(getattr(self, name)))
         if self.resource_id != "resource":
             yield RESOURCE_ID, repr(show(self.resource_id))
+        if self.units:
+            yield "units", python_text(dict(self.units))
         if self.aux_data is not None:
             yield "aux_data", "aux_data"  # the name of a variable, never what it holds
 

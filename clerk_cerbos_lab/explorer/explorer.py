@@ -30,7 +30,7 @@ from clerk_cerbos_lab.explorer.variants import Variants
 from clerk_cerbos_lab.identity import handed_over
 from clerk_cerbos_lab.identity.principals import check_frame, read_principals, shareable_columns
 from clerk_cerbos_lab.pdp.client import PDP
-from clerk_cerbos_lab.sweeps.attributes import read_attributes
+from clerk_cerbos_lab.sweeps.attributes import checked_units, read_attributes
 from clerk_cerbos_lab.values import RESOURCE_ID
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ def explore(
     principal_scope: str | None = None,
     aux_data: str | SecretStr | Mapping[str, str] | None = None,
     names: bool = False,
+    units: Mapping[str, str] | None = None,
     **attributes: object,
 ) -> Explorer:
     """Explore live who may do what: controls on the left, the decision matrix follows.
@@ -85,6 +86,7 @@ def explore(
         aux_data: a JWT, or ``{"token": …, "key_set_id": …}``; the explorer holds it in memory, and shows it
             nowhere: ``call`` has a variable ``aux_data`` in its place.
         names: call principals by their ids and show every attribute; by default pseudonyms.
+        units: of attributes, such as ``{"amount": "USD"}``, as in ``lab.sweep``.
 
     Returns:
         An ``Explorer``; the last line of a cell shows it.
@@ -102,6 +104,7 @@ def explore(
         principal_policy_version=principal_policy_version,
         principal_scope=principal_scope,
         resource_id=fixed.pop(RESOURCE_ID, "resource"),
+        units=dict(units or {}),
         aux_data=aux_data,
     )
     given = {axis.name: list(axis.values) for axis in axes} | {name: [value] for name, value in fixed.items()}
@@ -174,6 +177,8 @@ class Explorer:
                 ids = self._given[RESOURCE_ID]
                 controls.choices[RESOURCE_ID] = Choice(RESOURCE_ID, list(ids), given=list(ids))
             controls.check_any(self.kind)
+            known_names = [*controls.choices, *([controls.range.name] if controls.range else [])]
+            checked_units(self._start.units, known_names)
             self._answers = Answers(
                 self.pdp,
                 self._principals,
@@ -528,15 +533,16 @@ class Explorer:
         exact = isinstance(cube.answer, Segmented)
         last = _last(known)
         shown = last.shown(names=self._names)
+        heading = last.question.heading
         if self._heads is None:
             self._heads = principal_dim(last, shown)
         dims = [
             self._heads,
             value_dim("action", actions, shown),
-            *(value_dim(name, values[name], shown) for name in known.names),
+            *(value_dim(name, values[name], shown, heading(name)) for name in known.names),
         ]
         if exact and across is not None:
-            dims.append(value_dim(across.name, grid, shown))
+            dims.append(value_dim(across.name, grid, shown, heading(across.name)))
         columns = across.name if across else max(dims[1:], key=lambda dim: len(dim["labels"]))["name"]
         wide = [dim["name"] for dim in dims[1:] if len(dim["labels"]) > 1 and dim["name"] != columns]
         header = {

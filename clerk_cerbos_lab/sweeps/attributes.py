@@ -113,22 +113,23 @@ def _check_resource_ids(axes: Sequence[Axis], fixed: Mapping[str, Any]) -> None:
             raise InputError(msg)
 
 
-def checked_units(
-    units: Mapping[str, str] | None, axes: Sequence[Axis], fixed: Mapping[str, Any]
-) -> dict[str, str]:
+def checked_units(units: Mapping[str, str] | None, known: Sequence[str]) -> dict[str, str]:
     """Units by attribute, each of an attribute that is asked about.
 
+    Args:
+        units: as the caller gave them.
+        known: the attributes.
+
     Raises:
-        InputError: for what is no dict of names and texts, or a name that is no attribute of this sweep.
+        InputError: for what is no dict of names and texts, or a name that is not known.
     """
     if units is None:
         return {}
     if not isinstance(units, dict) or not all(isinstance(unit, str) and unit for unit in units.values()):
         msg = f"units is a dict of attribute and unit, such as {{'amount': 'USD'}}, not {units!r}"
         raise InputError(msg)
-    known = [*(axis.name for axis in axes), *fixed]
     for name in units:
         if name not in known:
-            msg = f"units: no attribute '{name}' in this sweep{did_you_mean(str(name), known)}"
+            msg = f"units: no attribute '{name}' is asked about{did_you_mean(str(name), known)}"
             raise InputError(msg)
     return dict(units)

@@ -172,7 +172,7 @@ def sweep(
             scope=scope,
             principal_policy_version=principal_policy_version,
             principal_scope=principal_scope,
-            units=checked_units(units, axes, fixed),
+            units=checked_units(units, [*(axis.name for axis in axes), *fixed]),
             aux_data=messages.aux_data_message(aux_data),
             separately=alone is not None,
         )

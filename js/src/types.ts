@@ -10,6 +10,8 @@ export interface Attribute {
 /** A dimension as Python writes it. */
 export interface HeaderDim {
   name: string;
+  /** The name as it is shown, such as with a unit; where it is another. */
+  title?: string;
   labels: string[];
   /** For each label, the slice of the small cube that stands for it. */
   map: number[];
@@ -24,7 +26,8 @@ export interface HeaderDim {
 }
 
 /** A dimension as it is held here. */
-export interface Dim extends Omit<HeaderDim, "map"> {
+export interface Dim extends Omit<HeaderDim, "map" | "title"> {
+  title: string;
   map: Uint32Array;
 }
 

@@ -34,9 +34,9 @@ export class Across {
     return this.isExact ? 1 : Math.max(1, this.layout.columns.dims.length);
   }
 
-  /** The names of the dimensions. */
+  /** The names of the dimensions as they are shown. */
   get names() {
-    return this.layout.columns.dims.map((d) => this.layout.cube.dims[d].name);
+    return this.layout.columns.dims.map((d) => this.layout.cube.dims[d].title);
   }
 
   /**

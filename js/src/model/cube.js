@@ -14,7 +14,11 @@ export class Cube {
     /** @type {Uint8Array} */
     this.bits = bits;
     /** @type {Dim[]} */
-    this.dims = header.dims.map((dim) => ({ ...dim, map: Uint32Array.from(dim.map) }));
+    this.dims = header.dims.map((dim) => ({
+      ...dim,
+      title: dim.title ?? dim.name,
+      map: Uint32Array.from(dim.map),
+    }));
     /** @type {number[]} */
     this.strides = new Array(this.dims.length);
     let stride = 1;

@@ -76,8 +76,8 @@ export function frameOf(model, strips, room) {
 function headWidths({ cube, place, principal, rows }, width) {
   const narrow = width < 620;
   const wanted = rows.dims.map((d) => {
-    const { labels, name } = cube.dims[d];
-    let longest = name.length + 2;
+    const { labels, title } = cube.dims[d];
+    let longest = title.length + 2;
     for (let i = 0; i < labels.length; i += Math.ceil(labels.length / 500))
       longest = Math.max(longest, labels[i].length);
     const text = longest * 7.6;

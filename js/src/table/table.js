@@ -106,8 +106,9 @@ export class Table {
    * @param {boolean} last whether it is the lowest row of heads
    */
   #drawCorner(th, k, last) {
-    const name = this.model.cube.header.rows[k];
-    setText(th, last ? name + this.#arrow("label") : "");
+    const { cube, rows } = this.model;
+    const { title } = cube.dims[rows.dims[k]];
+    setText(th, last ? title + this.#arrow("label") : "");
     setAttribute(th, "aria-colindex", String(k + 1));
     if (last) setAttribute(th, "aria-sort", this.#ariaSort("label"));
     setAttribute(th, "title", "sort by label");
@@ -240,12 +241,12 @@ export class Table {
    */
   #drawRowHead(th, d, k, item) {
     const { layout, rows, cube } = this.model;
-    const { labels, name } = cube.dims[d];
+    const { labels, title: heading } = cube.dims[d];
     const i = rows.index[k][item.row];
     setAttribute(th, "aria-colindex", String(k + 1));
     if (d !== layout.principal) {
       setText(th, labels[i]);
-      setAttribute(th, "title", `${name} ${labels[i]}`);
+      setAttribute(th, "title", `${heading} ${labels[i]}`);
       return;
     }
     const { group } = item;

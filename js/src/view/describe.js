@@ -23,8 +23,8 @@ export const cut = (/** @type {string} */ text) =>
 export function describe(model, item, column, strips) {
   const { cube, layout, across } = model;
   const lines = [...ofRow(model, item)];
-  cube.dims.forEach(({ name, labels }, d) => {
-    if (!layout.rows.dims.includes(d) && !layout.columns.dims.includes(d)) lines.push([name, labels[0]]);
+  cube.dims.forEach(({ title, labels }, d) => {
+    if (!layout.rows.dims.includes(d) && !layout.columns.dims.includes(d)) lines.push([title, labels[0]]);
   });
   lines.push(...cube.header.fixed);
   const { names } = across;
@@ -47,14 +47,14 @@ export function describe(model, item, column, strips) {
  */
 function* ofRow({ cube, layout, rows }, item) {
   for (const [k, d] of rows.dims.entries()) {
-    const { name, labels, problems } = cube.dims[d];
+    const { title, labels, problems } = cube.dims[d];
     const i = rows.index[k][item.row];
     if (d !== layout.principal) {
-      yield [name, labels[i]];
+      yield [title, labels[i]];
       continue;
     }
     const { group } = item;
-    yield [name, group ? `${plural(group.rows.length, "principal")}, all equal` : labels[i]];
+    yield [title, group ? `${plural(group.rows.length, "principal")}, all equal` : labels[i]];
     for (const attribute of layout.common.shared(item)) {
       const value = attribute.values[attribute.codes[i]];
       if (value !== "MISSING") yield [`principal.${attribute.name}`, value];
