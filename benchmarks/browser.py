@@ -24,7 +24,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 from made_decisions import Mapped, made  # noqa: E402 - where the tests make decisions
 
-from clerk_cerbos_lab.display import assets  # noqa: E402
+from clerk_cerbos_lab import limits  # noqa: E402
 from clerk_cerbos_lab.identity.principals import shareable  # noqa: E402
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 ROUNDS = 7
 CLASSES = 40
-STORED_LIMIT = assets.MOST_STORED
+STORED_LIMIT = limits.STORED_CHARACTERS
 
 Bars = dict[str, float]
 SMALL: Bars = {"first cell": 250, "sort": 60, "search": 60, "filter": 60}

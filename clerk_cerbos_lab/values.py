@@ -15,6 +15,7 @@ from typing import Any, Final, Self, TypeGuard
 
 import numpy as np
 
+from clerk_cerbos_lab import limits
 from clerk_cerbos_lab.errors import InputError
 
 
@@ -108,7 +109,7 @@ def amounts(start: float | Decimal, stop: float | Decimal, *, step: float | Deci
     if not 0 < width < math.inf or last < first:
         msg = f"amounts({start}, {stop}, step={step}): needs start <= stop and a finite step > 0"
         raise InputError(msg)
-    if count > 10_000_000:
+    if count > limits.AMOUNTS:
         msg = f"amounts({start}, {stop}, step={step}) would be {count + 1:,}; 10,000,000 at most"
         raise InputError(msg)
     if all(number == number.to_integral_value() for number in (first, width)):

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 import clerk_cerbos_lab as lab
-from clerk_cerbos_lab.explorer.history import MOST, History, Moment
+from clerk_cerbos_lab import limits
+from clerk_cerbos_lab.explorer.history import History, Moment
 
 DATA = Path(__file__).parents[1] / "data" / "clerk_users.json"
 SOME = lab.load_principals(DATA).head(6)
@@ -123,10 +124,10 @@ def test_what_is_changed_after_an_undo_ends_what_could_be_redone(explorer: lab.E
 
 def test_the_oldest_moments_are_forgotten() -> None:
     history = History()
-    for number in range(MOST + 20):
+    for number in range(limits.UNDO_STEPS + 20):
         history.remember(Moment({"number": number}, {}))
     count = 0
     while (moment := history.previous) is not None:
         history.undone(moment)
         count += 1
-    assert count == MOST
+    assert count == limits.UNDO_STEPS

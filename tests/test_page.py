@@ -13,6 +13,7 @@ from playwright.sync_api import expect
 from small_policies import resource_policy, rule, up_to, users, write
 
 import clerk_cerbos_lab as lab
+from clerk_cerbos_lab import limits
 from clerk_cerbos_lab.display import assets, page, plain_text
 from clerk_cerbos_lab.errors import InputError
 
@@ -343,7 +344,7 @@ def test_scenarios_need_names_of_their_own_and_the_same_dimensions(
 def test_many_lines_of_totals_are_cut_and_say_so() -> None:
     many = made(np.ones((1, 4, 20)), {"region": [f"r{i}" for i in range(20)]})
     _, lines, more = page._totals({"one": many}, many.shown())
-    assert len(lines) == page.TOTALS
+    assert len(lines) == limits.TOTALS_LINES
     assert more == "The first 60 of 80 lines."
 
 

@@ -14,6 +14,7 @@ from made_decisions import Mapped, made, mapped
 from small_policies import resource_policy, rule, users, write
 
 import clerk_cerbos_lab as lab
+from clerk_cerbos_lab import limits
 from clerk_cerbos_lab.display import payload, selection
 
 if TYPE_CHECKING:
@@ -161,7 +162,7 @@ def test_what_is_chosen_in_a_segment_has_an_amount_inside_it() -> None:
 
 
 def test_more_principals_than_a_browser_holds_are_cut_with_a_note(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(payload, "MOST_PRINCIPALS", 2)
+    monkeypatch.setattr(limits, "SHOWN_PRINCIPALS", 2)
     decisions = made(np.eye(4).reshape(4, 1, 4), {"amount": range(4)})
     one = given_to(decisions)
     assert one.principals == 2

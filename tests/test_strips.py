@@ -14,6 +14,7 @@ from small_policies import users
 from test_view import Table
 
 import clerk_cerbos_lab as lab
+from clerk_cerbos_lab import limits
 from clerk_cerbos_lab.display import payload, threshold_strips
 from clerk_cerbos_lab.errors import InputError
 
@@ -144,11 +145,11 @@ def test_the_picture_is_well_formed_and_the_same_each_time() -> None:
 
 
 def test_a_picture_of_too_many_lines_says_how_many_there_are() -> None:
-    many = 2 * threshold_strips.ROWS + 3
+    many = 2 * limits.STRIP_LINES + 3
     decisions = made(np.tri(many, dtype=np.bool_).reshape(many, 1, many), {"amount": range(many)})
-    assert f"The first {threshold_strips.ROWS} of {many} lines." in texts(threshold_strips.svg(of(decisions)))
-    assert f"The first {threshold_strips.ROWS} of {many} lines." in threshold_strips.table(of(decisions))
-    assert len(Table(threshold_strips.table(of(decisions))).rows) == threshold_strips.ROWS + 1
+    assert f"The first {limits.STRIP_LINES} of {many} lines." in texts(threshold_strips.svg(of(decisions)))
+    assert f"The first {limits.STRIP_LINES} of {many} lines." in threshold_strips.table(of(decisions))
+    assert len(Table(threshold_strips.table(of(decisions))).rows) == limits.STRIP_LINES + 1
 
 
 @pytest.mark.parametrize("amounts", [[0], [7], [-5], [1e-9, 1e12], [-1e12, -3]])

@@ -11,6 +11,7 @@ from made_decisions import made
 from small_policies import up_to, users, write
 
 import clerk_cerbos_lab as lab
+from clerk_cerbos_lab import limits
 from clerk_cerbos_lab.display import plain_text, static_html
 
 EVIL = "<script>alert('x')</script>"
@@ -132,7 +133,7 @@ def test_what_does_not_fit_is_said_and_equal_columns_are_drawn_together() -> Non
     some = made(cube, {"amount": range(1_000)})
     text, page = repr(some), html(some)
     for shown in (text, page):
-        assert f"the first {plain_text.ROWS} of 60 rows" in shown
+        assert f"the first {limits.TABLE_ROWS} of 60 rows" in shown
         assert "0 to 499" in shown
         assert "500 to 999" in shown
         assert "equal in every row" in shown
@@ -143,11 +144,11 @@ def test_what_does_not_fit_is_said_and_equal_columns_are_drawn_together() -> Non
 
 def test_a_wide_table_has_fewer_rows_because_every_output_stores_it() -> None:
     wide = made(np.arange(60 * 8).reshape(60, 1, 8) % 3 == 0, {"region": [f"r{i}" for i in range(8)]})
-    assert f"the first {static_html.CELLS // 8} of 60 rows" in html(wide)
-    assert f"the first {plain_text.ROWS} of 60 rows" in repr(wide)
-    assert len(Table(html(wide)).rows) == static_html.CELLS // 8 + 2
+    assert f"the first {limits.TABLE_CELLS // 8} of 60 rows" in html(wide)
+    assert f"the first {limits.TABLE_ROWS} of 60 rows" in repr(wide)
+    assert len(Table(html(wide)).rows) == limits.TABLE_CELLS // 8 + 2
     widest = made(np.ones((60, 1, 14), bool), {"region": [f"r{i}" for i in range(14)]})
-    assert f"the first {max(plain_text.FEWEST, static_html.CELLS // 14)} of 60 rows" in html(widest)
+    assert f"the first {max(limits.TABLE_FEWEST_ROWS, limits.TABLE_CELLS // 14)} of 60 rows" in html(widest)
 
 
 def test_columns_beyond_those_shown_are_said() -> None:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 import pandas as pd
 
+from clerk_cerbos_lab import limits
 from clerk_cerbos_lab.decisions import files
 from clerk_cerbos_lab.decisions.axes import Axis, level, take
 from clerk_cerbos_lab.decisions.cube import segmented
-from clerk_cerbos_lab.decisions.intervals import COLUMNS, MOST_CELLS, intervals
+from clerk_cerbos_lab.decisions.intervals import COLUMNS, intervals
 from clerk_cerbos_lab.decisions.views import drawn_by
 from clerk_cerbos_lab.errors import InputError, did_you_mean
 from clerk_cerbos_lab.formatting import label
@@ -418,8 +419,8 @@ class Decisions:
         Raises:
             InputError: when xarray is not installed, or there are more than 200 million decisions.
         """
-        if len(self) > MOST_CELLS:
-            msg = f"{len(self):,} decisions; choose {MOST_CELLS:,} at most with .sel(…)"
+        if len(self) > limits.EXPANDED_CELLS:
+            msg = f"{len(self):,} decisions; choose {limits.EXPANDED_CELLS:,} at most with .sel(…)"
             raise InputError(msg)
         about = {
             "kind": self.kind,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 
+from clerk_cerbos_lab import limits
 from clerk_cerbos_lab.formatting import number_label
 
 if TYPE_CHECKING:
@@ -175,10 +176,6 @@ def intervals_of(segmented: Segmented, allowed: npt.NDArray[np.bool_]) -> Interv
     )
 
 
-MOST_CELLS: Final = 200_000_000
-"""Cells expanded at once to cut an axis at every flip; with more the grid is shown."""
-
-
 def segments_of(
     found: Intervals, others: Sequence[int], dim: int, values: Sequence[float]
 ) -> Segmented | None:
@@ -198,7 +195,7 @@ def segments_of(
     inner = np.isfinite(lower)
     keys = np.unique(np.column_stack([lower[inner], np.where(lower_closed[inner], 0, 1)]), axis=0)
     cuts, sides = keys[:, 0], keys[:, 1].astype(np.int8)
-    if int(np.prod(others, dtype=np.int64)) * (len(cuts) + 1) > MOST_CELLS:
+    if int(np.prod(others, dtype=np.int64)) * (len(cuts) + 1) > limits.EXPANDED_CELLS:
         return None
     start = _place(cuts, sides, lower, np.where(lower_closed, 0, 1), first=True)
     end = _place(cuts, sides, upper, np.where(upper_closed, 1, 0), first=False)

@@ -14,20 +14,17 @@ import json
 import re
 import zlib
 from functools import cache
-from importlib.resources import files
 from string import Template
 from typing import TYPE_CHECKING, Final
+
+from clerk_cerbos_lab import limits
+from clerk_cerbos_lab.templates import STATIC, render, static_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-STATIC: Final = files("clerk_cerbos_lab") / "static"
-
 PLAIN: Final = 110_000
 """Bytes up to which data is stored as it is: the same in every build of zlib."""
-
-MOST_STORED: Final = 150_000
-"""Characters of data that an output of a notebook may hold; a notebook should stay below 400 kB."""
 
 
 @cache
@@ -61,20 +58,17 @@ def stored(static: str, payload: bytes, state: dict[str, object]) -> str:
         notebook, and then it says so.
     """
     (data,), deflated = _data([payload], small=True)
-    if len(data) > MOST_STORED:
+    if len(data) > limits.STORED_CHARACTERS:
         note = (
             "Too large to stay interactive in a stored notebook: run the cell, or write a page with .to_html."
         )
-        return f'<div data-ccl-large>{static}<p style="font-size:12px;margin:4px 0">{note}</p></div>'
+        return render("stored.html.j2", static=static, note=note, script="")
     start = json.dumps(state, separators=(",", ":"), sort_keys=True).replace("<", "\\u003c")
     name = hashlib.sha256(f"{static}\0{start}\0{data}".encode()).hexdigest()[:12]
-    script = Template((STATIC / "stored.js").read_text("utf-8")).substitute(
+    script = Template(static_text("stored.js")).substitute(
         code=packed_module(), name=name, data=data, deflated=str(deflated).lower(), state=start
     )
-    return (
-        f'<div data-ccl="{name}"><div class="ccl-static">{static}</div></div>'
-        f'<script type="module">\n{script}</script>'
-    )
+    return render("stored.html.j2", static=static, name=name, script=script)
 
 
 def page_script(name: str, payloads: Sequence[bytes], state: dict[str, object]) -> str:
@@ -83,11 +77,6 @@ def page_script(name: str, payloads: Sequence[bytes], state: dict[str, object]) 
     start = json.dumps(state, separators=(",", ":"), sort_keys=True).replace("<", "\\u003c")
     call = f'await {_inside("revive")}("{name}",{json.dumps(texts)},{str(deflated).lower()},{start});'
     return f"\n{module()}\n{call}\n"
-
-
-def static_text(name: str) -> str:
-    """A file of ``static/``, such as a style sheet."""
-    return (STATIC / name).read_text("utf-8")
 
 
 def _inside(export: str) -> str:

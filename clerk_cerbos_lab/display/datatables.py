@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
-from clerk_cerbos_lab.display.assets import static_text
+from clerk_cerbos_lab.templates import static_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

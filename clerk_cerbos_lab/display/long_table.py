@@ -14,18 +14,18 @@ import json
 import zlib
 from dataclasses import replace
 from functools import cached_property
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
 
+from clerk_cerbos_lab import limits
 from clerk_cerbos_lab.display import plain_text, static_html
-from clerk_cerbos_lab.display.assets import static_text
 from clerk_cerbos_lab.display.datatables import ALLOW, DENY, codes_of, options_of
 from clerk_cerbos_lab.errors import InputError
 from clerk_cerbos_lab.formatting import label
+from clerk_cerbos_lab.templates import render, static_text
 from clerk_cerbos_lab.values import is_number
 
 if TYPE_CHECKING:
@@ -36,10 +36,6 @@ if TYPE_CHECKING:
 
     from clerk_cerbos_lab.decisions.decisions import Decisions
     from clerk_cerbos_lab.identity.disclosure import Disclosure
-
-MOST: Final = 100_000  # rows that a browser still sorts at once
-
-ROWS: Final = 20  # of the table that is read without scripts
 
 _COLOURS: Final = {ALLOW: static_html.ALLOW, DENY: static_html.DENY}
 
@@ -80,7 +76,7 @@ class LongTable:
             ordered categorical of the texts in the table (``5,000``, ``"5"``, ``null``, ``MISSING``,
             ``✓ ALLOW``), in the order in which the table sorts: numbers by size, then all else.
         """
-        return _frame(self._decisions, self._shown, MOST)
+        return _frame(self._decisions, self._shown, limits.LONG_TABLE_ROWS)
 
     def to_html(self, path: str | os.PathLike[str]) -> None:
         """Write one page that works offline: the whole table, and itables inside.
@@ -107,7 +103,9 @@ class LongTable:
             ).rstrip()
             for line in lines
         ]
-        return "\n".join([*table, *self._said, *filter(None, [self._left_out(ROWS)]), *self._notes])
+        return "\n".join(
+            [*table, *self._said, *filter(None, [self._left_out(limits.LONG_TABLE_FIRST_ROWS)]), *self._notes]
+        )
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, object]:
         """The widget, where itables is installed; text and HTML are the same bytes in every run."""
@@ -120,7 +118,7 @@ class LongTable:
 
     @cached_property
     def _head(self) -> pd.DataFrame:
-        return _frame(self._decisions, self._shown, ROWS)
+        return _frame(self._decisions, self._shown, limits.LONG_TABLE_FIRST_ROWS)
 
     @cached_property
     def _numeric(self) -> list[bool]:
@@ -154,35 +152,26 @@ class LongTable:
 
     def _html(self) -> str:
         """A table that reads without scripts or style sheets; every value is escaped."""
-        caption = "<br>".join(f"<strong>{escape(text)}</strong>" for text in self._said)
-        foot = " ".join(escape(note) for note in (self._left_out(ROWS), *self._notes) if note)
-        return (
-            f'<div data-ccl-rows style="overflow-x:auto;max-width:100%">{self._first_rows(caption)}'
-            f'<p style="font-size:12px;opacity:.85;margin:4px 0">{foot}</p></div>'
-        )
+        left_out = self._left_out(limits.LONG_TABLE_FIRST_ROWS)
+        notes = [note for note in (left_out, *self._notes) if note]
+        return render("long_table/output.html.j2", table=self._first_rows(said=self._said), notes=notes)
 
-    def _first_rows(self, caption: str) -> str:
-        """The first rows as an HTML table."""
+    def _first_rows(self, caption: str = "", said: Sequence[str] = ()) -> str:
+        """The first rows as an HTML table, under a caption, or under sentences in bold."""
         sides = ["right" if number else "left" for number in self._numeric]
-        head = "".join(
-            f'<th scope="col" style="{_HEAD};text-align:{side}">{escape(name)}</th>'
-            for name, side in zip(self._head.columns, sides, strict=True)
+        return render(
+            "first_rows.html.j2",
+            caption=caption,
+            said=said,
+            columns=list(zip(self._head.columns, sides, strict=True)),
+            rows=[
+                (list(zip(texts, sides[:-1], strict=True)), effect)
+                for *texts, effect in self._head.to_numpy().tolist()
+            ],
+            head=_HEAD,
+            cell=_CELL,
+            colours=_COLOURS,
         )
-        body = []
-        for *texts, effect in self._head.to_numpy().tolist():
-            cells = "".join(
-                f'<td style="{_CELL};text-align:{side}">{escape(text)}</td>'
-                for text, side in zip(texts, sides[:-1], strict=True)
-            )
-            cells += f'<td style="{_CELL};white-space:nowrap;{_COLOURS[effect]}">{effect}</td>'
-            body.append(f"<tr>{cells}</tr>")
-        return (
-            '<table style="border-collapse:collapse;font-size:13px;margin:4px 0;overflow-wrap:anywhere">'
-            f'<caption style="caption-side:top;text-align:left;padding:4px 0">{caption}</caption>'
-            f"<thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table>"
-        )
-
-    # -- itables ------------------------------------------------------------------------------
 
     @cached_property
     def _widget(self) -> Any:
@@ -192,7 +181,7 @@ class LongTable:
         except ImportError:
             return None
         frame = self.frame()
-        said = "\n".join(filter(None, [*self._said, self._left_out(MOST)]))
+        said = "\n".join(filter(None, [*self._said, self._left_out(limits.LONG_TABLE_ROWS)]))
         options = options_of(frame, self._numeric)
         # As texts of DataTables: the ITable of itables 2.9 loses its caption.
         options["layout"]["top2Start"] = {"div": {"className": "ccl-said", "text": said}}
@@ -203,7 +192,6 @@ class LongTable:
 
     def _page(self) -> str:
         try:
-            import jinja2  # noqa: PLC0415
             from itables.javascript import get_itables_extension_arguments  # noqa: PLC0415
             from itables.options import dt_bundle  # noqa: PLC0415
         except ImportError as error:
@@ -215,16 +203,17 @@ class LongTable:
         options = {**arguments, "classes": told["classes"].split(), "style": {"width": "100%"}}
         bundle, script = Path(dt_bundle), static_text("long_table/page.js")
         styles = ["report.css", "long_table/table.css", "long_table/page.css"]
-        few = f"The first {ROWS} of {len(frame):,} rows. Where scripts may run, all of them are here."
+        first = limits.LONG_TABLE_FIRST_ROWS
+        few = f"The first {first} of {len(frame):,} rows. Where scripts may run, all of them are here."
         *warning, question, counts = self._said
-        environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
-        return environment.from_string(static_text("long_table/page.html.j2")).render(
+        return render(
+            "long_table/page.html.j2",
             title=f"Decisions about {self._shown.text(self._decisions.kind)}",
-            warnings=[text for text in (*warning, self._left_out(MOST)) if text],
+            warnings=[text for text in (*warning, self._left_out(limits.LONG_TABLE_ROWS)) if text],
             question=question,
             counts=counts,
             notes=self._notes,
-            table=self._first_rows(few if len(frame) > ROWS else ""),
+            table=self._first_rows(few if len(frame) > first else ""),
             style="\n".join([bundle.with_suffix(".css").read_text("utf-8"), *map(static_text, styles)]),
             policy=_POLICY.format(base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()),
             script=script,

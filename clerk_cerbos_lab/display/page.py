@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from clerk_cerbos_lab import limits
 from clerk_cerbos_lab.display import assets, plain_text, static_html, threshold_strips
 from clerk_cerbos_lab.display.payload import payload
-from clerk_cerbos_lab.display.templates import render
 from clerk_cerbos_lab.errors import InputError
 from clerk_cerbos_lab.files import whole_file
+from clerk_cerbos_lab.templates import render, static_text
 from clerk_cerbos_lab.values import key
 
 if TYPE_CHECKING:
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
 
     from clerk_cerbos_lab.decisions.decisions import Decisions
     from clerk_cerbos_lab.identity.disclosure import Disclosure
-
-TOTALS: Final = 60
-"""Lines of the table of totals; below it stands how many more there are."""
 
 POLICY: Final = (
     "default-src 'none'; script-src 'sha256-{}'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; "
@@ -73,7 +71,7 @@ def write_page(
         policy=POLICY.format(base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()),
         title=title or shown.text(f"{decisions.kind}: who may {' and '.join(decisions.actions)}"),
         warning=plain_text.WARNING if shown.names else None,
-        style=assets.static_text("report.css"),
+        style=static_text("report.css"),
         totals_head=head,
         totals=lines,
         totals_more=more,
@@ -187,10 +185,10 @@ def _totals(
     first = next(iter(every.values()))
     others = [axis.name for axis in first.axes if 1 < len(axis.values) <= 24 and not axis.numeric]
     head = [*(["scenario"] if len(every) > 1 else []), "action", *others]
-    lines = list(itertools.islice(_total_lines(every, others, shown), TOTALS + 1))
+    lines = list(itertools.islice(_total_lines(every, others, shown), limits.TOTALS_LINES + 1))
     total = len(every) * len(first.actions) * int(np.prod([len(first.values(dim)) for dim in others]))
-    more = f"The first {TOTALS} of {total:,} lines." if total > TOTALS else None
-    return [*head, "decisions", "✓ ALLOW", "share", "✗ DENY"], lines[:TOTALS], more
+    more = f"The first {limits.TOTALS_LINES} of {total:,} lines." if total > limits.TOTALS_LINES else None
+    return [*head, "decisions", "✓ ALLOW", "share", "✗ DENY"], lines[: limits.TOTALS_LINES], more
 
 
 def _total_lines(

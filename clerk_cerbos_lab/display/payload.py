@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import struct
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from clerk_cerbos_lab.decisions.intervals import MOST_CELLS, Segmented, Segments
+from clerk_cerbos_lab import limits
+from clerk_cerbos_lab.decisions.intervals import Segmented, Segments
 from clerk_cerbos_lab.display import plain_text
 from clerk_cerbos_lab.values import is_number, json_number
 
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
 
     from clerk_cerbos_lab.decisions.decisions import Decisions
     from clerk_cerbos_lab.identity.disclosure import Disclosure
-
-MOST_PRINCIPALS: Final = 100_000
-"""Rows' heads that a browser is given; a note says when there are more."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -155,11 +153,11 @@ def assemble(
 def _some(decisions: Decisions) -> tuple[Decisions, list[str]]:
     """The decisions of as many principals as a browser can hold, and a note where some are left out."""
     people = len(decisions.names)
-    most = min(people, MOST_PRINCIPALS)
+    most = min(people, limits.SHOWN_PRINCIPALS)
     _, representatives = decisions.classes()
     each = len(decisions) // max(1, people)
-    if len(representatives) * each > MOST_CELLS:
-        most = min(most, max(1, MOST_CELLS // each))
+    if len(representatives) * each > limits.EXPANDED_CELLS:
+        most = min(most, max(1, limits.EXPANDED_CELLS // each))
     if most == people:
         return decisions, []
     note = f"Here: the first {most:,} of {people:,} principals. The others: .sel(principal=…), .frame()."

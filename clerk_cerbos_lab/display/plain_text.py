@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from clerk_cerbos_lab import limits
 from clerk_cerbos_lab.values import is_number
 
 if TYPE_CHECKING:
@@ -21,10 +22,6 @@ if TYPE_CHECKING:
 
 WARNING: Final = "Real ids and attributes are shown here: share this with care."
 """Stands wherever principals are not called by pseudonyms, as far as it can be shared."""
-
-ROWS: Final = 40  # shown before the table says that there are more
-COLUMNS: Final = 14
-FEWEST: Final = 10  # rows shown however many columns there are
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +62,9 @@ def labels(decisions: Decisions, shown: Disclosure, dim: str, count: int | None 
     return [shown.value(value) for value in decisions.values(dim)[:count]]
 
 
-def layout(decisions: Decisions, shown: Disclosure, *, cells: int = ROWS * COLUMNS) -> Grid:
+def layout(
+    decisions: Decisions, shown: Disclosure, *, cells: int = limits.TABLE_ROWS * limits.TABLE_COLUMNS
+) -> Grid:
     """The rows and columns to show, about so many cells, and what was left out."""
     down, (across, *_) = decisions.sides()
     values = decisions.values(across)
@@ -74,11 +73,13 @@ def layout(decisions: Decisions, shown: Disclosure, *, cells: int = ROWS * COLUM
     each = rows // len(decisions.names) if by_principal else rows
     numeric = all(map(is_number, values))
     ascending = numeric and all(a < b for a, b in itertools.pairwise(values))
-    merged = len(values) > COLUMNS and ascending
+    merged = len(values) > limits.TABLE_COLUMNS and ascending
     every = decisions.different() if by_principal else decisions
     runs = _runs(every.table(down, [across])) if merged else [(i, i) for i in range(len(values))]
-    drawn = runs[:COLUMNS]
-    most = max(FEWEST, min(ROWS, cells // len(drawn)))
+    drawn = runs[: limits.TABLE_COLUMNS]
+    most = limits.TABLE_ROWS
+    if cells is not None:
+        most = max(limits.TABLE_FEWEST_ROWS, min(most, cells // len(drawn)))
     top = decisions.head(-(-most // each)) if by_principal else decisions
     allowed = top.table(down, [across])
     texts = labels(decisions, shown, across, drawn[-1][1] + 1)

@@ -9,17 +9,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from clerk_cerbos_lab import limits
 from clerk_cerbos_lab.display.plain_text import WARNING, counts_line, layout, notes_on, question
-from clerk_cerbos_lab.display.templates import render
+from clerk_cerbos_lab.templates import render
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from clerk_cerbos_lab.decisions.decisions import Decisions
     from clerk_cerbos_lab.identity.disclosure import Disclosure
-
-CELLS: Final = 160
-"""Cells of a table: each carries its look, and is stored with every output."""
 
 ALLOW: Final = "background:#0072b238"
 DENY: Final = "background:#d55e0029"
@@ -31,7 +29,7 @@ HEAD: Final = (
 
 def html(decisions: Decisions, shown: Disclosure) -> str:
     """A table that reads without scripts or style sheets; every value is escaped."""
-    grid = layout(decisions, shown, cells=CELLS)
+    grid = layout(decisions, shown, cells=limits.TABLE_CELLS)
     spans = _row_spans(grid.rows)
     rows = [
         (list(zip(heads, of_row, strict=True)), cells.tolist())

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from clerk_cerbos_lab import limits
 from clerk_cerbos_lab.formatting import number_label
+from clerk_cerbos_lab.templates import render
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -18,9 +20,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from clerk_cerbos_lab.display.payload import Payload
-
-ROWS: Final = 60
-"""Lines of a picture; below it stands how many more there are."""
 
 WIDTH, HEAD, LINE, TOP = 900, 330, 30, 34
 
@@ -181,32 +180,24 @@ def table(payload: Payload) -> str:
     """The strips in words, as an HTML table that reads without scripts and style sheets."""
     found = strips(payload)
     others = [_title(payload, name) for name in payload.header["rows"] if name != "principal"]
-    head = "".join(
-        f'<th scope="col" style="{_CELL}">{escape(name)}</th>' for name in ("who", *others, "effect")
-    )
-    rows = []
-    for strip in found[:ROWS]:
-        about = f' <span style="opacity:.75">{escape(strip.about)}</span>' if strip.about else ""
-        cells = "".join(f'<td style="{_CELL}">{escape(text)}</td>' for text in (*strip.labels, strip.words()))
-        rows.append(
-            f'<tr><th scope="row" style="{_CELL};font-weight:600">{escape(strip.who)}{about}</th>{cells}</tr>'
-        )
-    more = f"<p>The first {ROWS} of {len(found):,} lines.</p>" if len(found) > ROWS else ""
-    exact = (
-        ""
-        if payload.segments
-        else "<p>As far as the amounts asked tell; boundaries lie between two of them.</p>"
-    )
-    return (
-        '<table style="border-collapse:collapse;font-size:13px;margin:6px 0">'
-        f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>{more}{exact}"
+    notes = []
+    if len(found) > limits.STRIP_LINES:
+        notes.append(f"The first {limits.STRIP_LINES} of {len(found):,} lines.")
+    if payload.segments is None:
+        notes.append("As far as the amounts asked tell; boundaries lie between two of them.")
+    return render(
+        "strips.html.j2",
+        columns=["who", *others, "effect"],
+        strips=found[: limits.STRIP_LINES],
+        notes=notes,
+        cell=_CELL,
     )
 
 
 def svg(payload: Payload) -> str:
     """The strips as a picture: the same text for the same payload."""
     found = strips(payload)
-    shown = found[:ROWS]
+    shown = found[: limits.STRIP_LINES]
     finite = [x for s in shown for b in s.bands for x in (b.lower, b.upper) if math.isfinite(x)]
     low, high = min([0.0, *finite]), max([1.0, *finite])
     low, high = low - (high - low) * (0.04 if low == 0 else 0.12), high + (high - low) * 0.14
@@ -215,15 +206,15 @@ def svg(payload: Payload) -> str:
     def x(value: float) -> float:
         return round(HEAD + span * (min(max(value, low), high) - low) / (high - low), 1)
 
-    height = TOP + LINE * len(shown) + (24 if len(found) > ROWS else 4)
+    height = TOP + LINE * len(shown) + (24 if len(found) > limits.STRIP_LINES else 4)
     name = _title(payload, payload.header["columns"][0])
     parts = [_text(4, 20, name, "ccl-s-soft")]
     for tick in _ticks(low, high):
         parts += [_text(x(tick), 20, number_label(tick), "ccl-s-soft", "middle"), _edge(x(tick), 26, TOP - 2)]
     for row, strip in enumerate(shown):
         parts += _drawn(strip, TOP + row * LINE, x)
-    if len(found) > ROWS:
-        parts.append(_text(4, height - 8, f"The first {ROWS} of {len(found):,} lines."))
+    if len(found) > limits.STRIP_LINES:
+        parts.append(_text(4, height - 8, f"The first {limits.STRIP_LINES} of {len(found):,} lines."))
     what = escape(f"{payload.header['title']}: bands of equal effect along {name}", quote=True)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" '

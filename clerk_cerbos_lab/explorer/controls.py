@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from clerk_cerbos_lab import limits
 from clerk_cerbos_lab.errors import InputError, PDPError
-from clerk_cerbos_lab.explorer.state import MOST_AMOUNTS, checked_range
+from clerk_cerbos_lab.explorer.state import checked_range
 from clerk_cerbos_lab.policies.analysis import ORDERS, Use
 from clerk_cerbos_lab.policies.policy_set import Audience
 from clerk_cerbos_lab.sweeps.breakpoints import breakpoints_from, value_of
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
 
     from clerk_cerbos_lab.identity.principals import PrincipalTable
     from clerk_cerbos_lab.pdp.client import PDP
-
-MOST_VALUES: Final = 200
-"""Values that one control offers; there is a note when there were more."""
 
 STEPS: Final = 120
 """About how many amounts a range has at first."""
@@ -151,11 +149,11 @@ def controls_of(
         if all(map(is_number, wanted)) and (ticks or len(wanted) > 1):
             numeric[name] = ticks
             lowest[name] = min([0.0, *rules])
-        if len(choice.values) > MOST_VALUES:
+        if len(choice.values) > limits.CONTROL_VALUES:
             made.notes.append(
-                f"{name}: the first {MOST_VALUES} of {len(choice.values):,} values are offered."
+                f"{name}: the first {limits.CONTROL_VALUES} of {len(choice.values):,} values are offered."
             )
-            choice.values = choice.values[: max(MOST_VALUES, len(wanted))]
+            choice.values = choice.values[: max(limits.CONTROL_VALUES, len(wanted))]
         choice.add([MISSING])
         made.choices[name] = choice
     if numeric:
@@ -312,7 +310,11 @@ def _given_amounts(name: str, given: list[Any]) -> dict[str, Any]:
     exact = sorted(Decimal(str(value)) for value in given)
     step = min((b - a for a, b in itertools.pairwise(exact)), default=Decimal(1))
     width = _plain(float(step))
-    if len(given) > 1 and (high - low) / width < MOST_AMOUNTS and amounts(low, high, step=width) == given:
+    if (
+        len(given) > 1
+        and (high - low) / width < limits.RANGE_COLUMNS
+        and amounts(low, high, step=width) == given
+    ):
         return checked_range(name, {"low": low, "high": high, "step": width}, {})
     return checked_range(name, given, {"step": width})
 

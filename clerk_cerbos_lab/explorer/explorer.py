@@ -7,7 +7,6 @@ import math
 import time
 from collections import deque
 from dataclasses import asdict, replace
-from html import escape
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -31,6 +30,7 @@ from clerk_cerbos_lab.identity import handed_over
 from clerk_cerbos_lab.identity.principals import check_frame, read_principals, shareable_columns
 from clerk_cerbos_lab.pdp.client import PDP
 from clerk_cerbos_lab.sweeps.attributes import checked_units, read_attributes
+from clerk_cerbos_lab.templates import render
 from clerk_cerbos_lab.values import RESOURCE_ID
 
 if TYPE_CHECKING:
@@ -759,11 +759,7 @@ class Explorer:
         matrix = known.show(names=self._names)
         matrix.state = {name: value for name, value in self._look_now().items() if value != START[name]}
         html = matrix._repr_mimebundle_()["text/html"]
-        intro = (
-            '<p style="font-size:12px;margin:4px 0">The explorer as it was; run the cell to turn a control. '
-            f"<code>{escape(self._shown_call())}</code></p>"
-        )
-        return bundle(self, intro + html)
+        return bundle(self, render("explorer.html.j2", call=self._shown_call(), matrix=html))
 
 
 def _last(known: Known) -> Decisions:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
-MOST: Final = 500
-"""Changes that can be undone."""
+from clerk_cerbos_lab import limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +40,7 @@ class History:
 
     def remember(self, moment: Moment) -> None:
         """Keep how it was before a change; what was undone can't be redone any more."""
-        self._past = [*self._past[-MOST + 1 :], moment]
+        self._past = [*self._past[-limits.UNDO_STEPS + 1 :], moment]
         self._future = []
 
     def forget(self) -> None:

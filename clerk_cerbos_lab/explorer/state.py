@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from clerk_cerbos_lab import limits
 from clerk_cerbos_lab.decisions import call
 from clerk_cerbos_lab.errors import InputError, did_you_mean
 from clerk_cerbos_lab.formatting import label
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from clerk_cerbos_lab.explorer.envelope import Envelope
-
-MOST_AMOUNTS: Final = 5_000
-"""Columns of a range; a finer step is refused."""
 
 LARGEST: Final = 2**53
 
@@ -71,16 +69,16 @@ def checked_range(name: str, wanted: object, before: Mapping[str, Any]) -> dict[
         msg = f"'{name}' holds numbers below {LARGEST:,}, which doubles hold exactly"
         raise InputError(msg)
     count = len(amounts(parts["low"], parts["high"], step=parts["step"]))
-    if count > MOST_AMOUNTS:
-        msg = f"'{name}' would have {count:,} values; {MOST_AMOUNTS:,} at most: take a larger step"
+    if count > limits.RANGE_COLUMNS:
+        msg = f"'{name}' would have {count:,} values; {limits.RANGE_COLUMNS:,} at most: take a larger step"
         raise InputError(msg)
     return parts
 
 
 def _checked_amounts(name: str, values: list[Any], before: Mapping[str, Any]) -> dict[str, Any]:
     _check_different(name, values)
-    if len(values) > MOST_AMOUNTS:
-        msg = f"'{name}' would have {len(values):,} values; {MOST_AMOUNTS:,} at most"
+    if len(values) > limits.RANGE_COLUMNS:
+        msg = f"'{name}' would have {len(values):,} values; {limits.RANGE_COLUMNS:,} at most"
         raise InputError(msg)
     return {"low": min(values), "high": max(values), "step": before["step"], "values": values}
 

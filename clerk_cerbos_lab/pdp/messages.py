@@ -256,6 +256,3 @@ def _numbers_kept(value: struct_pb2.Value) -> Any:
     if kind == "struct_value":
         return {name: _numbers_kept(item) for name, item in value.struct_value.fields.items()}
     return None if kind in {None, "null_value"} else getattr(value, kind)
-
-
-MAX_PER_REQUEST = 500  # the most that Cerbos can be configured to take

@@ -16,10 +16,10 @@ import weakref
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from clerk_cerbos_lab import limits
 from clerk_cerbos_lab.errors import InputError, PDPError
 from clerk_cerbos_lab.pdp.engines import IMAGE
 from clerk_cerbos_lab.pdp.interrupts import interrupt_held_back
-from clerk_cerbos_lab.pdp.messages import MAX_PER_REQUEST
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -219,8 +219,8 @@ def _server_config(extra: Mapping[str, Any], grpc: str, http: str, policies: str
             "grpcListenAddr": grpc,
             "httpListenAddr": http,
             "requestLimits": {
-                "maxResourcesPerRequest": MAX_PER_REQUEST,
-                "maxActionsPerResource": MAX_PER_REQUEST,
+                "maxResourcesPerRequest": limits.RESOURCES_PER_REQUEST,
+                "maxActionsPerResource": limits.RESOURCES_PER_REQUEST,
             },
             "adminAPI": {
                 "enabled": True,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 import grpc
 
+from clerk_cerbos_lab import limits
 from clerk_cerbos_lab.errors import PDPError
 from clerk_cerbos_lab.pdp import interrupts, messages
 
@@ -62,7 +63,7 @@ class Stream:
 
     def __init__(self, pdp: Sender) -> None:
         self._pdp = pdp
-        self._batch = messages.MAX_PER_REQUEST
+        self._batch = limits.RESOURCES_PER_REQUEST
 
     def ask(
         self,

@@ -14,6 +14,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbconvert import HTMLExporter
 
+from clerk_cerbos_lab import limits
 from clerk_cerbos_lab.display.jupyter_server import drop_live_views
 from clerk_cerbos_lab.errors import InputError, LabError
 from clerk_cerbos_lab.identity import handed_over
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from clerk_cerbos_lab.identity.masking import Masker
-
-CELL_SECONDS: Final = 300
 
 _MARKUP: Final = {"text/html", "image/svg+xml"}
 
@@ -84,7 +83,7 @@ def run_notebook(path: Path, on_cell: Callable[[], object] | None = None, *, ids
 
     client = NotebookClient(
         notebook,
-        timeout=CELL_SECONDS,
+        timeout=limits.CELL_SECONDS,
         kernel_name="python3",
         resources={"metadata": {"path": str(path.parent)}},
         on_cell_executed=executed,
@@ -103,7 +102,7 @@ def run_notebook(path: Path, on_cell: Callable[[], object] | None = None, *, ids
     except CellExecutionError as error:
         trouble = f"{error.ename}: {error.evalue}"
     except CellTimeoutError:
-        trouble = f"took longer than {CELL_SECONDS} s"
+        trouble = f"took longer than {limits.CELL_SECONDS} s"
     except DeadKernelError:
         trouble = "the kernel died"
     else:

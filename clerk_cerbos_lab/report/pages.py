@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 from pygments.formatters import HtmlFormatter
 
-from clerk_cerbos_lab.display.assets import static_text
-from clerk_cerbos_lab.display.templates import render
 from clerk_cerbos_lab.errors import InputError
+from clerk_cerbos_lab.templates import render, static_text
 
 if TYPE_CHECKING:
     import datetime

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from clerk_cerbos_lab import limits
 from clerk_cerbos_lab.pdp import messages
-from clerk_cerbos_lab.pdp.messages import MAX_PER_REQUEST
 from clerk_cerbos_lab.values import OTHER_ID
 
 if TYPE_CHECKING:
@@ -90,8 +90,8 @@ def ask(
 
 def _chunks(combinations: int) -> list[slice]:
     return [
-        slice(start, min(start + MAX_PER_REQUEST, combinations))
-        for start in range(0, combinations, MAX_PER_REQUEST)
+        slice(start, min(start + limits.RESOURCES_PER_REQUEST, combinations))
+        for start in range(0, combinations, limits.RESOURCES_PER_REQUEST)
     ]
 
 

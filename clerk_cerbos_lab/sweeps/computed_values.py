@@ -14,9 +14,9 @@ import re
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final
 
+from clerk_cerbos_lab import limits
 from clerk_cerbos_lab.errors import LabError
 from clerk_cerbos_lab.pdp import messages
-from clerk_cerbos_lab.pdp.messages import MAX_PER_REQUEST
 from clerk_cerbos_lab.pdp.snapshots import Snapshot
 from clerk_cerbos_lab.policies.cel import Call, Field, Literal, Name, Node
 from clerk_cerbos_lab.values import OTHER_ID, RESOURCE_ID
@@ -79,7 +79,7 @@ def computed_values(  # noqa: PLR0917 - what a request depends on
     combinations = math.prod(len(sent[name]) for name in read)
     texts = _Texts(comparisons)
     cost = len(texts.requests) * (combinations + REQUEST)
-    if (len(people) * cost > FREE and 2 * cost > cells) or combinations > MAX_PER_REQUEST:
+    if (len(people) * cost > FREE and 2 * cost > cells) or combinations > limits.RESOURCES_PER_REQUEST:
         return None
     resources = []
     for values in itertools.product(*(sent[name] for name in read)):
@@ -162,8 +162,8 @@ class _Texts:
         for number in self._environments:
             actions = [action for (own, _), action in self._actions.items() if own == number]
             self.requests += [
-                (f"scratch{number}", actions[start : start + MAX_PER_REQUEST])
-                for start in range(0, len(actions), MAX_PER_REQUEST)
+                (f"scratch{number}", actions[start : start + limits.RESOURCES_PER_REQUEST])
+                for start in range(0, len(actions), limits.RESOURCES_PER_REQUEST)
             ]
 
     def action(self, comparison: Comparison) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from clerk_cerbos_lab import limits
 from clerk_cerbos_lab.errors import InputError, PDPError, did_you_mean
-from clerk_cerbos_lab.pdp.messages import MAX_PER_REQUEST
 from clerk_cerbos_lab.policies.cel import CelError
 from clerk_cerbos_lab.policies.names import only_name
 from clerk_cerbos_lab.policies.policy_set import Audience
@@ -55,8 +55,8 @@ def actions_asked(
     if twice:
         msg = f"given twice in actions: {twice}"
         raise InputError(msg)
-    if len(asked) > MAX_PER_REQUEST:
-        msg = f"{len(asked)} actions; Cerbos takes {MAX_PER_REQUEST} a resource at most"
+    if len(asked) > limits.RESOURCES_PER_REQUEST:
+        msg = f"{len(asked)} actions; Cerbos takes {limits.RESOURCES_PER_REQUEST} a resource at most"
         raise InputError(msg)
     return tuple(asked)
 

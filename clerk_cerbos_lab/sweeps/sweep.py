@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
+from clerk_cerbos_lab import limits
 from clerk_cerbos_lab.decisions.cells import DenseEffects
 from clerk_cerbos_lab.decisions.cube import SweptCube
 from clerk_cerbos_lab.decisions.decisions import Decisions
@@ -53,9 +54,6 @@ if TYPE_CHECKING:
     from clerk_cerbos_lab.sweeps.plan import Plan
 
     Ask: TypeAlias = Callable[[Sequence[Batch]], Generator[npt.NDArray[np.bool_]]]
-
-MOST_CELLS: Final = 1_000_000_000
-"""Questions of a sweep: hours of asking, a gigabyte of answers."""
 
 EVERY: Final = "every cell is an answer of the PDP"
 """How a sweep was verified that asked each cell."""
@@ -407,6 +405,6 @@ class _Answers:
 
 
 def _check_size(questions: int) -> None:
-    if questions > MOST_CELLS:
-        msg = f"{questions:,} questions for each action; {MOST_CELLS:,} at most"
+    if questions > limits.SWEEP_QUESTIONS:
+        msg = f"{questions:,} questions for each action; {limits.SWEEP_QUESTIONS:,} at most"
         raise InputError(msg)

@@ -1,14 +1,20 @@
-"""The jinja environment of all pages, with escaping on."""
+"""The HTML of everything that is shown: jinja templates in ``static/``, with escaping on."""
 
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Any
-
-from clerk_cerbos_lab.display.assets import static_text
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     import jinja2
+
+STATIC: Final = files("clerk_cerbos_lab") / "static"
+
+
+def static_text(name: str) -> str:
+    """A file of ``static/``, such as a style sheet."""
+    return (STATIC / name).read_text("utf-8")
 
 
 @cache
