@@ -66,7 +66,7 @@ def test_amounts_that_do_not_end_are_refused(start: Any, stop: Any, step: Any) -
 
 
 def test_more_than_ten_million_amounts_are_refused() -> None:
-    with pytest.raises(lab.InputError, match="would be 10,000,002; 10,000,000 at most"):
+    with pytest.raises(lab.InputError, match="would be 10,000,002 amounts; 10,000,000 at most"):
         lab.amounts(0, 10_000_001, step=1)
 
 
