@@ -360,7 +360,7 @@ def test_lab_shareable_names_what_it_does_not_know() -> None:
         lab.shareable(people(), "regoin")
     with pytest.raises(lab.InputError, match="name the columns"):
         lab.shareable(people())
-    with pytest.raises(lab.InputError, match="shown in any case"):
+    with pytest.raises(lab.InputError, match="always shown"):
         lab.shareable(people(), "roles")
 
 
@@ -399,7 +399,7 @@ def test_a_frame_that_comes_back_from_parquet_is_swept_as_it_was(tmp_path: Path)
     assert list(read_principals(back)) == list(read_principals(frame))
     assert back.attrs == frame.attrs
     null = frame.assign(odd=pd.Series([None, True, lab.MISSING], dtype=object))
-    with pytest.raises(lab.InputError, match=r"row 0, column 'odd': a file does not tell null from missing"):
+    with pytest.raises(lab.InputError, match=r"row 0, column 'odd': a file does not distinguish null"):
         read_principals(parquet(null, tmp_path))
 
 

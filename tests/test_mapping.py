@@ -122,7 +122,7 @@ def test_a_role_from_two_places_is_held_once_and_told_and_no_user_is_lost() -> N
             "principal": own,
             "problem": "role twice",
             "attribute": "roles",
-            "detail": f"{role} also from an organization: taken once",
+            "detail": f"{role} also from an organization: used once",
         }
         for own, role in (("both", "org:admin"), ("default", "guest"))
     ]

@@ -43,7 +43,7 @@ def test_an_error_names_row_and_column_and_never_the_value() -> None:
     with pytest.raises(lab.InputError, match="principals, row 1, column 'limit': a bytes") as refused:
         read_principals(frame)
     assert "s3cret" not in str(refused.value)
-    with pytest.raises(lab.InputError, match=r"columns of the same name: \['limit'"):
+    with pytest.raises(lab.InputError, match=r"columns with the same name: \['limit'"):
         read_principals(pd.DataFrame([["a", ("user",), 1, 2]], columns=["id", "roles", "limit", "limit"]))
     with pytest.raises(lab.InputError, match="column 5 can't name an attribute"):
         read_principals(pd.DataFrame([ANN]).assign(limit=1).rename(columns={"limit": 5}))
@@ -55,7 +55,7 @@ def test_an_error_names_row_and_column_and_never_the_value() -> None:
 def test_a_role_twice_is_refused_as_the_pdp_does_with_its_row_and_name(small: lab.PDP, roles: object) -> None:
     with pytest.raises(lab.PDPError, match="unique"):
         small.is_allowed("approve", Principal("ann", tuple(roles), {}), "thing", {"amount": 1})  # type: ignore[arg-type]
-    message = "names 'user' 2 times, and Cerbos refuses a role that stands twice: keep one"
+    message = "lists 'user' 2 times, and Cerbos refuses duplicate roles: keep one"
     frame = pd.DataFrame([{"id": "bob", "roles": ("user",)}, {"id": "ann", "roles": roles}], dtype=object)
     with pytest.raises(lab.InputError, match=f"principals, row 1: 'roles' {message}"):
         lab.sweep(small, frame, "thing", amount=[1, 2])
@@ -109,7 +109,7 @@ def test_vary_refuses_what_is_no_list_and_another_id() -> None:
 
 def test_two_rows_that_are_the_same_in_everything_are_refused() -> None:
     twice = pd.DataFrame([ANN, {**ANN, "limit": 5.0}], dtype=object)
-    with pytest.raises(lab.InputError, match="rows 0 and 1 are the same person"):
+    with pytest.raises(lab.InputError, match="rows 0 and 1 are the same principal"):
         labels(read_principals(twice))
 
 

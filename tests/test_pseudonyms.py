@@ -137,7 +137,7 @@ def test_a_key_that_is_too_short_is_refused(
     project: Path, monkeypatch: pytest.MonkeyPatch, text: str
 ) -> None:
     (project / KEY_FILE).write_text(text, encoding="utf-8")
-    with pytest.raises(InputError, match="it needs 16 or more"):
+    with pytest.raises(InputError, match="it needs at least 16"):
         pseudonym(ANN)
     monkeypatch.setenv(VARIABLE, "fifteen letters")
     with pytest.raises(InputError, match=VARIABLE):

@@ -187,7 +187,7 @@ def test_an_unknown_kind_is_refused_with_the_nearest(small: lab.PDP) -> None:
         (ONE.assign(roles="user"), "row 0: 'roles' must be a tuple"),
         (ONE.assign(id=""), "row 0: 'id' must be a non-empty string"),
         (ONE.assign(born=pd.Timestamp("2000-01-01")), "row 0, column 'born': a Timestamp can't be sent"),
-        (pd.concat([ONE, ONE]), "rows 0 and 1 are the same person"),
+        (pd.concat([ONE, ONE]), "rows 0 and 1 are the same principal"),
         (ONE.assign(id="somebody-else"), "which lab.OTHER stands for"),
         (ONE.to_dict("records"), "principals must be a DataFrame, not a list"),
     ],

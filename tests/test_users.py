@@ -129,8 +129,8 @@ SECOND = json.dumps(ANN) + "\n"
         (b"", ": the file is empty"),
         (b"\xef\xbb\xbf", ": the file is empty"),
         (b" \n\t\r\n", ": the file is empty"),
-        (b"[]", ": holds no users"),
-        (b'{"data": []}', ": holds no users"),
+        (b"[]", ": contains no users"),
+        (b'{"data": []}', ": contains no users"),
         ("[\n{},\n{nope}\n]", ", line 3, column 2: not JSON: Expecting property name"),
         (SECOND + "\n" + '{"id": }\n' + SECOND, ", line 3, column 8: not JSON: Expecting value"),
         ('{"id": "user_b\n' + SECOND, ", line 1, column 15: not JSON"),
@@ -146,18 +146,18 @@ SECOND = json.dumps(ANN) + "\n"
         ('{"id": "a", "id": "b"}', ", line 1: an object has the key 'id' twice"),
         (SECOND + '{"id": "a", "m": {"k": 1, "k": 2}}', ", line 2: an object has the key 'k' twice"),
         ('[\n{"id": "a", "m": {"k": 1, "k": 2}}]', ": an object has the key 'k' twice"),
-        (b'[{"id": "a"},\n{"id": "\xff"}]', ", line 2: is not UTF-8"),
-        ('[{"id": "a"}]'.encode("utf-16"), ", line 1: is not UTF-8"),
+        (b'[{"id": "a"},\n{"id": "\xff"}]', ", line 2: not UTF-8"),
+        ('[{"id": "a"}]'.encode("utf-16"), ", line 1: not UTF-8"),
         (DEEP, ": the JSON is nested too deeply"),
         ('{"id":' + DEEP, ": the JSON is nested too deeply"),
         (SECOND + '{"id":' + DEEP, ": the JSON is nested too deeply"),
-        ('[{"id": "a", "n": ' + DIGITS + "}]", ": a number has more digits than Python reads"),
-        ('{"id": "a", "n": ' + DIGITS + "}", ": a number has more digits than Python reads"),
-        (b"7", ": holds a number, not Clerk users"),
-        (b'"user_ann"', ": holds a string, not Clerk users"),
-        (b"null", ": holds null, not Clerk users"),
-        (b'{"users": []}', ": holds a map, not Clerk users"),
-        (b'{"data": {}}', ": holds a map, not Clerk users"),
+        ('[{"id": "a", "n": ' + DIGITS + "}]", ": a number has more digits than Python can read"),
+        ('{"id": "a", "n": ' + DIGITS + "}", ": a number has more digits than Python can read"),
+        (b"7", ": contains a number, not Clerk users"),
+        (b'"user_ann"', ": contains a string, not Clerk users"),
+        (b"null", ": contains null, not Clerk users"),
+        (b'{"users": []}', ": contains a map, not Clerk users"),
+        (b'{"data": {}}', ": contains a map, not Clerk users"),
         (b'[{"id": "a"}, 7]', ": user 1 is a number, not an object"),
         (b'[[{"id": "a"}]]', ": user 0 is a list, not an object"),
         (b'{"id": "a"}\n[1]', ": user 1 is a list, not an object"),
@@ -207,10 +207,10 @@ OTHER_ANN = {**ANN, "public_metadata": {"role": "admin"}}
     ("copies", "note"),
     [
         ([ANN], None),
-        ([ANN, ANN], "stands twice in the file, the same"),
-        ([ANN, ANN, ANN], "stands 3 times in the file, the same"),
-        ([ANN, OTHER_ANN], "stands twice in the file, not the same: the first one is used"),
-        ([ANN, ANN, OTHER_ANN], "stands 3 times in the file, not the same: the first one is used"),
+        ([ANN, ANN], "occurs twice in the file, identical"),
+        ([ANN, ANN, ANN], "occurs 3 times in the file, identical"),
+        ([ANN, OTHER_ANN], "occurs twice in the file, not identical: the first one is used"),
+        ([ANN, ANN, OTHER_ANN], "occurs 3 times in the file, not identical: the first one is used"),
     ],
 )
 def test_a_user_who_stands_there_more_than_once_counts_once_and_says_so(
@@ -289,10 +289,10 @@ def test_the_primary_email_is_the_one_that_clerk_means(addresses: object, fields
 @pytest.mark.parametrize(
     ("entry", "note"),
     [
-        ({"public_metadata": ["manager"]}, "public_metadata is a list, not a map: taken as empty"),
-        ({"public_metadata": "manager"}, "public_metadata is a string, not a map: taken as empty"),
-        ({"banned": "yes"}, "banned is a string, not true or false: taken as false"),
-        ({"locked": None}, "locked is null, not true or false: taken as false"),
+        ({"public_metadata": ["manager"]}, "public_metadata is a list, not a map: treated as empty"),
+        ({"public_metadata": "manager"}, "public_metadata is a string, not a map: treated as empty"),
+        ({"banned": "yes"}, "banned is a string, not true or false: treated as false"),
+        ({"locked": None}, "locked is null, not true or false: treated as false"),
         ({"public_metadata": {"\ud800": 1}}, "public_metadata has a key with a lone surrogate"),
     ],
 )
@@ -331,11 +331,11 @@ def test_a_membership_without_a_user_or_a_role_gives_nobody_a_role(odd: object) 
 
 
 def test_memberships_are_asked_for_where_the_mapping_reads_them_and_refused_where_not(tmp_path: Path) -> None:
-    with pytest.raises(lab.InputError, match="give the file of memberships too"):
+    with pytest.raises(lab.InputError, match="pass the file of memberships too"):
         lab.load_users(SAMPLE, mapping=ORGANIZATIONS)
     with pytest.raises(lab.InputError, match="organization_roles=True"):
         lab.load_users(SAMPLE, memberships=MEMBERSHIPS)
-    with pytest.raises(lab.UsersError, match="holds no organization memberships"):
+    with pytest.raises(lab.UsersError, match="contains no organization memberships"):
         lab.load_users(SAMPLE, mapping=ORGANIZATIONS, memberships=SAMPLE)
     nobody = lab.load_users(SAMPLE, mapping=ORGANIZATIONS, memberships=write(tmp_path, "[]"))
     assert {user.organization_roles for user in nobody} == {()}
