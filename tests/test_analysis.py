@@ -6,14 +6,14 @@ import pytest
 
 from clerk_cerbos_lab.policies.analysis import Analysis, analyse
 from clerk_cerbos_lab.policies.cel import Literal
-from clerk_cerbos_lab.policies.policy_set import PolicySet as Library
+from clerk_cerbos_lab.policies.policy_set import PolicySet
 
 
 def of(*expressions: str, **more: Any) -> Analysis:
     """Analyse a policy with these conditions."""
     rules = [{"actions": ["do"], "condition": {"match": {"expr": text}}} for text in expressions]
     body = {"resource": "thing", "rules": rules, **more}
-    return analyse(Library([{"resourcePolicy": body, "metadata": {"sourceFile": "thing.yaml"}}]), "thing")
+    return analyse(PolicySet([{"resourcePolicy": body, "metadata": {"sourceFile": "thing.yaml"}}]), "thing")
 
 
 @pytest.mark.parametrize(
@@ -222,7 +222,7 @@ def test_a_text_between_two_policies_is_read_wherever_it_stands() -> None:
             }
         },
     ]
-    found = analyse(Library(policies), "thing")
+    found = analyse(PolicySet(policies), "thing")
     assert sorted(found.uses) == ["amount", "audited", "region", "seen"]
     assert found.principal_attributes == {"region"}
     assert found.named == {"u5"}
@@ -254,7 +254,7 @@ def test_a_text_between_two_policies_is_read_wherever_it_stands() -> None:
     ],
 )
 def test_what_is_not_understood_is_said(policy: dict[str, Any]) -> None:
-    assert analyse(Library([policy]), "thing").unreadable
+    assert analyse(PolicySet([policy]), "thing").unreadable
 
 
 def test_the_clock_is_noticed() -> None:

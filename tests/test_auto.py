@@ -352,7 +352,7 @@ def test_a_policy_that_can_not_be_read_is_asked_cell_by_cell_and_the_note_says_s
 ) -> None:
     swept = classes(thing(write, condition), users(2), amount=range(12))
     assert swept.provenance.asked == 24
-    assert swept.provenance.notes[-1].startswith("Every cell is asked: the parser does not take `R.attr.")
+    assert swept.provenance.notes[-1].startswith("Every cell is asked: the parser does not accept `R.attr.")
 
 
 def test_a_pdp_that_does_not_tell_its_policies_is_asked_cell_by_cell(write: Write) -> None:

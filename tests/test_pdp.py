@@ -130,8 +130,8 @@ def test_policies_that_do_not_compile_are_named_before_anything_is_asked(write: 
     [
         (lambda path: path / "nowhere", "does not exist"),
         (lambda path: path / "a.yaml", "is a file"),
-        (lambda path: path / "empty", "holds no policy"),
-        (lambda path: path / "tests_only", "holds no policy"),
+        (lambda path: path / "empty", "contains no policy"),
+        (lambda path: path / "tests_only", "contains no policy"),
     ],
 )
 def test_a_folder_that_holds_no_policies_is_refused(

@@ -337,8 +337,8 @@ def test_a_broken_edit_raises_with_its_place_until_it_is_mended(
     assert own.digest != digest
 
 
-CONFIGURATION = "this is Cerbos's configuration, not a policy; move it out of the folder"
-STRANGE = r"this is not a policy, which has one of resourcePolicy, .*move it out of the folder"
+CONFIGURATION = "this is Cerbos's configuration, not a policy; move it out of the policy folder"
+STRANGE = r"this is not a policy, which has one of resourcePolicy, .*move it out of the policy folder"
 
 
 @pytest.mark.parametrize(
@@ -387,7 +387,7 @@ def test_a_folder_that_vanishes_is_an_error_until_it_is_back(own: lab.PDP, folde
     with pytest.raises(lab.InputError, match="does not exist"):
         allowed(own, 1)
     folder.mkdir()
-    with pytest.raises(lab.InputError, match="holds no policy"):
+    with pytest.raises(lab.InputError, match="contains no policy"):
         allowed(own, 1)
     folder.rmdir()
     away.rename(folder)

@@ -31,9 +31,9 @@ def analysed(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Audience | None
     made: list[tuple[str, Audience | None]] = []
     real = analysis.analyse
 
-    def counted(library: Any, kind: str, audience: Audience | None = None) -> Any:
+    def counted(policy_set: Any, kind: str, audience: Audience | None = None) -> Any:
         made.append((kind, audience))
-        return real(library, kind, audience)
+        return real(policy_set, kind, audience)
 
     monkeypatch.setattr(analysis, "analyse", counted)
     return made

@@ -188,11 +188,11 @@ def test_what_only_a_role_policy_names_warns_because_that_allows_nothing(tmp_pat
     folder = write(tmp_path / "p", v2=up_to(5, version="v2"), role=json.dumps({**API, "rolePolicy": body}))
     with lab.PDP(folder) as pdp:
         (told,) = warned(lambda: lab.sweep(pdp, users(), "thing", actions="approve", amount=[1]))
-        assert told == "only role policies, which allow nothing by themselves, are about 'thing' here"
+        assert told == "only role policies are about 'thing' here, and they allow nothing by themselves"
     write(folder, one=up_to(5))
     with lab.PDP(folder) as pdp:
         (told,) = warned(lambda: lab.sweep(pdp, users(), "thing", actions="aprove", amount=[1]))
-        assert told == "only role policies, which allow nothing by themselves, name the action 'aprove'"
+        assert told == "only role policies name the action 'aprove', and they allow nothing by themselves"
         assert warned(lambda: lab.sweep(pdp, users(), "thing", actions="approve", amount=[1])) == []
 
 
