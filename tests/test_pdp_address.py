@@ -177,24 +177,24 @@ def test_a_server_that_goes_away_is_one_error(small: lab.PDP) -> None:
     assert small._folder
     with cerbos(small._folder) as (address, _):
         pdp = lab.PDP(address=address)
-    with pdp, pytest.raises(lab.PDPError, match="does not answer"):
+    with pdp, pytest.raises(lab.PDPError, match="does not respond"):
         pdp.is_allowed("approve", USER, "thing")
 
 
 def test_where_nothing_answers_the_address_is_named_and_the_port_explained() -> None:
     nowhere = f"127.0.0.1:{free_port()}"
-    with pytest.raises(lab.PDPError, match=f"no Cerbos PDP answers at {nowhere}: ") as refused:
+    with pytest.raises(lab.PDPError, match=f"no Cerbos PDP responds at {nowhere}: ") as refused:
         lab.PDP(address=nowhere)
     assert "HTTP" not in str(refused.value)
     with pytest.raises(lab.PDPError, match="3592 is Cerbos's HTTP port; its gRPC port is 3593"):
         lab.PDP(address="127.0.0.1:3592", timeout=2)
-    with pytest.raises(lab.PDPError, match="no Cerbos PDP answers at unix:/nowhere/grpc"):
+    with pytest.raises(lab.PDPError, match="no Cerbos PDP responds at unix:/nowhere/grpc"):
         lab.PDP(address="unix:/nowhere/grpc")
 
 
 @pytest.mark.parametrize("url", ["http://localhost:3592", "https://demo.example/"])
 def test_a_url_is_no_address(url: str) -> None:
-    with pytest.raises(lab.InputError, match="is a URL; give the gRPC address as host:port"):
+    with pytest.raises(lab.InputError, match="is a URL; use the gRPC address as host:port"):
         lab.PDP(address=url)
 
 
@@ -209,7 +209,7 @@ def test_cerbos_address_is_used_before_a_folder_and_says_so(
     assert seen[0].filename == __file__
     with pdp:
         assert not pdp.is_allowed("approve", USER, "thing", {"amount": 900})
-    with pytest.raises(lab.PDPError, match=r"no Cerbos PDP answers at 127\.0\.0\.1:1:"):
+    with pytest.raises(lab.PDPError, match=r"no Cerbos PDP responds at 127\.0\.0\.1:1:"):
         lab.PDP(address="127.0.0.1:1", timeout=2)
 
 
@@ -247,9 +247,9 @@ def test_tls_takes_the_path_of_a_certificate(small: lab.PDP, certificate: tuple[
     with cerbos(small._folder, *settings) as (address, _):
         with lab.PDP(address=address, tls=str(certificate[0])) as pdp:
             assert pdp.is_allowed("approve", USER, "thing", {"amount": 1})
-        with pytest.raises(lab.PDPError, match="no Cerbos PDP answers"):
+        with pytest.raises(lab.PDPError, match="no Cerbos PDP responds"):
             lab.PDP(address=address, timeout=2)
-        with pytest.raises(lab.PDPError, match=r"no Cerbos PDP answers|can't connect"):
+        with pytest.raises(lab.PDPError, match=r"no Cerbos PDP responds|can't connect"):
             lab.PDP(address=address, tls=True, timeout=2)
         with pytest.raises(lab.PDPError, match=r"can't connect.*nowhere\.pem"):
             lab.PDP(address=address, tls="nowhere.pem")
