@@ -132,17 +132,17 @@ def test_sel_finds_each_value_by_what_the_pdp_was_sent() -> None:
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
-        ({"amont": 1}, "'amont' is no dimension of these decisions; did you mean 'amount'"),
+        ({"amont": 1}, "'amont' is not a dimension of these decisions; did you mean 'amount'"),
         ({"resource_id": "resource"}, "'resource_id' is fixed, not an axis"),
         ({"principal": "anne"}, "principal has no value anne; did you mean 'ann'"),
         ({"action": "aprove"}, "action has no value aprove; did you mean 'approve'"),
         ({"amount": 11}, "amount has no value 11"),
         ({"amount": "10"}, 'amount has no value "10"'),
-        ({"amount": []}, "amount: an empty choice"),
-        ({"amount": [2, 2.0]}, "amount: a value is chosen twice"),
-        ({"amount": slice(5, 6)}, "amount: no value between 5 and 6"),
-        ({"amount": slice(1, 5, 2)}, "amount: a slice without a step"),
-        ({"region": slice("a", "z")}, "region: a slice without a step chooses from a numeric axis"),
+        ({"amount": []}, "amount: the selection is empty"),
+        ({"amount": [2, 2.0]}, "amount: a value is selected twice"),
+        ({"amount": slice(5, 6)}, "amount: there is no value between 5 and 6"),
+        ({"amount": slice(1, 5, 2)}, "amount: a slice needs a numeric axis"),
+        ({"region": slice("a", "z")}, "region: a slice needs a numeric axis"),
         ({"amount": float("nan")}, "amount: not a finite number"),
     ],
 )
@@ -156,7 +156,9 @@ def test_sel_refuses_what_is_not_there_and_names_the_nearest(
 def test_effect_is_one_decision_and_says_which_are_left(some: lab.Decisions) -> None:
     one = some.effect(principal="bob", action="approve", amount=30, region="west")
     assert one == ("ALLOW" if CUBE[1, 1, 2, 1] else "DENY")
-    with pytest.raises(lab.InputError, match=r"10 decisions are left; say which: amount \(5\), region \(2\)"):
+    with pytest.raises(
+        lab.InputError, match=r"10 decisions are left; choose a value for: amount \(5\), region \(2\)"
+    ):
         some.effect(principal="bob", action="view")
 
 
@@ -181,7 +183,7 @@ def test_the_matrix_has_the_longest_numeric_axis_on_top_and_the_rest_at_the_side
     ("rows", "columns", "message"),
     [
         ("principal", "amount", r"\['action', 'region'\] have several values"),
-        (["principal", "action", "region"], "amont", "'amont' is no dimension; did you mean 'amount'"),
+        (["principal", "action", "region"], "amont", "'amont' is not a dimension; did you mean 'amount'"),
         (["principal", "amount"], ["amount", "action", "region"], "a dimension is given twice"),
     ],
 )

@@ -130,7 +130,7 @@ def test_too_many_decisions_for_an_array_are_refused() -> None:
     wide = made(np.zeros((1, 1, 1), bool), {"amount": [1]})
     assert wide.to_xarray().size == 1
     many = Mapped(np.zeros((1, 1, 1), bool), (np.zeros(300_000, int), np.zeros(1_000, int), np.zeros(1, int)))
-    with pytest.raises(lab.InputError, match="300,000,000 decisions; choose 200,000,000 at most"):
+    with pytest.raises(lab.InputError, match="300,000,000 decisions; select 200,000,000 at most"):
         made(many, {"amount": [1]}).to_xarray()
 
 

@@ -104,7 +104,7 @@ def test_one_effect_everywhere_is_one_interval_that_says_what_was_not_asked() ->
     for effect, word in ((True, "ALLOW"), (False, "DENY")):
         (row,) = made([[[effect, effect]]], {"amount": [1, 2]}).thresholds("amount").itertuples()
         assert (row.lower, row.upper, row.effect) == (-math.inf, math.inf, word)
-        assert row.boundary == "the same at each of 2 amounts asked; not asked below 1; not asked above 2"
+        assert row.boundary == "the same at all 2 amounts asked; not asked below 1; not asked above 2"
 
 
 def test_the_order_in_which_amounts_were_asked_does_not_matter() -> None:
@@ -126,7 +126,9 @@ def test_an_axis_that_is_no_line_of_numbers_is_refused() -> None:
     for name in ("region", "mixed", "flag"):
         with pytest.raises(lab.InputError, match=f"'{name}' is not a numeric axis"):
             some.thresholds(name)
-    with pytest.raises(lab.InputError, match="'amont' is no axis of these decisions; did you mean 'amount'"):
+    with pytest.raises(
+        lab.InputError, match="'amont' is not an axis of these decisions; did you mean 'amount'"
+    ):
         some.thresholds("amont")
     with pytest.raises(lab.InputError, match="action has no value c"):
         some.thresholds("amount", action="c")
