@@ -97,7 +97,7 @@ def test_an_id_that_makes_a_difference_is_a_class_of_its_own(
     people = users(10, reports=["u1"])
     swept = classes(thing(write, condition), people, **given)
     assert swept.provenance.classes == expected
-    apart = any("kept apart by their id" in note for note in swept.provenance.notes)
+    apart = any("distinguished by their id" in note for note in swept.provenance.notes)
     assert apart == (expected == 10)
 
 
@@ -361,7 +361,7 @@ def test_a_pdp_that_does_not_tell_its_policies_is_asked_cell_by_cell(write: Writ
             swept = lab.sweep(pdp, users(2), "thing", actions="approve", amount=range(12))
         assert swept.provenance.asked == 24
         assert swept.counts()["ALLOW"] == 12
-        assert any("does not tell its policies" in note for note in swept.provenance.notes)
+        assert any("does not disclose its policies" in note for note in swept.provenance.notes)
 
 
 def test_a_pdp_at_an_address_that_tells_its_policies_is_asked_each_question_once(write: Write) -> None:
@@ -385,7 +385,7 @@ def test_a_schema_that_is_enforced_makes_every_cell_a_question(write: Write) -> 
     with lab.PDP(folder, config={"schema": {"enforcement": "reject"}}) as pdp:
         swept = lab.sweep(pdp, users(2), "thing", amount=range(12))
         assert swept.counts()["ALLOW"] == 8
-        assert any("rejects what breaks a schema" in note for note in swept.provenance.notes)
+        assert any("rejects requests that violate a schema" in note for note in swept.provenance.notes)
     with lab.PDP(folder) as pdp:
         assert lab.sweep(pdp, users(2), "thing", amount=range(12)).provenance.asked == 3
 
@@ -417,7 +417,7 @@ def test_an_audit_that_finds_another_effect_asks_every_cell_and_names_the_cell(
         lab.LabWarning, match=r"principal p-\w{10}, approve, amount=\d+.*Every cell was asked"
     ) as told:
         swept = lab.sweep(small, users(3), "thing", amount=range(200), audit=audit)
-    assert "depend on something that the analysis of their text does not see" in str(told[0].message)
+    assert "depend on something that the analysis of their text does not find" in str(told[0].message)
     assert told[0].filename == __file__
     assert swept.counts() == {"ALLOW": 303, "DENY": 297}
     assert swept.provenance.method == "every-cell"
@@ -438,7 +438,7 @@ def test_without_an_audit_nothing_is_asked_besides(small: lab.PDP) -> None:
 def test_a_full_audit_asks_every_cell_and_agrees(small: lab.PDP) -> None:
     swept = lab.sweep(small, users(3), "thing", amount=range(200), audit="all")
     assert (swept.provenance.method, swept.provenance.audited) == ("auto", 600)
-    assert swept.provenance.verified == "every cell was asked besides, and all agree"
+    assert swept.provenance.verified == "every cell was asked in addition, and all agree"
 
 
 def test_the_sample_is_the_same_for_the_same_seed_and_within_the_cells() -> None:

@@ -234,7 +234,7 @@ def test_a_flip_that_the_analysis_does_not_see_is_noticed_beside_a_boundary(
     monkeypatch.setattr(breakpoints, "breakpoints_from", lambda _: breakpoints.Breakpoints((10.0,), ()))
     folder = write(thing=resource_policy(rule("R.attr.amount <= 10 || R.attr.amount == 10.01")))
     with lab.PDP(folder) as pdp:
-        with pytest.warns(lab.LabWarning, match="beside a boundary and those farther away") as told:
+        with pytest.warns(lab.LabWarning, match="next to a boundary and those farther away") as told:
             decisions = lab.sweep(pdp, users(), "thing", amount=[1, 20], audit=0)
         assert told[0].filename == __file__
         assert decisions.provenance.method == "every-cell"
@@ -248,7 +248,7 @@ def test_two_answers_of_one_gap_that_differ_are_noticed(
     monkeypatch.setattr(breakpoints, "breakpoints_from", lambda _: breakpoints.Breakpoints((), ()))
     folder = write(thing=up_to(100))
     with lab.PDP(folder) as pdp:
-        with pytest.warns(lab.LabWarning, match="between which the policies can tell no difference"):
+        with pytest.warns(lab.LabWarning, match="two numbers that the policies cannot tell apart"):
             decisions = lab.sweep(pdp, users(), "thing", amount=[1], audit=0)
         assert decisions.provenance.method == "every-cell"
 

@@ -155,7 +155,8 @@ def test_more_actions_than_a_server_takes_are_asked_one_by_one_where_it_does_not
     with lab.PDP(address=plain[0]) as pdp, pytest.warns(lab.LabWarning):
         swept = lab.sweep(pdp, users(), "thing", actions=actions, amount=[1])
     assert swept.counts() == {"ALLOW": 0, "DENY": 51}
-    assert "Each action is asked by itself: the PDP does not tell its policies." in swept.provenance.notes
+    note = "Each action is asked in a separate request: the PDP does not disclose its policies."
+    assert note in swept.provenance.notes
 
 
 def test_more_actions_than_a_server_takes_in_one_request_are_one_error_with_its_limit(

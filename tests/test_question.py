@@ -95,7 +95,7 @@ def test_units_of_what_is_not_asked_about_are_refused(pdp: lab.PDP) -> None:
     people = lab.load_principals(DATA).head(2)
     with pytest.raises(lab.InputError, match="no attribute 'amout' is asked about; did you mean 'amount'"):
         lab.sweep(pdp, people, "expense", amount=[1], units={"amout": "USD"})
-    with pytest.raises(lab.InputError, match="units is a dict"):
+    with pytest.raises(lab.InputError, match="units must be a dict"):
         lab.sweep(pdp, people, "expense", amount=[1], units="USD")  # type: ignore[arg-type]
 
 

@@ -75,7 +75,7 @@ def test_the_actions_of_the_policies_are_the_default_and_patterns_are_left_out(w
             assert lab.sweep(pdp, ONE, "star", actions=["anything"]).effect() == "ALLOW"
         with pytest.raises(lab.InputError, match="no action 'print' in"):
             lab.sweep(pdp, ONE, "thing", actions="print")
-        with pytest.raises(lab.InputError, match="name the actions: the policies of 'star' name none"):
+        with pytest.raises(lab.InputError, match="name the actions: the policies of 'star' have only patterns"):
             lab.sweep(pdp, ONE, "star")
 
 
@@ -136,12 +136,12 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"principal": ["a"]}, "an axis can't be called 'principal'"),
     ({"action": ["a"]}, "an axis can't be called 'action'"),
     ({"attr": {"effect": ["a"]}}, "an axis can't be called 'effect'"),
-    ({"attr": {"resource_id": "a"}}, "an attribute can't take that name"),
+    ({"attr": {"resource_id": "a"}}, "an attribute can't have that name"),
     ({"attr": {"": 1}}, "an attribute's name must be a non-empty string"),
     ({"attr": {1: 1}}, "an attribute's name must be a non-empty string"),
     ({"attr": {"amount": 1}, "amount": 2}, "given twice, as a keyword and in attr=: .'amount'"),
-    ({"audit": -1}, "audit is a number of combinations, 0 or more, or 'all', not -1"),
-    ({"audit": True}, "audit is a number of combinations"),
+    ({"audit": -1}, "audit must be a number of combinations, 0 or more, or 'all', not -1"),
+    ({"audit": True}, "audit must be a number of combinations"),
     ({"executor": 5}, "executor= needs an executor with a submit method, not a int"),
     ({"resource_id": ""}, "resource_id must be a non-empty string"),
     ({"resource_id": ["a", 1]}, "resource_id must be a non-empty string"),
@@ -291,7 +291,7 @@ def test_an_answer_that_is_not_whole_is_an_error(small: lab.PDP, monkeypatch: py
 def test_a_pdp_without_its_own_policies_is_asked_with_a_warning(small: lab.PDP) -> None:
     with (
         lab.PDP(address=small.address) as pdp,
-        pytest.warns(lab.LabWarning, match="a wrong name reads as DENY") as seen,
+        pytest.warns(lab.LabWarning, match="a wrong name leads to DENY") as seen,
     ):
         assert lab.sweep(pdp, ONE, "thinng", actions="aprove", amount=[1]).counts()["DENY"] == 1
     assert seen[0].filename == __file__
