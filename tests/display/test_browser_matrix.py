@@ -861,6 +861,7 @@ def test_nothing_is_seriously_wrong_for_assistive_technology(live: Live, theme: 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_scenarios_are_as_accessible(several: Live, theme: Any) -> None:
     several.page.emulate_media(color_scheme=theme)
+    expect(several.page.locator(".ccl-live > .ccl")).to_have_attribute("data-ccl-theme", theme)
     assert axe(several.page, ".ccl-live") == []
 
 

@@ -16,6 +16,7 @@ from small_policies import HEAD, resource_policy, rule, up_to, users, write
 import clerk_cerbos_lab as lab
 from clerk_cerbos_lab.errors import InputError
 from clerk_cerbos_lab.explorer.envelope import Envelope
+from clerk_cerbos_lab.pdp.messages import hidden_aux_data
 from clerk_cerbos_lab.pdp.server import ADMIN
 
 if TYPE_CHECKING:
@@ -429,7 +430,7 @@ def test_linked_explorers_choose_the_same_version(store: lab.PDP) -> None:
 
 
 def test_a_jwt_is_not_copied_with_what_holds_it() -> None:
-    envelope = Envelope(policy_version="staging", resource_id="x", aux_data=TOKEN)
+    envelope = Envelope(policy_version="staging", resource_id="x", aux_data=hidden_aux_data(TOKEN))
     assert TOKEN not in repr(envelope)
     assert TOKEN.encode() not in pickle.dumps(envelope)
     assert pickle.loads(pickle.dumps(envelope)) == Envelope(policy_version="staging", resource_id="x")

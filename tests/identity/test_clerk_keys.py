@@ -8,12 +8,13 @@ import subprocess
 import sys
 import termios
 from pathlib import Path
-from traceback import TracebackException, format_exception
+from traceback import format_exception
 from typing import Any
 
 import pytest
 from clerk_server import KEY, MALFORMED, Fault, serve
 from pydantic import SecretStr
+from tracebacks import shown
 
 import clerk_cerbos_lab as lab
 from clerk_cerbos_lab.identity.clerk.api import hide, secret_key_kind
@@ -32,16 +33,6 @@ NOBODY = "https://nobody.invalid/v1"
 def _no_settings_of_mine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CLERK_SECRET_KEY", raising=False)
     monkeypatch.delenv("CLERK_API_URL", raising=False)
-
-
-def shown(error: BaseException) -> str:
-    """Return all that a traceback could show, with the local variables of the kit's frames."""
-    trace = TracebackException(type(error), error, error.__traceback__, capture_locals=True)
-    frames = [str(frame.locals) for frame in trace.stack if "/clerk_cerbos_lab/" in frame.filename]
-    assert frames
-    assert error.__cause__ is None
-    assert error.__context__ is None
-    return "\n".join([*format_exception(error), repr(error), str(vars(error)), *frames])
 
 
 # --- what is a key ------------------------------------------------------------------------------

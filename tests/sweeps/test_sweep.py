@@ -17,6 +17,7 @@ import pandas as pd
 import pytest
 from pydantic import SecretStr
 from small_policies import resource_policy, rule, up_to, users
+from tracebacks import shown
 
 import clerk_cerbos_lab as lab
 from clerk_cerbos_lab.pdp import messages
@@ -97,7 +98,7 @@ def test_a_sweep_without_an_axis_is_one_decision_an_action(small: lab.PDP) -> No
 def test_a_token_is_used_and_never_stored(small: lab.PDP, token: Any) -> None:
     with pytest.raises(lab.PDPError) as refused:
         ask(small, amount=1, aux_data=token)
-    assert "secret" not in str(refused.value)
+    assert "secret" not in shown(refused.value)
     with pytest.raises(lab.InputError, match="aux_data must be a JWT"):
         ask(small, amount=1, aux_data={"jwt": "secret"})
 
@@ -208,8 +209,8 @@ def sent(small: lab.PDP, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     requests: list[Any] = []
     send = small._send
 
-    def sending(request: messages.CheckRequest) -> Any:
-        requests.append(send(request))
+    def sending(request: messages.CheckRequest, aux_data: messages.AuxData | None) -> Any:
+        requests.append(send(request, aux_data))
         return requests[-1]
 
     monkeypatch.setattr(small, "_send", sending)
