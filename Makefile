@@ -43,26 +43,26 @@ long: $(LONG)
 
 # The wheel in fresh environments, without and with each extra.
 long-environments: set-up
-	@$(BIN)/python -m pytest -m long tests/test_environments.py
+	@$(BIN)/python -m pytest -m long tests/project/test_environments.py
 
 # 1,000 policies in which everything can reach everything, compared with every cell; the parts use different policies.
 $(filter long-reaching-%,$(LONG)): long-reaching-%: set-up
-	@LAB_REACHING=$$((($* - 1) * 125)):$$(($* * 125)) $(BIN)/python -m pytest tests/test_reaching.py -k every_cell
+	@LAB_REACHING=$$((($* - 1) * 125)):$$(($* * 125)) $(BIN)/python -m pytest tests/sweeps/test_reaching.py -k every_cell
 
 # The default audit, with the analysis broken on purpose in fourteen ways.
 long-audit: set-up
-	@LAB_REACHING=0:12 $(BIN)/python -m pytest -m long tests/test_reaching.py
+	@LAB_REACHING=0:12 $(BIN)/python -m pytest -m long tests/sweeps/test_reaching.py
 
 # 500 generated policies swept by both methods; the four parts use different policies.
 $(filter long-policies-%,$(LONG)): long-policies-%: set-up
-	@LAB_POLICIES=$$((($* - 1) * 500)):$$(($* * 500)) $(BIN)/python -m pytest tests/test_auto.py -k generated
+	@LAB_POLICIES=$$((($* - 1) * 500)):$$(($* * 500)) $(BIN)/python -m pytest tests/sweeps/test_auto.py -k generated
 
 # Tests that once depended on speed, next to eight busy processes. Each of these is started with setsid,
 # so that the scheduler gives each its own share of the machine.
 busy: set-up-js
 	@for i in 1 2 3 4 5 6 7 8; do setsid timeout 1500 sh -c 'while :; do :; done' & pids="$$pids $$!"; done; \
 	trap 'kill $$pids' EXIT; \
-	$(BIN)/python -m pytest $(or $(TESTS),notebooks tests/test_notebooks.py tests/test_pdp_life.py tests/test_browser_*.py)
+	$(BIN)/python -m pytest $(or $(TESTS),notebooks tests/report/test_notebooks.py tests/pdp/test_pdp_life.py tests/*/test_browser_*.py)
 
 lab: set-up
 	@$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) notebooks/00_tour.ipynb

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from playwright.sync_api import sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path.insert(0, str(ROOT / "tests" / "support"))
 
 import browser  # noqa: E402 - it also drives Lab for the tests
 

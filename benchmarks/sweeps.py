@@ -229,9 +229,9 @@ def recorded(work: Callable[[], Any]) -> list[request_pb2.CheckResourcesRequest]
     sent: list[request_pb2.CheckResourcesRequest] = []
     send_it = PDP._send  # noqa: SLF001 - what is measured
 
-    def noting(self: PDP, request: request_pb2.CheckResourcesRequest) -> Any:
+    def noting(self: PDP, request: request_pb2.CheckResourcesRequest, aux_data: Any) -> Any:
         sent.append(request)
-        return send_it(self, request)
+        return send_it(self, request, aux_data)
 
     PDP._send = noting  # type: ignore[method-assign] # noqa: SLF001
     try:

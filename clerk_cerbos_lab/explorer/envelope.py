@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from clerk_cerbos_lab.decisions.call import python_text
 from clerk_cerbos_lab.errors import InputError
-from clerk_cerbos_lab.pdp import messages
 from clerk_cerbos_lab.sweeps.sweep import sweep
 from clerk_cerbos_lab.values import RESOURCE_ID, Relation, json_type, text
 
@@ -19,9 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import pandas as pd
-    from pydantic import SecretStr
 
     from clerk_cerbos_lab.decisions.decisions import Decisions
+    from clerk_cerbos_lab.pdp import messages
     from clerk_cerbos_lab.pdp.client import PDP
 
 
@@ -45,7 +44,7 @@ class Envelope:
     principal_scope: str | None = None
     resource_id: str = "resource"
     units: Mapping[str, str] = field(default_factory=dict)
-    aux_data: str | SecretStr | Mapping[str, str] | None = field(default=None, repr=False)
+    aux_data: messages.AuxData | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         for name in ("policy_version", "scope"):
@@ -53,10 +52,6 @@ class Envelope:
         for name in ("principal_policy_version", "principal_scope"):
             if getattr(self, name) is not None:
                 checked_name(name, getattr(self, name))
-        if isinstance(self.aux_data, dict) and not all(isinstance(v, str) for v in self.aux_data.values()):
-            msg = 'aux_data must be a JWT, or {"token": …, "key_set_id": …}, both strings'
-            raise InputError(msg)
-        messages.aux_data_message(self.aux_data)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Copy or pickle without the JWT."""

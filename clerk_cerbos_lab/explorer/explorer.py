@@ -28,6 +28,7 @@ from clerk_cerbos_lab.explorer.history import History, Moment
 from clerk_cerbos_lab.explorer.variants import Variants
 from clerk_cerbos_lab.identity import handed_over
 from clerk_cerbos_lab.identity.principals import check_frame, read_principals, shareable_columns
+from clerk_cerbos_lab.pdp import messages
 from clerk_cerbos_lab.pdp.client import PDP
 from clerk_cerbos_lab.sweeps.attributes import checked_units, read_attributes
 from clerk_cerbos_lab.templates import render
@@ -59,7 +60,7 @@ def explore(
     scope: str = "",
     principal_policy_version: str | None = None,
     principal_scope: str | None = None,
-    aux_data: str | SecretStr | Mapping[str, str] | None = None,
+    aux_data: str | SecretStr | Mapping[str, str] | messages.AuxData | None = None,
     names: bool = False,
     units: Mapping[str, str] | None = None,
     **attributes: object,
@@ -97,6 +98,7 @@ def explore(
         PolicyError: if the policies do not compile.
         PDPError: if the PDP refuses a request or is lost.
     """
+    aux_data = messages.hidden_aux_data(aux_data)
     axes, fixed = read_attributes(attr, attributes, resource_id)
     envelope = Envelope(
         policy_version=policy_version,

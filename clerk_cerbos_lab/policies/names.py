@@ -2,9 +2,9 @@
 
 An action or kind in a policy that holds a ``*`` is a pattern of the Go library gobwas/glob with ``:`` as its
 separator; any other means itself, whatever else it holds. Read from Cerbos's source
-(``util/globs_common.go``, ``namer/namer.go``) and held against the PDP in ``tests/test_names.py``. Where
-gobwas/glob falls short of its own documentation (a ``*`` inside braces before more text), a pattern is taken
-to match more here, never less.
+(``util/globs_common.go``, ``namer/namer.go``) and held against the PDP in ``tests/policies/test_names.py``.
+Where gobwas/glob falls short of its own documentation (a ``*`` inside braces before more text), a pattern is
+taken to match more here, never less.
 """
 
 from __future__ import annotations

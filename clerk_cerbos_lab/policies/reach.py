@@ -1,7 +1,7 @@
 """What a request can reach: the policies of its kind, version and scope, and the actions that they name.
 
 Cerbos denies, without a word, what no policy is about. This says so beforehand; it knows where Cerbos looks
-as read from its source (``ruletable/check.go``) and held against the PDP in ``tests/test_reach.py``:
+as read from its source (``ruletable/check.go``) and held against the PDP in ``tests/policies/test_reach.py``:
 
 - A scope counts when any resource or role policy has it, of whatever kind and version; principal policies
   have scopes of their own. From there Cerbos goes upward. Another scope finds nothing, unless the PDP

@@ -74,7 +74,7 @@ def sweep(
     scope: str = "",
     principal_policy_version: str | None = None,
     principal_scope: str | None = None,
-    aux_data: str | SecretStr | Mapping[str, str] | None = None,
+    aux_data: str | SecretStr | Mapping[str, str] | messages.AuxData | None = None,
     method: Literal["auto", "every-cell"] = "auto",
     audit: int | Literal["all"] = 512,
     executor: Executor | None = None,
@@ -98,8 +98,8 @@ def sweep(
         principal_policy_version: sent with the principal, where it differs. Cerbos 0.55 was seen to
             choose principal policies by the resource's version all the same.
         principal_scope: sent with the principal, where it differs.
-        aux_data: a JWT, or ``{"token": …, "key_set_id": …}``; the decisions hold it in memory, to ask for
-            thresholds; it is shown nowhere and not copied or written with them.
+        aux_data: a JWT, or ``{"token": …, "key_set_id": …}``; held in memory while the sweep runs, and no part
+            of the decisions.
         method: ``"auto"`` asks each different question once: principals that the policies can't tell
             apart once, and of an axis only the values that the policies compare it with and one
             between two of them; what they do with a value otherwise is asked for each value, and
@@ -125,6 +125,7 @@ def sweep(
             that change meanwhile do not touch it: all decisions are of the state that
             ``provenance.policy_digest`` names.
     """
+    aux_data = messages.hidden_aux_data(aux_data)
     if method not in METHODS:
         msg = f"no method '{method}'{did_you_mean(str(method), METHODS)}"
         raise InputError(msg)
@@ -171,7 +172,7 @@ def sweep(
             principal_policy_version=principal_policy_version,
             principal_scope=principal_scope,
             units=checked_units(units, [*(axis.name for axis in axes), *fixed]),
-            aux_data=messages.aux_data_message(aux_data),
+            aux_data=aux_data,
             separately=alone is not None,
         )
         answers = _Answers(pdp, people, question, executor)
