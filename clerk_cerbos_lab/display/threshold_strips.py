@@ -1,4 +1,4 @@
-"""Threshold strips: a line for each class of principals, its bands along an axis, as picture and in words."""
+"""Threshold strips: one line per class of principals with its bands along an axis, drawn and in words."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ STYLE: Final = (
     ".ccl-s-allow{fill:#0072b2;fill-opacity:.38;stroke:#0072b2}.ccl-s-edge{stroke:currentColor}"
     "svg:root{color:#1b1f24}@media screen and (prefers-color-scheme:dark){svg:root{color:#e4e8ec}}"
 )
-"""The colour of the text is that of the page around it; of a file of its own, what the reader prefers."""
+"""Text has the colour of the surrounding page; in a file of its own, the colour of the reader's scheme."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +51,8 @@ class Band:
     upper: float
     upper_closed: bool
 
-    def asked(self) -> str:
-        """The amounts asked of a band of a grid: ``0 to 5,000``."""
+    def checked_amounts(self) -> str:
+        """The checked amounts in a band of a grid: ``0 to 5,000``."""
         low, high = number_label(self.lower), number_label(self.upper)
         return low if low == high else f"{low} to {high}"
 
@@ -71,14 +71,14 @@ class Band:
 
 @dataclass(frozen=True, slots=True)
 class Strip:
-    """The bands of some principals who are equal in them.
+    """The bands that some principals share.
 
     Attributes:
-        who: what they are called: a pseudonym, or how many they are.
-        about: what they have in common.
-        labels: of the other dimensions down the side.
-        bands: cover the line, in order; of a grid what was asked, and gaps between.
-        exact: whether the line is known, not only the amounts of a grid.
+        who: a pseudonym, or how many principals.
+        about: the attributes that they share.
+        labels: labels of the other dimensions down the side.
+        bands: in order; they cover the line, or for a grid the checked amounts with gaps between them.
+        exact: whether the whole line is known, not only the amounts of a grid.
     """
 
     who: str
@@ -88,10 +88,12 @@ class Strip:
     exact: bool
 
     def words(self) -> str:
-        """``✓ ALLOW over 0, up to 5,000; ✗ DENY otherwise``; of a grid only what was asked."""
+        """``✓ ALLOW over 0, up to 5,000; ✗ DENY otherwise``; a grid has only the checked amounts."""
         if not self.exact:
-            told = [f"{'✓ ALLOW' if band.allow else '✗ DENY'} at {band.asked()}" for band in self.bands]
-            return f"{'; '.join(told)}; nothing is known between"
+            parts = [
+                f"{'✓ ALLOW' if band.allow else '✗ DENY'} at {band.checked_amounts()}" for band in self.bands
+            ]
+            return f"{'; '.join(parts)}; the effect between them is unknown"
         allow = [band.words() for band in self.bands if band.allow]
         if not allow:
             return "✗ DENY at any amount"
@@ -104,14 +106,14 @@ def strips(payload: Payload) -> list[Strip]:
     """One strip for each class of principals and combination of the other rows, in the order of the rows.
 
     Args:
-        payload: with one numeric dimension across the top.
+        payload: a payload with one numeric dimension across the top.
     """
     dims = payload.header["dims"]
     names = [dim["name"] for dim in dims]
     across = names.index(payload.header["columns"][0])
     others = [names.index(name) for name in payload.header["rows"] if name != "principal"]
     principal = dims[0]
-    together: dict[tuple[Any, ...], list[int]] = {}
+    grouped: dict[tuple[Any, ...], list[int]] = {}
     kinds, of = np.unique(payload.maps[0], return_inverse=True)
     members = [np.flatnonzero(of == kind).tolist() for kind in range(len(kinds))]
     for places in itertools.product(*(range(len(dims[at]["labels"])) for at in others)):
@@ -121,8 +123,8 @@ def strips(payload: Payload) -> list[Strip]:
                 at[dim] = int(payload.maps[dim][place])
             at[across] = slice(None)
             bands = _bands(payload, payload.small[tuple(at)], across)
-            together.setdefault((places, bands), []).extend(people)
-    rows = sorted(together.items(), key=lambda item: (item[0][0], _top(item[0][1]), min(item[1])))
+            grouped.setdefault((places, bands), []).extend(people)
+    rows = sorted(grouped.items(), key=lambda item: (item[0][0], _top(item[0][1]), min(item[1])))
     return [
         Strip(
             who=principal["labels"][people[0]] if len(people) == 1 else f"{len(people):,} principals",
@@ -140,7 +142,7 @@ def _top(bands: Sequence[Band]) -> float:
 
 
 def _bands(payload: Payload, line: npt.NDArray[np.bool_], across: int) -> tuple[Band, ...]:
-    """The bands of a line of slices; of the grid where only that is known."""
+    """The bands of a line of slices, or of the grid if only that is known."""
     segments = payload.segments
     if segments is not None:
         allowed = line[segments.map]
@@ -160,7 +162,7 @@ def _bands(payload: Payload, line: npt.NDArray[np.bool_], across: int) -> tuple[
 
 
 def _common(principal: dict[str, Any], people: Sequence[int]) -> str:
-    """The attributes that all of these share."""
+    """The attributes that all of these people share."""
     shared = []
     for attribute in principal["attributes"]:
         codes = {attribute["codes"][i] for i in people}
@@ -170,20 +172,20 @@ def _common(principal: dict[str, Any], people: Sequence[int]) -> str:
 
 
 def _title(payload: Payload, name: str) -> str:
-    """The name of a dimension as it is shown."""
+    """The displayed name of a dimension."""
     dim = next(dim for dim in payload.header["dims"] if dim["name"] == name)
     return str(dim.get("title", name))
 
 
 def table(payload: Payload) -> str:
-    """The strips in words, as an HTML table that reads without scripts and style sheets."""
+    """The strips in words, as an HTML table that needs no scripts or style sheets."""
     found = strips(payload)
     others = [_title(payload, name) for name in payload.header["rows"] if name != "principal"]
     notes = []
     if len(found) > limits.STRIP_LINES:
         notes.append(f"The first {limits.STRIP_LINES} of {len(found):,} lines.")
     if payload.segments is None:
-        notes.append("As far as the amounts asked tell; boundaries lie between two of them.")
+        notes.append("As far as the checked amounts show; each boundary lies between two of them.")
     return render(
         "strips.html.j2",
         columns=["who", *others, "effect"],
@@ -194,7 +196,7 @@ def table(payload: Payload) -> str:
 
 
 def svg(payload: Payload) -> str:
-    """The strips as a picture: the same text for the same payload."""
+    """The strips as a picture; the same payload gives the same text."""
     found = strips(payload)
     shown = found[: limits.STRIP_LINES]
     finite = [x for s in shown for b in s.bands for x in (b.lower, b.upper) if math.isfinite(x)]

@@ -1,6 +1,6 @@
-"""What each request of an explorer says besides who, which action and which attributes.
+"""The parts of an explorer's requests other than principal, action and attributes.
 
-Every sweep and every question of an explorer is made here, so that none of them forgets a part of it.
+Every sweep and every question of an explorer is made here, so that none of them omits a part.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """The arguments of ``lab.sweep`` that are no attributes, under its names for them.
+    """The arguments of ``lab.sweep`` that are not attributes, under the same names.
 
     Attributes:
-        policy_version: of the resource, and of the principal where not given.
-        scope: of the resource, and of the principal where not given.
-        principal_policy_version: sent with the principal; None: as the resource's.
-        principal_scope: sent with the principal; None: as the resource's.
-        units: of attributes, shown with them.
-        resource_id: one fixed id; where ids vary, they come with the attributes, as ``resource_id``.
-        aux_data: a JWT for the conditions; shown nowhere, and not copied with the rest.
+        policy_version: of the resource, and of the principal if not given separately.
+        scope: of the resource, and of the principal if not given separately.
+        principal_policy_version: sent with the principal; None: the same as the resource's.
+        principal_scope: sent with the principal; None: the same as the resource's.
+        units: units of attributes, shown with them.
+        resource_id: one fixed id; varying ids come with the attributes, as ``resource_id``.
+        aux_data: a JWT for the conditions; never shown, and not copied with the rest.
     """
 
     policy_version: str = ""
@@ -54,7 +54,7 @@ class Envelope:
                 checked_name(name, getattr(self, name))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Copied or pickled without the JWT."""
+        """Copy or pickle without the JWT."""
         kept = [getattr(self, part.name) for part in dataclasses.fields(self) if part.name != "aux_data"]
         return (Envelope, tuple(kept))
 
@@ -72,7 +72,7 @@ class Envelope:
         attributes: Mapping[str, object],
         **more: Any,
     ) -> Decisions:
-        """``lab.sweep`` of these actions and attributes; what is ``more`` goes to it as it is."""
+        """``lab.sweep`` of these actions and attributes; ``more`` is passed on unchanged."""
         attr = dict(attributes)
         return sweep(
             pdp,
@@ -91,11 +91,11 @@ class Envelope:
         )
 
     def arguments(self, default: str, show: Callable[[Any], Any]) -> Iterator[tuple[str, str]]:
-        """Name and text of each argument that differs from what ``lab.sweep`` does without it.
+        """Name and text of each argument that differs from the default of ``lab.sweep``.
 
         Args:
-            default: the policy version that an empty one means, where that is known.
-            show: what is written in place of a text.
+            default: the policy version that an empty one means, if known.
+            show: returns the text to write in place of a value.
         """
         if self.policy_version not in {"", default}:
             yield "policy_version", repr(show(self.policy_version))
@@ -116,7 +116,7 @@ def checked_name(what: str, value: object) -> str:
     """The name of a policy version or a scope.
 
     Raises:
-        InputError: for what is no string, or no valid Unicode.
+        InputError: if it is not a string, or not valid Unicode.
     """
     if not isinstance(value, str) or isinstance(value, Relation):
         msg = f"{what} is one name, a string, not {json_type(value)}"

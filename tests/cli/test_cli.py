@@ -220,11 +220,11 @@ def test_a_jwt_comes_from_a_file_or_the_environment_and_is_never_shown(tmp_path:
         wrong.write_text(text)
         done = run("sweep", "thing", str(people), "--aux-data", str(wrong))
         assert done.returncode == 2
-        assert "holds no JWT" in done.stderr
+        assert "holds neither a JWT" in done.stderr
         assert TOKEN not in done.stdout + done.stderr
     done = run("sweep", "thing", str(people), "--aux-data", TOKEN)
     assert done.returncode == 2
-    assert "takes a file that holds the JWT" in done.stderr
+    assert "must be a file with the JWT" in done.stderr
     assert TOKEN not in done.stdout + done.stderr
 
 

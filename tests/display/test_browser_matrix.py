@@ -827,7 +827,8 @@ def test_the_slider_shows_the_decisions_of_each_scenario_and_keeps_the_filters(
         same(several.copied(), frame[(frame["action"] == "approve") & (frame["region"] == "south")])
         more = one.counts()["ALLOW"] - several.decisions.counts()["ALLOW"]
         change = several.page.locator(".ccl-scenario .ccl-soft").inner_text()
-        assert change == ("" if i == 0 else f"{'+' if more > 0 else MINUS}{abs(more):,} ALLOW against today")
+        sign = "+" if more > 0 else MINUS
+        assert change == ("" if i == 0 else f"{sign}{abs(more):,} ALLOW compared with today")
     assert not fieldset(several, "region").get_by_label("west", exact=True).is_checked()
     several.button("Reset").click()
     several.button("today").click()
@@ -905,7 +906,7 @@ def test_a_filter_of_thousands_of_values_draws_a_few_and_finds_the_rest(
         live.button("Filters").click()
         box = fieldset(live, "principal.limit")
         assert box.locator("input[type=checkbox]").count() == 200
-        expect(box).to_contain_text("and 2,800 more: find")
+        expect(box).to_contain_text("and 2,800 more: use the search field")
         box.get_by_label("find a value of principal.limit").fill("value 2999")
         box.get_by_role("button", name="none").click()
         box.get_by_label("value 2999", exact=False).check()

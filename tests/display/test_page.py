@@ -336,7 +336,7 @@ def test_scenarios_need_names_of_their_own_and_the_same_dimensions(
     with pytest.raises(InputError, match="two scenarios are called 'a'"):
         swept.to_html(tmp_path / "page.html", scenarios={"a": swept}, scenario="a")
     other = made(np.ones((1, 1, 2)), {"amount": [1, 2]})
-    with pytest.raises(InputError, match="the scenario 'b' is another question: its kind"):
+    with pytest.raises(InputError, match="the scenario 'b' is a different question: its kind"):
         swept.to_html(tmp_path / "page.html", scenarios={"b": other})
     assert not (tmp_path / "page.html").exists()
 
@@ -351,6 +351,6 @@ def test_many_lines_of_totals_are_cut_and_say_so() -> None:
 def test_decisions_too_many_for_a_notebook_are_stored_as_a_table_with_a_note() -> None:
     random = np.random.default_rng(1).random((1_200, 1, 1_200)) < 0.5
     html = made(random, {"amount": range(1_200)}).show()._repr_mimebundle_()["text/html"]
-    assert "Too large to stay interactive in a stored notebook" in html
+    assert "Too large to be interactive in a stored notebook" in html
     assert "<script" not in html
     assert len(html) < 200_000

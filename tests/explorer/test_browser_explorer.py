@@ -341,7 +341,7 @@ def test_a_limit_of_the_policies_is_moved_and_the_change_is_told(
     change = page.locator(".ccl-change")
     change.wait_for()
     gained = told["counts"]["ALLOW"] - int(re.sub(r"\D", "", before.split("✓")[1].split("ALLOW")[0]))
-    assert change.inner_text() == f"against the policies as they are: {gained:,} gained, 0 lost"
+    assert change.inner_text() == f"compared with the current policies: {gained:,} gained, 0 lost"
     page.get_by_role("button", name="was 5,000").click()
     change.wait_for(state="hidden")
     assert page.locator(".ccl-counts").inner_text() == before

@@ -92,7 +92,7 @@ def test_a_folder_that_is_no_report_is_never_replaced(tmp_path: Path) -> None:
     (precious / "thesis.txt").write_text("years of work")
     notebook(folder / "00_first.ipynb", "1")
     for output in (precious, folder, tmp_path, precious / "thesis.txt"):
-        with pytest.raises(InputError, match="no earlier report"):
+        with pytest.raises(InputError, match="not an earlier report"):
             write_report(folder, ROOT / "policies", output)
     assert (precious / "thesis.txt").read_text() == "years of work"
 
