@@ -1,5 +1,5 @@
-# make report | test | lab | bench | lint: each sets up what it needs first (.venv/), then runs.
-# Needs Python 3.11 or newer and make, nothing else. Another Python: make PYTHON=python3.13 …
+# make report | test | lab | bench | lint: each first sets up what it needs (.venv/), then runs.
+# Needs only Python 3.11 or newer and make. To use another Python: make PYTHON=python3.13 …
 
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
@@ -14,25 +14,25 @@ LONG := long-environments long-reaching-1 long-reaching-2 long-audit long-polici
 help:
 	@echo "make report   run every notebook on the sample data and write site/index.html"
 	@echo "make test     run all tests: unit, property, policies, notebooks"
-	@echo "make long     what takes minutes, in parts: $(LONG)"
+	@echo "make long     run the tests that take minutes, in parts: $(LONG)"
 	@echo "make busy     notebook, browser and PDP tests on a busy machine; TESTS=… for others"
 	@echo "make lab      open JupyterLab at the tour"
 	@echo "make bench    measure, compare in one run, write benchmarks/"
-	@echo "make lint     ruff, mypy, which package may import which; biome and tsc for js/"
-	@echo "make static   bundle js/ into the package, after a change of it"
+	@echo "make lint     run ruff, mypy and the import contract; biome and tsc for js/"
+	@echo "make static   bundle js/ into the package, after a change to it"
 
 set-up:
 	@test -n "$(PYTHON)" || { echo "set-up: needs Python 3.11 or newer; none was found on PATH" >&2; exit 1; }
 	@$(PYTHON) setup/install.py
 
-# The tools of js/ as well: bundler, type checker, linter, and Node to run its tests.
+# Also sets up the tools for js/: bundler, type checker, linter, and Node to run its tests.
 set-up-js: set-up
 	@$(PYTHON) setup/install.py --js
 
 report: set-up
 	@$(BIN)/clerk-cerbos-lab report
 
-# A file of tests at a time for each core, so that what its tests share is made once.
+# One test file per core at a time, so that fixtures shared within a file are made once.
 test: set-up-js
 	@$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile
 
@@ -41,28 +41,28 @@ static: set-up-js
 
 long: $(LONG)
 
-# The wheel in environments of its own, without and with each extra.
+# The wheel in fresh environments, without and with each extra.
 long-environments: set-up
-	@$(BIN)/python -m pytest -m long tests/test_environments.py
+	@$(BIN)/python -m pytest -m long tests/project/test_environments.py
 
-# 1,000 policies in which everything can reach everything, against every cell; the two parts are different policies.
+# 1,000 policies in which everything can reach everything, compared with every cell; the parts use different policies.
 $(filter long-reaching-%,$(LONG)): long-reaching-%: set-up
-	@LAB_REACHING=$$((($* - 1) * 125)):$$(($* * 125)) $(BIN)/python -m pytest tests/test_reaching.py -k every_cell
+	@LAB_REACHING=$$((($* - 1) * 125)):$$(($* * 125)) $(BIN)/python -m pytest tests/sweeps/test_reaching.py -k every_cell
 
-# The default audit, when the analysis is broken on purpose in each of fourteen ways.
+# The default audit, with the analysis broken on purpose in fourteen ways.
 long-audit: set-up
-	@LAB_REACHING=0:12 $(BIN)/python -m pytest -m long tests/test_reaching.py
+	@LAB_REACHING=0:12 $(BIN)/python -m pytest -m long tests/sweeps/test_reaching.py
 
-# 500 generated policies swept by both methods; the four parts are different policies.
+# 500 generated policies swept by both methods; the four parts use different policies.
 $(filter long-policies-%,$(LONG)): long-policies-%: set-up
-	@LAB_POLICIES=$$((($* - 1) * 500)):$$(($* * 500)) $(BIN)/python -m pytest tests/test_auto.py -k generated
+	@LAB_POLICIES=$$((($* - 1) * 500)):$$(($* * 500)) $(BIN)/python -m pytest tests/sweeps/test_auto.py -k generated
 
-# Tests that once depended on speed, beside eight processes that take what they get. Each is started in a
-# session of its own, because the scheduler shares the machine by session.
+# Tests that once depended on speed, next to eight busy processes. Each of these is started with setsid,
+# so that the scheduler gives each its own share of the machine.
 busy: set-up-js
 	@for i in 1 2 3 4 5 6 7 8; do setsid timeout 1500 sh -c 'while :; do :; done' & pids="$$pids $$!"; done; \
 	trap 'kill $$pids' EXIT; \
-	$(BIN)/python -m pytest $(or $(TESTS),notebooks tests/test_notebooks.py tests/test_pdp_life.py tests/test_browser_*.py)
+	$(BIN)/python -m pytest $(or $(TESTS),notebooks tests/report/test_notebooks.py tests/pdp/test_pdp_life.py tests/*/test_browser_*.py)
 
 lab: set-up
 	@$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) notebooks/00_tour.ipynb
@@ -82,7 +82,7 @@ lint: set-up-js
 	@cd js && ../$(NODE) node_modules/typescript/bin/tsc --project .
 	@cd js && ../$(NODE) node_modules/typescript/bin/tsc --project test
 
-# Run the notebooks and keep their outputs, after a change that alters what they show.
+# Run the notebooks and keep their outputs, after a change to what they show.
 notebooks: set-up
 	@$(BIN)/python setup/run_notebooks.py
 
@@ -92,6 +92,6 @@ lock:
 clean:
 	rm -rf .venv js/node_modules site .pytest_cache .mypy_cache .ruff_cache
 
-# Take the pictures in README anew; needs Chromium.
+# Retake the pictures in README; needs Chromium.
 screenshots: set-up
 	@$(BIN)/python setup/screenshots.py

@@ -1,7 +1,7 @@
 """Measures the live matrix in Chromium: part of `make bench`, writes benchmarks/browser.md.
 
-Each page is what `decisions.to_html` or a stored notebook holds, opened from a file without a network. The
-clock starts where the page's script does, before the data is unpacked, and stops when a frame with
+Each page is what `decisions.to_html` writes or a notebook stores, opened from a file without a network. The
+clock starts with the page's script, before the data is unpacked, and stops when a frame with
 cells is painted.
 """
 
@@ -20,7 +20,7 @@ import numpy as np
 from playwright.sync_api import sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path.insert(0, str(ROOT / "tests" / "support"))
 
 from made_decisions import Mapped, made  # noqa: E402 - where the tests make decisions
 
@@ -40,7 +40,7 @@ Bars = dict[str, float]
 SMALL: Bars = {"first cell": 250, "sort": 60, "search": 60, "filter": 60}
 LARGE: Bars = {"first cell": 600, "sort": 400, "search": 400, "filter": 400}
 
-# The script notes when it begins; a timer that a frame with cells in it sets fires when it was painted.
+# The script records its start; a timer set in the first frame with cells fires after it was painted.
 BEGIN = "window.began = performance.now();\n"
 WATCH = """
 new MutationObserver((_, observer) => {
@@ -50,7 +50,7 @@ new MutationObserver((_, observer) => {
 }).observe(document, {childList: true, subtree: true});
 """
 
-# Do something, and say how many ms later the next frame has been painted.
+# Do something, and return how many ms later the next frame has been painted.
 ACT = """async ([work, ...given]) => {
     const live = document.querySelector(".ccl-live");
     const change = (element, value, event) => {
@@ -90,7 +90,7 @@ SCROLL = """async () => {
 
 
 def different(people: int, amounts: int) -> lab.Decisions:
-    """Everybody with a limit of his own: no two rows are the same, and an attribute tells them apart."""
+    """Everybody with their own limit: no two rows are the same, and an attribute distinguishes them."""
     random = np.random.default_rng(7)
     limits = random.permutation(people) * amounts // people
     effects = np.arange(amounts) < limits[:, None]
@@ -106,7 +106,7 @@ def different(people: int, amounts: int) -> lab.Decisions:
 
 
 def of_classes(people: int, amounts: int) -> lab.Decisions:
-    """The same size, of forty classes."""
+    """The same size, with forty classes."""
     small = np.tri(CLASSES, dtype=np.bool_).reshape(CLASSES, 1, CLASSES)
     maps = (np.arange(people) % CLASSES, np.zeros(1, dtype=np.intp), np.arange(amounts) * CLASSES // amounts)
     decisions = made(Mapped(small, maps), {"amount": range(amounts)}, actions=["approve"])
@@ -122,7 +122,7 @@ def _with_attributes(decisions: lab.Decisions, limits: list[int]) -> lab.Decisio
 
 
 def measure(chromium: Browser, path: Path) -> dict[str, float]:
-    """Medians in milliseconds, by what was done: for the first time in a page, and again and again."""
+    """Medians in milliseconds by action: the first time in a page, and later."""
     first: list[float] = []
     took: dict[tuple[str, str], list[float]] = {}
     for number in range(ROUNDS):
@@ -162,7 +162,7 @@ STEPS: dict[str, list[tuple[Any, ...]]] = {
 
 
 def written(decisions: lab.Decisions, folder: Path) -> list[tuple[str, Path]]:
-    """The page, and what a notebook stores where that is alive; the clock starts with the script."""
+    """The page, and a notebook's stored output if it is interactive; the clock starts with the script."""
     decisions.to_html(folder / "page.html")
     stored = str(decisions.show()._repr_mimebundle_()["text/html"])
     texts = {"page": (folder / "page.html").read_text("utf-8")}
@@ -212,15 +212,15 @@ def main() -> None:
     head = ("cells", "rows", "form", "first cell", "sort", "search", "filter", "group", "scroll, a frame")
     lines = [head, ("---",) * len(head), *rows]
     table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    text = f"""# The live matrix draws what is in sight
+    text = f"""# The live matrix draws only what is visible
 
 Measured by `make bench` in Chromium {version}, {os.cpu_count()} cores: medians of {ROUNDS} in milliseconds.
 *First cell*: from the start of the page's script, before its data is unpacked, until a frame with cells is
 painted. *Sort*, *search*, *filter*, *group*: from the event until the next frame is painted, which alone
-takes up to 17 ms: the slowest of several kinds of each, the first time in a page or later; *scroll*: what a
-frame costs beyond waiting for it.
-No row of the first kind has the effects of another; the second kind is what people with the same attributes
-are. *Page* is what `to_html` writes; *stored* what a notebook holds, where that is not too large for one.
+takes up to 17 ms: the slowest of several kinds of each, the first time in a page or later; *scroll*: the time
+a frame takes beyond waiting for it.
+In the first kind of rows no two have the same effects; the second kind is typical of people with the same
+attributes. *Page*: written by `to_html`; *stored*: in a notebook, if it is not too large for one.
 
 {table}
 """

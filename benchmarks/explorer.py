@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 from playwright.sync_api import sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path.insert(0, str(ROOT / "tests" / "support"))
 
-import browser  # noqa: E402 - it drives Lab for the tests, too
+import browser  # noqa: E402 - it also drives Lab for the tests
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -42,7 +42,7 @@ people["approval_limit"] = [5_000 + 7 * i for i in range(1_000)]
 people["roles"] = [("manager",)] * 1_000
 """
 
-# Turn something, wait until the counts are others and Python has answered if it was asked, then a frame.
+# Change a control, wait until the counts change and Python has answered if it was asked, then for a frame.
 TURN = """async ([kind, label, rounds, asks]) => {
   const root = document.querySelector(".ccl-explorer");
   const frame = () => new Promise((done) => requestAnimationFrame(done));
@@ -75,7 +75,7 @@ def p95(times: list[float]) -> float:
 
 
 def measure(page: Page) -> list[tuple[str, list[float]]]:
-    """Turn controls of the explorer on the page."""
+    """Change controls of the explorer on the page."""
     page.get_by_role("button", name="Grid").click()
     new = [
         ("new questions: status DRAFT joins", page.evaluate(TURN, ["box", "DRAFT", 1, True])),
@@ -92,12 +92,12 @@ def measure(page: Page) -> list[tuple[str, list[float]]]:
 
 
 def main() -> None:
-    """Measure with few classes and with a class for each user, write the table."""
+    """Measure with few classes and with a class for each user, and write the table."""
     rows = []
     with tempfile.TemporaryDirectory() as scratch, sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=browser.find_chromium(), args=OPTIONS)
         with browser.run_lab(Path(scratch)) as server:
-            for who, limits in (("sample profiles", ""), ("each a limit of his own", OWN)):
+            for who, limits in (("sample profiles", ""), ("each with their own limit", OWN)):
                 page = chromium.new_page(viewport={"width": 1400, "height": 1000})
                 browser.write_notebook(server.folder / "a.ipynb", [START.replace("LIMITS", limits)])
                 browser.open_notebook(page, server, "a.ipynb")
@@ -110,10 +110,10 @@ def main() -> None:
     lines = [
         "# The explorer, end to end in JupyterLab",
         "",
-        "Measured by `make bench`: 1,000 users × 200 amounts × 4 regions, from turning a control to the",
+        "Measured by `make bench`: 1,000 users × 200 amounts × 4 regions, from changing a control to the",
         "frame after the cells are drawn, in JupyterLab and Chromium; 2 cores, milliseconds.",
         "",
-        "| users | what is turned | times | median | 95th percentile |",
+        "| users | what is changed | times | median | 95th percentile |",
         "| --- | --- | --- | --- | --- |",
     ]
     lines += [

@@ -50,7 +50,7 @@ def people() -> pd.DataFrame:
 
 
 def entries() -> list[Entry]:
-    """The same thousand questions as the sweep's, as the SDK takes them."""
+    """The same thousand questions as the sweep's, in the SDK's form."""
     text = {"region": "south", "owner": "somebody-else", "status": "OPEN"}
     fixed = {name: Value(string_value=value) for name, value in text.items()}
     return [
@@ -65,13 +65,13 @@ def entries() -> list[Entry]:
 
 
 def bare_principals() -> list[engine_pb2.Principal]:
-    """The same people as the SDK takes them."""
+    """The same people in the SDK's form."""
     attr = {"region": Value(string_value="south")}
     return [engine_pb2.Principal(id=f"user_{i}", roles=["manager"], attr=attr) for i in range(PEOPLE)]
 
 
 async def bare_loop(address: str) -> int:
-    """What a careful user of the asyncio SDK would write: batches of 500, four in flight."""
+    """A careful user's code for the asyncio SDK: batches of 500, four in flight."""
     questions, who = entries(), bare_principals()
     gate = asyncio.Semaphore(IN_FLIGHT)
     async with AsyncCerbosClient(address) as client:
@@ -86,7 +86,7 @@ async def bare_loop(address: str) -> int:
 
 
 def one_at_a_time(address: str, checks: int) -> int:
-    """What a user would write first: `is_allowed` in a loop."""
+    """A user's first attempt: `is_allowed` in a loop."""
     questions, who = entries(), bare_principals()
     with CerbosClient(address) as client:
         return sum(
@@ -118,7 +118,7 @@ def seconds(work: Callable[[], Any]) -> float:
 
 
 def rates() -> list[str]:
-    """Decisions a second of the three ways, in turns."""
+    """Decisions per second of the three ways, in turns."""
     ours, bare, single = [], [], []
     singles = 2_000
     with lab.PDP(ROOT / "policies") as pdp:
@@ -143,7 +143,7 @@ def rates() -> list[str]:
 
 
 def child(code: str) -> str:
-    """What a fresh Python prints."""
+    """The output of a fresh Python process."""
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT / "tests"
     )
@@ -232,7 +232,7 @@ def main() -> None:
         [
             "# Measured by `make bench`",
             "",
-            f"{machine}, {versions}. Medians; ratios are of the same run.",
+            f"{machine}, {versions}. Medians; ratios are within the same run.",
             "",
             "| what | figure | compared |",
             "|---|---|---|",

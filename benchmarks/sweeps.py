@@ -47,7 +47,7 @@ Row = tuple[str, ...]
 
 
 def repeated(count: int) -> pd.DataFrame:
-    """The sample profiles again and again, under new ids."""
+    """The sample profiles repeated under new ids."""
     times = -(-count // len(SAMPLE))
     people = pd.concat([SAMPLE.drop(columns="id")] * times, ignore_index=True).head(count)
     people.insert(0, "id", [f"user_{i}" for i in range(count)])
@@ -55,7 +55,7 @@ def repeated(count: int) -> pd.DataFrame:
 
 
 def grid(steps: int) -> list[int | float]:
-    """So many steps from 0 to 60,000."""
+    """This many steps from 0 to 60,000."""
     return lab.amounts(0, 60_000, step=60_000 / steps)
 
 
@@ -78,11 +78,11 @@ def seconds(work: Callable[[], Any]) -> float:
     return time.perf_counter() - start
 
 
-# -- what a user of the SDK would write -------------------------------------------------------
+# -- the same with the SDK --------------------------------------------------------------------
 
 
 def bare_questions(people: int, amounts: int) -> Iterator[tuple[engine_pb2.Principal, list[Entry]]]:
-    """Some of the same questions, as the SDK takes them."""
+    """Some of the same questions, in the SDK's form."""
     for row in SAMPLE.head(people).to_dict("records"):
         attr = {
             str(name): messages.to_value(value)
@@ -114,7 +114,7 @@ def bare_questions(people: int, amounts: int) -> Iterator[tuple[engine_pb2.Princ
 
 
 async def bare_loop(address: str) -> None:
-    """Batches of 500, four in flight, the questions made on the way."""
+    """Batches of 500, four in flight, with the questions made on the fly."""
     gate = asyncio.Semaphore(IN_FLIGHT)
     async with AsyncCerbosClient(address) as client:
 
@@ -140,7 +140,7 @@ def one_at_a_time(address: str, checks: int) -> None:
 
 
 async def send(address: str, requests: list[request_pb2.CheckResourcesRequest]) -> None:
-    """Send requests that are made already, four in flight."""
+    """Send prepared requests, four in flight."""
     gate = asyncio.Semaphore(IN_FLIGHT)
     async with AsyncCerbosClient(address) as client:
 
@@ -188,7 +188,7 @@ def growing(pdp: lab.PDP) -> tuple[list[Row], list[tuple[int, float]], float, fl
 
 
 def ratios(pdp: lab.PDP) -> list[Row]:
-    """What must not grow, in turns."""
+    """Ratios that must not grow, measured in turns."""
 
     def compared(one: Callable[[], Any], other: Callable[[], Any]) -> float:
         found = []
@@ -210,15 +210,15 @@ def ratios(pdp: lab.PDP) -> list[Row]:
         lambda: sweep(pdp, different, [1, 7_000, 20_000, 55_000], "every-cell"),
     )
     return [
-        ("10,001 amounts against 1,001, 10,000 users", f"{finer:.2f} ×"),
-        ("100,000 users against 10,000, the same profiles", f"{users:.2f} ×"),
+        ("10,001 amounts compared with 1,001, 10,000 users", f"{finer:.2f} ×"),
+        ("100,000 users compared with 10,000, the same profiles", f"{users:.2f} ×"),
         (
-            f"the whole sweep against its {len(requests)} requests sent by a bare asyncio client",
+            f"the whole sweep compared with its {len(requests)} requests sent by a bare asyncio client",
             f"{beyond:.2f} ×",
         ),
-        ("every user different, hardly an amount to merge, against every cell", f"{distinct:.2f} ×"),
+        ("every user different, hardly an amount to merge, compared with every cell", f"{distinct:.2f} ×"),
         (
-            "policies in which nothing can be merged, against every cell",
+            "policies in which nothing can be merged, compared with every cell",
             f"{nothing_to_merge(compared):.2f} ×",
         ),
     ]
@@ -229,9 +229,9 @@ def recorded(work: Callable[[], Any]) -> list[request_pb2.CheckResourcesRequest]
     sent: list[request_pb2.CheckResourcesRequest] = []
     send_it = PDP._send  # noqa: SLF001 - what is measured
 
-    def noting(self: PDP, request: request_pb2.CheckResourcesRequest) -> Any:
+    def noting(self: PDP, request: request_pb2.CheckResourcesRequest, aux_data: Any) -> Any:
         sent.append(request)
-        return send_it(self, request)
+        return send_it(self, request, aux_data)
 
     PDP._send = noting  # type: ignore[method-assign] # noqa: SLF001
     try:
@@ -242,7 +242,7 @@ def recorded(work: Callable[[], Any]) -> list[request_pb2.CheckResourcesRequest]
 
 
 def nothing_to_merge(compared: Callable[[Callable[[], Any], Callable[[], Any]], float]) -> float:
-    """A policy that looks into ids and amounts in ways that no analysis follows."""
+    """A policy that uses ids and amounts in ways that no analysis can follow."""
     policy = """apiVersion: api.cerbos.dev/v1
 resourcePolicy:
   resource: thing
@@ -270,7 +270,7 @@ def thresholds(pdp: lab.PDP) -> list[Row]:
     for what, some in (
         ("the sample profiles repeated", people),
         (
-            "each with a limit of his own",
+            "each with their own limit",
             people.assign(approval_limit=[1_000.5 + 7 * i for i in range(1_000)]),
         ),
     ):
@@ -286,7 +286,7 @@ def thresholds(pdp: lab.PDP) -> list[Row]:
 
 
 def memory() -> list[Row]:
-    """Peak memory of a process of its own."""
+    """Peak memory of a separate process."""
     code = """
 import resource, sys
 sys.path.insert(0, "benchmarks")
@@ -354,7 +354,7 @@ def main() -> None:
     os.environ["TQDM_DISABLE"] = "1"
     used = memory()  # first: a child's peak is not below what its parent holds when it starts it
     with lab.PDP(ROOT / "policies") as pdp:
-        sweep(pdp, SAMPLE, grid(10))  # the parser is loaded once a process
+        sweep(pdp, SAMPLE, grid(10))  # the parser is loaded once per process
         rows, points, bare, single = growing(pdp)
         constant = ratios(pdp)
         exact = thresholds(pdp)
@@ -363,7 +363,7 @@ def main() -> None:
 
 Measured by `make bench`: 4 regions × 2 owners × 3 actions, the sample policies, {os.cpu_count()} cores,
 Python {sys.version.split()[0]}, Cerbos {cerbos}. All in one run, medians. Users are the sample
-profiles repeated under new ids. *Asked* counts the audit too. The last two columns compare decisions a
+profiles repeated under new ids. *Asked* includes the audit. The last two columns compare decisions a
 second with those of the bare asyncio SDK in batches of {BATCH} ({bare:,.0f} a second in this run) and of
 `is_allowed` one at a time ({single:,.0f} a second).
 
@@ -371,7 +371,7 @@ second with those of the bare asyncio SDK in batches of {BATCH} ({bare:,.0f} a s
 
 ![seconds over decisions](sweeps.svg)
 
-The dashed and dotted lines are drawn at the rates measured; nobody waited for their ends.
+The dashed and dotted lines extrapolate the measured rates.
 
 {table(("what", "ratio of times"), constant)}
 

@@ -2,7 +2,7 @@
 
 Run `python data/make_sample.py`: it writes the files beside itself, the same bytes every time.
 Nobody in them exists: names are drawn at random, e-mail addresses end in example.com or
-example.org, telephone numbers come from the range kept for fiction. README.md explains each column.
+example.org, telephone numbers come from the range reserved for fiction. README.md explains each column.
 """
 
 import csv
@@ -21,7 +21,7 @@ EXPENSES = 2400
 REGIONS = ("northeast", "south", "midwest", "west")
 DEPARTMENTS = ("engineering", "sales", "marketing", "operations", "finance")
 
-DAY = 24 * 60 * 60 * 1000  # milliseconds, as all of Clerk's timestamps
+DAY = 24 * 60 * 60 * 1000  # milliseconds, like all of Clerk's timestamps
 JOINED_LAST = 1_774_828_800_000  # 2026-03-30: everybody joined before the first expense
 SEEN_LAST = 1_790_640_000_000  # 2026-09-29
 QUARTERS = (date(2026, 4, 1), date(2026, 9, 30))  # of the expenses, both days included
@@ -49,12 +49,12 @@ NAMES = (
 Json = dict[str, Any]
 
 
-# --- who is who -------------------------------------------------------------------------------
+# --- profiles ---------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Profile:
-    """What makes a user interesting to a policy; `user` replaces fields of the Clerk user."""
+    """The parts of a user that policies read; `user` replaces fields of the Clerk user."""
 
     public: Json
     kind: str = ""  # empty: well-formed
@@ -112,7 +112,7 @@ def broken_profiles(somebody_else: str) -> dict[int, Profile]:
 
 
 def well_formed_profiles() -> list[Profile]:
-    """Return the people of four regions, and a few who stand above them."""
+    """Return the people of four regions, and a few above them."""
     people: list[Json] = []
     for index, region in enumerate(REGIONS):
 
@@ -155,7 +155,7 @@ def profiles(rng: random.Random, somebody_else: str) -> list[Profile]:
 
 
 def new_id(rng: random.Random, prefix: str) -> str:
-    """Return an id as Clerk makes them: a prefix and 27 base-62 characters."""
+    """Return an id in Clerk's form: a prefix and 27 base-62 characters."""
     return prefix + "_" + "".join(rng.choices(BASE62, k=27))
 
 
@@ -193,7 +193,7 @@ def email_address(rng: random.Random, address: str, created_at: int) -> Json:
 
 
 def phone_number(rng: random.Random, created_at: int) -> Json:
-    """Return a telephone number of 555-0100 to 555-0199, the range kept for fiction."""
+    """Return a telephone number from 555-0100 to 555-0199, the range reserved for fiction."""
     return {
         "id": new_id(rng, "idn"),
         "object": "phone_number",
@@ -339,7 +339,7 @@ def organization(rng: random.Random, name: str, members: int, creator: str) -> J
 
 
 def public_user_data(user: Json) -> Json:
-    """Return what an organization shows of a member."""
+    """Return the data that an organization shows about a member."""
     emails = {email["id"]: email["email_address"] for email in user["email_addresses"]}
     return {
         "user_id": user["id"],
@@ -398,7 +398,7 @@ BOUNDARIES = (5_000, 7_500, 10_000, 15_000, 25_000, 50_000)  # dollars
 
 
 def amount_cents(rng: random.Random) -> int:
-    """Return mostly small amounts, a long tail, some at a limit or one cent beside it."""
+    """Return mostly small amounts with a long tail, some at a limit or one cent beside it."""
     if rng.random() < 0.06:
         return rng.choice(BOUNDARIES) * 100 + rng.choice((-1, 0, 0, 1))
     dollars = rng.lognormvariate(6.6, 1.9)

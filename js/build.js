@@ -1,4 +1,4 @@
-/** Bundle what runs in the browser: node build.js [entry] [bundle]; without a bundle it is printed. */
+/** Bundle the browser part: node build.js [entry] [bundle]; without a bundle it is printed. */
 
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
@@ -9,10 +9,10 @@ import { build, transform } from "esbuild";
 const local = (/** @type {string} */ path) => fileURLToPath(new URL(path, import.meta.url));
 const [entry = local("src/entry.js"), bundle] = process.argv.slice(2);
 
-/** Browsers of the last years: what they all know stays as it is written. */
+/** Recent browsers: syntax that all of them support is not rewritten. */
 const TARGET = ["chrome111", "firefox113", "safari16.4"];
 
-/** @type {Plugin} A style sheet is imported as its text, minified. */
+/** @type {Plugin} Style sheets are imported as minified text. */
 const styles = {
   name: "styles",
   setup({ onLoad }) {

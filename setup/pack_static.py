@@ -16,7 +16,7 @@ PACKED = STATIC / "matrix.b64"
 
 
 def main() -> None:
-    """Bundle, deflate as small as it gets, write."""
+    """Bundle, compress as much as possible, and write."""
     subprocess.run([NODE, ROOT / "js" / "build.js", ROOT / "js" / "src" / "entry.js", BUNDLE], check=True)
     deflated = zopfli.zlib.compress(BUNDLE.read_bytes(), numiterations=50)
     PACKED.write_text(base64.b64encode(deflated).decode() + "\n", encoding="ascii")

@@ -1,4 +1,4 @@
-"""Run the notebooks and keep their outputs: `make notebooks`, after a change that alters what they show."""
+"""Run the notebooks and keep their outputs: `make notebooks`, after a change to what they show."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from clerk_cerbos_lab.report.execution import notebook_files, run_notebook
 
 
 def main() -> None:
-    """Run all, or those named on the command line."""
+    """Run all notebooks, or those named on the command line."""
     root = Path(__file__).resolve().parent.parent
     for path in [Path(name).absolute() for name in sys.argv[1:]] or notebook_files(root / "notebooks"):
         notebook = run_notebook(path)

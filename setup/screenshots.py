@@ -1,4 +1,4 @@
-"""Take README's pictures anew, in a real JupyterLab, light and dark: `make screenshots`. Needs Chromium."""
+"""Retake README's pictures in a real JupyterLab, light and dark: `make screenshots`. Needs Chromium."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from playwright.sync_api import sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path.insert(0, str(ROOT / "tests" / "support"))
 
-import browser  # noqa: E402 - it drives Lab for the tests, too
+import browser  # noqa: E402 - it also drives Lab for the tests
 
 import clerk_cerbos_lab as lab  # noqa: E402
 
@@ -31,7 +31,7 @@ explorer
 
 
 def pictures_of_lab(page: Page, server: browser.LabServer) -> None:
-    """The explorer as a matrix and as thresholds, in Lab."""
+    """The explorer in Lab, as a matrix and as thresholds."""
     browser.write_notebook(server.folder / "explore.ipynb", [START])
     browser.open_notebook(page, server, "explore.ipynb")
     browser.run_all(page)
@@ -47,14 +47,14 @@ def pictures_of_lab(page: Page, server: browser.LabServer) -> None:
 
 
 def take_theme(page: Page, theme: str) -> None:
-    """Switch Lab's theme and wait until it and the output have done so; Lab shows its splash meanwhile."""
+    """Switch Lab's theme and wait until Lab and the output have followed; Lab shows its splash in between."""
     browser.set_theme(page, f"JupyterLab {theme.title()}")
     page.wait_for_function("t => document.querySelector('.ccl').dataset.cclTheme === t", arg=theme)
     page.wait_for_function("!document.getElementById('jupyterlab-splash')")
 
 
 def write_page(folder: Path) -> Path:
-    """A page with a what-if slider: the cross-region limit moved."""
+    """A page with a what-if slider for the cross-region limit."""
     principals = lab.load_principals(ROOT / "data" / "clerk_users.json")
     found = {}
     with lab.PDP(ROOT / "policies") as pdp:

@@ -1,4 +1,4 @@
-"""What the command line writes: ``amount=0:60000:500``, ``region=north,south``, ``approve,view``."""
+"""Parses command-line values: ``amount=0:60000:500``, ``region=north,south``, ``approve,view``."""
 
 from __future__ import annotations
 
@@ -54,11 +54,11 @@ def names_argument(option: str, texts: Sequence[str] | None) -> list[str] | None
     """Names from an option that may be repeated, each time with one name, ``a,b``, or a JSON list.
 
     Args:
-        option: its name, for the error.
-        texts: what stands behind each; None or nothing where it is not given.
+        option: the option's name, for the error message.
+        texts: the text after each option; None or empty if it is not given.
 
     Returns:
-        The names in order; None where the option is not given.
+        The names in order; None if the option is not given.
 
     Raises:
         InputError: for an empty name, or a JSON list of something else.
@@ -75,13 +75,13 @@ def names_argument(option: str, texts: Sequence[str] | None) -> list[str] | None
 
 
 def aux_data_argument(path: Path | None) -> str | dict[str, str] | None:
-    """The JWT in a file, else in the environment; its text stands in no error.
+    """The JWT in a file, or else in the environment; no error message contains it.
 
     Args:
         path: a file that holds a JWT, or ``{"token": …, "key_set_id": …}`` as JSON.
 
     Raises:
-        InputError: when the file can't be read, or holds neither.
+        InputError: if the file can't be read, or holds neither.
     """
     held = os.environ.get(AUX_DATA)
     where = AUX_DATA
@@ -90,10 +90,10 @@ def aux_data_argument(path: Path | None) -> str | dict[str, str] | None:
         try:
             held = path.read_text("utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            why = getattr(error, "strerror", None) or "it is no text"
-            msg = (  # what was given is not repeated: it may be the JWT itself
-                f"{where} can't be read ({why}). It takes a file that holds the JWT, not the JWT: others on "
-                f"this machine can read a command line. Or set {AUX_DATA}"
+            why = getattr(error, "strerror", None) or "it is not text"
+            msg = (  # the argument is not repeated: it may be the JWT itself
+                f"{where} can't be read ({why}). It must be a file with the JWT, not the JWT: others on "
+                f"this machine can read command lines. Or set {AUX_DATA}"
             )
             raise InputError(msg) from None
     if held is None:
@@ -103,7 +103,7 @@ def aux_data_argument(path: Path | None) -> str | dict[str, str] | None:
     if isinstance(parsed, dict) and all(isinstance(part, str) for part in parsed.values()):
         return parsed
     if not token or token.startswith("{") or any(part.isspace() for part in token):
-        msg = f'{where} holds no JWT and no {{"token": …, "key_set_id": …}}'
+        msg = f'{where} holds neither a JWT nor {{"token": …, "key_set_id": …}}'
         raise InputError(msg)
     return token
 
@@ -129,7 +129,7 @@ def _range(text: str) -> tuple[Decimal, Decimal, Decimal] | None:
 
 
 def _value(text: str) -> Any:
-    """JSON where it is JSON, else text; the three words have their meaning."""
+    """The value as JSON if it is JSON, otherwise as text; the three words have their special meaning."""
     if text in _WORDS:
         return _WORDS[text]
     parsed = _json(text)

@@ -1,4 +1,4 @@
-"""What the kit finds on this machine, what is missing, and what to do about it."""
+"""Checks what the kit finds on this machine, what is missing, and what to do about it."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at.
+    """One result of the examination.
 
     Attributes:
-        mark: ``✓`` there, ``✗`` missing and needed, ``-`` missing and not needed.
+        mark: ``✓`` found, ``✗`` missing but needed, ``-`` missing and not needed.
         what: what was looked for.
         found: what was found.
         advice: what to do, or empty.
@@ -36,7 +36,7 @@ class Finding:
 
 
 def examine(policies: Path) -> list[Finding]:
-    """Look at Python, the PDP, the policies, Clerk's key and Jupyter; asks Clerk nothing."""
+    """Examine Python, the PDP, the policies, Clerk's key and Jupyter; sends no request to Clerk."""
     return [*_python(), *_engines(), _pdp(policies), _clerk(), _jupyter()]
 
 
@@ -65,16 +65,16 @@ def _engines() -> Iterator[Finding]:
 def _pdp(policies: Path) -> Finding:
     try:
         with PDP() if os.environ.get("CERBOS_ADDRESS") else PDP(policies) as pdp:
-            told = f"answers, Cerbos {pdp.version}"
+            found = f"answers, Cerbos {pdp.version}"
             if pdp.digest:
-                told += f"; {len(pdp.policies)} policies in {policies} compile ({pdp.digest[:12]})"
+                found += f";  {len(pdp.policies)} policies in {policies} compile ({pdp.digest[:12]})"
     except PolicyError as error:
-        return Finding("✗", "PDP", str(error), "mend what is shown")
+        return Finding("✗", "PDP", str(error), "fix the problems shown")
     except InputError as error:
         return Finding("✗", "PDP", str(error), "name the folder with --policies")
     except PDPError as error:
         return Finding("✗", "PDP", str(error), "see above for the ways to get one")
-    return Finding("✓", "PDP", told)
+    return Finding("✓", "PDP", found)
 
 
 def _clerk() -> Finding:
@@ -83,8 +83,8 @@ def _clerk() -> Finding:
         advice = "only for live users: set CLERK_SECRET_KEY; files of users need no key"
         return Finding("-", "Clerk key", "CLERK_SECRET_KEY is not set", advice)
     if kind == "wrong":
-        advice = "take the secret key from Clerk's dashboard, API keys; it starts with sk_"
-        return Finding("✗", "Clerk key", "CLERK_SECRET_KEY is set, but is no Clerk secret key", advice)
+        advice = "copy the secret key from Clerk's dashboard, API keys; it starts with sk_"
+        return Finding("✗", "Clerk key", "CLERK_SECRET_KEY is set, but is not a Clerk secret key", advice)
     return Finding("✓", "Clerk key", f"CLERK_SECRET_KEY is set ({kind}; not shown, not tried)")
 
 

@@ -1,7 +1,7 @@
 """The command line: ``doctor``, ``users``, ``sweep``, ``report``.
 
-Exit codes: 0 all is well; 1 doctor found something wrong, or a notebook failed; 2 the input can't
-be used; 3 the policies do not compile; 4 the PDP or Clerk can't be reached or refused, or no key.
+Exit codes: 0 success; 1 doctor found a problem, or a notebook failed; 2 the input can't
+be used; 3 the policies do not compile; 4 the PDP or Clerk can't be reached or refused the request, or no key.
 """
 
 from __future__ import annotations
@@ -52,12 +52,12 @@ UsersFile = Annotated[
 
 Memberships = Annotated[
     Path | None,
-    typer.Option(help="File of organization memberships: their roles join.", metavar="FILE"),
+    typer.Option(help="File of organization memberships, whose roles are added.", metavar="FILE"),
 ]
 
 
 def main() -> None:
-    """Run the command line; an error of the kit's own becomes one line and an exit code."""
+    """Run the command line; an error of the kit becomes one line and an exit code."""
     warnings.showwarning = _show_warning
     try:
         app()
@@ -76,7 +76,7 @@ def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
 
 @app.command(epilog="Example:  clerk-cerbos-lab doctor --policies policies")
 def doctor(policies: Policies = Path("policies")) -> None:
-    """Say what was found, what is missing, and what to do about it. Exit code 1: no PDP to ask."""
+    """Report what was found, what is missing, and what to do about it. Exit code 1: there is a problem."""
     from clerk_cerbos_lab.cli.doctor import examine  # noqa: PLC0415 - a command loads only what it needs
 
     findings = examine(policies)
@@ -101,19 +101,19 @@ def users(
     memberships: Memberships = None,
     profile: Annotated[
         list[str] | None,
-        typer.Option(help="A profile field as attribute, NAME=PATH; personal.", metavar="NAME=PATH"),
+        typer.Option(help="A profile field as an attribute, NAME=PATH; personal.", metavar="NAME=PATH"),
     ] = None,
     policies: Annotated[
-        Path | None, typer.Option(help="Hold the attributes against these policies, too.", metavar="FOLDER")
+        Path | None, typer.Option(help="Also compare the attributes with these policies.", metavar="FOLDER")
     ] = None,
-    rows: Annotated[bool, typer.Option("--rows", help="Show each principal, too.")] = False,
+    rows: Annotated[bool, typer.Option("--rows", help="Also show each principal.")] = False,
     csv: Annotated[
         Path | None, typer.Option(help="Write the principals to this file.", metavar="FILE")
     ] = None,
 ) -> None:
-    """Load Clerk users, map them to principals, and report what is odd about them.
+    """Load Clerk users, map them to principals, and report data problems.
 
-    Shows ids, counts and the report. Attributes are shown with --rows or written with --csv only.
+    Shows ids, counts and the report. Attributes are shown only with --rows, and written only with --csv.
     """
     import clerk_cerbos_lab as lab  # noqa: PLC0415
 
@@ -125,11 +125,11 @@ def users(
         _table(principals.map(_cell), "Principals")
     if policies:
         with lab.PDP(policies) as pdp:
-            odd = lab.problems(principals, pdp)
+            found = lab.problems(principals, pdp)
     else:
-        odd = lab.problems(principals)
-    affected = odd["principal"].nunique()
-    _table(odd, f"{len(odd)} findings about {affected} principals; none was dropped or changed")
+        found = lab.problems(principals)
+    affected = found["principal"].nunique()
+    _table(found, f"{len(found)} data problems of {affected} principals; no principal was dropped or changed")
     if csv:
         principals.map(_file_cell).to_csv(csv, index=False)
         typer.echo(f"wrote {csv}")
@@ -157,13 +157,13 @@ def sweep(
     ] = None,
     action: Annotated[
         list[str] | None,
-        typer.Option(help="An action, or several: approve,view; repeat it or not. Default: all."),
+        typer.Option(help="One or more actions: approve,view; can be repeated. Default: all."),
     ] = None,
     axis: Annotated[
         list[str] | None,
         typer.Option(
             help="An attribute that varies: NAME=START:STOP:STEP, NAME=a,b,c or NAME=JSON list. "
-            "SELF, OTHER and MISSING have their meaning.",
+            "SELF, OTHER and MISSING have their special meaning.",
             metavar="NAME=VALUES",
         ),
     ] = None,
@@ -173,21 +173,23 @@ def sweep(
     ] = None,
     role: Annotated[
         list[str] | None,
-        typer.Option(help="Only principals with one of these roles: manager,finance; repeat it or not."),
+        typer.Option(help="Only principals with one of these roles: manager,finance; can be repeated."),
     ] = None,
     resource_id: Annotated[
         list[str] | None,
-        typer.Option(help="The resource's id; repeat it for several.", metavar="ID"),
+        typer.Option(help="The resource's id; can be repeated.", metavar="ID"),
     ] = None,
     policy_version: Annotated[
         str,
         typer.Option(
-            help="Of the policies to ask; default: the PDP's.", metavar="VERSION", show_default=False
+            help="Version of the policies to ask; default: the PDP's.", metavar="VERSION", show_default=False
         ),
     ] = "",
     scope: Annotated[
         str,
-        typer.Option(help="Of the policies to ask, such as acme.hr.", metavar="SCOPE", show_default=False),
+        typer.Option(
+            help="Scope of the policies to ask, such as acme.hr.", metavar="SCOPE", show_default=False
+        ),
     ] = "",
     principal_policy_version: Annotated[
         str | None,
@@ -210,7 +212,7 @@ def sweep(
         Path | None, typer.Option(help="Write every decision as Parquet.", metavar="FILE")
     ] = None,
 ) -> None:
-    """Sweep attributes through the PDP: the decision matrix on the terminal, all of it in a file."""
+    """Sweep attributes through the PDP: shows the decision matrix, and can write all decisions to a file."""
     import clerk_cerbos_lab as lab  # noqa: PLC0415
     from clerk_cerbos_lab.cli import arguments  # noqa: PLC0415
     from clerk_cerbos_lab.display import plain_text as view  # noqa: PLC0415
@@ -229,11 +231,11 @@ def sweep(
     principals = _principals(_one_file(source, file), memberships, None)
     principals = _with_roles(principals, arguments.names_argument("--role", role))
     if address and (policies or strict):
-        msg = "--policies and --strict are for a PDP that is started here; one at an address has its own"
+        msg = "--policies and --strict are for a PDP started here; one at an address has its own"
         raise InputError(msg)
     for path in filter(None, (csv, parquet)):
         if not path.absolute().parent.is_dir():
-            msg = f"can't write {path}: the folder is not there"
+            msg = f"can't write {path}: the folder does not exist"
             raise InputError(msg)
     with lab.PDP(address=address) if address else lab.PDP(policies or "policies", strict=strict) as pdp:
         decisions = lab.sweep(
@@ -260,7 +262,7 @@ def sweep(
 
 
 def _say_what_was_sent(about: Provenance) -> None:
-    """The version and scope of the policies that answered, and that a JWT was sent: never the JWT."""
+    """Print the version and scope of the policies that answered, and that a JWT was sent, never the JWT."""
     asked = {
         "policy version": about.policy_version,
         "scope": about.scope,
@@ -288,8 +290,8 @@ def report(
 ) -> None:
     """Run every notebook against the real PDP and write one offline page each, with an index.
 
-    Every id that a notebook reads or a policy names becomes a pseudonym, and so does what has the form of
-    one, such as an e-mail address; attributes that may be personal are left out. --names shows them all.
+    Every id that a notebook reads or a policy names becomes a pseudonym, and so does anything that looks like
+    one, such as an e-mail address; attributes that may be personal are hidden. --names shows them all.
     """
     try:
         from clerk_cerbos_lab.report.build import write_report  # noqa: PLC0415
@@ -302,7 +304,7 @@ def report(
 
 
 def _one_file(argument: Path | None, option: Path | None) -> Path | None:
-    """The file of users, from either place."""
+    """The file of users, from the argument or the option."""
     if argument is not None and option is not None:
         msg = f"the file of users is given twice: {argument} and --users {option}"
         raise InputError(msg)
@@ -310,13 +312,13 @@ def _one_file(argument: Path | None, option: Path | None) -> Path | None:
 
 
 def _with_roles(principals: pd.DataFrame, roles: Sequence[str] | None) -> pd.DataFrame:
-    """Those who have one of the roles; everybody where none are named."""
+    """The principals with one of the roles; everybody if no role is named."""
     if not roles:
         return principals
     held = sorted({name for own in principals["roles"] for name in own})
     unknown = sorted(set(roles) - set(held))
     if unknown:
-        msg = f"nobody has the role {', '.join(unknown)}; there are: {', '.join(held)}"
+        msg = f"nobody has the role {', '.join(unknown)}; available: {', '.join(held)}"
         raise InputError(msg)
     return principals[[bool(set(roles) & set(own)) for own in principals["roles"]]]
 
@@ -366,7 +368,7 @@ def _cell(value: object) -> str:
 
 
 def _file_cell(value: object) -> str:
-    """A text or the JSON of anything else, so that 7500 stays a number for who reads the file."""
+    """A text, or the JSON of anything else, so that readers of the file see 7500 as a number."""
     from clerk_cerbos_lab.values import MISSING  # noqa: PLC0415
 
     if value is MISSING:
@@ -377,7 +379,7 @@ def _file_cell(value: object) -> str:
 
 
 def _table(frame: pd.DataFrame, title: str) -> None:
-    """A frame as a table on the terminal; whole, whatever its length."""
+    """Print a frame as a table, always completely."""
     from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415

@@ -1,8 +1,8 @@
-"""What is the same in Lab, in a stored notebook and in a page: one module of JavaScript, how it is carried.
+"""The JavaScript module that JupyterLab, stored notebooks and pages share, and how each carries it.
 
-``static/matrix.js`` is bundled from ``js/src`` by ``make static``, not here: who installs this package builds
-nothing. A live output gets it as text. A stored one holds it deflated, as ``static/matrix.b64``, which is
-made together with it: two builds of zlib may deflate to different bytes, and a notebook is compared byte by
+``make static`` bundles ``static/matrix.js`` from ``js/src``, so installing this package builds nothing. A
+live output gets it as text. A stored one holds it deflated, as ``static/matrix.b64``, which is made together
+with it: two builds of zlib may deflate to different bytes, and notebooks are compared byte by
 byte.
 """
 
@@ -24,18 +24,18 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 PLAIN: Final = 110_000
-"""Bytes up to which data is stored as it is: the same in every build of zlib."""
+"""Data up to this many bytes is stored uncompressed: then it does not depend on the build of zlib."""
 
 
 @cache
 def module() -> str:
-    """The ES module, with its style sheet in it."""
+    """The ES module, including its style sheet."""
     return (STATIC / "matrix.js").read_text("utf-8")
 
 
 @cache
 def packed_module() -> str:
-    """The same, deflated, as base64."""
+    """The ES module deflated, as base64."""
     return (STATIC / "matrix.b64").read_text("ascii").strip()
 
 
@@ -46,21 +46,21 @@ def _data(payloads: Sequence[bytes], *, small: bool) -> tuple[list[str], bool]:
 
 
 def stored(static: str, payload: bytes, state: dict[str, object]) -> str:
-    """HTML for a notebook's output: a table that reads without scripts, and what brings it to life.
+    """HTML for a notebook's output: a table that reads without scripts, and what makes it interactive.
 
     Args:
-        static: the table, as HTML.
-        payload: of ``Payload.to_bytes``.
-        state: how it is shown at first.
+        static: the table as HTML.
+        payload: the result of ``Payload.to_bytes``.
+        state: the initial state.
 
     Returns:
-        The same text for the same arguments; without its live part where that would be too large for a
-        notebook, and then it says so.
+        The same text for the same arguments. If the live part would be too large for a notebook, it is left
+        out, and the text says so.
     """
     (data,), deflated = _data([payload], small=True)
     if len(data) > limits.STORED_CHARACTERS:
         note = (
-            "Too large to stay interactive in a stored notebook: run the cell, or write a page with .to_html."
+            "Too large to be interactive in a stored notebook: run the cell, or write a page with .to_html."
         )
         return render("stored.html.j2", static=static, note=note, script="")
     start = json.dumps(state, separators=(",", ":"), sort_keys=True).replace("<", "\\u003c")
@@ -72,7 +72,7 @@ def stored(static: str, payload: bytes, state: dict[str, object]) -> str:
 
 
 def page_script(name: str, payloads: Sequence[bytes], state: dict[str, object]) -> str:
-    """The script of a page of its own, which may hold several payloads: scenarios to slide through."""
+    """The script of a standalone page, which may hold several payloads: scenarios selected by a slider."""
     texts, deflated = _data(payloads, small=False)
     start = json.dumps(state, separators=(",", ":"), sort_keys=True).replace("<", "\\u003c")
     call = f'await {_inside("revive")}("{name}",{json.dumps(texts)},{str(deflated).lower()},{start});'
@@ -80,7 +80,7 @@ def page_script(name: str, payloads: Sequence[bytes], state: dict[str, object]) 
 
 
 def _inside(export: str) -> str:
-    """What the module itself calls something that it exports: the page's script goes on inside of it."""
+    """The module's internal name of an export, which the page's script uses since it continues the module."""
     found = re.search(rf"[{{,]([$\w]+) as {export}[,}}]", module())
     if found is None:
         msg = f"static/matrix.js exports no {export}: run 'make static'"

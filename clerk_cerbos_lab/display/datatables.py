@@ -1,4 +1,4 @@
-"""How DataTables, the library behind itables, is told to sort, search and colour a long table."""
+"""Options that make DataTables, the library behind itables, sort, search and colour a long table."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 ALLOW: Final = "✓ ALLOW"
 DENY: Final = "✗ DENY"
 
-PAGE: Final = 25  # rows of a page of the table
+PAGE: Final = 25  # rows per page
 
-LISTED: Final = 50  # values of a column that are offered in a list
+LISTED: Final = 50  # columns with up to this many values offer a list of them
 
-SHORT: Final = 24  # characters that stand in one line
+SHORT: Final = 24  # texts up to this many characters stay on one line
 
 _RENDER: Final = """(() => {
   const texts = %s;
@@ -34,7 +34,7 @@ _COLOUR: Final = f"""function (cell) {{
 
 
 def options_of(frame: pd.DataFrame, numeric: Sequence[bool]) -> dict[str, Any]:
-    """What itables and DataTables are told; all of it, since a user's own settings of itables may differ."""
+    """All options for itables and DataTables, since a user's own itables settings may differ."""
     from itables import JavascriptCode, JavascriptFunction  # noqa: PLC0415
 
     columns: list[dict[str, Any]] = []
@@ -43,7 +43,7 @@ def options_of(frame: pd.DataFrame, numeric: Sequence[bool]) -> dict[str, Any]:
         columns.append(
             {
                 "targets": place,
-                "type": "num",  # the codes are; itables itself would sort them as texts
+                "type": "num",  # the codes are numbers; itables itself would sort them as texts
                 "render": JavascriptCode(_RENDER % json.dumps([escape(text) for text in texts])),
                 "className": _classes(texts, number=number),
                 "columnControl": [{"target": "thead:1", "content": _filters(texts, number=number)}],
@@ -69,21 +69,21 @@ def options_of(frame: pd.DataFrame, numeric: Sequence[bool]) -> dict[str, Any]:
         "autoWidth": False,
         "classes": "display compact",
         "style": "width:100%;caption-side:top",
-        "text_in_header_can_be_selected": False,  # a click anywhere on a head sorts
+        "text_in_header_can_be_selected": False,  # a click anywhere on a header sorts
         "allow_html": False,
-        "maxBytes": 0,  # no row is left out in silence
+        "maxBytes": 0,  # no row is dropped silently
         "maxRows": 0,
         "maxColumns": 0,
         "showIndex": False,
         "show_dtypes": False,
         "show_df_type": False,
         "footer": False,
-        "column_filters": False,  # those of itables 2.9 run what stands in the name of a column
+        "column_filters": False,  # the filters of itables 2.9 execute column names
     }
 
 
 def _filters(texts: Sequence[str], *, number: bool) -> list[Any]:
-    """What stands below the head of a column: a comparison, and a list of its values if they are few."""
+    """The filters below a column header: a comparison, and a list of the values if there are few."""
     if number:
         return ["searchNumber"]
     inexact = [] if _words(texts) else ["contains", "notContains"]
@@ -95,17 +95,17 @@ def _filters(texts: Sequence[str], *, number: bool) -> list[Any]:
 
 
 def _words(texts: Sequence[str]) -> bool:
-    """Whether a text can be searched for by its words: to DataTables quotes and ``!`` are signs."""
+    """Whether texts can be searched by words: DataTables gives quotes and ``!`` a special meaning."""
     return not any(re.search('["\u201c\u201d!]', text) for text in texts)
 
 
 def _classes(texts: Sequence[str], *, number: bool) -> str:
-    """How a column is set: only numbers to the right, and what is short in one line."""
+    """The classes of a column: only numbers are right-aligned, and short texts stay on one line."""
     short = max(map(len, texts), default=0) <= SHORT
     return " ".join(name for name, so in (("dt-left", not number), ("ccl-short", short)) if so)
 
 
 def codes_of(frame: pd.DataFrame) -> pd.DataFrame:
-    """For each cell the number of its text in the order of its column."""
+    """The number of each cell's text in the order of its column."""
     codes = pd.DataFrame({place: column.cat.codes for place, (_, column) in enumerate(frame.items())})
     return codes.set_axis(frame.columns, axis=1)

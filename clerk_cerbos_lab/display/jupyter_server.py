@@ -1,15 +1,15 @@
-"""What JupyterLab opens and writes: a notebook that was only looked at stays as it is, and shows itself.
+"""Hooks on opening and saving in JupyterLab: a notebook that was only viewed stays unchanged.
 
 An extension of Jupyter Server, enabled where this package is installed by
-``etc/jupyter/jupyter_server_config.d/clerk-cerbos-lab.json``; other hooks stay as they are.
+``etc/jupyter/jupyter_server_config.d/clerk-cerbos-lab.json``; other hooks keep working.
 
-A live view that is stored without its kernel reads "Error displaying widget: model not found". Each of the
-kit's displays stores HTML beside it that comes to life by itself, so that the reference to the live view is
-left out of the file. So is what remains of a progress bar (see progress.py).
+A stored live view without its kernel shows "Error displaying widget: model not found". Each of the
+kit's displays also stores HTML that becomes interactive by itself, so the reference to the live view is
+left out of the file. So are the remains of a progress bar (see progress.py).
 
-As soon as a kernel has started, JupyterLab writes what it says of itself into the notebook, down to the
-version of Python, and marks the notebook as unsaved. A notebook that says less, and nothing else, is handed
-out with what its kernel is going to say, and written with what it said before.
+As soon as a kernel has started, JupyterLab writes the kernel's description into the notebook, down to the
+version of Python, and marks the notebook as unsaved. A notebook with a shorter matching description is opened
+with the full description that its kernel will write, and saved with its own.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ WIDGET: Final = "application/vnd.jupyter.widget-view+json"
 MARK: Final = "data-ccl"
 
 BEFORE: Final = "clerk_cerbos_lab"
-"""In the metadata of a notebook that is open: what its file says of its kernel."""
+"""Key in the metadata of an open notebook: the kernel description in its file."""
 
 _SAYS: Final = ("kernelspec", "language_info")
 
@@ -48,10 +48,10 @@ def _load_jupyter_server_extension(app: Any) -> None:
 
 
 def _completing(get: Callable[..., Any], kernels: Any) -> Callable[..., Any]:
-    """The contents manager's ``get``, as before but for notebooks that a browser asks for."""
+    """Wrap the contents manager's ``get`` to complete notebooks that a browser requests."""
 
     def complete(model: Any, asked: Mapping[str, Any]) -> Any:
-        # a browser's request is the one that has this part; what the server signs or copies stays as it is
+        # only a browser's request has this argument; notebooks that the server signs or copies stay unchanged
         if "require_hash" in asked and model.get("type") == "notebook" and model.get("content"):
             complete_kernel(model["content"]["metadata"], lambda name: kernel_metadata(kernels, name))
         return model
@@ -70,11 +70,11 @@ def _completing(get: Callable[..., Any], kernels: Any) -> Callable[..., Any]:
 
 
 def kernel_metadata(kernels: Any, name: str) -> dict[str, Any] | None:
-    """What JupyterLab writes into a notebook once a kernel runs, where that is known beforehand.
+    """The description that JupyterLab will write into a notebook once a kernel runs, if known beforehand.
 
     Args:
         kernels: Jupyter's kernel spec manager.
-        name: of the kernel.
+        name: the name of the kernel.
 
     Returns:
         ``kernelspec`` and ``language_info`` for IPython under this Python; None for any other kernel.
@@ -88,7 +88,7 @@ def kernel_metadata(kernels: Any, name: str) -> dict[str, Any] | None:
         spec = kernels.get_kernel_spec(name)
     except NoSuchKernel:
         return None
-    if inspect.iscoroutine(spec):  # kernels of another machine, asked over the network
+    if inspect.iscoroutine(spec):  # kernels on another machine, looked up over the network
         spec.close()
     if not isinstance(spec, KernelSpec) or "ipykernel_launcher" not in spec.argv:
         return None
@@ -105,13 +105,13 @@ def kernel_metadata(kernels: Any, name: str) -> dict[str, Any] | None:
 def complete_kernel(
     metadata: dict[str, Any], says: Callable[[str], Mapping[str, dict[str, Any]] | None]
 ) -> None:
-    """Let a notebook's metadata say all that its kernel is going to say; what stood there is kept aside.
+    """Complete a notebook's metadata with its kernel's full description, and keep the original beside it.
 
-    Metadata that says anything else, such as another version of Python, stay as they are.
+    Metadata that says anything else, such as another version of Python, stays unchanged.
 
     Args:
-        metadata: of the notebook; changed in place.
-        says: what a kernel of this name says, as ``kernel_metadata``.
+        metadata: the notebook's metadata; changed in place.
+        says: returns the description of a kernel by name, as ``kernel_metadata``.
     """
     before = {part: metadata.get(part) for part in _SAYS}
     if not all(isinstance(part, dict) for part in before.values()) or BEFORE in metadata:
@@ -133,14 +133,14 @@ def _is_part(some: Mapping[str, Any], whole: Mapping[str, Any]) -> bool:
 
 
 def before_saving(model: dict[str, Any], **_: Any) -> None:
-    """Jupyter Server's hook: change the notebook that is about to be written."""
+    """Jupyter Server's hook: change the notebook that is about to be saved."""
     if model.get("type") == "notebook" and isinstance(model.get("content"), dict):
         drop_live_views(model["content"])
         restore_kernel(model["content"].get("metadata", {}))
 
 
 def restore_kernel(metadata: dict[str, Any]) -> None:
-    """Undo ``complete_kernel``; a notebook that was given another kernel meanwhile says that one."""
+    """Undo ``complete_kernel``, unless the notebook's kernel was changed in the meantime."""
     before = metadata.pop(BEFORE, None)
     now = metadata.get("kernelspec", {}).get("name")
     if isinstance(before, dict) and now == before.get("kernelspec", {}).get("name"):
@@ -148,7 +148,7 @@ def restore_kernel(metadata: dict[str, Any]) -> None:
 
 
 def drop_live_views(notebook: Any) -> None:
-    """Take out the live view of each output that has the kit's HTML beside it, and each progress bar."""
+    """Remove the live view from each output that also has the kit's HTML, and each progress bar."""
     for cell in notebook.get("cells", ()):
         if any(BAR in output.get("metadata", ()) for output in cell.get("outputs", ())):
             cell["outputs"] = _without_bars(cell["outputs"])
@@ -159,7 +159,7 @@ def drop_live_views(notebook: Any) -> None:
 
 
 def _without_bars(outputs: list[Any]) -> list[Any]:
-    """The outputs of a cell as they would be if its work had been quick: text around a bar is one again."""
+    """The outputs of a cell as if its work had been quick: the text around a bar is joined again."""
     kept: list[Any] = []
     for output in outputs:
         if BAR in output.get("metadata", ()):

@@ -1,9 +1,9 @@
-"""The long table: decisions as rows that a reader sorts, filters and pages in the page itself, by itables.
+"""The long table: decisions as rows that can be sorted, filtered and paged without a kernel, using itables.
 
-A column is sent as a number a row, and once the texts that the numbers stand for, in the order in which a
-reader wants them sorted: so ``10,000`` stands behind ``9,000``, a column of mixed values has an order too,
-and 100,000 rows are small. Every text is escaped before itables gets it, and a page that is written lets
-no script run but its own.
+A column is sent as one number per row, plus the list of texts that the numbers stand for, in sorted
+order. So ``10,000`` comes after ``9,000``, a column of mixed values has an order too,
+and 100,000 rows stay small. Every text is escaped before itables gets it, and a written page
+runs no script but its own.
 """
 
 from __future__ import annotations
@@ -49,18 +49,18 @@ _POLICY: Final = (
     "default-src 'none'; script-src 'sha256-{}' blob: 'unsafe-eval'; style-src 'unsafe-inline'; "
     "img-src data:; base-uri 'none'; form-action 'none'"
 )
-"""What a page may do: ask nobody for anything, and run no script but its own, whatever it shows.
+"""The content security policy of a page: it sends no requests and runs no script but its own.
 
 itables is a script of its own (``blob:``), and makes functions of the options it gets (``'unsafe-eval'``).
 """
 
 
 class LongTable:
-    """Decisions as rows: sorted, searched and paged in the page itself.
+    """Decisions as rows that can be sorted, searched and paged without a kernel.
 
     Args:
-        decisions: whose rows are shown, the first 100,000 at most.
-        names: show real ids and all values; else ids and e-mail addresses as pseudonyms.
+        decisions: the decisions whose rows are shown, the first 100,000 at most.
+        names: show real ids and all values; otherwise ids and e-mail addresses become pseudonyms.
     """
 
     def __init__(self, decisions: Decisions, *, names: bool = False) -> None:
@@ -68,24 +68,24 @@ class LongTable:
         self._shown = decisions.shown(names=names)
 
     def frame(self) -> pd.DataFrame:
-        """What is shown.
+        """The rows that are shown.
 
         Returns:
             A DataFrame with the columns ``principal``, ``action``, one for each axis, and ``effect``; one
-            row a decision, the last axis varying fastest, the first 100,000 at most. Each column is an
+            row per decision, the last axis varying fastest, the first 100,000 at most. Each column is an
             ordered categorical of the texts in the table (``5,000``, ``"5"``, ``null``, ``MISSING``,
-            ``✓ ALLOW``), in the order in which the table sorts: numbers by size, then all else.
+            ``✓ ALLOW``), in the order in which the table sorts: numbers by size, then everything else.
         """
         return _frame(self._decisions, self._shown, limits.LONG_TABLE_ROWS)
 
     def to_html(self, path: str | os.PathLike[str]) -> None:
-        """Write one page that works offline: the whole table, and itables inside.
+        """Write one page that works offline, with the whole table and itables in it.
 
         Args:
-            path: the file; what stands there is replaced when the page is whole.
+            path: the file; an existing file is replaced once the page is complete.
 
         Raises:
-            InputError: when the folder is not there, or itables is not installed.
+            InputError: if the folder does not exist, or itables is not installed.
         """
         from clerk_cerbos_lab.files import whole_file  # noqa: PLC0415 - decisions make long tables
 
@@ -104,17 +104,22 @@ class LongTable:
             for line in lines
         ]
         return "\n".join(
-            [*table, *self._said, *filter(None, [self._left_out(limits.LONG_TABLE_FIRST_ROWS)]), *self._notes]
+            [
+                *table,
+                *self._summary,
+                *filter(None, [self._left_out(limits.LONG_TABLE_FIRST_ROWS)]),
+                *self._notes,
+            ]
         )
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, object]:
-        """The widget, where itables is installed; text and HTML are the same bytes in every run."""
+        """The widget, if itables is installed; text and HTML are the same bytes in every run."""
         bundle: dict[str, object] = {"text/plain": repr(self), "text/html": self._html()}
         if self._widget is not None:
             bundle[_WIDGET] = {"version_major": 2, "version_minor": 0, "model_id": self._widget.model_id}
         return bundle
 
-    # -- what is said -------------------------------------------------------------------------
+    # -- texts --------------------------------------------------------------------------------
 
     @cached_property
     def _head(self) -> pd.DataFrame:
@@ -122,12 +127,12 @@ class LongTable:
 
     @cached_property
     def _numeric(self) -> list[bool]:
-        """For each column whether it holds numbers only."""
+        """Whether each column holds only numbers."""
         return [False, False, *(axis.numeric for axis in self._decisions.axes), False]
 
     @cached_property
-    def _said(self) -> list[str]:
-        """The warning, the question and the counts, which stand wherever the table stands."""
+    def _summary(self) -> list[str]:
+        """The warning, the question and the counts, shown wherever the table is."""
         warning = [plain_text.WARNING] if self._shown.names else []
         return [
             *warning,
@@ -136,28 +141,28 @@ class LongTable:
         ]
 
     def _left_out(self, rows: int) -> str:
-        """What a table of so many rows does not show, and how to see it; empty when it shows everything."""
+        """The note on rows beyond this many, and how to see them; empty if there are none."""
         total = len(self._decisions)
         if total <= rows:
             return ""
         return (
-            f"Shown: the first {rows:,} of {total:,} rows. To see others, choose with decisions.sel(…); "
-            "decisions.to_csv(path) writes them all."
+            f"Shown: the first {rows:,} of {total:,} rows. To see others, select with decisions.sel(…); "
+            "decisions.to_csv(path) writes all of them."
         )
 
     @property
     def _notes(self) -> list[str]:
-        """What a reader must know to read the table right, and where it comes from."""
+        """What a reader must know to read the table correctly, and where it comes from."""
         return [*plain_text.notes(self._decisions, self._shown), f"{self._decisions.provenance.caption()}."]
 
     def _html(self) -> str:
         """A table that reads without scripts or style sheets; every value is escaped."""
         left_out = self._left_out(limits.LONG_TABLE_FIRST_ROWS)
         notes = [note for note in (left_out, *self._notes) if note]
-        return render("long_table/output.html.j2", table=self._first_rows(said=self._said), notes=notes)
+        return render("long_table/output.html.j2", table=self._first_rows(said=self._summary), notes=notes)
 
     def _first_rows(self, caption: str = "", said: Sequence[str] = ()) -> str:
-        """The first rows as an HTML table, under a caption, or under sentences in bold."""
+        """The first rows as an HTML table, under a caption or sentences in bold."""
         sides = ["right" if number else "left" for number in self._numeric]
         return render(
             "first_rows.html.j2",
@@ -175,15 +180,15 @@ class LongTable:
 
     @cached_property
     def _widget(self) -> Any:
-        """An ``ITable``, or None where itables is not installed."""
+        """An ``ITable``, or None if itables is not installed."""
         try:
             from itables.widget import ITable  # noqa: PLC0415 - an extra, and slow to import
         except ImportError:
             return None
         frame = self.frame()
-        said = "\n".join(filter(None, [*self._said, self._left_out(limits.LONG_TABLE_ROWS)]))
+        said = "\n".join(filter(None, [*self._summary, self._left_out(limits.LONG_TABLE_ROWS)]))
         options = options_of(frame, self._numeric)
-        # As texts of DataTables: the ITable of itables 2.9 loses its caption.
+        # As DataTables texts, since the ITable of itables 2.9 loses its caption.
         options["layout"]["top2Start"] = {"div": {"className": "ccl-said", "text": said}}
         options["layout"]["bottom2Start"] = {
             "div": {"className": "ccl-notes", "text": "\n".join(self._notes)}
@@ -198,14 +203,14 @@ class LongTable:
             msg = f"a page of rows needs {error.name}: pip install 'clerk-cerbos-lab[notebooks]'"
             raise InputError(msg) from error
         frame = self.frame()
-        told = options_of(frame, self._numeric)
-        arguments, _ = get_itables_extension_arguments(codes_of(frame), table_id="ccl-table", **told)
-        options = {**arguments, "classes": told["classes"].split(), "style": {"width": "100%"}}
+        own = options_of(frame, self._numeric)
+        arguments, _ = get_itables_extension_arguments(codes_of(frame), table_id="ccl-table", **own)
+        options = {**arguments, "classes": own["classes"].split(), "style": {"width": "100%"}}
         bundle, script = Path(dt_bundle), static_text("long_table/page.js")
         styles = ["report.css", "long_table/table.css", "long_table/page.css"]
         first = limits.LONG_TABLE_FIRST_ROWS
-        few = f"The first {first} of {len(frame):,} rows. Where scripts may run, all of them are here."
-        *warning, question, counts = self._said
+        few = f"The first {first} of {len(frame):,} rows. With scripts enabled, all of them are here."
+        *warning, question, counts = self._summary
         return render(
             "long_table/page.html.j2",
             title=f"Decisions about {self._shown.text(self._decisions.kind)}",
@@ -226,7 +231,7 @@ class LongTable:
 
 
 def _frame(decisions: Decisions, shown: Disclosure, most: int) -> pd.DataFrame:
-    """The first rows, each column an ordered categorical."""
+    """The first rows; each column is an ordered categorical."""
     count = min(len(decisions), most)
     first = _beginning(decisions, count)
     places = np.unravel_index(np.arange(count), first.shape) if count else [np.arange(0)] * len(first.dims)
@@ -241,7 +246,7 @@ def _frame(decisions: Decisions, shown: Disclosure, most: int) -> pd.DataFrame:
 
 
 def _beginning(decisions: Decisions, count: int) -> Decisions:
-    """A part of the decisions that begins with the first rows of them, and has less than twice as many."""
+    """A part of the decisions that starts with their first ``count`` rows and has under twice as many."""
     sizes, left = list(decisions.shape), count
     for place, n in enumerate(decisions.shape):
         below = int(np.prod(decisions.shape[place + 1 :], dtype=np.int64))
@@ -255,12 +260,12 @@ def _beginning(decisions: Decisions, count: int) -> Decisions:
 
 
 def _texts(decisions: Decisions, shown: Disclosure, dim: str) -> list[str]:
-    """How the values of a dimension are written, each in one line."""
+    """The labels of a dimension's values, each on one line."""
     return [text if text.isprintable() else label(text) for text in plain_text.labels(decisions, shown, dim)]
 
 
 def _column(values: Sequence[Any], texts: Sequence[str], places: npt.NDArray[np.intp]) -> pd.Categorical[Any]:
-    """The texts at these places, in the order of numbers, then of the alphabet."""
+    """The texts at these places, ordered with numbers first, then alphabetically."""
     order = sorted(
         zip(map(_size, values), texts, strict=True), key=lambda pair: (pair[0], pair[1].casefold())
     )
@@ -271,11 +276,11 @@ def _column(values: Sequence[Any], texts: Sequence[str], places: npt.NDArray[np.
 
 
 def _size(value: Any) -> float:
-    """The value of a number, and infinity for all else."""
+    """The value of a number; infinity for anything else."""
     number = is_number(value)
     return float(value) if number else float("inf")
 
 
 def _packed(text: str) -> str:
-    """The text compressed, in letters that mean nothing to HTML."""
+    """The compressed text, in characters without a meaning in HTML."""
     return base64.b64encode(zlib.compress(text.encode(), 9)).decode()

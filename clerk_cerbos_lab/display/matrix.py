@@ -1,4 +1,4 @@
-"""The decision matrix as a live table: the one door to widgets, beside the explorer's."""
+"""The decision matrix as a live table; besides the explorer, the only code that makes a widget."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 class Matrix:
     """Decisions as an interactive table; ``decisions.show()`` makes one.
 
-    Shown as the last line of a cell, it is live: sorted, searched, filtered and selected in the browser.
-    Stored with the notebook is a table that reads without scripts, and where scripts run comes to life
+    As the last line of a cell it is live: rows can be sorted, searched, filtered and selected in the browser.
+    The notebook stores a table that reads without scripts; where scripts may run, it becomes interactive
     without a kernel.
 
     Attributes:
-        decisions: what is shown.
+        decisions: the decisions that are shown.
     """
 
     def __init__(
@@ -55,13 +55,13 @@ class Matrix:
         self._widget: Any = None
         self._watchers: list[Callable[[dict[str, Any]], object]] = []
 
-    # -- what a reader did ----------------------------------------------------------------------
+    # -- state and selection --------------------------------------------------------------------
 
     @property
     def state(self) -> dict[str, Any]:
-        """How it is shown: a copy; assign a dict of some of it to change them.
+        """How the matrix is shown, as a copy; assign a dict with some of the keys to change them.
 
-        ``view`` (``"matrix"``, ``"thresholds"``), ``exact`` (columns as exact thresholds; None: whatever
+        ``view`` (``"matrix"``, ``"thresholds"``), ``exact`` (columns as exact thresholds; None: whichever
         fits), ``search``, ``sort`` (``"given"``, ``"label"``, ``"share"``, ``"threshold"``), ``descending``,
         ``grouped``, ``effect`` (``"any"``, ``"some"``, ``"none"``, ``"mixed"``, ``"all"``), ``problem``,
         ``filters`` (attribute or dimension → labels kept), ``scale`` (``"linear"``, ``"log"``).
@@ -77,10 +77,10 @@ class Matrix:
 
     @property
     def selected(self) -> dict[str, Any] | None:
-        """The decision that was selected last, by click or key; None before.
+        """The decision that was last selected, by click or key; None if none was.
 
         A dict with a value for each dimension (``principal`` as ``decisions.sel`` takes it), ``effect``
-        (``"ALLOW"`` or ``"DENY"``), and where a whole interval of an exact axis was selected ``lower``,
+        (``"ALLOW"`` or ``"DENY"``), and if a whole interval of an exact axis was selected, ``lower``,
         ``lower_closed``, ``upper``, ``upper_closed``; the axis then has an amount inside it.
         """
         place = None if self._widget is None else self._widget.place
@@ -90,7 +90,7 @@ class Matrix:
         """Call a function with ``selected`` whenever a cell is selected.
 
         Returns:
-            A function that ends this.
+            A function that removes the callback.
         """
         self._watchers.append(callback)
         return lambda: self._watchers.remove(callback)
@@ -104,10 +104,10 @@ class Matrix:
 
     @property
     def widget(self) -> Any:
-        """The ipywidget behind it, for layouts of one's own.
+        """The underlying ipywidget, for custom layouts.
 
         Raises:
-            InputError: when anywidget is not installed.
+            InputError: if anywidget is not installed.
         """
         if self._widget is None:
             self._widget = widget_class()(payload=self._payload.to_bytes(), state=self._state)
@@ -116,10 +116,10 @@ class Matrix:
 
     @property
     def svg(self) -> str:
-        """The thresholds as a picture (SVG): a line for each class of principals, its boundaries labelled.
+        """The thresholds as a picture (SVG): one line per class of principals, with labelled boundaries.
 
         Raises:
-            InputError: when no numeric axis stands across the top.
+            InputError: if no numeric axis is across the top.
         """
         self._need_thresholds()
         return threshold_strips.svg(self._payload)
@@ -146,7 +146,7 @@ class Matrix:
         return plain_text.text_of(self.decisions, self._shown)
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, Any]:
-        """What a notebook shows: a live table, one that reads without scripts, and plain text."""
+        """A live table, a table that reads without scripts, and plain text, for a notebook."""
         static = static_html.html(self.decisions, self._shown)
         if self.state["view"] == "thresholds":
             static = f"{self.svg}{threshold_strips.table(self._payload)}"

@@ -1,4 +1,4 @@
-"""A page of decisions: one offline file, alive without a kernel, readable without scripts."""
+"""A page of decisions: one offline file, interactive without a kernel, readable without scripts."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ POLICY: Final = (
     "default-src 'none'; script-src 'sha256-{}'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; "
     "form-action 'none'"
 )
-"""What a page may do, whatever it shows: ask nobody for anything, and run no script but its own."""
+"""The content security policy of a page: it sends no requests and runs no script but its own."""
 
 
 def write_page(
@@ -54,7 +54,7 @@ def write_page(
         for name, one in every.items()
     ]
     first = payloads[0]
-    for other in payloads[1:]:  # the same people are written once
+    for other in payloads[1:]:  # people who are the same are written once
         head, own = first.header["dims"][0], other.header["dims"][0]
         if all(own[part] == head[part] for part in ("labels", "attributes", "problems")):
             other.header["dims"][0] = {"name": own["name"], "map": own["map"], "same": True}
@@ -93,11 +93,11 @@ def _scenarios(
     if scenarios is not None and not (
         isinstance(scenarios, dict) and all(type(one) is type(decisions) for one in scenarios.values())
     ):
-        msg = "scenarios= is a dict of names and decisions: {'limit 7,500': lab.sweep(…)}"
+        msg = "scenarios= must be a dict of names and decisions: {'limit 7,500': lab.sweep(…)}"
         raise InputError(msg)
     every = {scenario: decisions, **(scenarios or {})}
     if len(every) != 1 + len(scenarios or {}):
-        msg = f"two scenarios are called '{scenario}'; name the first with scenario="
+        msg = f"two scenarios are called '{scenario}'; rename the first with scenario="
         raise InputError(msg)
     for name, one in every.items():
         for what, own, others in (
@@ -107,13 +107,13 @@ def _scenarios(
             ("values", _values(decisions), _values(one)),
         ):
             if own != others:
-                msg = f"the scenario '{name}' is another question: its {what} are not those of the first"
+                msg = f"the scenario '{name}' is a different question: its {what} differ from the first one's"
                 raise InputError(msg)
     return every
 
 
 def _values(decisions: Decisions) -> list[list[str]]:
-    """What was swept, and what was fixed, in a form to compare."""
+    """The swept and the fixed values, in a form that can be compared."""
     fixed = [[name, key(value)] for name, value in sorted(decisions.fixed.items())]
     return [[axis.name, *map(key, axis.values)] for axis in decisions.axes] + fixed
 
@@ -125,7 +125,7 @@ def _numeric(decisions: Decisions, across: Sequence[str]) -> bool:
 def _provenances(
     every: Mapping[str, Decisions], showns: Mapping[str, Disclosure]
 ) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
-    """The lines that are the same for all scenarios, and by scenario the others."""
+    """The lines that all scenarios share, and the other lines by scenario."""
     lines = {name: provenance(one, showns[name]) for name, one in every.items()}
     first = next(iter(lines.values()))
     common = {
@@ -153,25 +153,25 @@ def _policies(every: Mapping[str, Decisions], showns: Mapping[str, Disclosure]) 
 
 
 def provenance(decisions: Decisions, shown: Disclosure) -> dict[str, str]:
-    """Where decisions come from and how they were verified, as lines of a footer."""
-    told = decisions.provenance
-    digest = told.policy_digest or "not known: the PDP is at an address"
-    mapping = json.dumps(told.mapping, ensure_ascii=False) if told.mapping else "none: a frame made by hand"
+    """Where decisions come from and how they were verified, as lines for a footer."""
+    source = decisions.provenance
+    digest = source.policy_digest or "not known: the PDP is at an address"
+    mapping = (
+        json.dumps(source.mapping, ensure_ascii=False) if source.mapping else "none: a frame made by hand"
+    )
     lines = {
-        "PDP": f"Cerbos {told.pdp_version}, {told.engine}",
-        "policies": f"SHA-256 {digest}" if told.policy_digest else digest,
-        "evaluation": told.evaluation,
+        "PDP": f"Cerbos {source.pdp_version}, {source.engine}",
+        "policies": f"SHA-256 {digest}" if source.policy_digest else digest,
+        "evaluation": source.evaluation,
         "mapping": mapping,
-        "asked": f"{told.started:%Y-%m-%d %H:%M UTC}",
-        "method": f"{told.method}, {told.asked:,} decisions asked, {told.audited:,} besides",
-        "verified": told.verified,
+        "checked": f"{source.started:%Y-%m-%d %H:%M UTC}",
+        "method": f"{source.method}, {source.asked:,} checks, {source.audited:,} spot checks",
+        "verified": source.verified,
         "resource": ", ".join(
             f"{shown.text(name)} {shown.value(value)}" for name, value in decisions.fixed.items()
         ),
-        "policy version and scope": f"{told.policy_version or 'default'}, {told.scope or 'no scope'}",
-        "principals are called": "by their ids"
-        if shown.by_id
-        else "by pseudonyms, a keyed hash of their ids",
+        "policy version and scope": f"{source.policy_version or 'default'}, {source.scope or 'no scope'}",
+        "principals are named": "by their ids" if shown.by_id else "by pseudonyms, a keyed hash of their ids",
         "notes": " ".join(plain_text.notes(decisions, shown)) or "none",
         "clerk-cerbos-lab": version("clerk-cerbos-lab"),
     }
@@ -181,7 +181,7 @@ def provenance(decisions: Decisions, shown: Disclosure) -> dict[str, str]:
 def _totals(
     every: Mapping[str, Decisions], shown: Disclosure
 ) -> tuple[list[str], list[list[str]], str | None]:
-    """How much is allowed: for each scenario, action and value of each other dimension."""
+    """Counts of ALLOW and DENY for each scenario, action and value of each other dimension."""
     first = next(iter(every.values()))
     others = [axis.name for axis in first.axes if 1 < len(axis.values) <= 24 and not axis.numeric]
     head = [*(["scenario"] if len(every) > 1 else []), "action", *others]

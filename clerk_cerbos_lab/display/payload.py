@@ -1,7 +1,7 @@
-"""Decisions as a browser holds them: each different slice once, and which of them stands for which label.
+"""Decisions as the browser holds them: each distinct slice once, and which slice stands for which label.
 
-The same bytes for the same decisions, labels and layout. Nothing here decides anything: bits are copied from
-the decisions, and where an axis is known exactly, from its intervals (``Decisions.thresholds``).
+The same decisions, labels and layout give the same bytes. Nothing is decided here: bits are copied from
+the decisions, and from the intervals of an axis that is known exactly (``Decisions.thresholds``).
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Payload:
-    """What a browser is given.
+    """The data for the browser.
 
     Attributes:
         header: labels, layout and captions, as plain data.
-        small: the different slices, ``allowed[principal, action, *axes]``.
+        small: the distinct slices, ``allowed[principal, action, *axes]``.
         maps: for each dimension and label, the slice that stands for it.
-        segments: of the axis that is known exactly, if any.
-        principals: how many of the decisions' principals are in it, the first ones.
+        segments: the segments of the axis that is known exactly, if any.
+        principals: how many of the decisions' principals are included, counted from the first.
     """
 
     header: dict[str, Any]
@@ -47,12 +47,12 @@ class Payload:
     principals: int
 
     def to_bytes(self) -> bytes:
-        """Four bytes of length (little-endian), the header as JSON, the cells with eight in a byte."""
+        """Four bytes of length (little-endian), the header as JSON, the cells packed eight per byte."""
         text = json.dumps(self.header, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
         return struct.pack("<I", len(text)) + text + np.packbits(self.small.ravel()).tobytes()
 
     def effect(self, index: Sequence[int], segment: int | None = None) -> bool:
-        """One cell, True for ALLOW: at positions of labels, or in a segment of the exact axis."""
+        """One cell, True for ALLOW, at the positions of labels or in a segment of the exact axis."""
         exact = self.segments if segment is not None else None
         at = [
             int(exact.map[segment]) if exact is not None and dim == exact.dim else int(of[i])
@@ -69,14 +69,14 @@ def payload(
     columns: str | Sequence[str] | None = None,
     scenario: str | None = None,
 ) -> Payload:
-    """Make what a browser is given of decisions.
+    """Make the browser's data for decisions.
 
     Args:
-        decisions: what to show.
-        shown: how principals and values are called.
+        decisions: the decisions to show.
+        shown: how principals and values are named.
         rows: as ``Decisions.matrix``.
         columns: as ``Decisions.matrix``.
-        scenario: a name, where several are shown in turn.
+        scenario: a name, if the page has several scenarios.
 
     Raises:
         InputError: as ``Decisions.matrix``.
@@ -116,13 +116,13 @@ def assemble(
     answer: npt.NDArray[np.bool_] | Segmented,
     codes: npt.NDArray[np.intp],
 ) -> Payload:
-    """Put a payload together: keep each different slice of a cube once.
+    """Assemble a payload that holds each distinct slice of a cube once.
 
     Args:
         header: texts and layout.
         dims: names and labels of the dimensions, in order.
-        answer: ``allowed[class, action, *axes]``, or the same along an axis that is cut where effects flip.
-        codes: for each principal the class.
+        answer: ``allowed[class, action, *axes]``, or the same with one axis cut where effects flip.
+        codes: the class of each principal.
     """
     cube = answer.allowed if isinstance(answer, Segmented) else answer
     maps = []
@@ -151,7 +151,7 @@ def assemble(
 
 
 def _some(decisions: Decisions) -> tuple[Decisions, list[str]]:
-    """The decisions of as many principals as a browser can hold, and a note where some are left out."""
+    """The decisions of as many principals as a browser can hold, and a note if some are left out."""
     people = len(decisions.names)
     most = min(people, limits.SHOWN_PRINCIPALS)
     _, representatives = decisions.classes()
@@ -160,12 +160,14 @@ def _some(decisions: Decisions) -> tuple[Decisions, list[str]]:
         most = min(most, max(1, limits.EXPANDED_CELLS // each))
     if most == people:
         return decisions, []
-    note = f"Here: the first {most:,} of {people:,} principals. The others: .sel(principal=…), .frame()."
+    note = (
+        f"Shown: the first {most:,} of {people:,} principals; for others use .sel(principal=…) or .frame()."
+    )
     return decisions.head(most), [note]
 
 
 def principal_dim(decisions: Decisions, shown: Disclosure) -> dict[str, Any]:
-    """The principals: what they are called, their attributes, what is odd about them."""
+    """The principals: their labels, attributes and data problems."""
     people = decisions.principals
     columns = [("roles", [shown.text(", ".join(roles)) for roles in people["roles"]])]
     columns += [
@@ -182,7 +184,7 @@ def principal_dim(decisions: Decisions, shown: Disclosure) -> dict[str, Any]:
 def value_dim(
     name: str, values: Sequence[Any], shown: Disclosure, title: str | None = None
 ) -> dict[str, Any]:
-    """A dimension of plain values: its name, another to be shown if there is one, labels, and any numbers."""
+    """A dimension of plain values: its name, its displayed name if it differs, labels, and any numbers."""
     say = shown.text if name == "action" else shown.value
     made: dict[str, Any] = {"name": name, "labels": [say(value) for value in values]}
     if title not in {None, name}:
@@ -204,7 +206,7 @@ def _attribute(shown: Disclosure, name: str, labels: list[str]) -> dict[str, Any
 
 
 def _problems(decisions: Decisions) -> dict[str, list[str]]:
-    """For each principal with a data problem, by position, what it is: never the value."""
+    """The data problems of each principal that has any, by position; never a value."""
     people = decisions.principals
     found: dict[str, list[str]] = {}
     for line in people.attrs.get("problems", ()):
@@ -216,7 +218,7 @@ def _problems(decisions: Decisions) -> dict[str, list[str]]:
 
 
 def _different(cube: npt.NDArray[np.bool_], dim: int) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.intp]]:
-    """The slices of a dimension that differ, in the order they are met, and which of them each one is."""
+    """The distinct slices of a dimension, in order of first appearance, and which of them each slice is."""
     slices = np.packbits(np.moveaxis(cube, dim, 0).reshape(cube.shape[dim], -1), axis=1)
     whole = np.ascontiguousarray(slices).view(np.dtype((np.void, slices.shape[1]))).ravel()
     _, first, codes = np.unique(whole, return_index=True, return_inverse=True)

@@ -1,4 +1,4 @@
-"""Decisions as text: a table for a terminal, and the sentences that stand with every table.
+"""Decisions as text: a table for a terminal, and the sentences shown with every table.
 
 The same bytes in every run.
 """
@@ -21,23 +21,23 @@ if TYPE_CHECKING:
     from clerk_cerbos_lab.identity.disclosure import Disclosure
 
 WARNING: Final = "Real ids and attributes are shown here: share this with care."
-"""Stands wherever principals are not called by pseudonyms, as far as it can be shared."""
+"""Shown in everything that can be shared and does not call principals by pseudonyms."""
 
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """What is shown: the head of the rows, and columns of equal neighbours drawn together.
+    """The part of the matrix that is shown: the first rows, and columns with equal neighbours merged.
 
     Attributes:
         down: the dimensions down the side.
         across: the dimension across the top.
-        rows: the labels of each row shown, one a dimension.
+        rows: the labels of each row shown, one per dimension.
         columns: the label of each column shown.
-        allowed: ``allowed[row, column]`` of what is shown.
+        allowed: ``allowed[row, column]`` of the rows and columns shown.
         total_rows: how many rows there are.
-        total_columns: how many values the dimension across has.
-        shown_columns: how many of those values the columns shown stand for.
-        merged: whether a column stands for several neighbours that are equal in every row.
+        total_columns: how many values the dimension across the top has.
+        shown_columns: how many of those values the shown columns stand for.
+        merged: whether a column may stand for several neighbours that are equal in every row.
     """
 
     down: tuple[str, ...]
@@ -52,7 +52,7 @@ class Grid:
 
 
 def labels(decisions: Decisions, shown: Disclosure, dim: str, count: int | None = None) -> list[str]:
-    """How the values of a dimension are called; the first ``count``."""
+    """The labels of a dimension's values; the first ``count``."""
     if dim == "principal":
         names = decisions.names[:count]
         ids = decisions.principals["id"].head(len(names))
@@ -65,7 +65,7 @@ def labels(decisions: Decisions, shown: Disclosure, dim: str, count: int | None 
 def layout(
     decisions: Decisions, shown: Disclosure, *, cells: int = limits.TABLE_ROWS * limits.TABLE_COLUMNS
 ) -> Grid:
-    """The rows and columns to show, about so many cells, and what was left out."""
+    """The rows and columns to show, about ``cells`` cells, and how many were left out."""
     down, (across, *_) = decisions.sides()
     values = decisions.values(across)
     by_principal = down[0] == "principal" and across != "principal"
@@ -105,7 +105,7 @@ def _runs(allowed: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:
 
 
 def counts_line(decisions: Decisions) -> str:
-    """How many decisions are ALLOW and how many DENY, in a sentence."""
+    """The numbers of ALLOW and DENY, in a sentence."""
     counts = decisions.counts()
     total = len(decisions)
     share = f" ({counts['ALLOW'] / total:.1%})" if total else ""
@@ -113,7 +113,7 @@ def counts_line(decisions: Decisions) -> str:
 
 
 def question(decisions: Decisions, shown: Disclosure) -> str:
-    """The question, as far as one line can hold it."""
+    """The question in one line."""
     parts = [shown.text(decisions.kind)]
     for dim, n in (("action", len(decisions.actions)), ("principal", len(decisions.names))):
         parts.append(f"{dim} {labels(decisions, shown, dim)[0]}" if n == 1 else f"{n:,} {dim}s")
@@ -129,43 +129,41 @@ def question(decisions: Decisions, shown: Disclosure) -> str:
 
 
 def _left_out(grid: Grid) -> str:
-    """What the table does not show; empty when it shows everything."""
+    """The note on omitted rows and columns; empty if the table shows everything."""
     parts = []
     if len(grid.rows) < grid.total_rows:
         parts.append(f"the first {len(grid.rows)} of {grid.total_rows:,} rows")
     if grid.shown_columns < grid.total_columns:
         parts.append(f"the first {grid.shown_columns:,} of {grid.total_columns:,} values of {grid.across}")
-    return f"Shown: {' and '.join(parts)}. All of them: .matrix(), .frame()." if parts else ""
+    return f"Shown: {' and '.join(parts)}; for all of them use .matrix() or .frame()." if parts else ""
 
 
 def _merged(grid: Grid) -> str:
-    what = f"the amounts asked of {grid.across}" if grid.across != "amount" else "the amounts asked"
-    return (
-        f"A column stands for {what} from its first to its last: equal in every row." if grid.merged else ""
-    )
+    what = f"values of {grid.across}" if grid.across != "amount" else "amounts"
+    return f"Columns combine neighbouring {what} whose effects are equal in every row." if grid.merged else ""
 
 
-def _odd(decisions: Decisions) -> str:
-    """How many of the principals have a data problem, which a DENY may come from."""
+def _data_problems(decisions: Decisions) -> str:
+    """How many principals have a data problem, which may cause a DENY."""
     people = decisions.principals
     report = people.attrs.get("problems", ())
     if not len(report):
         return ""
-    odd = {line["principal"] for line in report} & set(people["id"])
-    if not odd:
+    affected = {line["principal"] for line in report} & set(people["id"])
+    if not affected:
         return ""
-    who = f"{len(odd)} principals have" if len(odd) > 1 else "1 principal has"
-    return f"{who} something odd in the data, and a DENY may come from that (see lab.problems)."
+    who = f"{len(affected)} principals have" if len(affected) > 1 else "1 principal has"
+    return f"{who} data problems that may cause a DENY (see lab.problems)."
 
 
 def notes(decisions: Decisions, shown: Disclosure) -> list[str]:
-    """What a reader must know of the decisions, however they are shown."""
-    told = map(shown.text, decisions.provenance.notes)
-    return [note for note in (_odd(decisions), *told, shown.note) if note]
+    """What a reader must know about the decisions, in any display."""
+    own = map(shown.text, decisions.provenance.notes)
+    return [note for note in (_data_problems(decisions), *own, shown.note) if note]
 
 
 def notes_on(decisions: Decisions, shown: Disclosure, grid: Grid) -> list[str]:
-    """What a reader must know to read the table right."""
+    """What a reader must know to read the table correctly."""
     return [note for note in (_merged(grid), _left_out(grid)) if note] + notes(decisions, shown)
 
 

@@ -1,4 +1,4 @@
-"""A cell that was selected in the browser, as a decision."""
+"""The decision of a cell that was selected in the browser."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 def decision(
     payload: Payload, place: Mapping[str, Any], values: Mapping[str, Sequence[Any]]
 ) -> dict[str, Any]:
-    """The decision at a place that the browser names: a value for each dimension, and the effect.
+    """The decision at a place reported by the browser: a value for each dimension, and the effect.
 
     Args:
-        payload: that the browser showed.
+        payload: the payload that the browser showed.
         place: ``index`` (a position on each dimension), ``segment`` (first and last of a run, or None), and
-            ``amount`` where the browser made the amounts itself.
-        values: by dimension, in the order of the payload's labels.
+            ``amount`` if the browser made the amounts itself.
+        values: the values of each dimension, in the order of the payload's labels.
     """
     index = [int(i) for i in place["index"]]
     names = [dim["name"] for dim in payload.header["dims"]]
@@ -42,7 +42,7 @@ def decision(
 
 
 def inside(ends: dict[str, Any]) -> float:
-    """A number inside an interval: an end that belongs to it, else the double beside one that does not."""
+    """A number inside an interval: an end that belongs to it, or else the double next to an open end."""
     if ends["upper_closed"]:
         return float(ends["upper"])
     if ends["lower_closed"]:

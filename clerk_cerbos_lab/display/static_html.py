@@ -1,8 +1,8 @@
-"""Decisions as a table of HTML that reads without scripts or style sheets.
+"""Decisions as an HTML table that reads without scripts or style sheets.
 
-The colours stand inline, so that they survive where style sheets are stripped, and each cell says in text
-what its colour says. They are a pair that people with the common forms of colour blindness tell apart (blue
-and vermilion of Okabe and Ito, 2008), each translucent, so that a dark page stays dark.
+Colours are inline, so that they survive where style sheets are stripped, and each cell also says in text
+what its colour means. People with the common forms of colour blindness can tell the two colours apart (blue
+and vermilion of Okabe and Ito, 2008). Both are translucent, so that a dark page stays dark.
 """
 
 from __future__ import annotations
@@ -54,10 +54,10 @@ def html(decisions: Decisions, shown: Disclosure) -> str:
 
 
 def _row_spans(rows: Sequence[Sequence[str]]) -> list[list[int]]:
-    """For each head cell over how many rows it reaches; 0 where one above reaches here."""
+    """How many rows each header cell spans; 0 if one above spans this row."""
     spans = [[1] * len(row) for row in rows]
     for r in range(len(rows) - 1, 0, -1):
-        for c in range(len(rows[r]) - 1):  # the last head stands in every row
+        for c in range(len(rows[r]) - 1):  # the last header is repeated in every row
             if rows[r][: c + 1] == rows[r - 1][: c + 1]:
                 spans[r - 1][c] += spans[r][c]
                 spans[r][c] = 0

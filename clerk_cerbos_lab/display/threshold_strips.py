@@ -1,11 +1,10 @@
-"""Threshold strips: a line for each class of principals, its bands along an axis, as picture and in words."""
+"""Threshold strips: one line per class of principals with its bands along an axis, drawn and in words."""
 
 from __future__ import annotations
 
 import itertools
 import math
 from dataclasses import dataclass
-from html import escape
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -15,7 +14,7 @@ from clerk_cerbos_lab.formatting import number_label
 from clerk_cerbos_lab.templates import render
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     import numpy.typing as npt
 
@@ -34,7 +33,7 @@ STYLE: Final = (
     ".ccl-s-allow{fill:#0072b2;fill-opacity:.38;stroke:#0072b2}.ccl-s-edge{stroke:currentColor}"
     "svg:root{color:#1b1f24}@media screen and (prefers-color-scheme:dark){svg:root{color:#e4e8ec}}"
 )
-"""The colour of the text is that of the page around it; of a file of its own, what the reader prefers."""
+"""Text has the colour of the surrounding page; in a file of its own, the colour of the reader's scheme."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +51,8 @@ class Band:
     upper: float
     upper_closed: bool
 
-    def asked(self) -> str:
-        """The amounts asked of a band of a grid: ``0 to 5,000``."""
+    def checked_amounts(self) -> str:
+        """The checked amounts in a band of a grid: ``0 to 5,000``."""
         low, high = number_label(self.lower), number_label(self.upper)
         return low if low == high else f"{low} to {high}"
 
@@ -72,14 +71,14 @@ class Band:
 
 @dataclass(frozen=True, slots=True)
 class Strip:
-    """The bands of some principals who are equal in them.
+    """The bands that some principals share.
 
     Attributes:
-        who: what they are called: a pseudonym, or how many they are.
-        about: what they have in common.
-        labels: of the other dimensions down the side.
-        bands: cover the line, in order; of a grid what was asked, and gaps between.
-        exact: whether the line is known, not only the amounts of a grid.
+        who: a pseudonym, or how many principals.
+        about: the attributes that they share.
+        labels: labels of the other dimensions down the side.
+        bands: in order; they cover the line, or for a grid the checked amounts with gaps between them.
+        exact: whether the whole line is known, not only the amounts of a grid.
     """
 
     who: str
@@ -89,10 +88,12 @@ class Strip:
     exact: bool
 
     def words(self) -> str:
-        """``✓ ALLOW over 0, up to 5,000; ✗ DENY otherwise``; of a grid only what was asked."""
+        """``✓ ALLOW over 0, up to 5,000; ✗ DENY otherwise``; a grid has only the checked amounts."""
         if not self.exact:
-            told = [f"{'✓ ALLOW' if band.allow else '✗ DENY'} at {band.asked()}" for band in self.bands]
-            return f"{'; '.join(told)}; nothing is known between"
+            parts = [
+                f"{'✓ ALLOW' if band.allow else '✗ DENY'} at {band.checked_amounts()}" for band in self.bands
+            ]
+            return f"{'; '.join(parts)}; the effect between them is unknown"
         allow = [band.words() for band in self.bands if band.allow]
         if not allow:
             return "✗ DENY at any amount"
@@ -105,14 +106,14 @@ def strips(payload: Payload) -> list[Strip]:
     """One strip for each class of principals and combination of the other rows, in the order of the rows.
 
     Args:
-        payload: with one numeric dimension across the top.
+        payload: a payload with one numeric dimension across the top.
     """
     dims = payload.header["dims"]
     names = [dim["name"] for dim in dims]
     across = names.index(payload.header["columns"][0])
     others = [names.index(name) for name in payload.header["rows"] if name != "principal"]
     principal = dims[0]
-    together: dict[tuple[Any, ...], list[int]] = {}
+    grouped: dict[tuple[Any, ...], list[int]] = {}
     kinds, of = np.unique(payload.maps[0], return_inverse=True)
     members = [np.flatnonzero(of == kind).tolist() for kind in range(len(kinds))]
     for places in itertools.product(*(range(len(dims[at]["labels"])) for at in others)):
@@ -122,8 +123,8 @@ def strips(payload: Payload) -> list[Strip]:
                 at[dim] = int(payload.maps[dim][place])
             at[across] = slice(None)
             bands = _bands(payload, payload.small[tuple(at)], across)
-            together.setdefault((places, bands), []).extend(people)
-    rows = sorted(together.items(), key=lambda item: (item[0][0], _top(item[0][1]), min(item[1])))
+            grouped.setdefault((places, bands), []).extend(people)
+    rows = sorted(grouped.items(), key=lambda item: (item[0][0], _top(item[0][1]), min(item[1])))
     return [
         Strip(
             who=principal["labels"][people[0]] if len(people) == 1 else f"{len(people):,} principals",
@@ -141,7 +142,7 @@ def _top(bands: Sequence[Band]) -> float:
 
 
 def _bands(payload: Payload, line: npt.NDArray[np.bool_], across: int) -> tuple[Band, ...]:
-    """The bands of a line of slices; of the grid where only that is known."""
+    """The bands of a line of slices, or of the grid if only that is known."""
     segments = payload.segments
     if segments is not None:
         allowed = line[segments.map]
@@ -161,7 +162,7 @@ def _bands(payload: Payload, line: npt.NDArray[np.bool_], across: int) -> tuple[
 
 
 def _common(principal: dict[str, Any], people: Sequence[int]) -> str:
-    """The attributes that all of these share."""
+    """The attributes that all of these people share."""
     shared = []
     for attribute in principal["attributes"]:
         codes = {attribute["codes"][i] for i in people}
@@ -171,20 +172,20 @@ def _common(principal: dict[str, Any], people: Sequence[int]) -> str:
 
 
 def _title(payload: Payload, name: str) -> str:
-    """The name of a dimension as it is shown."""
+    """The displayed name of a dimension."""
     dim = next(dim for dim in payload.header["dims"] if dim["name"] == name)
     return str(dim.get("title", name))
 
 
 def table(payload: Payload) -> str:
-    """The strips in words, as an HTML table that reads without scripts and style sheets."""
+    """The strips in words, as an HTML table that needs no scripts or style sheets."""
     found = strips(payload)
     others = [_title(payload, name) for name in payload.header["rows"] if name != "principal"]
     notes = []
     if len(found) > limits.STRIP_LINES:
         notes.append(f"The first {limits.STRIP_LINES} of {len(found):,} lines.")
     if payload.segments is None:
-        notes.append("As far as the amounts asked tell; boundaries lie between two of them.")
+        notes.append("As far as the checked amounts show; each boundary lies between two of them.")
     return render(
         "strips.html.j2",
         columns=["who", *others, "effect"],
@@ -195,7 +196,7 @@ def table(payload: Payload) -> str:
 
 
 def svg(payload: Payload) -> str:
-    """The strips as a picture: the same text for the same payload."""
+    """The strips as a picture; the same payload gives the same text."""
     found = strips(payload)
     shown = found[: limits.STRIP_LINES]
     finite = [x for s in shown for b in s.bands for x in (b.lower, b.upper) if math.isfinite(x)]
@@ -206,56 +207,52 @@ def svg(payload: Payload) -> str:
     def x(value: float) -> float:
         return round(HEAD + span * (min(max(value, low), high) - low) / (high - low), 1)
 
-    height = TOP + LINE * len(shown) + (24 if len(found) > limits.STRIP_LINES else 4)
-    name = _title(payload, payload.header["columns"][0])
-    parts = [_text(4, 20, name, "ccl-s-soft")]
-    for tick in _ticks(low, high):
-        parts += [_text(x(tick), 20, number_label(tick), "ccl-s-soft", "middle"), _edge(x(tick), 26, TOP - 2)]
-    for row, strip in enumerate(shown):
-        parts += _drawn(strip, TOP + row * LINE, x)
-    if len(found) > limits.STRIP_LINES:
-        parts.append(_text(4, height - 8, f"The first {limits.STRIP_LINES} of {len(found):,} lines."))
-    what = escape(f"{payload.header['title']}: bands of equal effect along {name}", quote=True)
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" '
-        f'height="{height}" role="img" aria-label="{what}" style="max-width:100%;height:auto">'
-        f"<style>{STYLE}</style>{''.join(parts)}</svg>"
+    cut = len(found) > limits.STRIP_LINES
+    return render(
+        "strips.svg.j2",
+        width=WIDTH,
+        height=TOP + LINE * len(shown) + (24 if cut else 4),
+        head=HEAD,
+        top=TOP,
+        style=STYLE,
+        title=payload.header["title"],
+        name=_title(payload, payload.header["columns"][0]),
+        ticks=[{"x": x(tick), "label": number_label(tick)} for tick in _ticks(low, high)],
+        lines=[_line(strip, TOP + row * LINE, x) for row, strip in enumerate(shown)],
+        note=f"The first {limits.STRIP_LINES} of {len(found):,} lines." if cut else "",
     )
 
 
-def _text(x: float, y: int, text: str, more: str = "", anchor: str = "start") -> str:
-    kind = f"ccl-s-text {more}".strip()
-    return f'<text class="{kind}" x="{round(x, 1)}" y="{y}" text-anchor="{anchor}">{escape(text)}</text>'
+def _line(strip: Strip, top: int, x: Callable[[float], float]) -> dict[str, Any]:
+    """What a strip looks like, from ``top`` on: its words and its bands, in pixels."""
+    who = _cut(" · ".join([strip.who, *strip.labels]), HEAD_CHARACTERS)
+    return {
+        "words": strip.words(),
+        "who": who,
+        "about": _cut(strip.about, HEAD_CHARACTERS - len(who)),
+        "top": top,
+        "middle": top + LINE // 2 + 4,
+        "bottom": top + LINE,
+        "height": LINE - 8,
+        "bands": [_drawn(strip, band, x(band.lower), x(band.upper)) for band in strip.bands if band.allow],
+    }
 
 
-def _edge(x: float, top: int, bottom: int) -> str:
-    return f'<line class="ccl-s-edge" x1="{x}" x2="{x}" y1="{top}" y2="{bottom}"/>'
-
-
-def _drawn(strip: Strip, top: int, x: Any) -> Iterator[str]:
-    middle, height = top + LINE // 2 + 4, LINE - 8
-    head = _cut(" · ".join([strip.who, *strip.labels]), HEAD_CHARACTERS)
-    about = _cut(strip.about, HEAD_CHARACTERS - len(head))
-    yield f'<g><title>{escape(strip.words())}</title><text class="ccl-s-text" x="4" y="{middle}">'
-    yield f'<tspan class="ccl-s-strong">{escape(head)}</tspan>'
-    yield f'<tspan class="ccl-s-soft" dx="7">{escape(about)}</tspan></text></g>'
-    yield f'<rect class="ccl-s-deny" x="{HEAD}" y="{top + 4}" width="{WIDTH - HEAD}" height="{height}"/>'
-    for band in strip.bands:
-        if not band.allow:
-            continue
-        left, right = x(band.lower), x(band.upper)
-        width = round(max(right - left, 2), 1)
-        yield f'<rect class="ccl-s-allow" x="{left}" y="{top + 4}" width="{width}" height="{height}"/>'
-        if width > 18:
-            yield _text(left + 5, middle, "✓")
-        if math.isfinite(band.upper):
-            sign = "at" if not strip.exact else "≤" if band.upper_closed else "<"
-            label = f"{sign} {number_label(band.upper)}"
-            outside = right + len(label) * 8.5 < WIDTH
-            yield _edge(right, top + 2, top + LINE - 2)
-            yield _text(right + (5 if outside else -5), middle, label, anchor="start" if outside else "end")
-    if not any(band.allow for band in strip.bands):
-        yield _text(HEAD + 6, middle, "✗")
+def _drawn(strip: Strip, band: Band, left: float, right: float) -> dict[str, Any]:
+    """A band in which there is ALLOW, and its upper end, which is written where there is room."""
+    width = round(max(right - left, 2), 1)
+    sign = "at" if not strip.exact else "≤" if band.upper_closed else "<"
+    label = f"{sign} {number_label(band.upper)}" if math.isfinite(band.upper) else ""
+    outside = right + len(label) * 8.5 < WIDTH
+    return {
+        "left": left,
+        "right": right,
+        "width": width,
+        "marked": width > 18,
+        "label": label,
+        "label_x": right + (5 if outside else -5),
+        "anchor": "start" if outside else "end",
+    }
 
 
 def _cut(text: str, most: int) -> str:

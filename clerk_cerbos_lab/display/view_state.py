@@ -1,4 +1,4 @@
-"""What a reader can change in how a matrix is shown: view, order, filters."""
+"""The state of a matrix that a reader can change: view, order, filters."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ START: Final[dict[str, Any]] = {
     "filters": {},
     "scale": "linear",
 }
-"""What a reader can change, and how it is at first: the same as START in js/src/model/state.js."""
+"""The initial state; equal to START in js/src/model/state.js."""
 
 _CHOICES: Final[dict[str, tuple[Any, ...]]] = {
     "view": VIEWS,
@@ -37,10 +37,10 @@ _SORTS: Final = ("given", "label", "share", "threshold")
 
 
 def checked_look(patch: object) -> dict[str, Any]:
-    """A copy of a part of the state of a matrix (see ``Matrix.state``).
+    """A checked copy of a part of the state of a matrix (see ``Matrix.state``).
 
     Raises:
-        InputError: for a name that is not there, or a value that it can't have.
+        InputError: for an unknown name, or a value that it can't have.
     """
     if not isinstance(patch, dict):
         msg = f"the state of a matrix is a dict, not {patch!r}"

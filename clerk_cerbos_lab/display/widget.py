@@ -1,4 +1,4 @@
-"""The widget: traits shared by Python and the browser, and one ES module."""
+"""The widget: the traits that Python and the browser share, and one ES module."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def widget_class() -> type[Any]:
     """The widget: traits and display only.
 
     Raises:
-        InputError: when anywidget is not installed.
+        InputError: if anywidget is not installed.
     """
     try:
         import anywidget  # noqa: PLC0415 - Jupyter's part is loaded where something is shown
@@ -42,7 +42,7 @@ def widget_class() -> type[Any]:
 
 
 def bundle(shown: Any, html: str) -> dict[str, Any]:
-    """The three representations of something that has a widget; without anywidget, two."""
+    """The three representations of an object that has a widget; two without anywidget."""
     made: dict[str, Any] = {"text/plain": repr(shown), "text/html": html}
     with suppress(InputError):
         made[WIDGET] = shown.widget._repr_mimebundle_()[0][WIDGET]

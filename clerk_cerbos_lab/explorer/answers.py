@@ -1,4 +1,4 @@
-"""What an explorer knows: every answer so far, by action and values, so that nothing is asked twice."""
+"""The explorer's cache of answers, by action and values, so that nothing is asked twice."""
 
 from __future__ import annotations
 
@@ -34,35 +34,35 @@ Line: TypeAlias = "tuple[bool, tuple[tuple[float, int], ...]]"
 """A line of numbers: the effect at its lower end, and the cuts (number, side) at which it flips."""
 
 Asked: TypeAlias = "tuple[tuple[tuple[str, float], ...], tuple[str, str]]"
-"""Which policies answer: the constants that are moved, and the policy version and scope."""
+"""Which policies answer: the changed constants, and the policy version and scope."""
 
 MOST_CHECKED: Final = 12
-"""Amounts of a range among which an explorer's spot checks are made; its lines hold for every number."""
+"""Amounts of a range among which an explorer makes spot checks; its lines are valid for every number."""
 
 MOST_TRIED: Final = 12
-"""Changes of constants that are remembered."""
+"""How many changes of constants are remembered."""
 
 
 class NotExactError(Exception):
-    """The numeric axis is asked value by value: the policies do more with it than compare."""
+    """The numeric axis must be asked value by value: the policies do more with it than compare."""
 
 
 @dataclass(slots=True)
 class Known:
-    """Answers of one state of the policies, each a line along the numeric axis, or one effect without.
+    """Answers of one state of the policies: each a line along the numeric axis, or one effect without one.
 
     Attributes:
-        open: gives the PDP to ask.
-        envelope: what each request says besides who, which action and which attributes.
+        open: opens the PDP to ask.
+        envelope: the other arguments of each request.
         principals: the principals frame.
         kind: the resource kind.
-        axis: the numeric axis that is known exactly; None where there is none.
+        axis: the numeric axis that is known exactly; None if there is none.
         names: the attributes that vary, in order.
-        lines: every different line met.
-        held: for action and values, for each principal the number of the line.
-        asked: decisions asked of the PDP so far, audits left out.
-        last: the newest sweep, for its captions.
-        notes: of all sweeps.
+        lines: every distinct line so far, with its number.
+        held: by action and values, the number of each principal's line.
+        asked: decisions asked of the PDP so far, without audits.
+        last: the latest sweep, for its captions.
+        notes: the notes of all sweeps.
     """
 
     open: Callable[[], AbstractContextManager[PDP]]
@@ -78,15 +78,15 @@ class Known:
     notes: dict[str, None] = field(default_factory=dict)
 
     def learn(self, actions: Sequence[str], values: Mapping[str, Sequence[Any]], grid: Sequence[Any]) -> None:
-        """Ask what is not known yet of these combinations; nothing else.
+        """Ask only for those of these combinations that are unknown.
 
         Args:
             actions: the actions.
-            values: by attribute.
+            values: the values of each attribute.
             grid: amounts of the numeric axis, among which spot checks are made.
 
         Raises:
-            NotExactError: when the numeric axis can't be known exactly.
+            NotExactError: if the numeric axis can't be known exactly.
             LabError: as ``lab.sweep``.
         """
         dims = [list(actions), *(list(values[name]) for name in self.names)]
@@ -107,7 +107,7 @@ class Known:
             attributes[self.axis] = grid
         swept = self.envelope.sweep(pdp, self.principals, self.kind, actions, attributes)
         if swept.provenance.policy_digest != digest:
-            msg = "the policies were changed while they were asked; ask again"
+            msg = "the policies changed while the PDP was being asked; ask again"
             raise PDPError(msg)
         self.asked += swept.provenance.asked + swept.provenance.asked_along_axes
         self.last = swept
@@ -118,7 +118,7 @@ class Known:
             self.held[wanted] = numbers[(slice(None), *at)][of]
 
     def _of_effect(self, swept: Decisions) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-        """For each principal the class; for each class, action and values the number of the line."""
+        """The class of each principal, and the number of the line for each class, action and values."""
         codes, representatives = swept.classes()
         both = [self.lines.setdefault((effect, ()), len(self.lines)) for effect in (False, True)]
         allowed = swept.of(representatives).allowed()
@@ -129,7 +129,7 @@ class Known:
         """The same along the numeric axis.
 
         Raises:
-            NotExactError: when the axis is asked value by value, or an audit found a difference.
+            NotExactError: if the axis must be asked value by value, or an audit found a difference.
         """
         codes, representatives = swept.classes()
         found = swept.of(representatives).intervals(str(self.axis))
@@ -149,7 +149,7 @@ class Known:
         flat = code.ravel().tolist()
         starts = np.flatnonzero(np.isneginf(lower)).tolist()
         effects = (np.asarray(found.columns["effect"])[starts] == "ALLOW").tolist()
-        known: dict[tuple[bool, tuple[int, ...]], int] = {}  # few differ
+        known: dict[tuple[bool, tuple[int, ...]], int] = {}  # there are few distinct lines
         for effect, (start, end) in zip(effects, itertools.pairwise([*starts, len(flat)]), strict=True):
             line = (effect, tuple(flat[start + 1 : end]))
             if line not in known:
@@ -160,11 +160,11 @@ class Known:
     def cube(
         self, actions: Sequence[str], values: Mapping[str, Sequence[Any]], grid: Sequence[Any]
     ) -> ClassCube:
-        """What is known of these combinations, with the numeric axis last if there is one.
+        """The known effects of these combinations, with the numeric axis last if there is one.
 
         Args:
             actions: the actions.
-            values: by attribute.
+            values: the values of each attribute.
             grid: the amounts of the numeric axis.
         """
         dims = [list(actions), *([key(value) for value in values[name]] for name in self.names)]
@@ -191,9 +191,9 @@ class Known:
     def decisions(
         self, actions: Sequence[str], values: Mapping[str, Sequence[Any]], grid: Sequence[Any]
     ) -> Decisions:
-        """The same as decisions; nothing is asked."""
+        """The same as ``Decisions``, without a request."""
         if self.last is None:
-            msg = "nothing was asked yet"
+            msg = "nothing has been asked yet"
             raise InputError(msg)
         names = [*self.names, *([self.axis] if self.axis is not None else [])]
         axes = tuple(Axis(name, tuple(grid if name == self.axis else values[name])) for name in names)
@@ -209,10 +209,10 @@ class Known:
 
 
 class Answers:
-    """Everything an explorer knows: by policy version and scope, and by the changes of constants tried.
+    """The answers of an explorer, by policy version and scope and by changes of constants.
 
     Args:
-        pdp: whom to ask; under changed constants one on a copy of its policies, for as long as it is asked.
+        pdp: the PDP to ask; changed constants are asked of a temporary PDP on a copy of its policies.
         principals: the principals frame.
         kind: the resource kind.
         axis: the numeric attribute across the top, if there is one.
@@ -234,11 +234,11 @@ class Answers:
 
     @property
     def asked(self) -> int:
-        """Decisions asked so far, audits left out."""
+        """Decisions asked so far, without audits."""
         return self._asked_before + sum(known.asked for known in self._held.values())
 
     def open(self, constants: Mapping[str, float]) -> AbstractContextManager[PDP]:
-        """The PDP under these values of constants; one that is started for it ends with the block."""
+        """The PDP with these values of constants; one that is started for it stops with the block."""
         return what_if(self._pdp, constants) if constants else nullcontext(self._pdp)
 
     def known(
@@ -249,17 +249,17 @@ class Answers:
         grid: list[Any],
         constants: Mapping[str, float],
     ) -> Known:
-        """Learn what is not known yet of these combinations, and give what is.
+        """Ask for the unknown effects of these combinations, and return all of them.
 
         Args:
-            envelope: what each request says besides; only version and scope differ between two calls.
+            envelope: the other arguments of each request; only version and scope differ between calls.
             actions: the actions.
-            values: by attribute.
-            grid: the amounts of the numeric axis; asked themselves where it is not known exactly.
-            constants: of the policies, that have other values.
+            values: the values of each attribute.
+            grid: the amounts of the numeric axis; each is asked if the axis can't be known exactly.
+            constants: the changed constants of the policies.
 
         Raises:
-            LabError: as ``lab.sweep``; what was known before is kept.
+            LabError: as ``lab.sweep``; earlier answers are kept.
         """
         try:
             return self._learn(envelope, actions, values, grid, constants)
@@ -277,9 +277,7 @@ class Answers:
         constants: Mapping[str, float],
     ) -> Known:
         digest = self._pdp.digest
-        if (
-            digest is None
-        ):  # a PDP at an address does not tell when its policies change: nothing is used again
+        if digest is None:  # a PDP at an address does not report policy changes: no answer is reused
             self._forget(list(self._held))
         known = self._of(envelope, constants)
         wanted = dict(values)
@@ -287,14 +285,14 @@ class Answers:
             wanted[self._axis] = grid
         known.learn(actions, wanted, grid)
         if self._pdp.digest != digest or digest != self.digest:
-            msg = "the policies were changed while they were asked; ask again"
+            msg = "the policies changed while the PDP was being asked; ask again"
             raise PDPError(msg)
         return known
 
     def _of(self, envelope: Envelope, constants: Mapping[str, float]) -> Known:
         asked = (tuple(sorted(constants.items())), envelope.policies)
         if asked in self._held:
-            self._held[asked] = self._held.pop(asked)  # the newest last
+            self._held[asked] = self._held.pop(asked)  # the latest one last
             return self._held[asked]
         axis = None if envelope.policies in self._grids else self._axis
         self._held[asked] = Known(
@@ -316,19 +314,19 @@ class Answers:
 def compared(
     moved: Known, base: Known, actions: Sequence[str], values: Mapping[str, Sequence[Any]], grid: list[Any]
 ) -> Change:
-    """How many decisions are gained and lost in one against the other."""
+    """How many decisions are gained and lost in one compared with the other."""
     now, then = (known.cube(actions, values, grid) for known in (moved, base))
     return change((now.cells, now.codes), (then.cells, then.codes))
 
 
 def _few(grid: Sequence[Any]) -> list[Any]:
-    """Some amounts of a grid, from its first to its last."""
+    """A few amounts of a grid, from its first to its last."""
     places = np.unique(np.linspace(0, len(grid) - 1, MOST_CHECKED).astype(np.intp)) if len(grid) else ()
     return [grid[i] for i in places] or [0]
 
 
 def boxes(missing: npt.NDArray[np.bool_]) -> Iterator[list[list[int]]]:
-    """Cover exactly the True cells with products of positions, none twice."""
+    """Cover exactly the True cells with products of positions, without overlap."""
     if not missing.any():
         return
     if missing.ndim == 1:

@@ -1,7 +1,7 @@
-"""What can be turned in an explorer: read off the policies, their schemas and the principals, not made up.
+"""The controls of an explorer, read from the policies, their schemas and the principals.
 
-Each attribute of the resource that the policies read becomes a control, with the values that they compare it
-with: literals, constants, the principals' own attributes, what a schema lists.
+Each resource attribute that the policies read becomes a control, with the values that they compare it
+with: literals, constants, the principals' own attributes, and values listed in a schema.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
     from clerk_cerbos_lab.pdp.client import PDP
 
 STEPS: Final = 120
-"""About how many amounts a range has at first."""
+"""About how many amounts a range has initially."""
 
 RESERVED: Final = frozenset({"principal", "action", "effect"})
-"""Names that a frame of decisions has for something else."""
+"""Names with another meaning in a frame of decisions."""
 
 SCHEMAS: Final = "_schemas"
 """The folder in which Cerbos's disk store looks for schemas."""
@@ -45,10 +45,10 @@ class Choice:
     """An attribute with values to choose from.
 
     Attributes:
-        name: of the attribute.
-        values: offered, no two the same for the PDP.
-        of_principal: whether it is compared with an attribute of the principal.
-        given: the values that the caller gave: they are chosen at first; empty for none.
+        name: the attribute.
+        values: the offered values, no two the same for the PDP.
+        of_principal: whether the policies compare it with an attribute of the principal.
+        given: the values that the caller gave, which are selected initially; empty for none.
     """
 
     name: str
@@ -57,19 +57,19 @@ class Choice:
     given: list[Any] = field(default_factory=list)
 
     def add(self, values: Iterable[Any]) -> None:
-        """Offer more values, behind those that are there: a value keeps its position."""
+        """Offer more values after the present ones, so that each value keeps its position."""
         known = {key(value) for value in self.values}
         self.values += {key(value): value for value in values if key(value) not in known}.values()
 
 
 @dataclass(slots=True)
 class Range:
-    """The numeric attribute whose amounts stand across the top.
+    """The numeric attribute whose amounts are across the top.
 
     Attributes:
-        name: of the attribute.
+        name: the attribute.
         ticks: the numbers that the policies compare it with, ascending.
-        start: the amounts at first, as a state holds them (see ``states``).
+        start: the initial amounts, as a state holds them (see ``state``).
     """
 
     name: str
@@ -79,15 +79,15 @@ class Range:
 
 @dataclass(slots=True)
 class Controls:
-    """Everything that can be turned.
+    """All controls of an explorer.
 
     Attributes:
-        actions: offered; not all need be known in every version and scope.
-        choices: by attribute; with ``resource_id`` where ids vary.
+        actions: the offered actions; not every version and scope needs to know all of them.
+        choices: by attribute; includes ``resource_id`` if ids vary.
         range: the numeric attribute, if there is one.
-        constants: the policies' own numbers that can be moved, by name; of equal names none.
-        variants: ``policy_version`` and ``scope``, where there are several to choose from: one at a time.
-        notes: sentences on what could not be read.
+        constants: the policies' numeric constants that can be changed, by name; ambiguous names are left out.
+        variants: ``policy_version`` and ``scope``, if there are several to choose from, one at a time.
+        notes: sentences about what could not be read.
     """
 
     actions: tuple[str, ...]
@@ -98,7 +98,7 @@ class Controls:
     notes: list[str] = field(default_factory=list)
 
     def chosen_variants(self, pair: tuple[str, str]) -> dict[str, str]:
-        """A version and scope as a state holds them, offered from now on."""
+        """A version and scope as a state holds them; they are offered from now on."""
         chosen = dict(zip(("policy_version", "scope"), pair, strict=True))
         for name, offered in self.variants.items():
             if chosen[name] not in offered:
@@ -106,9 +106,9 @@ class Controls:
         return {name: chosen[name] for name in self.variants}
 
     def check_any(self, kind: str) -> None:
-        """Raise ``InputError`` where nothing can be turned."""
+        """Raise ``InputError`` if there are no controls."""
         if not (self.choices or self.range or self.variants or len(self.actions) > 1):
-            msg = f"nothing can be turned: the policies of '{kind}' read no attribute; give some, region=[…]"
+            msg = f"no controls: the policies of '{kind}' read no attributes; give some, such as region=[…]"
             raise InputError(msg)
 
 
@@ -121,16 +121,16 @@ def controls_of(
     *,
     hidden: frozenset[str] = frozenset(),
 ) -> Controls:
-    """Read the controls off the policies.
+    """Read the controls from the policies.
 
     Args:
-        pdp: tells its policies.
+        pdp: the PDP whose policies are read.
         people: the principals.
         kind: the resource kind.
-        actions: to offer.
-        given: values by attribute that the caller wants to start with.
-        hidden: principal attributes whose values are not offered, because they may be personal; what is shown
-            of decisions says which these are (``Shown.note``).
+        actions: the actions to offer.
+        given: by attribute, the values that the caller wants to start with.
+        hidden: principal attributes whose values are not offered, because they may be personal; the note
+            below the decisions names them (``Disclosure.note``).
     """
     made = Controls(actions, constants=_constants(pdp, kind))
     uses = _uses(pdp, kind, actions, made)
@@ -139,7 +139,7 @@ def controls_of(
     for name in dict.fromkeys([*uses, *given]):
         if name in RESERVED:
             made.notes.append(
-                f"The attribute {name} can't be turned here: every table of decisions has a column {name}."
+                f"The attribute {name} has no control: every table of decisions has a column {name}."
             )
             continue
         found, ticks, rules = _control(name, uses.get(name), people, kind, hidden, made.notes)
@@ -162,12 +162,12 @@ def controls_of(
 
 
 def _constants(pdp: PDP, kind: str) -> dict[str, float]:
-    """The numeric constants of policies that can be copied, each name that stands once."""
+    """The numeric constants of policies that can be copied, if their name is unique."""
     if pdp.own_policies is None:
         return {}
     try:
         index = pdp.index
-    except PDPError:  # told where its attributes are read
+    except PDPError:  # reported where the attributes are read
         return {}
     known, seen = index.constants, index.constants_seen(kind)
     names = [constant.name for constant in known]
@@ -187,7 +187,7 @@ def _put_across(
     lowest: Mapping[str, float],
     given: Mapping[str, Sequence[Any]],
 ) -> None:
-    """Make the numeric attribute with most to see a range; the others stay choices."""
+    """Turn the numeric attribute with the most values into a range; the others stay choices."""
     across = max(numeric, key=lambda name: (len(given.get(name, ())), len(numeric[name])))
     made.range = _range(across, numeric[across], lowest[across], given.get(across))
     del made.choices[across]
@@ -198,7 +198,7 @@ def _put_across(
 
 
 def _around(numbers: list[Any]) -> list[Any]:
-    """A number below those that are compared with, each of them, one between two, and one above."""
+    """A number below the compared ones, each of them, one between each two, and one above."""
     low, high = numbers[0], numbers[-1]
     between = [(a + b) / 2 for a, b in itertools.pairwise(numbers)]
     return sorted(
@@ -210,11 +210,13 @@ def _uses(pdp: PDP, kind: str, actions: tuple[str, ...], made: Controls) -> dict
     try:
         found = pdp.index.analysis(kind, Audience(actions, None))
     except PDPError as error:
-        made.notes.append(f"The PDP does not tell its policies ({error}): only what was given can be turned.")
+        made.notes.append(
+            f"The PDP does not show its policies ({error}): only given attributes have controls."
+        )
         return {}
     if found.unreadable:
         made.notes.append(
-            f"The policies can't be read whole ({found.unreadable}): their values are not offered."
+            f"The policies can't be read completely ({found.unreadable}): their values are not offered."
         )
         _, read = pdp.resource_attributes(kind)
         return {name: Use() for name in sorted(read)}
@@ -224,7 +226,7 @@ def _uses(pdp: PDP, kind: str, actions: tuple[str, ...], made: Controls) -> dict
 def _control(  # noqa: PLR0917 - what a control is made of
     name: str, use: Use | None, people: PrincipalTable, kind: str, hidden: frozenset[str], notes: list[str]
 ) -> tuple[Choice, list[float], set[float]]:
-    """The values an attribute is compared with; those by order; of these, the policies' own."""
+    """The values an attribute is compared with, the ordered numbers, and which of them the policies hold."""
     one = people[0]
     one = replace(one, attr={name: value for name, value in one.attr.items() if name not in hidden})
     choice = Choice(name, [])
@@ -244,8 +246,8 @@ def _control(  # noqa: PLR0917 - what a control is made of
             column = people.attributes.get(path[2]) if len(path) > 2 else None
             values = [] if column is None else _frequent(column.codes, column.values)
         else:
-            told = value_of(comparison, one, {}, kind)
-            values = told if isinstance(told, list) else []
+            found = value_of(comparison, one, {}, kind)
+            values = found if isinstance(found, list) else []
         if comparison.operator in ORDERS:
             numbers = breakpoints_from(values).numbers
             ticks.update(numbers)
@@ -268,7 +270,7 @@ _ARITHMETIC: Final = re.compile(r"[*+/%-]|\b(double|int|uint)\(")
 
 
 def _numbers(text: str) -> list[float]:
-    """The numbers that stand in an expression."""
+    """The numbers in an expression."""
     return [float(number) for number in re.findall(r"(?<![\w.])\d+(?:\.\d+)?", text)]
 
 
@@ -294,7 +296,7 @@ def _plain(value: Any) -> Any:
 
 
 def _range(name: str, ticks: list[float], low: float, given: Sequence[Any] | None) -> Range:
-    """Amounts around the ticks, in round numbers from ``low``; or those that were given."""
+    """The given amounts, or else round amounts from ``low`` around the ticks."""
     if given:
         return Range(name, ticks, _given_amounts(name, list(given)))
     span = (max([*ticks, 1.0]) - low) * 1.2
@@ -305,7 +307,7 @@ def _range(name: str, ticks: list[float], low: float, given: Sequence[Any] | Non
 
 
 def _given_amounts(name: str, given: list[Any]) -> dict[str, Any]:
-    """Amounts that were given: even steps as such, all others one by one."""
+    """The given amounts as even steps if possible, otherwise one by one."""
     low, high = min(given), max(given)
     exact = sorted(Decimal(str(value)) for value in given)
     step = min((b - a for a, b in itertools.pairwise(exact)), default=Decimal(1))
@@ -326,7 +328,7 @@ def _round(value: float) -> float:
 
 
 def _of_schema(pdp: PDP, kind: str, name: str) -> list[Any]:
-    """The values that a resource schema lists for an attribute; none where there is no such list."""
+    """The values that a resource schema lists for an attribute; empty without such a list."""
     own = pdp.own_policies
     if own is None:
         return []
@@ -339,7 +341,7 @@ def _of_schema(pdp: PDP, kind: str, name: str) -> list[Any]:
         path = own[0] / SCHEMAS / ref.removeprefix("cerbos:///")
         try:
             properties = json.loads(path.read_text("utf-8")).get("properties", {})
-        except (OSError, ValueError, AttributeError):  # the PDP says so itself where it matters
+        except (OSError, ValueError, AttributeError):  # if it matters, the PDP itself reports this
             continue
         about = properties.get(name, {})
         found += _scalars(about.get("enum", []))

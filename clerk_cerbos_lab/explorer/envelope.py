@@ -1,6 +1,6 @@
-"""What each request of an explorer says besides who, which action and which attributes.
+"""The parts of an explorer's requests other than principal, action and attributes.
 
-Every sweep and every question of an explorer is made here, so that none of them forgets a part of it.
+Every sweep and every question of an explorer is made here, so that none of them omits a part.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from clerk_cerbos_lab.decisions.call import python_text
 from clerk_cerbos_lab.errors import InputError
-from clerk_cerbos_lab.pdp import messages
 from clerk_cerbos_lab.sweeps.sweep import sweep
 from clerk_cerbos_lab.values import RESOURCE_ID, Relation, json_type, text
 
@@ -19,24 +18,24 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import pandas as pd
-    from pydantic import SecretStr
 
     from clerk_cerbos_lab.decisions.decisions import Decisions
+    from clerk_cerbos_lab.pdp import messages
     from clerk_cerbos_lab.pdp.client import PDP
 
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """The arguments of ``lab.sweep`` that are no attributes, under its names for them.
+    """The arguments of ``lab.sweep`` that are not attributes, under the same names.
 
     Attributes:
-        policy_version: of the resource, and of the principal where not given.
-        scope: of the resource, and of the principal where not given.
-        principal_policy_version: sent with the principal; None: as the resource's.
-        principal_scope: sent with the principal; None: as the resource's.
-        units: of attributes, shown with them.
-        resource_id: one fixed id; where ids vary, they come with the attributes, as ``resource_id``.
-        aux_data: a JWT for the conditions; shown nowhere, and not copied with the rest.
+        policy_version: of the resource, and of the principal if not given separately.
+        scope: of the resource, and of the principal if not given separately.
+        principal_policy_version: sent with the principal; None: the same as the resource's.
+        principal_scope: sent with the principal; None: the same as the resource's.
+        units: units of attributes, shown with them.
+        resource_id: one fixed id; varying ids come with the attributes, as ``resource_id``.
+        aux_data: a JWT for the conditions; never shown, and not copied with the rest.
     """
 
     policy_version: str = ""
@@ -45,7 +44,7 @@ class Envelope:
     principal_scope: str | None = None
     resource_id: str = "resource"
     units: Mapping[str, str] = field(default_factory=dict)
-    aux_data: str | SecretStr | Mapping[str, str] | None = field(default=None, repr=False)
+    aux_data: messages.AuxData | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         for name in ("policy_version", "scope"):
@@ -53,13 +52,9 @@ class Envelope:
         for name in ("principal_policy_version", "principal_scope"):
             if getattr(self, name) is not None:
                 checked_name(name, getattr(self, name))
-        if isinstance(self.aux_data, dict) and not all(isinstance(v, str) for v in self.aux_data.values()):
-            msg = 'aux_data must be a JWT, or {"token": …, "key_set_id": …}, both strings'
-            raise InputError(msg)
-        messages.aux_data_message(self.aux_data)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Copied or pickled without the JWT."""
+        """Copy or pickle without the JWT."""
         kept = [getattr(self, part.name) for part in dataclasses.fields(self) if part.name != "aux_data"]
         return (Envelope, tuple(kept))
 
@@ -77,7 +72,7 @@ class Envelope:
         attributes: Mapping[str, object],
         **more: Any,
     ) -> Decisions:
-        """``lab.sweep`` of these actions and attributes; what is ``more`` goes to it as it is."""
+        """``lab.sweep`` of these actions and attributes; ``more`` is passed on unchanged."""
         attr = dict(attributes)
         return sweep(
             pdp,
@@ -96,11 +91,11 @@ class Envelope:
         )
 
     def arguments(self, default: str, show: Callable[[Any], Any]) -> Iterator[tuple[str, str]]:
-        """Name and text of each argument that differs from what ``lab.sweep`` does without it.
+        """Name and text of each argument that differs from the default of ``lab.sweep``.
 
         Args:
-            default: the policy version that an empty one means, where that is known.
-            show: what is written in place of a text.
+            default: the policy version that an empty one means, if known.
+            show: returns the text to write in place of a value.
         """
         if self.policy_version not in {"", default}:
             yield "policy_version", repr(show(self.policy_version))
@@ -121,7 +116,7 @@ def checked_name(what: str, value: object) -> str:
     """The name of a policy version or a scope.
 
     Raises:
-        InputError: for what is no string, or no valid Unicode.
+        InputError: if it is not a string, or not valid Unicode.
     """
     if not isinstance(value, str) or isinstance(value, Relation):
         msg = f"{what} is one name, a string, not {json_type(value)}"

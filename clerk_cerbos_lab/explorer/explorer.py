@@ -28,6 +28,7 @@ from clerk_cerbos_lab.explorer.history import History, Moment
 from clerk_cerbos_lab.explorer.variants import Variants
 from clerk_cerbos_lab.identity import handed_over
 from clerk_cerbos_lab.identity.principals import check_frame, read_principals, shareable_columns
+from clerk_cerbos_lab.pdp import messages
 from clerk_cerbos_lab.pdp.client import PDP
 from clerk_cerbos_lab.sweeps.attributes import checked_units, read_attributes
 from clerk_cerbos_lab.templates import render
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     from clerk_cerbos_lab.identity.disclosure import Disclosure
 
 LATE: Final = 8
-"""Answers that a cell may have been selected in: the page may not have drawn the newest yet."""
+"""Answers in which a cell may have been selected, since the page may not have drawn the latest one yet."""
 
 
 def explore(
@@ -59,44 +60,45 @@ def explore(
     scope: str = "",
     principal_policy_version: str | None = None,
     principal_scope: str | None = None,
-    aux_data: str | SecretStr | Mapping[str, str] | None = None,
+    aux_data: str | SecretStr | Mapping[str, str] | messages.AuxData | None = None,
     names: bool = False,
     units: Mapping[str, str] | None = None,
     **attributes: object,
 ) -> Explorer:
-    """Explore live who may do what: controls on the left, the decision matrix follows.
+    """Explore interactively who may do what: controls on the left, and a decision matrix that follows them.
 
     The controls come from the policies themselves (their actions, the attributes they read, the values they
-    compare these with, their constants, a resource schema's lists, their versions and scopes where there are
-    several) and from the principals' columns. A change asks the PDP only what is not known yet; moving
-    amounts over an exact axis asks nothing.
+    compare these with, their constants, a resource schema's lists, their versions and scopes if there are
+    several) and from the principals' columns. A change asks the PDP only for unknown effects; moving
+    amounts along an exact axis sends no request.
 
     Args:
-        pdp: the PDP to ask; edit its policies, and the next change is answered by the new ones.
+        pdp: the PDP to ask; if you edit its policies, the new ones answer the next change.
         principals: a principals frame.
         kind: the resource kind, such as ``"expense"``.
-        actions: to offer; default: all that the policies of the kind name in any version offered.
+        actions: actions to offer; default: all that the policies of the kind name in any offered version.
         attributes: values to start with and to offer, as in ``lab.sweep``: a scalar or a list.
-        attr: the same as a dict, for names that belong to this function: ``attr={"scope": …}``.
+        attr: the same as a dict, for names that are arguments of this function: ``attr={"scope": …}``.
         resource_id: one fixed id, or a list of ids to choose from.
-        policy_version: the one to start with, as in ``lab.sweep``.
-        scope: the one to start with, as in ``lab.sweep``.
-        principal_policy_version: sent with the principal, where it differs; stays as it is.
-        principal_scope: the same of the scope.
-        aux_data: a JWT, or ``{"token": …, "key_set_id": …}``; the explorer holds it in memory, and shows it
+        policy_version: the version to start with, as in ``lab.sweep``.
+        scope: the scope to start with, as in ``lab.sweep``.
+        principal_policy_version: sent with the principal, if it differs; never changes.
+        principal_scope: the same for the scope.
+        aux_data: a JWT, or ``{"token": …, "key_set_id": …}``; the explorer holds it in memory and shows it
             nowhere: ``call`` has a variable ``aux_data`` in its place.
-        names: call principals by their ids and show every attribute; by default pseudonyms.
-        units: of attributes, such as ``{"amount": "USD"}``, as in ``lab.sweep``.
+        names: show ids and every attribute instead of pseudonyms.
+        units: units of attributes, such as ``{"amount": "USD"}``, as in ``lab.sweep``.
 
     Returns:
-        An ``Explorer``; the last line of a cell shows it.
+        An ``Explorer``; as the last line of a cell it is displayed.
 
     Raises:
-        InputError: for an unknown kind, action, version or scope, a value that can't be sent, or when
-            nothing can be turned.
-        PolicyError: when the policies do not compile.
-        PDPError: when the PDP refuses or is lost.
+        InputError: for an unknown kind, action, version or scope, a value that can't be sent, or if
+            there would be no controls.
+        PolicyError: if the policies do not compile.
+        PDPError: if the PDP refuses a request or is lost.
     """
+    aux_data = messages.hidden_aux_data(aux_data)
     axes, fixed = read_attributes(attr, attributes, resource_id)
     envelope = Envelope(
         policy_version=policy_version,
@@ -115,7 +117,7 @@ class Explorer:
     """Controls and the decision matrix that follows them; ``lab.explore`` makes one.
 
     Attributes:
-        pdp: who is asked.
+        pdp: the PDP that is asked.
         kind: the resource kind.
         asked: decisions asked of the PDP so far (property).
     """
@@ -163,7 +165,7 @@ class Explorer:
         self._answer()
 
     def _read_policies(self) -> None:
-        """Make the controls, and know nothing yet: at first, and when the policies were edited."""
+        """Make the controls and an empty cache of answers: at the start, and after the policies change."""
         people = read_principals(self._principals)
         known = frozenset(people.attributes) if self._names else shareable_columns(self._principals)
         hidden = frozenset(people.attributes) - known
@@ -190,28 +192,28 @@ class Explorer:
         self._controls: Controls = controls
         self._heads: dict[str, Any] | None = None
         if self._answers.digest is None:
-            controls.notes.append("This PDP does not tell when its policies change: each change asks anew.")
+            controls.notes.append("This PDP does not report policy changes, so every change asks again.")
 
     def _envelope(self, state: Mapping[str, Any]) -> Envelope:
-        """What each request of a state says besides."""
+        """The envelope of a state's requests."""
         version, scope = self._start.policies
         return replace(
             self._start, policy_version=state.get("policy_version", version), scope=state.get("scope", scope)
         )
 
-    # -- what it knows --------------------------------------------------------------------------
+    # -- state and decisions --------------------------------------------------------------------
 
     @property
     def asked(self) -> int:
-        """Decisions asked of the PDP so far, audits left out."""
+        """Decisions asked of the PDP so far, without audits."""
         return self._asked_before + self._answers.asked
 
     @property
     def options(self) -> dict[str, list[Any]]:
-        """What each control offers, called as in ``state``.
+        """The values that each control offers, under its name in ``state``.
 
-        ``actions`` (those of the version and scope that are chosen), ``constants``, ``policy_version`` and
-        ``scope`` where there are several, each attribute, the ticks of the range.
+        ``actions`` (those of the chosen version and scope), ``constants``, ``policy_version`` and
+        ``scope`` if there are several, each attribute, and the ticks of the range.
         """
         controls = self._controls
         offered: dict[str, list[Any]] = {
@@ -226,15 +228,15 @@ class Explorer:
 
     @property
     def state(self) -> dict[str, Any]:
-        """What is chosen: a copy; assign a dict of some of it to change it.
+        """The current choice, as a copy; assign a dict with some of the keys to change them.
 
-        ``actions`` and for each attribute a list of values; for the attribute across the top a dict of
-        ``low``, ``high`` and ``step``, or a list of amounts (then it has ``values``, too); ``constants``: a
-        dict of those of the policies' numbers that are moved (``{}`` for none; see ``lab.what_if``);
-        ``policy_version`` and ``scope``: one name each, where the policies have several; ``look``: how the
-        matrix shows it (see ``Matrix.state``). An attribute that is called as one of these is there as
-        ``attr.scope``. Where another version or scope has no such scope, version or action as is chosen, and
-        none is given with it, they follow as far as they must, and a note below the matrix says so.
+        ``actions`` and each attribute: a list of values; the attribute across the top: a dict of
+        ``low``, ``high`` and ``step``, or a list of amounts (then it also has ``values``); ``constants``: a
+        dict of the policy constants with changed values (``{}`` for none; see ``lab.what_if``);
+        ``policy_version`` and ``scope``: one name each, if the policies have several; ``look``: how the
+        matrix is shown (see ``Matrix.state``). An attribute with one of these names appears as
+        ``attr.scope``. If a new version or scope does not have the chosen scope, version or action, and
+        none is given with it, these change only as far as necessary, and a note below the matrix says so.
         """
         return {**copy.deepcopy(self._state), "look": copy.deepcopy(self._look_now())}
 
@@ -264,10 +266,10 @@ class Explorer:
             self._widget.state = look
 
     def _checked(self, patch: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
-        """A part of a state as it can be answered, and what had to follow, in sentences."""
+        """A checked part of a state, and sentences about what had to change with it."""
         known = [*self._state, "look"]
         if not isinstance(patch, dict):
-            msg = f"state takes a dict of controls and what is chosen, not {patch!r}"
+            msg = f"state takes a dict of controls and choices, not {patch!r}"
             raise InputError(msg)
         for name in patch:
             if name not in known:
@@ -293,15 +295,15 @@ class Explorer:
         if name == "actions":
             return values
         if name == RESOURCE_ID:
-            read_attributes(None, {}, values)  # an id is a text
+            read_attributes(None, {}, values)  # an id is a string
         self._controls.choices[states.attribute_of(name)].add(values)
         return values
 
     def _fitting(self, checked: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
-        """Version, scope and actions that go together: what was not asked for follows, and it is said.
+        """Version, scope and actions that fit together; those not given may change, with a sentence.
 
         Raises:
-            InputError: where what was asked for does not go together.
+            InputError: if those that were given do not fit together.
         """
         variants, fixed = self._variants, frozenset(checked)
         before = self._envelope(self._state).policies
@@ -314,7 +316,7 @@ class Explorer:
     def call(self) -> str:
         """The ``lab.sweep(…)`` call that makes the same decisions.
 
-        Its names are ``lab``, ``pdp``, ``principals``, and where there is a JWT ``aux_data``.
+        It uses the names ``lab``, ``pdp``, ``principals``, and ``aux_data`` if there is a JWT.
         """
         return self._call(lambda value: value)
 
@@ -324,7 +326,7 @@ class Explorer:
 
     @property
     def decisions(self) -> Decisions:
-        """The decisions of this state, as ``call`` makes them: a sweep of its own."""
+        """The decisions of this state, from a sweep of their own: the one in ``call``."""
         state = self._state
         attributes: dict[str, object] = {
             states.attribute_of(name): states.amounts_of(value) if isinstance(value, dict) else list(value)
@@ -341,33 +343,33 @@ class Explorer:
 
     @property
     def change(self) -> dict[str, int] | None:
-        """Decisions ``gained`` and ``lost`` by the constants that are moved; None while none is."""
+        """Decisions ``gained`` and ``lost`` because of changed constants; None if none is changed."""
         return None if self._gained_and_lost is None else dict(self._gained_and_lost)
 
     @property
     def selected(self) -> dict[str, Any] | None:
-        """The decision that was selected last, as ``Matrix.selected``; it stays what it was then."""
+        """The decision that was last selected, as ``Matrix.selected``; later changes do not affect it."""
         return copy.copy(self._selected)
 
     def on_select(self, callback: Callable[[dict[str, Any]], object]) -> Callable[[], None]:
-        """Call a function with ``selected`` for each cell selected; returns a function that ends this."""
+        """Call a function with ``selected`` for each selected cell; returns a function that removes it."""
         self._pickers.append(callback)
         return lambda: self._pickers.remove(callback)
 
     def on_change(self, callback: Callable[[dict[str, Any]], object]) -> Callable[[], None]:
-        """Call a function with ``state`` after each change of it; returns a function that ends this."""
+        """Call a function with ``state`` after each change of it; returns a function that removes it."""
         self._watchers.append(callback)
         return lambda: self._watchers.remove(callback)
 
     def link(self, other: Explorer, *names: str) -> Callable[[], None]:
-        """Keep two explorers in step: what is chosen in one is chosen in the other.
+        """Keep two explorers in sync: a choice in one is also made in the other.
 
         Args:
-            other: for example on a PDP with a draft of the policies.
-            names: of controls; default: all that both have.
+            other: the other explorer, for example on a PDP with a draft of the policies.
+            names: names of controls; default: all that both have.
 
         Returns:
-            A function that ends this.
+            A function that ends the link.
 
         Raises:
             InputError: for a control that one of them does not have.
@@ -384,7 +386,7 @@ class Explorer:
 
             return act
 
-        follow(other)(self.state)  # first: where it can't be followed, nothing is linked
+        follow(other)(self.state)  # first: if this fails, nothing is linked
         ends = [self.on_change(follow(other)), other.on_change(follow(self))]
 
         def unlink() -> None:
@@ -413,18 +415,18 @@ class Explorer:
     # -- undo ---------------------------------------------------------------------------------------
 
     def undo(self) -> None:
-        """Take back the last change, of a control or of how the matrix is shown; nothing if there is none.
+        """Undo the last change of a control or of how the matrix is shown, if there is one.
 
-        Changes made here and in the browser are in one history; a drag there is one change.
+        Changes made in Python and in the browser share one history; a drag in the browser is one change.
         """
         self._go_to(self._history.previous, self._history.undone)
 
     def redo(self) -> None:
-        """Make the change again that was taken back last."""
+        """Redo the change that was undone last."""
         self._go_to(self._history.next, self._history.redone)
 
     def reset(self) -> None:
-        """Choose again what was chosen at first; can be undone."""
+        """Return to the initial choice; can be undone."""
         self._change(copy.deepcopy(self._first))
 
     def _now(self) -> Moment:
@@ -433,7 +435,7 @@ class Explorer:
     def _go_to(
         self, moment: Moment | None, done: Callable[[Moment], None], now: Moment | None = None
     ) -> None:
-        """Show a moment of the history; where that can't be answered, everything stays as it is."""
+        """Show a moment of the history; if it can't be answered, nothing changes."""
         if moment is None:
             return
         before = now or self._now()
@@ -443,7 +445,7 @@ class Explorer:
         self._changed()
 
     def _change(self, state: dict[str, Any], said: tuple[str, ...] = (), *, kept: bool = False) -> None:
-        """Show another state; ``kept`` where the browser has handed over how it was before."""
+        """Show another state; ``kept`` if the browser has sent the state before the change."""
         if states.same(state, self._state):
             return
         before = self._now()
@@ -453,11 +455,11 @@ class Explorer:
         self._changed()
 
     def _show(self, state: dict[str, Any], said: tuple[str, ...] = ()) -> None:
-        """Answer another state; the old one stays where it can't be answered.
+        """Answer another state; if it can't be answered, the old one stays.
 
         Args:
             state: the other state.
-            said: what a reader is told of how it came about.
+            said: sentences for the reader about what changed with it.
         """
         before = self._state, self._said
         self._follow_policies()
@@ -476,7 +478,7 @@ class Explorer:
     # -- asking and showing -------------------------------------------------------------------------
 
     def _follow_policies(self) -> None:
-        """Where the policies were edited, make the controls anew and keep what can still be chosen."""
+        """If the policies were edited, make new controls and keep the choices that are still possible."""
         if self.pdp.digest == self._answers.digest:
             return
         asked = self.asked
@@ -485,7 +487,7 @@ class Explorer:
         self._state = self._possible(self._state)
 
     def _possible(self, state: Mapping[str, Any]) -> dict[str, Any]:
-        """A state of other controls as far as these have them."""
+        """The parts of a state of earlier controls that the present controls have."""
         controls = self._controls
         pair = self._envelope({name: state[name] for name in controls.variants if name in state}).policies
         if not (self._variants.can_be_asked(*pair) and self._variants.known(*pair)):
@@ -507,7 +509,7 @@ class Explorer:
         return found
 
     def _answer(self) -> None:
-        """Ask what is not known of the state, and make what the browser is given."""
+        """Ask for the unknown effects of the state, and make the browser's payload."""
         clock = time.perf_counter()
         state, across = self._state, self._controls.range
         grid = states.amounts_of(state[states.called(across.name)]) if across else []
@@ -570,13 +572,13 @@ class Explorer:
         return assemble(header, dims, cube.answer, cube.codes)
 
     def _notes(self, known: Known, last: Decisions, shown: Disclosure) -> list[str]:
-        """What a reader must know, of all sweeps; that an attribute is not sent is said of none here."""
-        odd = [note for note in plain_text.notes(last, shown) if note not in last.provenance.notes]
-        told = [shown.text(note) for note in known.notes if "not sent" not in note]
-        return list(dict.fromkeys([*map(shown.text, self._said), *self._controls.notes, *odd, *told]))
+        """What a reader must know, from all sweeps, without the notes that an attribute is not sent."""
+        general = [note for note in plain_text.notes(last, shown) if note not in last.provenance.notes]
+        own = [shown.text(note) for note in known.notes if "not sent" not in note]
+        return list(dict.fromkeys([*map(shown.text, self._said), *self._controls.notes, *general, *own]))
 
     def _which(self, shown: Disclosure) -> list[str]:
-        """The version and scope of the policies that answer, in words; nothing of those that are usual."""
+        """The version and scope of the policies that answer, in words; defaults are left out."""
         envelope = self._envelope(self._state)
         told = {
             "policy version": envelope.policy_version,
@@ -593,10 +595,10 @@ class Explorer:
 
     @property
     def widget(self) -> Any:
-        """The ipywidget behind it.
+        """The underlying ipywidget.
 
         Raises:
-            InputError: when anywidget is not installed.
+            InputError: if anywidget is not installed.
         """
         if self._widget is None:
             self._widget = widget_class()(
@@ -605,7 +607,7 @@ class Explorer:
                 kind="explorer",
                 controls=self._offered(),
                 choice=self._chosen(),
-                answer=self._told(),
+                answer=self._report(),
             )
             self._widget.observe(self._on_choice, names="choice")
             self._widget.observe(self._on_look, names="state")
@@ -625,11 +627,11 @@ class Explorer:
         )
 
     def _chosen(self) -> dict[str, Any]:
-        """The state as the browser holds it, and of which request it is."""
+        """The state as the browser holds it, with the number of its request."""
         return {"request": self._request, "chosen": panel.chosen(self._controls, self._state)}
 
-    def _told(self, error: str | None = None) -> dict[str, Any]:
-        """What the browser is told of the last answer, and of which request it is."""
+    def _report(self, error: str | None = None) -> dict[str, Any]:
+        """The report on the last answer for the browser, with the number of its request."""
         return {
             "request": self._request,
             "number": self._number,
@@ -644,27 +646,27 @@ class Explorer:
         }
 
     def _tell(self, error: str | None = None) -> None:
-        """Give the browser what has changed."""
+        """Send the browser everything that has changed."""
         if self._widget is None:
             return
         with self._widget.hold_sync():
             self._widget.controls = self._offered()
             self._widget.choice = self._chosen()
             self._widget.payload = self._payload.to_bytes()
-            self._widget.answer = self._told(error)
+            self._widget.answer = self._report(error)
 
     def _on_choice(self, change: Any) -> None:
-        """A control was turned in the browser: each request is answered, whatever becomes of it."""
-        told = dict(change["new"])
-        request = told.get("request")
+        """A control was changed in the browser: every request gets an answer, even if it fails."""
+        new = dict(change["new"])
+        request = new.get("request")
         if request is None or request == self._request:
-            return None  # what Python itself has set
+            return None  # set by Python itself
         self._request = request
         error: Exception | None = None
         kept = self._take_kept()
         try:
             self._follow_policies()
-            wanted = panel.state_of(self._controls, told["chosen"])
+            wanted = panel.state_of(self._controls, new["chosen"])
             other = {n: v for n, v in wanted.items() if not states.same(v, self._state.get(n))}
             if other:
                 checked, said = self._checked(other)
@@ -680,7 +682,7 @@ class Explorer:
         return None
 
     def _take_kept(self) -> bool:
-        """Remember what the browser has handed over: how it was before changes there. Whether it has any."""
+        """Remember the states before changes that the browser has sent; returns whether there were any."""
         kept = self._widget.kept or {}
         if kept.get("number", 0) <= self._kept_number:
             return False
@@ -690,17 +692,17 @@ class Explorer:
         return True
 
     def _moment(self, entry: Mapping[str, Any]) -> Moment:
-        """How the browser was."""
+        """A moment that the browser has sent."""
         chosen = panel.state_of(self._controls, entry.get("choice") or {})
         return Moment({**copy.deepcopy(self._state), **chosen}, {**START, **entry["state"]})
 
     def _on_look(self, change: Any) -> None:
-        """The matrix is shown in another way."""
+        """The state of the matrix was changed in the browser."""
         self._take_kept()
         self._look = {**START, **change["new"]}
 
     def _on_act(self, change: Any) -> None:
-        """Undo, redo or reset was asked for in the browser."""
+        """Undo, redo or reset was requested in the browser."""
         self._take_kept()
         error: Exception | None = None
         try:
@@ -719,7 +721,7 @@ class Explorer:
             raise error
 
     def _on_place(self, change: Any) -> None:
-        """A cell was selected: say at once which decision it is, by the answer that it was seen in."""
+        """A cell was selected: find its decision in the answer in which it was seen."""
         place = change["new"]
         found = [entry for entry in self._shown_lately if place and entry[0] == place.get("number")]
         if not found:
@@ -747,12 +749,12 @@ class Explorer:
         return "\n".join(lines)
 
     def _shown_call(self) -> str:
-        """The call as it may be seen and stored: pseudonyms in place of ids."""
+        """The call in the form that may be shown and stored: pseudonyms in place of ids."""
         shown = _last(self._known).shown(names=self._names)
         return self._call(shown.hidden)
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, Any]:
-        """What a notebook shows: the live explorer; stored, the matrix of its state."""
+        """The live explorer for a notebook, with the matrix of its state to be stored."""
         if self.pdp.is_open and self.pdp.digest != self._answers.digest:
             self._show(self._state)
         known = self._known.decisions(self._state["actions"], self._every, self._grid)
@@ -764,7 +766,7 @@ class Explorer:
 
 def _last(known: Known) -> Decisions:
     if known.last is None:
-        msg = "nothing was asked yet"
+        msg = "nothing has been asked yet"
         raise InputError(msg)
     return known.last
 
@@ -774,14 +776,14 @@ def _words(error: Exception) -> str:
 
 
 def _caption(known: Known, last: Decisions) -> str:
-    told = last.provenance
+    source = last.provenance
     how = f"exact along {known.axis}" if known.axis else "each value asked"
-    policies = f"policies {told.policy_digest[:12]}" if told.policy_digest else "its own policies"
-    return f"Cerbos {told.pdp_version}, {policies}, {told.evaluation} evaluation; {how}"
+    policies = f"policies {source.policy_digest[:12]}" if source.policy_digest else "its own policies"
+    return f"Cerbos {source.pdp_version}, {policies}, {source.evaluation} evaluation; {how}"
 
 
 def _asked(wanted: Mapping[str, Any]) -> list[Any]:
-    """What tells one range from another: the same in the browser."""
+    """The parts that identify a range, the same as in the browser."""
     return (
         wanted["values"] if wanted.get("values") is not None else [wanted[p] for p in ("low", "high", "step")]
     )

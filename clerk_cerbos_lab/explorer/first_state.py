@@ -1,4 +1,4 @@
-"""Where an explorer starts: where something is allowed, so that there is something to see."""
+"""The first state of an explorer: one in which something is allowed, so that there is something to see."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ if TYPE_CHECKING:
     from clerk_cerbos_lab.pdp.client import PDP
 
 TRIED: Final = 4
-"""Values of each control that are tried."""
+"""How many values of each control are tried."""
 
 MOST_TRIED: Final = 20_000
-"""Combinations; with more, the first value of each control is taken."""
+"""Combinations; with more than this, the first value of each control is taken."""
 
 MOST_PEOPLE: Final = 60
 
 
 def default_state(controls: Controls, actions: Sequence[str], pair: Pair) -> dict[str, Any]:
-    """The given values, else the first of each control.
+    """The given values, or else the first value of each control.
 
     Args:
-        controls: what can be turned.
-        actions: those that can be asked in this version and scope.
+        controls: the controls.
+        actions: the actions that can be asked in this version and scope.
         pair: the policy version and scope.
     """
     state: dict[str, Any] = {"actions": [actions[0]], "constants": {}, **controls.chosen_variants(pair)}
@@ -58,17 +58,17 @@ def first_state(  # noqa: PLR0917 - what a sweep needs
     actions: Sequence[str],
     envelope: Envelope,
 ) -> dict[str, Any]:
-    """The action whose effect the amounts move most often, and the values with the most ALLOW.
+    """The action whose effect changes most often with the amount, and the values with the most ALLOW.
 
-    Asks about some principals only; nothing that is shown rests on it.
+    Asks about a few principals only; nothing that is shown depends on it.
 
     Args:
-        pdp: whom to ask.
+        pdp: the PDP to ask.
         principals: the principals frame.
         kind: the resource kind.
-        controls: what can be turned.
-        actions: those that can be asked in the version and scope of the envelope.
-        envelope: what each request says besides.
+        controls: the controls.
+        actions: the actions that can be asked in the version and scope of the envelope.
+        envelope: the other arguments of each request.
     """
     state = default_state(controls, actions, envelope.policies)
     tried = {
@@ -103,7 +103,7 @@ def first_state(  # noqa: PLR0917 - what a sweep needs
 
 
 def _moving(part: Decisions, allowed: npt.NDArray[np.bool_], across: Range | None) -> npt.NDArray[np.intp]:
-    """For each action how often the amounts make a difference; without amounts, how much is allowed."""
+    """How often the amounts make a difference, for each action; without amounts, how much is allowed."""
     if across is None:
         return _along(allowed, 1)
     place = part.dims.index(across.name)
@@ -116,6 +116,6 @@ def _along(cube: npt.NDArray[np.bool_], place: int) -> npt.NDArray[np.intp]:
 
 
 def _probes(across: Range) -> list[float]:
-    """An amount between any two numbers that are compared with, and one beyond."""
+    """An amount between each two compared numbers, and the last edge."""
     edges = sorted({across.start["low"], *across.ticks, across.start["high"]})
     return sorted({*((a + b) / 2 for a, b in itertools.pairwise(edges)), float(edges[-1])})

@@ -1,4 +1,4 @@
-"""What can be undone in an explorer: one history, of what Python and of what the browser changed."""
+"""The undo history of an explorer: one history for changes made in Python and in the browser."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from clerk_cerbos_lab import limits
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """How an explorer was.
+    """The state of an explorer at one moment.
 
     Attributes:
-        state: what was chosen in its controls.
-        look: how the matrix was shown.
+        state: the choice in its controls.
+        look: the state of the matrix.
     """
 
     state: dict[str, Any]
@@ -22,7 +22,7 @@ class Moment:
 
 
 class History:
-    """Moments before the present one, and those that were undone."""
+    """The moments before the present one, and those that were undone."""
 
     def __init__(self) -> None:
         self._past: list[Moment] = []
@@ -30,33 +30,33 @@ class History:
 
     @property
     def previous(self) -> Moment | None:
-        """What undoing goes back to."""
+        """The moment that undo returns to."""
         return self._past[-1] if self._past else None
 
     @property
     def next(self) -> Moment | None:
-        """What redoing goes on to."""
+        """The moment that redo returns to."""
         return self._future[-1] if self._future else None
 
     def remember(self, moment: Moment) -> None:
-        """Keep how it was before a change; what was undone can't be redone any more."""
+        """Keep the moment before a change; undone changes can no longer be redone."""
         self._past = [*self._past[-limits.UNDO_STEPS + 1 :], moment]
         self._future = []
 
     def forget(self) -> None:
-        """The change before which the last moment was kept did not come about."""
+        """Drop the last moment, because the change after it failed."""
         self._past.pop()
 
     def undone(self, now: Moment) -> None:
-        """The last change was undone; ``now`` is how it was until then."""
+        """The last change was undone; ``now`` is the moment before that."""
         self._past.pop()
         self._future.append(now)
 
     def redone(self, now: Moment) -> None:
-        """The change that was undone last was made again; ``now`` is how it was until then."""
+        """The last undone change was redone; ``now`` is the moment before that."""
         self._future.pop()
         self._past.append(now)
 
     def offered(self) -> dict[str, bool]:
-        """Whether there is anything to undo and to redo."""
+        """Whether there is anything to undo or redo."""
         return {"undo": bool(self._past), "redo": bool(self._future)}

@@ -1,4 +1,4 @@
-"""What the browser is given of an explorer's controls, and what it gives back: values by position."""
+"""The data that the browser and an explorer's controls exchange: values by position."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def offered(
 
     Args:
         kind: the resource kind.
-        controls: what can be turned.
-        variants: what is known in which version and scope.
-        pair: the version and scope that are chosen.
-        shown: how values are called.
+        controls: the controls.
+        variants: the actions known in each version and scope.
+        pair: the chosen version and scope.
+        shown: how values are named.
         exact: whether the attribute across the top is known exactly.
     """
     known = variants.known(*pair)
@@ -80,10 +80,10 @@ def chosen(controls: Controls, state: Mapping[str, Any]) -> dict[str, Any]:
     return made
 
 
-def state_of(controls: Controls, told: Mapping[str, Any]) -> dict[str, Any]:
-    """What the browser has chosen, as a state; not checked."""
+def state_of(controls: Controls, chosen: Mapping[str, Any]) -> dict[str, Any]:
+    """The browser's choice as a state, not checked."""
     state: dict[str, Any] = {}
-    for name, wanted in told.items():
+    for name, wanted in chosen.items():
         attribute = attribute_of(name)
         if name == "actions":
             state[name] = [controls.actions[i] for i in wanted]

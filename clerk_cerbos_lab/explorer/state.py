@@ -1,9 +1,9 @@
-"""The states of an explorer, as plain data: checked, compared, and written as the call that makes the same.
+"""The states of an explorer as plain data: checked, compared, and written as a ``lab.sweep`` call.
 
-A state is a dict: ``actions`` (a list), ``constants`` (a dict of those that are moved), ``policy_version``
-and ``scope`` (a name each, where there are several), for each attribute a list of values, and for the
-attribute across the top a dict of ``low``, ``high`` and ``step``, with ``values`` where the amounts are no
-even steps. An attribute that is called as one of the others is there as ``attr.scope``.
+A state is a dict: ``actions`` (a list), ``constants`` (a dict of the changed ones), ``policy_version``
+and ``scope`` (a name each, if there are several), for each attribute a list of values, and for the
+attribute across the top a dict of ``low``, ``high`` and ``step``, with ``values`` if the amounts are not in
+even steps. An attribute with one of these other names appears as ``attr.scope``.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 LARGEST: Final = 2**53
 
 OWN: Final = ("actions", "constants", "look", "policy_version", "scope")
-"""What a state holds besides attributes."""
+"""The keys of a state that are not attributes."""
 
 _ATTR: Final = "attr."
 
@@ -32,12 +32,12 @@ _PARTS: Final = ("low", "high", "step")
 
 
 def called(attribute: str) -> str:
-    """How an attribute is called in a state; no two are called the same."""
+    """The name of an attribute in a state; unique for each attribute."""
     return f"{_ATTR}{attribute}" if attribute in OWN or attribute.startswith(_ATTR) else attribute
 
 
 def attribute_of(name: str) -> str:
-    """The attribute that is called this in a state."""
+    """The attribute that has this name in a state."""
     return name.removeprefix(_ATTR)
 
 
@@ -45,7 +45,7 @@ def checked_range(name: str, wanted: object, before: Mapping[str, Any]) -> dict[
     """The amounts across the top: some of ``low``, ``high`` and ``step``, or ``values``, or a list.
 
     Raises:
-        InputError: for another part, what is no number, or too many amounts.
+        InputError: for an unknown part, a value that is not a number, or too many amounts.
     """
     given = {"values": list(wanted)} if isinstance(wanted, (list, tuple)) else wanted
     if not isinstance(given, dict):
@@ -63,14 +63,14 @@ def checked_range(name: str, wanted: object, before: Mapping[str, Any]) -> dict[
     }
     if parts["low"] > parts["high"] or parts["step"] <= 0:
         low, high, step = (label(parts[part]) for part in _PARTS)
-        msg = f"'{name}' from {low} to {high} in steps of {step}: needs from <= to and a step > 0"
+        msg = f"'{name}' from {low} to {high} in steps of {step}: needs low <= high and step > 0"
         raise InputError(msg)
     if max(abs(parts["low"]), abs(parts["high"])) >= LARGEST:
         msg = f"'{name}' holds numbers below {LARGEST:,}, which doubles hold exactly"
         raise InputError(msg)
     count = len(amounts(parts["low"], parts["high"], step=parts["step"]))
     if count > limits.RANGE_COLUMNS:
-        msg = f"'{name}' would have {count:,} values; {limits.RANGE_COLUMNS:,} at most: take a larger step"
+        msg = f"'{name}' would have {count:,} values; {limits.RANGE_COLUMNS:,} at most: use a larger step"
         raise InputError(msg)
     return parts
 
@@ -102,7 +102,7 @@ def checked_values(name: str, wanted: object) -> list[Any]:
     """The values of a choice: one, or a list of different ones.
 
     Raises:
-        InputError: for none, one twice, or one that can't be sent.
+        InputError: for no value, a duplicate, or a value that can't be sent.
     """
     values = [clean(v, f"'{name}'") for v in (wanted if isinstance(wanted, (list, tuple)) else [wanted])]
     _check_different(name, values)
@@ -111,18 +111,18 @@ def checked_values(name: str, wanted: object) -> list[Any]:
 
 def _check_different(name: str, values: list[Any]) -> None:
     if not values:
-        msg = f"'{name}' needs a value: an empty choice asks nothing"
+        msg = f"'{name}' needs at least one value"
         raise InputError(msg)
     if len({key(value) for value in values}) != len(values):
-        msg = f"'{name}': a value is chosen twice"
+        msg = f"'{name}' has a duplicate value"
         raise InputError(msg)
 
 
 def checked_constants(wanted: object, known: Mapping[str, float]) -> dict[str, float]:
-    """The constants that are given another value than the policies have.
+    """The constants whose given value differs from the policies' value.
 
     Raises:
-        InputError: for a name that the policies do not have once, or what is no number.
+        InputError: for a name that is not a unique constant of the policies, or a value that is not a number.
     """
     if not isinstance(wanted, dict):
         msg = f"'constants' takes a dict of names and numbers, not {wanted!r}"
@@ -156,9 +156,9 @@ def call_of(
     Args:
         kind: the resource kind.
         state: the state.
-        envelope: what each request says besides, with the state's version and scope.
-        default_version: the policy version that an empty one means, where that is known.
-        show: what is written in place of a value, such as a pseudonym.
+        envelope: the other arguments of each request, with the state's version and scope.
+        default_version: the policy version that an empty one means, if known.
+        show: returns the value to write in place of another, such as a pseudonym.
     """
     attributes = {
         attribute_of(name): _argument(value, show) for name, value in state.items() if name not in OWN

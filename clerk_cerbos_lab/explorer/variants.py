@@ -1,4 +1,4 @@
-"""The versions and scopes of policies that a resource kind can be asked in, and the actions known there."""
+"""The policy versions and scopes in which a resource kind can be asked, and the actions known there."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ Pair: TypeAlias = "tuple[str, str]"
 class Variants:
     """The versions and scopes that can be chosen for a kind.
 
-    They are those of its own policies, and of principal and role policies where ``lab.sweep`` takes them.
+    They are those of its own policies, and those of principal and role policies that ``lab.sweep`` accepts.
 
     Args:
-        pdp: tells its policies; where it does not, only what is given can be asked.
+        pdp: the PDP; if it does not show its policies, only given names can be asked.
         kind: the resource kind.
-        start: what requests say at first; an empty version is the PDP's default.
-        actions: to offer; None for all that the policies name in one of the versions.
+        start: the initial arguments of requests; an empty version is the PDP's default.
+        actions: the actions to offer; None for all that the policies name in any of the versions.
 
     Raises:
-        InputError: where ``lab.sweep`` would not take the start, or none of the actions there.
+        InputError: if ``lab.sweep`` would not accept the start, or none of the actions there.
 
     Attributes:
-        versions: of the policies, sorted.
-        scopes: of the policies, sorted; ``""`` is that of policies without one.
-        actions: offered in any of them; a name keeps its position when others join.
-        default_version: what an empty version means; ``""`` where the PDP alone knows.
-        default_scope: the same of an empty scope.
+        versions: the policy versions, sorted.
+        scopes: the policy scopes, sorted; ``""`` is that of policies without one.
+        actions: the actions offered in any of them; a name keeps its position when others are added.
+        default_version: the version that an empty one means; ``""`` if only the PDP knows.
+        default_scope: the same for an empty scope.
     """
 
     def __init__(self, pdp: PDP, kind: str, start: Envelope, actions: Sequence[str] | str | None) -> None:
@@ -69,7 +69,7 @@ class Variants:
             self._check(first)
 
     def version(self, name: str) -> str:
-        """A policy version by its name, where an empty one means it."""
+        """A policy version by its name; an empty name means the default."""
         return name or self.default_version
 
     def _where(self, pair: Pair) -> dict[str, Any]:
@@ -77,7 +77,7 @@ class Variants:
         return {"policy_version": version, "scope": scope, **self._principal}
 
     def _read(self, first: Pair) -> None:
-        """Read the versions and scopes off the policies."""
+        """Read the versions and scopes from the policies."""
         try:
             policies = self._pdp.policies
         except PDPError:
@@ -101,7 +101,7 @@ class Variants:
         ]
 
     def _join(self, scope: str | None, version: str) -> None:
-        """Offer the actions that the policies name in a version and scope, too."""
+        """Also offer the actions that the policies name in a version and scope."""
         if scope is None or not self._every:
             return
         try:
@@ -112,7 +112,7 @@ class Variants:
         self.actions += tuple(name for name in dict.fromkeys(plain) if name not in self.actions)
 
     def _check(self, first: Pair) -> None:
-        """Refuse an action that no version knows, and actions of which the first version knows none."""
+        """Refuse an action that no version knows, and actions none of which the first version knows."""
         here = self.known(*first)
         missing = [action for action in self.actions if action not in here]
         pairs = [(version, scope) for version in self.versions for scope in self.scopes] if missing else []
@@ -124,7 +124,7 @@ class Variants:
             self._pdp.check_names(self._kind, [action], **self._where(first))
 
     def can_be_asked(self, version: str, scope: str) -> bool:
-        """Whether ``lab.sweep`` takes this version together with this scope."""
+        """Whether ``lab.sweep`` accepts this version together with this scope."""
         return self._why_not((version, scope)) is None
 
     def _why_not(self, pair: Pair) -> str | None:
@@ -137,10 +137,10 @@ class Variants:
         return self._refused[pair]
 
     def known(self, version: str, scope: str) -> tuple[str, ...]:
-        """The offered actions that ``lab.sweep`` takes in this version and scope.
+        """The offered actions that ``lab.sweep`` accepts in this version and scope.
 
         Raises:
-            InputError: where it does not take version and scope.
+            InputError: if it does not accept version and scope.
         """
         pair = (version, scope)
         why_not = self._why_not(pair)
@@ -158,21 +158,21 @@ class Variants:
             return False
         return True
 
-    # -- what goes together ---------------------------------------------------------------------
+    # -- combinations that fit ------------------------------------------------------------------
 
     def nearest(self, before: Pair, wanted: Pair, fixed: frozenset[str]) -> tuple[Pair, list[str]]:
-        """A version and scope that go together, as near to what is wanted as can be.
+        """A version and scope that fit together, as close to the wanted ones as possible.
 
         Args:
-            before: what was chosen until now.
-            wanted: what is chosen now.
-            fixed: which of ``policy_version`` and ``scope`` must not be another.
+            before: the previous choice.
+            wanted: the new choice.
+            fixed: which of ``policy_version`` and ``scope`` must not change.
 
         Returns:
-            The pair, and in sentences what could not stay as it was.
+            The pair, and sentences about what had to change.
 
         Raises:
-            InputError: where what must not be another goes with nothing.
+            InputError: if nothing fits with what must not change.
         """
         if self.can_be_asked(*wanted):
             return wanted, []
@@ -181,28 +181,28 @@ class Variants:
         pairs = ((version, scope) for version in versions for scope in scopes)
         found = next((pair for pair in pairs if self.can_be_asked(*pair)), None)
         if found is None:
-            self.known(*wanted)  # says what is wrong
+            self.known(*wanted)  # raises the error
             return wanted, []
         named = zip(("policy version", "scope"), before, found, wanted, strict=True)
         return found, [
-            f"The policies asked now have no {name} '{was}': it is '{now}' instead."
+            f"The policies that answer now have no {name} '{was}': '{now}' is used instead."
             for name, was, now, asked in named
             if now != asked
         ]
 
     def fitting(self, actions: Sequence[str], pair: Pair, *, fixed: bool) -> tuple[list[str], list[str]]:
-        """Those of some actions that are known in a version and scope, else the first that is.
+        """The actions that are known in a version and scope, or else the first known one.
 
         Args:
             actions: the actions.
             pair: version and scope.
-            fixed: whether none may be left out.
+            fixed: whether no action may be left out.
 
         Returns:
-            The actions, and in sentences what was left out.
+            The actions, and sentences about what was left out.
 
         Raises:
-            InputError: for an action that must not be left out and is not known, and where none is known.
+            InputError: for an unknown action that must not be left out, or if none is known.
         """
         known = self.known(*pair)
         if not known:
@@ -218,7 +218,7 @@ class Variants:
             raise InputError(msg)
         kept = [action for action in actions if action in known] or list(known[:1])
         names = ", ".join(f"'{action}'" for action in unknown)
-        said = [f"The policies asked now have no action {names}: not chosen any more."] if unknown else []
+        said = [f"The policies that answer now have no action {names}: deselected."] if unknown else []
         return kept, said
 
 
@@ -233,5 +233,5 @@ def _names(actions: Sequence[str] | str) -> tuple[str, ...]:
 
 
 def _plain(value: object) -> str:
-    """A setting, where it is known: Cerbos may fill in variables of the environment."""
+    """A setting if it is known here: Cerbos may fill in environment variables."""
     return value if isinstance(value, str) and "${" not in value else ""

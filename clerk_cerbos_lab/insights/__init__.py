@@ -1,1 +1,1 @@
-"""What can be learnt from principals, policies and decisions together."""
+"""Findings from principals, policies and decisions together."""

@@ -1,4 +1,4 @@
-"""Data quality against the policies: profiles that a rule will deny for what they hold."""
+"""Data quality compared with the policies: profiles that a rule will deny because of their data."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def _unlike_policies(frame: pd.DataFrame, types: dict[str, str], lines: list[Row]) -> list[Row]:
-    """Values of another type than the policies compare them with; known ones are told more of."""
+    """Values of another type than the policies compare them with; known problems get more detail."""
     known = {(line["principal"], line["attribute"]): line for line in lines if line["problem"] == MISTYPED}
     found = []
     for name, wanted in types.items():
@@ -39,29 +39,29 @@ def _unlike_policies(frame: pd.DataFrame, types: dict[str, str], lines: list[Row
 
 
 def problems(principals: pd.DataFrame, pdp: PDP | None = None) -> pd.DataFrame:
-    """What is odd about the principals: nothing of it was dropped or changed silently.
+    """Data problems of the principals; no value was dropped or changed silently.
 
-    A missing or mistyped attribute makes Cerbos answer a plain DENY, which looks like a rule's.
+    A missing or mistyped attribute makes Cerbos answer a plain DENY, which looks like a rule's DENY.
 
     Args:
         principals: a frame from ``lab.load_principals``, or a selection of its rows. Any other
-            principals frame, such as one joined with people made up, is looked at afresh, without
-            what only Clerk knows of a user, such as ``banned``, and without unusual texts.
-        pdp: a PDP whose policies to hold the attributes against, too: an attribute that policies
-            read and somebody does not have is then reported even where most do not have it
+            principals frame, such as one joined with made-up people, is examined again, without
+            facts that only Clerk knows about a user, such as ``banned``, and without unusual texts.
+        pdp: a PDP whose policies the attributes are also compared with: an attribute that policies
+            read and somebody does not have is then reported even if most people do not have it
             (problem ``not set, but read``), one that no policy reads is marked in ``detail``, and a
             value of another type than the policies compare it with is a mistyped attribute, whatever
-            the others have (as far as the text of the policies tells, see ``PDP.compared_types``).
+            others have (as far as the text of the policies shows, see ``PDP.compared_types``).
 
     Returns:
         A DataFrame with the columns ``principal`` (id), ``problem``, ``attribute`` and ``detail``,
-        in the order of the principals. No profile value stands in it.
+        in the order of the principals. It contains no profile values.
     """
     check_frame(principals)
     ids = principals["id"].tolist()
     here = set(ids)
     report = principals.attrs.get("problems")
-    if report is None:  # which columns are personal went with it: no value of any is shown
+    if report is None:  # without it nobody knows which columns are personal: no value of any is shown
         report = list(_against_others(principals, personal=set(_attribute_names(principals))))
     lines = [dict(line) for line in report if line["principal"] in here]
     if pdp is not None:

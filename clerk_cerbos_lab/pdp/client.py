@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 import time
 import warnings
@@ -15,7 +16,13 @@ from cerbos.request.v1 import request_pb2
 from clerk_cerbos_lab.errors import InputError, LabWarning, PDPError, PolicyError
 from clerk_cerbos_lab.identity.principals import Principal, one_principal
 from clerk_cerbos_lab.pdp import compiler, engines, inspection, interrupts, messages, server
-from clerk_cerbos_lab.pdp.connection import Connection, LostError, address_of, admin_from_environment
+from clerk_cerbos_lab.pdp.connection import (
+    Connection,
+    LostError,
+    address_of,
+    admin_from_environment,
+    hidden_admin,
+)
 from clerk_cerbos_lab.pdp.stream import IN_FLIGHT, Sent, Stream
 from clerk_cerbos_lab.policies import disk
 from clerk_cerbos_lab.policies.index import index_of
@@ -42,6 +49,12 @@ PLANNING: Final = 0.5
 PLANS_KEPT: Final = 10_000
 
 _POLICIES_AT_ONCE: Final = 100
+
+
+def _digest(request: request_pb2.PlanResourcesRequest, aux_data: messages.AuxData | None) -> bytes:
+    """The key of a cached plan; a hash, so that it keeps no JWT in memory."""
+    jwt = b"" if aux_data is None else aux_data.get_secret_value().SerializeToString(deterministic=True)
+    return hashlib.sha256(request.SerializeToString(deterministic=True) + jwt).digest()
 
 
 class PDP:
@@ -90,12 +103,10 @@ class PDP:
         config: Mapping[str, Any] | None = None,
         timeout: float = 30.0,
     ) -> None:
+        admin = hidden_admin(admin)
         given = {} if config is None else config
         if not (isinstance(given, dict) and isinstance(given.get("engine", {}), dict)):
             msg = "config= must be a dict of Cerbos's configuration, such as {'engine': {'globals': {…}}}"
-            raise InputError(msg)
-        if admin is not None and (isinstance(admin, str) or len(admin) != 2):
-            msg = "admin= must be a pair, (user, password)"
             raise InputError(msg)
         self._prepare(timeout)
         at = address_of(policies, address)
@@ -148,7 +159,7 @@ class PDP:
         if strict:
             engine["strictEvaluation"] = True
         self._config = {**(config or {}), "engine": engine}
-        self._admin = server.ADMIN
+        self._admin = hidden_admin(server.ADMIN)
         self._start()
 
     def _start(self) -> None:
@@ -435,7 +446,7 @@ class PDP:
         resource_id: str = "resource",
         policy_version: str = "",
         scope: str = "",
-        aux_data: str | SecretStr | Mapping[str, str] | None = None,
+        aux_data: str | SecretStr | Mapping[str, str] | messages.AuxData | None = None,
     ) -> bool:
         """Ask one question with one request.
 
@@ -457,6 +468,7 @@ class PDP:
             PDPError: if the PDP refuses the request or is lost.
             LabWarning (a warning): for a name that no policy contains but a rule with ``*`` matches.
         """
+        aux_data = messages.hidden_aux_data(aux_data)
         if not isinstance(resource_id, str) or not resource_id:
             msg = f"resource_id must be a non-empty string, not {resource_id!r}"
             raise InputError(msg)
@@ -474,19 +486,21 @@ class PDP:
         batch = (message, entries.for_principal(person.id))
         with self.asking():
             doubts_about = self.check_names(kind, [action], policy_version=policy_version, scope=scope)
-            (answer,) = self.check([batch], messages.aux_data_message(aux_data))
+            (answer,) = self.check([batch], aux_data)
         for doubt in doubts_about or ():
             warnings.warn(doubt, LabWarning, stacklevel=2)
         return bool(answer[0, 0])
 
-    def plans(self, requests: Sequence[request_pb2.PlanResourcesRequest]) -> list[dict[str, Any]]:
+    def plans(
+        self, requests: Sequence[request_pb2.PlanResourcesRequest], aux_data: messages.AuxData | None = None
+    ) -> list[dict[str, Any]]:
         """The conditions returned by PlanResources, as dicts; empty for what can't be planned in time."""
         end = time.monotonic() + PLANNING
         with self.asking():
             if self._planned[0] != self._digest or self._folder is None or len(self._planned[1]) > PLANS_KEPT:
                 self._planned = (self._digest, {})
             known = self._planned[1]
-            keys = [request.SerializeToString(deterministic=True) for request in requests]
+            keys = [_digest(request, aux_data) for request in requests]
             new = [i for i, key in enumerate(keys) if key not in known]
             for start in range(0, len(new), IN_FLIGHT):
                 left = end - time.monotonic()
@@ -494,18 +508,19 @@ class PDP:
                     break
                 with interrupts.interrupt_held_back():
                     some = [
-                        (keys[i], self._connection.stub.PlanResources.future(requests[i], timeout=left))
+                        (keys[i], self._connection.plan.future((requests[i], aux_data), timeout=left))
                         for i in new[start : start + IN_FLIGHT]
                     ]
                     for key, future in some:
                         with suppress(grpc.RpcError):  # the next check restarts a lost server
-                            known[key] = messages.plan_condition(future.result())
+                            response: Any = future.result()
+                            known[key] = messages.plan_condition(response)
         return [known.get(key, {}) for key in keys]
 
     def check(
         self,
         batches: Iterable[tuple[engine_pb2.Principal, Sequence[messages.Entry]]],
-        aux_data: request_pb2.AuxData | None = None,
+        aux_data: messages.AuxData | None = None,
     ) -> Generator[npt.NDArray[np.bool_]]:
         """Ask many questions with several requests in flight; answers come in the order asked.
 
@@ -525,7 +540,7 @@ class PDP:
     def outputs(
         self,
         batches: Iterable[tuple[engine_pb2.Principal, Sequence[messages.Entry]]],
-        aux_data: request_pb2.AuxData | None = None,
+        aux_data: messages.AuxData | None = None,
     ) -> Generator[list[tuple[str, Any, str]]]:
         """The outputs of the rules that apply; arguments as in ``check``.
 
@@ -537,18 +552,18 @@ class PDP:
         """
         return self._stream.ask(batches, aux_data, messages.outputs, _joined)
 
-    def _send(self, request: messages.CheckRequest) -> Sent:
+    def _send(self, request: messages.CheckRequest, aux_data: messages.AuxData | None) -> Sent:
         if self._closed:
             msg = "this PDP is closed; make another with lab.PDP(...)"
             raise PDPError(msg)
-        stub = self._connection.stub
+        check = self._connection.check
         with interrupts.interrupt_held_back():
-            future = stub.CheckResources.future(request, timeout=self.timeout)
-        return Sent(request, future, stub)
+            future = check.future((request, aux_data), timeout=self.timeout)
+        return Sent(request, future, check)
 
     def is_connected(self, sent: Sent) -> bool:
         """Whether a request was sent over the connection that is still in use."""
-        return sent.stub is self._connection.stub
+        return sent.check is self._connection.check
 
     def revive(self) -> bool:
         """Start the server again after it was lost; False for a PDP at an address.

@@ -10,19 +10,20 @@ from typing import TYPE_CHECKING, Any, Final
 
 import grpc
 from cerbos.request.v1 import request_pb2
+from cerbos.response.v1 import response_pb2
 from cerbos.sdk.grpc.client import CerbosClient
 from cerbos.svc.v1 import svc_pb2_grpc
 from pydantic import SecretStr
 
 from clerk_cerbos_lab.errors import InputError, LabWarning, PDPError
-from clerk_cerbos_lab.pdp import interrupts
+from clerk_cerbos_lab.pdp import interrupts, messages
 from clerk_cerbos_lab.pdp.stream import words_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeAlias
 
-    Admin: TypeAlias = tuple[str, str | SecretStr]
+    Admin: TypeAlias = tuple[str, SecretStr]
 
 _OPTIONS: Final = {
     "grpc.max_receive_message_length": -1,
@@ -45,7 +46,9 @@ class Connection:
         wait: whether to wait until the server listens, because it is starting.
 
     Attributes:
-        stub: the service for checks and plans.
+        stub: Cerbos's service.
+        check: its CheckResources, called with a request and a JWT to send along.
+        plan: its PlanResources, called in the same way.
         version: of Cerbos.
 
     Raises:
@@ -75,6 +78,17 @@ class Connection:
             raise PDPError(msg) from None
         channel = self._client._channel  # noqa: SLF001 - the SDK has no public way to the Admin API on the same channel
         self.stub = svc_pb2_grpc.CerbosServiceStub(channel)  # type: ignore[no-untyped-call]
+        self.check, self.plan = (
+            channel.unary_unary(
+                f"/cerbos.svc.v1.CerbosService/{method}",
+                request_serializer=messages.with_aux_data,
+                response_deserializer=response.FromString,
+            )
+            for method, response in (
+                ("CheckResources", response_pb2.CheckResourcesResponse),
+                ("PlanResources", response_pb2.PlanResourcesResponse),
+            )
+        )
         self._admin_stub = svc_pb2_grpc.CerbosAdminServiceStub(channel)  # type: ignore[no-untyped-call]
         try:
             with interrupts.interrupt_held_back():
@@ -107,14 +121,10 @@ class Connection:
                 "admin=(user, password) or set CERBOS_USERNAME and CERBOS_PASSWORD"
             )
             raise PDPError(msg)
-        user, password = admin
-        secret = password.get_secret_value() if isinstance(password, SecretStr) else password
-        token = base64.b64encode(f"{user}:{secret}".encode()).decode()
-        metadata = (("authorization", f"Basic {token}"),)
         call: Callable[..., Any] = getattr(self._admin_stub, method)
         try:
             with interrupts.interrupt_held_back():
-                return call(request, metadata=metadata, timeout=self._timeout)
+                return call(request, metadata=_authorization(admin), timeout=self._timeout)
         except grpc.RpcError as error:
             code = error.code()
         what = f"the Admin API of the PDP at {self._address}"
@@ -157,6 +167,27 @@ def address_of(folder: object, address: str | None) -> str | None:
         msg = f"{address} is a URL; use the gRPC address as host:port (Cerbos's default port: 3593)"
         raise InputError(msg)
     return address
+
+
+def hidden_admin(admin: tuple[str, str | SecretStr] | None) -> Admin | None:
+    """User and password, stored so that a traceback with local variables does not show the password.
+
+    Raises:
+        InputError: for what is no pair.
+    """
+    if admin is None:
+        return None
+    if isinstance(admin, str) or len(admin) != 2:
+        del admin
+        msg = "admin= must be a pair, (user, password)"
+        raise InputError(msg)
+    user, password = admin
+    return user, password if isinstance(password, SecretStr) else SecretStr(password)
+
+
+def _authorization(admin: Admin) -> tuple[tuple[str, str]]:
+    token = base64.b64encode(f"{admin[0]}:{admin[1].get_secret_value()}".encode()).decode()
+    return (("authorization", f"Basic {token}"),)
 
 
 def admin_from_environment() -> tuple[str, SecretStr] | None:

@@ -12,7 +12,7 @@ from cerbos.response.v1 import response_pb2
 from google.protobuf import json_format, struct_pb2
 from google.protobuf.message import Message
 from google.protobuf.unknown_fields import UnknownFieldSet
-from pydantic import SecretStr
+from pydantic import Secret, SecretStr
 
 from clerk_cerbos_lab.errors import InputError, PDPError
 from clerk_cerbos_lab.values import MISSING, resolve, uses_self
@@ -29,6 +29,9 @@ Entry: TypeAlias = request_pb2.CheckResourcesRequest.ResourceEntry
 CheckRequest: TypeAlias = request_pb2.CheckResourcesRequest
 
 CheckResponse: TypeAlias = response_pb2.CheckResourcesResponse
+
+AuxData: TypeAlias = Secret[request_pb2.AuxData]
+"""A JWT as it is sent, wrapped so that a traceback with local variables does not show it."""
 
 ALLOW = effect_pb2.EFFECT_ALLOW
 
@@ -107,7 +110,6 @@ def plan_request(
     kind: str,
     policy_version: str,
     scope: str,
-    aux_data: request_pb2.AuxData | None,
 ) -> request_pb2.PlanResourcesRequest:
     """A request for the conditions that remain when these attributes are known."""
     return request_pb2.PlanResourcesRequest(
@@ -119,7 +121,6 @@ def plan_request(
             scope=scope,
             attr={name: to_value(value) for name, value in attributes.items()},
         ),
-        aux_data=aux_data,
     )
 
 
@@ -172,7 +173,7 @@ class Entries:
         return self.messages
 
 
-def aux_data_message(given: str | SecretStr | Mapping[str, str] | None) -> request_pb2.AuxData | None:
+def hidden_aux_data(given: str | SecretStr | Mapping[str, str] | AuxData | None) -> AuxData | None:
     """A JWT, or ``{"token": …, "key_set_id": …}``, as Cerbos's auxiliary data.
 
     Raises:
@@ -180,13 +181,26 @@ def aux_data_message(given: str | SecretStr | Mapping[str, str] | None) -> reque
     """
     if given is None:
         return None
-    if isinstance(given, SecretStr):
-        given = given.get_secret_value()
-    parts = {"token": given} if isinstance(given, str) else given
-    if not isinstance(parts, dict) or "token" not in parts or set(parts) - {"token", "key_set_id"}:
-        msg = 'aux_data must be a JWT, or {"token": …, "key_set_id": …}'
+    held = given.get_secret_value() if isinstance(given, Secret | SecretStr) else given
+    if isinstance(held, request_pb2.AuxData):
+        return AuxData(held)
+    parts = {"token": held} if isinstance(held, str) else held
+    named = isinstance(parts, dict) and "token" in parts and not set(parts) - {"token", "key_set_id"}
+    if not named or not all(isinstance(part, str) for part in parts.values()):
+        del given, held, parts
+        msg = 'aux_data must be a JWT, or {"token": …, "key_set_id": …}, both strings'
         raise InputError(msg)
-    return request_pb2.AuxData(jwt=request_pb2.AuxData.JWT(**parts))
+    return AuxData(request_pb2.AuxData(jwt=request_pb2.AuxData.JWT(**parts)))
+
+
+def with_aux_data(sent: tuple[CheckRequest | request_pb2.PlanResourcesRequest, AuxData | None]) -> bytes:
+    """A request as it is sent: the JWT is only in the bytes, not in a message that stays in memory."""
+    request, aux_data = sent
+    text = request.SerializeToString()
+    if aux_data is None:
+        return text
+    # Protobuf reads two concatenated messages as one message with the fields of both.
+    return text + type(request)(aux_data=aux_data.get_secret_value()).SerializeToString()
 
 
 def effects(request: CheckRequest, response: CheckResponse) -> npt.NDArray[np.bool_]:

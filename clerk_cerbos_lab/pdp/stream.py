@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
     from cerbos.engine.v1 import engine_pb2
-    from cerbos.request.v1 import request_pb2
 
 IN_FLIGHT: Final = 4
 """Requests in flight at the same time: more were no faster on two cores (see ``make bench``)."""
@@ -33,7 +32,7 @@ class Sent:
 
     request: messages.CheckRequest
     future: Any
-    stub: Any
+    check: Any
 
 
 class Sender(Protocol):
@@ -45,7 +44,7 @@ class Sender(Protocol):
     def timeout(self) -> float:
         """Seconds that one request may take."""
 
-    def _send(self, request: messages.CheckRequest) -> Sent: ...
+    def _send(self, request: messages.CheckRequest, aux_data: messages.AuxData | None) -> Sent: ...
 
     def is_connected(self, sent: Sent) -> bool:
         """Whether a request was sent over the connection that is still in use."""
@@ -68,7 +67,7 @@ class Stream:
     def ask(
         self,
         batches: Iterable[tuple[engine_pb2.Principal, Sequence[messages.Entry]]],
-        aux_data: request_pb2.AuxData | None,
+        aux_data: messages.AuxData | None,
         read: Callable[[messages.CheckRequest, messages.CheckResponse], T],
         join: Callable[[Sequence[T]], T],
     ) -> Generator[T]:
@@ -87,9 +86,9 @@ class Stream:
         pending: deque[list[Sent]] = deque()
         try:
             for principal, entries in batches:
-                requests = self.requests(principal, entries, aux_data)
+                requests = self.requests(principal, entries)
                 with interrupts.interrupt_held_back():
-                    pending.append([self._pdp._send(request) for request in requests])  # noqa: SLF001 - see Sender
+                    pending.append([self._pdp._send(request, aux_data) for request in requests])  # noqa: SLF001 - see Sender
                 if len(pending) >= IN_FLIGHT:
                     yield operation.answer(pending[0])
                     _drop(pending)
@@ -106,7 +105,6 @@ class Stream:
         self,
         principal: engine_pb2.Principal,
         entries: Sequence[messages.Entry],
-        aux_data: request_pb2.AuxData | None,
     ) -> Iterator[messages.CheckRequest]:
         """The requests of a batch, each with as many resources as the PDP accepts."""
         for start in range(0, len(entries), self._batch):
@@ -114,7 +112,6 @@ class Stream:
                 request_id="clerk-cerbos-lab",
                 principal=principal,
                 resources=entries[start : start + self._batch],
-                aux_data=aux_data,
             )
 
     def limit(self, resources: int) -> None:
@@ -130,7 +127,7 @@ class _Operation:
         pdp: Sender,
         read: Callable[[messages.CheckRequest, messages.CheckResponse], Any],
         join: Callable[[Sequence[Any]], Any],
-        aux_data: request_pb2.AuxData | None,
+        aux_data: messages.AuxData | None,
         stream: Stream,
     ) -> None:
         self._pdp = pdp
@@ -146,7 +143,7 @@ class _Operation:
         return parts[0] if len(parts) == 1 else self._join(parts)
 
     def _again(self, request: messages.CheckRequest) -> Any:
-        return self._receive(self._pdp._send(request))  # noqa: SLF001 - see Sender
+        return self._receive(self._pdp._send(request, self._aux_data))  # noqa: SLF001 - see Sender
 
     def _receive(self, sent: Sent) -> Any:
         try:
@@ -162,8 +159,8 @@ class _Operation:
             if limit and limit[1] == "resources" and int(limit[2]) < len(sent.request.resources):
                 self._stream.limit(int(limit[2]))
                 entries = list(sent.request.resources)
-                parts = self._stream.requests(sent.request.principal, entries, self._aux_data)
-                return self.answer([self._pdp._send(part) for part in parts])  # noqa: SLF001 - see Sender
+                parts = self._stream.requests(sent.request.principal, entries)
+                return self.answer([self._pdp._send(part, self._aux_data) for part in parts])  # noqa: SLF001 - see Sender
             if error.code() is grpc.StatusCode.UNAVAILABLE and self._revived():
                 return self._again(sent.request)
             raise PDPError(_refusal(self._pdp, error)) from None

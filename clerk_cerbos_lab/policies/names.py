@@ -2,9 +2,9 @@
 
 An action or kind in a policy that contains a ``*`` is a pattern of the Go library gobwas/glob with ``:`` as
 the separator; any other is literal, whatever else it contains. This follows Cerbos's source
-(``util/globs_common.go``, ``namer/namer.go``) and is compared with the PDP in ``tests/test_names.py``. Where
-gobwas/glob does not do what its documentation says (a ``*`` inside braces before more text), a pattern
-matches more here, never less.
+(``util/globs_common.go``, ``namer/namer.go``) and is compared with the PDP in
+``tests/policies/test_names.py``. Where gobwas/glob does not do what its documentation says (a ``*`` inside
+braces before more text), a pattern matches more here, never less.
 """
 
 from __future__ import annotations

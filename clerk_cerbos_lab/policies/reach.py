@@ -1,7 +1,8 @@
 """What a request can reach: the policies of its kind, version and scope, and the actions they name.
 
 Cerbos silently denies whatever no policy is about. This module reports it before asking. Where Cerbos looks
-was read from its source (``ruletable/check.go``) and is compared with the PDP in ``tests/test_reach.py``:
+was read from its source (``ruletable/check.go``) and is compared with the PDP in
+``tests/policies/test_reach.py``:
 
 - A scope exists if any resource or role policy has it, whatever its kind and version; the scopes of principal
   policies are separate. From there Cerbos searches upwards. A scope that does not exist finds nothing, unless

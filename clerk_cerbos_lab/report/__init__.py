@@ -1,1 +1,1 @@
-"""Notebooks run and published as pages."""
+"""Runs notebooks and publishes them as pages."""

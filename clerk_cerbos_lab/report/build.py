@@ -1,4 +1,4 @@
-"""``make report``: run every notebook, show how far it is, write the site as a whole."""
+"""``make report``: run every notebook, show the progress, and write the site as a whole."""
 
 from __future__ import annotations
 
@@ -32,36 +32,36 @@ PSEUDONYMS: Final = (
 )
 
 AT_ONCE: Final = 2
-"""Notebooks that run at a time: each has a kernel and a PDP, which wait for each other in turn."""
+"""Notebooks that run at the same time: each has a kernel and a PDP, which take turns waiting."""
 
 
 def write_report(notebooks: Path, policies: Path, output: Path, *, names: bool = False) -> Path:
     """Run every notebook of a folder and write the pages; the old ones stay if a notebook fails.
 
     Args:
-        notebooks: their folder.
+        notebooks: the folder of the notebooks.
         policies: the folder of the policies that the footer shows.
         output: the folder to write to; replaced.
         names: show ids and attributes as the notebooks do, with a warning in each page; by default every
-            id that a notebook reads or a policy names is a pseudonym, and so is what has the form of one.
+            id that a notebook reads or a policy names becomes a pseudonym, and so does anything like one.
 
     Returns:
         The path of the index.
 
     Raises:
-        ReportError: when a notebook fails; names the notebook and the cell.
-        InputError, PolicyError, PDPError: when there is nothing to run, or no PDP to run it on.
+        ReportError: if a notebook fails; names the notebook and the cell.
+        InputError, PolicyError, PDPError: if there is nothing to run, or no PDP to run it on.
     """
     pages.check_output(output.absolute())
     paths = [path.absolute() for path in execution.notebook_files(notebooks)]
-    with PDP(policies) as pdp:  # before anything is run: are the policies and the PDP fine?
+    with PDP(policies) as pdp:  # check the policies and the PDP before anything runs
         about = {
             "PDP": f"Cerbos {pdp.version}, {pdp.engine}",
             "policies": f"{policies.name}, SHA-256 {pdp.digest or 'not known, a PDP at an address'}",
-            "evaluation": "lenient, Cerbos's default, where a table does not say otherwise",
-            "mapping": "as each notebook shows it; without one, roles from public_metadata.role",
-            "verified": "as it stands below each table: an answer of the PDP, or proven equal to one",
-            "principals are called": "as the notebooks call them" if names else PSEUDONYMS,
+            "evaluation": "lenient, Cerbos's default, unless a table says otherwise",
+            "mapping": "as shown in each notebook; by default, roles come from public_metadata.role",
+            "verified": "as stated below each table: an answer of the PDP, or proven equal to one",
+            "principals are named": "as in the notebooks" if names else PSEUDONYMS,
         }
         texts = {
             name: content.decode("utf-8", "replace")
@@ -87,17 +87,17 @@ def write_report(notebooks: Path, policies: Path, output: Path, *, names: bool =
 
 
 def _named(pdp: PDP, texts: Mapping[str, str]) -> PolicyNames:
-    """Whom the policies name, and their other words."""
+    """The people that the policies name, and the policies' other words."""
     try:
-        told = pdp.index.names
+        found = pdp.index.names
     except PDPError:
         return names_in_files(tuple(texts.values()))
     rest = names_in_files(tuple(text for text in texts.values() if "disabled" in text))
-    return PolicyNames(told.people | rest.people, told.words | rest.words)
+    return PolicyNames(found.people | rest.people, found.words | rest.words)
 
 
 def _run(paths: Sequence[Path], *, names: bool) -> tuple[list[Any], set[str], set[str]]:
-    """Run notebooks, two at a time, and show how far each is; what they handed over of ids and words."""
+    """Run notebooks, two at a time, with progress bars; also returns the ids and words handed over."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     ids: set[str] = set()
     words: set[str] = set()

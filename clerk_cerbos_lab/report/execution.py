@@ -1,4 +1,4 @@
-"""Run notebooks and write them as pages that open anywhere: offline, light and dark, printable."""
+"""Runs notebooks and writes them as pages that open anywhere: offline, light and dark, printable."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def notebook_files(folder: Path) -> list[Path]:
     """The notebooks of a folder, by name.
 
     Raises:
-        InputError: when there is none.
+        InputError: if there is none.
     """
     found = sorted(path for path in folder.glob("*.ipynb") if not path.name.startswith("."))
     if not found:
@@ -50,7 +50,7 @@ def notebook_files(folder: Path) -> list[Path]:
 
 
 def code_cells(path: Path) -> int:
-    """How many cells of a notebook hold code."""
+    """How many code cells a notebook has."""
     notebook = nbformat.read(path, as_version=4)
     return sum(cell.cell_type == "code" and bool(cell.source.strip()) for cell in notebook.cells)
 
@@ -61,14 +61,14 @@ def run_notebook(path: Path, on_cell: Callable[[], object] | None = None, *, ids
     Args:
         path: the notebook; the file is not changed.
         on_cell: called after each code cell.
-        ids: a file to which the kit there writes the ids it reads (see ``reporting``); then no display of
-            the kit names anybody, whatever the notebook asks for.
+        ids: a file to which the kit in that kernel writes the ids it reads (see ``handed_over``); then no
+            display of the kit names anybody, whatever the notebook asks for.
 
     Returns:
-        The notebook with its outputs, execution counts 1…n, and no trace of when it ran.
+        The notebook with its outputs and execution counts 1…n, and without times.
 
     Raises:
-        ReportError: when a cell raises (unless it is tagged ``nbval-raises-exception``) or the kernel
+        ReportError: if a cell raises (unless it is tagged ``nbval-raises-exception``) or the kernel
             dies; names the cell.
     """
     notebook = nbformat.read(path, as_version=4)
@@ -91,13 +91,13 @@ def run_notebook(path: Path, on_cell: Callable[[], object] | None = None, *, ids
         store_widget_state=False,
         extra_arguments=["--log-level=40"],
     )
-    environment = {**os.environ, "TQDM_DISABLE": "1"}  # a bar would make two runs differ
+    environment = {**os.environ, "TQDM_DISABLE": "1"}  # a progress bar would make runs differ
     environment.pop(handed_over.VARIABLE, None)
     if ids is not None:
         environment[handed_over.VARIABLE] = str(ids)
         client.extra_arguments += ["--IPKernelApp.extra_extensions=clerk_cerbos_lab.report.kernel"]
     try:
-        with ThreadPoolExecutor(1) as pool:  # here a loop of its own, whatever runs around it
+        with ThreadPoolExecutor(1) as pool:  # its own event loop, whatever the caller runs
             pool.submit(asyncio.run, client.async_execute(env=environment)).result()
     except CellExecutionError as error:
         trouble = f"{error.ename}: {error.evalue}"
@@ -114,7 +114,7 @@ def run_notebook(path: Path, on_cell: Callable[[], object] | None = None, *, ids
 
 
 def _allow_errors(notebook: Any, *, undo: bool = False) -> None:
-    """Tell nbclient, by its own tag, what nbval's tag says: this cell is meant to raise."""
+    """Translate nbval's tag for cells that are meant to raise into nbclient's tag."""
     for cell in notebook.cells:
         tags = cell.metadata.get("tags", [])
         if "nbval-raises-exception" in tags:
@@ -125,14 +125,14 @@ def _allow_errors(notebook: Any, *, undo: bool = False) -> None:
 def to_page(
     notebook: Any, name: str, *, names: bool = False, ids: Iterable[str] = (), words: Iterable[str] = ()
 ) -> Page:
-    """A notebook that was run as a page, with no address of another host in it.
+    """A notebook that was run, as a page without addresses of other hosts.
 
     Args:
-        notebook: with its outputs.
-        name: of the page's file.
-        names: leave ids as they stand; by default each is its pseudonym.
-        ids: those to replace, besides what has the form of one (see ``masking``).
-        words: names that mean something else, such as roles and actions: an id that is one stays.
+        notebook: the notebook with its outputs.
+        name: the name of the page's file.
+        names: keep ids; by default each becomes its pseudonym.
+        ids: the ids to replace, in addition to anything that looks like one (see ``masking``).
+        words: names with another meaning, such as roles and actions: an id equal to one of them stays.
     """
     if not names:
         mask = masker(frozenset(ids), frozenset(words))
@@ -140,7 +140,7 @@ def to_page(
     exporter = HTMLExporter(template_name="basic", exclude_input_prompt=True, exclude_output_prompt=True)
     exporter.exclude_anchor_links = True
     body, _ = exporter.from_notebook_node(notebook)
-    body = re.sub(r'href="([\w.-]+)\.ipynb"', r'href="\1.html"', body)  # to the page beside this one
+    body = re.sub(r'href="([\w.-]+)\.ipynb"', r'href="\1.html"', body)  # link to the neighbouring page
     first = next((c.source for c in notebook.cells if c.cell_type == "markdown"), "")
     heading = re.search(r"^#\s+(.+)$", first, flags=re.MULTILINE)
     rest = first[heading.end() :].strip() if heading else ""
@@ -151,7 +151,7 @@ def to_page(
 
 
 def masked_notebook(notebook: Any, mask: Masker) -> Any:
-    """A copy of a notebook without ids, before anything is escaped or coloured; pictures stay as they are."""
+    """A copy of a notebook without ids, made before escaping and colouring; pictures stay unchanged."""
     made = copy.deepcopy(notebook)
     for cell in made.cells:
         cell.source = mask(cell.source)

@@ -1,4 +1,4 @@
-"""The report's pages, checked and written."""
+"""Checks and writes the report's pages."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class Page:
     """A notebook as a page.
 
     Attributes:
-        name: file name without suffix, of the notebook and of the page.
+        name: the file name without suffix, for the notebook and the page.
         title: the question, the notebook's first heading.
-        short: for the navigation.
+        short: the title in the navigation.
         answer: the first paragraph below it.
-        body: HTML of the cells.
+        body: the HTML of the cells.
         cells: how many code cells were run.
     """
 
@@ -43,11 +43,11 @@ class Page:
 
 
 def check_output(folder: Path) -> None:
-    """Raise ``InputError`` for a folder that holds anything but an earlier report: it is replaced."""
+    """Raise ``InputError`` for a folder that holds anything but an earlier report, since it is replaced."""
     if folder.is_dir() and ((folder / MARKER).exists() or not any(folder.iterdir())):
         return
     if folder.exists() or folder.is_symlink():
-        msg = f"{folder} is there and no earlier report; it would be replaced: name another folder"
+        msg = f"{folder} exists, is not an earlier report, and would be replaced: name another folder"
         raise InputError(msg)
 
 
@@ -60,21 +60,21 @@ def write_site(
     policies: Mapping[str, str] | None = None,
     warning: str | None = None,
 ) -> Path:
-    """Write an index and one file for each page; the old site is replaced as a whole.
+    """Write an index and one file per page; the old site is replaced as a whole.
 
     Args:
-        folder: where to; made when it is not there.
-        pages: in the order of the index.
-        about: what the footer says of the decisions' source, label to text.
+        folder: the folder to write to; created if it does not exist.
+        pages: the pages, in the order of the index.
+        about: lines of the footer about the decisions' source, label to text.
         now: the time of the report.
-        policies: policy files by path, as text, for the footer.
+        policies: the text of policy files by path, for the footer.
         warning: a line at the top of each page.
 
     Returns:
         The path of the index.
 
     Raises:
-        InputError: when the folder holds anything but an earlier report.
+        InputError: if the folder holds anything but an earlier report.
     """
     code = HtmlFormatter(style="default").get_style_defs(".highlight")
     dark = HtmlFormatter(style="github-dark").get_style_defs(".highlight")

@@ -24,8 +24,6 @@ from clerk_cerbos_lab.values import OTHER_ID, RESOURCE_ID
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from cerbos.request.v1 import request_pb2
-
     from clerk_cerbos_lab.identity.principals import Principal
     from clerk_cerbos_lab.policies.analysis import Comparison
     from clerk_cerbos_lab.policies.policy_set import Environment
@@ -54,7 +52,7 @@ def computed_values(  # noqa: PLR0917 - what a request depends on
     documents: Sequence[Mapping[str, Any]],
     people: Sequence[Principal],
     sent: Mapping[str, Sequence[object]],
-    aux_data: request_pb2.AuxData | None,
+    aux_data: messages.AuxData | None,
     *,
     cells: int,
 ) -> list[list[list[object] | None]] | None:

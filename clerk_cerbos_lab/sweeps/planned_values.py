@@ -46,7 +46,7 @@ def planned_values(pdp: PDP, people: Sequence[Principal], question: Question) ->
     """
     chosen = range(0, len(people), -(-len(people) // MOST))
     requests = [_request(people[i], action, question) for i in chosen for action in question.actions]
-    conditions = iter(pdp.plans(requests))
+    conditions = iter(pdp.plans(requests, question.aux_data))
     found: Planned = {}
     for i in chosen:
         found[i] = {}
@@ -71,7 +71,6 @@ def _request(person: Principal, action: str, question: Question) -> request_pb2.
         kind=question.kind,
         policy_version=question.resource[0],
         scope=question.resource[1],
-        aux_data=question.aux_data,
     )
 
 

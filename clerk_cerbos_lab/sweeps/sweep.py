@@ -74,7 +74,7 @@ def sweep(
     scope: str = "",
     principal_policy_version: str | None = None,
     principal_scope: str | None = None,
-    aux_data: str | SecretStr | Mapping[str, str] | None = None,
+    aux_data: str | SecretStr | Mapping[str, str] | messages.AuxData | None = None,
     method: Literal["auto", "every-cell"] = "auto",
     audit: int | Literal["all"] = 512,
     executor: Executor | None = None,
@@ -98,8 +98,8 @@ def sweep(
         principal_policy_version: sent with the principal, if it differs. Even so, Cerbos 0.55 was seen
             to choose principal policies by the resource's version.
         principal_scope: sent with the principal, if it differs.
-        aux_data: a JWT, or ``{"token": …, "key_set_id": …}``, sent with every request; the decisions do
-            not contain it.
+        aux_data: a JWT, or ``{"token": …, "key_set_id": …}``; kept in memory while the sweep runs, but not
+            in the decisions.
         method: ``"auto"`` asks each distinct question once: about one of the principals whom the
             policies can't tell apart, and on an axis only at the values that the policies compare it
             with and at one in each gap between them. If the policies use an axis in any other way,
@@ -125,6 +125,7 @@ def sweep(
             policies during a sweep have no effect on it: all decisions are from the state that
             ``provenance.policy_digest`` identifies.
     """
+    aux_data = messages.hidden_aux_data(aux_data)
     if method not in METHODS:
         msg = f"no method '{method}'{did_you_mean(str(method), METHODS)}"
         raise InputError(msg)
@@ -171,7 +172,7 @@ def sweep(
             principal_policy_version=principal_policy_version,
             principal_scope=principal_scope,
             units=checked_units(units, [*(axis.name for axis in axes), *fixed]),
-            aux_data=messages.aux_data_message(aux_data),
+            aux_data=aux_data,
             separately=alone is not None,
         )
         answers = _Answers(pdp, people, question, executor)

@@ -1,4 +1,4 @@
-/** A style sheet is imported as its text: see ../build.js. */
+/** Style sheets are imported as text: see ../build.js. */
 declare module "*.css" {
   const text: string;
   export default text;

@@ -1,4 +1,4 @@
-/** What the bundle gives: `render` to anywidget, `revive` to a page and to a stored output. */
+/** Exports of the bundle: `render` for anywidget, `revive` for pages and stored outputs. */
 
 import { h } from "./dom/dom.js";
 import { addStyle } from "./dom/page.js";
@@ -10,7 +10,7 @@ import { MatrixView } from "./view/view.js";
 
 /** @import { Link, State, ViewOptions } from "./types.ts" */
 
-/** A live output, in step with Python. */
+/** A live output, kept in sync with Python. */
 function render(/** @type {{ model: Link, el: HTMLElement }} */ { model, el }) {
   addStyle();
   const cube = () => new Cube(decode(bytesOf(model.get("payload"))));
@@ -40,16 +40,16 @@ function render(/** @type {{ model: Link, el: HTMLElement }} */ { model, el }) {
   };
 }
 
-/** What a widget holds as bytes. */
+/** The bytes that a widget holds. */
 function bytesOf(/** @type {DataView | ArrayBuffer} */ value) {
   if (value instanceof ArrayBuffer) return new Uint8Array(value);
   return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
 }
 
 /**
- * Bring every element of this id to life, in place of the table that reads without scripts.
+ * Make every element with this id interactive, in place of the table for readers without scripts.
  * @param {string} id
- * @param {string[]} texts payloads as base64; several are scenarios
+ * @param {string[]} texts payloads as base64; one for each scenario
  * @param {boolean} deflated
  * @param {Partial<State>} state
  */

@@ -1,6 +1,6 @@
-/** What Python gives, what a reader can change, and what the parts of the view tell each other. */
+/** The data from Python, the state a reader can change, and the interfaces between parts of the view. */
 
-/** An attribute of the principals: `values[codes[i]]` is that of principal `i`. */
+/** An attribute of the principals: principal `i` has the value `values[codes[i]]`. */
 export interface Attribute {
   name: string;
   values: string[];
@@ -10,22 +10,22 @@ export interface Attribute {
 /** A dimension as Python writes it. */
 export interface HeaderDim {
   name: string;
-  /** The name as it is shown, such as with a unit; where it is another. */
+  /** The displayed name, such as one with a unit, if it differs. */
   title?: string;
   labels: string[];
   /** For each label, the slice of the small cube that stands for it. */
   map: number[];
-  /** Where every label is a number, these. */
+  /** The numbers, if every label is one. */
   numbers?: number[];
-  /** Of the principals. */
+  /** Only for the principals. */
   attributes?: Attribute[];
-  /** What is odd in the data of a principal, by position. */
+  /** Data problems of a principal, by position. */
   problems?: Record<string, string[]>;
-  /** In a page of scenarios: people and attributes are those of the first one. */
+  /** In a page of scenarios: people and attributes are those of the first scenario. */
   same?: boolean;
 }
 
-/** A dimension as it is held here. */
+/** A dimension as the browser holds it. */
 export interface Dim extends Omit<HeaderDim, "map" | "title"> {
   title: string;
   map: Uint32Array;
@@ -44,7 +44,7 @@ export interface Exact extends Omit<HeaderExact, "map"> {
   map: Uint32Array;
 }
 
-/** The head of a payload. */
+/** The header of a payload. */
 export interface Header {
   title: string;
   scenario?: string | null;
@@ -56,11 +56,11 @@ export interface Header {
   notes: string[];
   caption: string;
   warning: string | null;
-  /** The shape of the cube of different slices. */
+  /** The shape of the cube of distinct slices. */
   small: number[];
   dims: HeaderDim[];
   exact: HeaderExact | null;
-  /** Of an explorer: the number of the answer, the ends of its amounts, and what was asked for them. */
+  /** Only for an explorer: the number of the answer, the ends of its amounts, and the requested amounts. */
   number?: number;
   window?: [number, number] | null;
   asked?: number[] | null;
@@ -71,7 +71,7 @@ export interface Payload {
   bits: Uint8Array;
 }
 
-/** An interval of an axis; an end that is infinite is open. */
+/** An interval of an axis; an infinite end is open. */
 export interface Ends {
   lower: number;
   lowerClosed: boolean;
@@ -79,11 +79,11 @@ export interface Ends {
   upperClosed: boolean;
 }
 
-/** Some neighbouring segments that are equal in the rows shown. */
+/** Neighbouring segments that are equal in the rows shown. */
 export interface Run {
   first: number;
   last: number;
-  /** Where their cells lie in the small cube, from the row's own place on. */
+  /** The offset of their cells in the small cube from the start of a row. */
   offset: number;
 }
 
@@ -100,10 +100,10 @@ export interface Band {
 
 export type Effect = "any" | "some" | "none" | "mixed" | "all";
 
-/** What a reader can change. Plain data: Python reads and sets it. */
+/** The state a reader can change. Plain data: Python reads and sets it. */
 export interface State {
   view: "matrix" | "thresholds";
-  /** Columns as exact thresholds, or as the amounts of the grid; null: whatever fits better. */
+  /** Columns as exact thresholds, or as the amounts of the grid; null: whichever fits better. */
   exact: boolean | null;
   search: string;
   /** "given", "label", "share", "threshold", "column:<number of the grid>", "segment:<number of the line>" */
@@ -118,7 +118,7 @@ export interface State {
   scale: "linear" | "log";
 }
 
-/** Which decision a cell is: positions, of which Python makes labels. */
+/** The decision of a cell, as positions that Python turns into values. */
 export interface Place {
   index: number[];
   number: number | undefined;
@@ -126,16 +126,16 @@ export interface Place {
   amount?: number;
 }
 
-/** What stands in one row: a row of its own, a group of equal ones, or a member of an open group. */
+/** The content of one table row: a single row, a group of equal rows, or a member of an open group. */
 export interface Item {
   row: number;
-  /** Of a group: its rows, and whether they stand below it. */
+  /** Only for a group: its rows, and whether they are listed below it. */
   group?: { key: string; rows: number[]; open: boolean };
   member?: boolean;
 }
 
-/** What there is to say of a cell. */
-export interface Told {
+/** The description of a cell. */
+export interface Description {
   lines: [name: string, value: string][];
   allow: boolean;
   boundary: string;
@@ -147,7 +147,7 @@ export interface ViewOptions {
   onSelect?: (place: Place) => void;
 }
 
-/** How the table tells the view what a reader does in it; a column of strips is a band. */
+/** Calls from the table to the view about what a reader does; for strips, a column is a band. */
 export interface GridHooks {
   onSelect: (item: Item, column: number) => void;
   onHover: (item: Item, column: number, event: PointerEvent) => void;
@@ -156,7 +156,7 @@ export interface GridHooks {
   onFocus: (item: Item | null, column: number) => void;
 }
 
-/** Amounts of the axis across: even steps, or values of their own. */
+/** Amounts of the axis across the top: even steps, or a list of values. */
 export interface Range {
   low: number;
   high: number;
@@ -175,10 +175,10 @@ export interface Controls {
   range: (Range & { name: string; ticks: number[]; exact: boolean }) | null;
 }
 
-/** What is chosen in them: a position (of policies), positions, constants by name, or a range. */
+/** The choices in the controls: a position (policies), positions, constants by name, or a range. */
 export type Chosen = Record<string, number | number[] | Record<string, number> | Range>;
 
-/** What Python says of its last answer. */
+/** Python's report on its latest answer. */
 export interface Answer {
   request: number;
   call: string;
@@ -188,24 +188,24 @@ export interface Answer {
   change: { gained: number; lost: number } | null;
   said: string;
   error: string | null;
-  /** Whether there is a change to undo, and one to redo. */
+  /** Whether there is a change to undo, or one to redo. */
   history: { undo: boolean; redo: boolean };
 }
 
-/** How an explorer is shown and what is chosen in it: what can be come back to. */
+/** A state and choice of an explorer that can be restored. */
 export interface Kept {
   state: State;
   choice?: Chosen;
 }
 
-/** What a reader asks of the history of an explorer, and what is shown meanwhile. */
+/** A request to the history of an explorer, with the current state. */
 export interface Act {
   name: "undo" | "redo" | "reset";
   number: number;
   now: Kept;
 }
 
-/** What Python and the browser share. */
+/** The traits that Python and the browser share. */
 export interface Traits {
   kind: "matrix" | "explorer";
   payload: DataView | ArrayBuffer;
@@ -214,7 +214,7 @@ export interface Traits {
   controls: Controls;
   choice: { request: number | null; chosen: Chosen };
   answer: Answer;
-  /** What was shown before changes that were made here, oldest first. */
+  /** The states before changes made in the browser, oldest first. */
   kept: { number: number; entries: Kept[] };
   act: Act;
 }

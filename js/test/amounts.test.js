@@ -16,10 +16,10 @@ import { read } from "./vectors.js";
  * @property {number} last
  */
 
-/** As many as an explorer shows. */
+/** The most that an explorer shows. */
 const MOST = 5000;
 
-test("amounts are those that Python makes", () => {
+test("amounts equal those that Python makes", () => {
   /** @type {Case[]} */
   const cases = read("amounts");
   for (const one of cases) {
@@ -39,7 +39,7 @@ test("amounts are those that Python makes", () => {
   }
 });
 
-test("a number is a whole number of a power of ten", () => {
+test("a number is an integer times a power of ten", () => {
   assert.deepEqual(decimal(0.25), [25n, 2]);
   assert.deepEqual(decimal(-0), [0n, 0]);
   assert.deepEqual(decimal(-1.5e-7), [-15n, 8]);
@@ -47,7 +47,7 @@ test("a number is a whole number of a power of ten", () => {
   assert.deepEqual(decimal(2 ** 53 - 1), [9007199254740991n, 0]);
 });
 
-test("a slider moves a constant in steps that reach it", () => {
+test("the steps of a slider reach the constant's value", () => {
   for (const [value, step] of [
     [5000, 100],
     [7500, 100],

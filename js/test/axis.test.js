@@ -41,13 +41,13 @@ for (const scale of /** @type {const} */ (["linear", "log"]))
       assert.ok(ticks.every((tick) => axis.place(tick) >= -1e-9 && axis.place(tick) <= 1 + 1e-9));
     });
 
-test("a logarithmic axis goes there and back, through 0", () => {
+test("a logarithmic axis converts both ways, through 0", () => {
   const axis = axisOf([1e6], "log");
   for (const x of [0, 1, -1, 0.5, 12345, -9e9])
     assert.ok(Math.abs(axis.back(axis.forward(x)) - x) <= 1e-9 * Math.abs(x));
 });
 
-test("zoom keeps what is under the pointer, and moving stays inside", () => {
+test("zooming keeps the place under the pointer, and moving stays within the axis", () => {
   const axis = axisOf([0, 1000]);
   const at = axis.place(250);
   axis.zoom(4, at);

@@ -25,7 +25,7 @@ for (const one of PAYLOADS) {
     }
   });
 
-  test(`${one.name}: a number lies in the segment that Python says`, () => {
+  test(`${one.name}: a number lies in the same segment as in Python`, () => {
     for (const { number, segment } of one.segments ?? []) assert.equal(cube.segmentOf(number), segment);
     for (const { first, last, ...ends } of one.ends ?? []) assert.deepEqual(cube.ends(first, last), ends);
   });
@@ -38,7 +38,7 @@ test("bytes are the same whether they were deflated or not", async () => {
   assert.deepEqual(await unpack(deflated, true), bytesOf(bytes));
 });
 
-test("runs of segments are cut where some of the rows differ", () => {
+test("runs of segments are cut wherever a row flips", () => {
   const one = payloadCase("an exact axis, open and closed");
   const cube = cubeOf(one);
   const starts = cube.dims[0].map.map((i) => i * cube.strides[0]);
@@ -63,7 +63,7 @@ test("runs of segments are cut where some of the rows differ", () => {
   }
 });
 
-test("a window shows the runs that it reaches into", () => {
+test("a window shows the runs that it overlaps", () => {
   const cube = cubeOf(payloadCase("an exact axis, open and closed"));
   const line = runsOf(cube, null);
   assert.equal(inWindow(cube, line), line);

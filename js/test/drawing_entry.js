@@ -1,4 +1,4 @@
-/** What a browser test needs of the parts: see tests/test_browser_drawing.py. */
+/** The parts that a browser test needs: see tests/display/test_browser_drawing.py. */
 
 export { addStyle } from "../src/dom/page.js";
 export { Cube } from "../src/model/cube.js";

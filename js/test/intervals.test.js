@@ -5,7 +5,7 @@ import { read } from "./vectors.js";
 
 /** @import { Ends } from "../src/types.ts" */
 
-test("an interval is said as Python says it", () => {
+test("an interval is worded as in Python", () => {
   /** @type {(Ends & { words: string, short: string })[]} */
   const cases = read("intervals");
   for (const { words, short, ...ends } of cases) {
@@ -14,16 +14,16 @@ test("an interval is said as Python says it", () => {
   }
 });
 
-test("the bands of a row are said as Python says them", () => {
+test("the bands of a row are worded as in Python", () => {
   /** @type {{ exact: boolean, words: string, bands: (Ends & { allow: boolean })[] }[]} */
   const cases = read("strips");
   for (const { exact, words, bands } of cases) {
-    const told = bands.map(({ allow, ...ends }, k) => ({ allow, ends, first: k, last: k, grid: !exact }));
-    assert.equal(bandsInWords(told), words);
+    const cases = bands.map(({ allow, ...ends }, k) => ({ allow, ends, first: k, last: k, grid: !exact }));
+    assert.equal(bandsInWords(cases), words);
   }
 });
 
-test("the sign of an edge says who owns it", () => {
+test("the sign of an edge says which side owns it", () => {
   const band = { allow: true, first: 0, last: 0, grid: false };
   const ends = { lower: 0, lowerClosed: true, upper: 5000, upperClosed: true };
   assert.equal(edgeLabel({ ...band, ends }), "≤ 5,000");

@@ -13,7 +13,7 @@ const none = { altKey: false, ctrlKey: false, metaKey: false };
  */
 const press = (key, more = {}, start = from) => moved({ key, ...none, ...more }, start, to);
 
-test("arrows and pages lead from cell to cell", () => {
+test("arrow and page keys move from cell to cell", () => {
   assert.deepEqual(press("ArrowUp"), { item: 19, column: 5 });
   assert.deepEqual(press("ArrowDown"), { item: 21, column: 5 });
   assert.deepEqual(press("ArrowLeft"), { item: 20, column: 4 });
@@ -22,14 +22,14 @@ test("arrows and pages lead from cell to cell", () => {
   assert.deepEqual(press("PageDown"), { item: 35, column: 5 });
 });
 
-test("Home and End lead to the ends of a row, with Ctrl of the table", () => {
+test("Home and End move to the ends of a row, with Ctrl to those of the table", () => {
   assert.deepEqual(press("Home"), { item: 20, column: 0 });
   assert.deepEqual(press("End"), { item: 20, column: 9 });
   assert.deepEqual(press("Home", { ctrlKey: true }), { item: 0, column: 0 });
   assert.deepEqual(press("End", { metaKey: true }), { item: 99, column: 9 });
 });
 
-test("nothing leads beyond the heads and the last cell", () => {
+test("no key moves beyond the headers or the last cell", () => {
   assert.deepEqual(press("ArrowUp", {}, { item: -1, column: -1 }), { item: -1, column: -1 });
   assert.deepEqual(press("ArrowLeft", {}, { item: 0, column: -1 }), { item: 0, column: -1 });
   assert.deepEqual(press("PageUp", {}, { item: 3, column: 0 }), { item: 0, column: 0 });
@@ -37,7 +37,7 @@ test("nothing leads beyond the heads and the last cell", () => {
   assert.deepEqual(press("ArrowDown", {}, { item: 49, column: 9 }), { item: 50, column: 3 }, "a shorter row");
 });
 
-test("other keys, and those with Alt, move nothing", () => {
+test("other keys, and keys with Alt, do not move the focus", () => {
   for (const key of ["a", "Enter", " ", "Tab", "Escape", "+"]) assert.equal(press(key), null);
   assert.equal(press("ArrowUp", { altKey: true }), null);
 });

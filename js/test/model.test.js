@@ -46,7 +46,7 @@ for (const one of PAYLOADS) {
     });
 }
 
-test("each cell of an exact column is the decision in all of its interval", () => {
+test("each cell of an exact column is the decision throughout its interval", () => {
   const one = payloadCase(EXACT);
   const model = modelOf(EXACT, { exact: true });
   const numbers = model.layout.numbers ?? [];
@@ -63,7 +63,7 @@ test("each cell of an exact column is the decision in all of its interval", () =
     }
 });
 
-test("columns are thresholds by themselves only where the grid is wide", () => {
+test("columns become thresholds by default only if the grid is wide", () => {
   assert.ok(!modelOf(EXACT).isExact);
   assert.ok(modelOf(EXACT, { exact: true }).isExact);
   assert.ok(modelOf(EXACT, { view: "thresholds", exact: false }).isExact);
@@ -71,7 +71,7 @@ test("columns are thresholds by themselves only where the grid is wide", () => {
   assert.ok(!modelOf(TEXTS, { view: "thresholds" }).layout.hasStrips);
 });
 
-test("thresholds of fewer rows are fewer", () => {
+test("fewer rows have fewer thresholds", () => {
   const model = modelOf(EXACT, { exact: true });
   const all = model.across.count;
   model.update({ filters: { principal: [], action: ["approve"] }, search: "ann" });
@@ -120,7 +120,7 @@ test("filters keep rows by attribute and dimension, and columns by label", () =>
   assert.equal(model.counts.total, model.cube.header.total);
 });
 
-test("a filter by effect keeps the rows that have so much ALLOW", () => {
+test("a filter by effect keeps the rows with that share of ALLOW", () => {
   const model = modelOf(GRID);
   const shares = new Map(Array.from(model.visible, (row) => [row, model.across.allow(model.rows.kind[row])]));
   const all = model.across.count;
@@ -136,7 +136,7 @@ test("a filter by effect keeps the rows that have so much ALLOW", () => {
   }
 });
 
-test("only principals with a data problem", () => {
+test("a filter keeps only principals with a data problem", () => {
   const cube = cubeOf(payloadCase(EXACT));
   cube.dims[0].problems = { 1: ["missing: region"] };
   const model = new Model(cube, { problem: true });
@@ -191,7 +191,7 @@ test("the threshold is the upper end of the last ALLOW", () => {
   }
 });
 
-test("equal rows are one item that opens and closes", () => {
+test("equal rows form one item that opens and closes", () => {
   const model = modelOf(TEXTS, { grouped: true });
   const groups = Array.from({ length: model.length }, (_, i) => model.item(i));
   const rows = groups.flatMap((item) => item.group?.rows ?? [item.row]);
@@ -213,7 +213,7 @@ test("equal rows are one item that opens and closes", () => {
   assert.equal(model.length, groups.length);
 });
 
-test("a group tells what its principals have in common", () => {
+test("a group shows what its principals have in common", () => {
   const { common } = modelOf(TEXTS).layout;
   const row = (/** @type {number} */ person) => person * 3;
   const item = (/** @type {number[]} */ ...people) => ({
@@ -227,18 +227,18 @@ test("a group tells what its principals have in common", () => {
   assert.deepEqual(names(item(0, 1)), []);
 });
 
-test("the band around a cell is told in words", () => {
+test("the band around a cell is described in words", () => {
   const exact = modelOf(EXACT, { exact: true });
   const bob = [...exact.visible].find((row) => exact.layout.labels(row).join() === "bob,view") ?? -1;
   const words = Array.from({ length: exact.across.count }, (_, c) => exact.across.boundary(bob, c));
   assert.equal(words[0], "up to -5");
   assert.equal(words.at(-1), "over 5,000");
   const grid = modelOf(GRID);
-  assert.match(grid.across.boundary(0, 0), /, as far as the amounts asked tell$/);
+  assert.match(grid.across.boundary(0, 0), /, as far as the checked amounts show$/);
   assert.equal(modelOf(TEXTS).across.boundary(0, 0), "");
 });
 
-test("an amount that the browser made is told with the place", () => {
+test("an amount that the browser made is sent with the place", () => {
   const cube = cubeOf(payloadCase(EXACT));
   cube.header.window = [-5, 1e16];
   cube.header.number = 7;
@@ -246,7 +246,7 @@ test("an amount that the browser made is told with the place", () => {
   assert.deepEqual(model.place(0, 1), { index: [0, 0, 1], number: 7, segment: null, amount: -4.5 });
 });
 
-test("lines are what is shown, with all rows of a group", () => {
+test("the copied lines are the shown rows, with all rows of a group", () => {
   const model = modelOf(TEXTS, { grouped: true, filters: { owner: ["SELF"] } });
   const [head, ...lines] = model.lines();
   assert.deepEqual(head, ["principal", "region", "SELF"]);

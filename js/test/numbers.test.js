@@ -10,17 +10,17 @@ test("a number is written as Python writes it", () => {
   for (const { number, label } of LABELS) assert.equal(numberLabel(number), label);
 });
 
-test("a label is read as the number that it is", () => {
+test("a label is read as its number", () => {
   for (const { number, label } of LABELS)
     if (Number.isFinite(number)) assert.equal(numberOf(label), number + 0, label);
 });
 
-test("a text that is no number is none", () => {
+test("a text that is not a number gives NaN", () => {
   for (const label of ["", "south", "7 apples", '"7"', "1e", "--1", "∞", "NaN", "0x10", ".5", "1.", " 1"])
     assert.ok(Number.isNaN(numberOf(label)), label);
 });
 
-test("how many are counted in words", () => {
+test("counts are written in words", () => {
   assert.equal(count(1234567), "1,234,567");
   assert.equal(plural(1, "row"), "1 row");
   assert.equal(plural(0, "row"), "0 rows");

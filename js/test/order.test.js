@@ -22,7 +22,7 @@ test("numbers come first, by value, then texts, by letters", () => {
   assert.deepEqual(inOrder(labels), wanted);
 });
 
-test("letters of other scripts and with accents stand where a reader looks", () => {
+test("other scripts and accented letters are sorted where a reader looks", () => {
   assert.deepEqual(inOrder(["zebra", "Ärger", "apfel", "Éclair", "dorn"]), [
     "apfel",
     "Ärger",
@@ -32,7 +32,7 @@ test("letters of other scripts and with accents stand where a reader looks", () 
   ]);
 });
 
-test("equal labels stay in their order, and numbers given count more than labels", () => {
+test("equal labels keep their order, and given numbers take precedence over labels", () => {
   assert.deepEqual([...ranksOf(["b", "a", "b", "a"])], [2, 0, 3, 1]);
   assert.deepEqual(inOrder(["p-1", "p-2", "p-3"], [3, 1, 2]), ["p-2", "p-3", "p-1"]);
   assert.deepEqual(inOrder([]), []);

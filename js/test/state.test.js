@@ -9,12 +9,12 @@ test("Python and the browser start with the same state", () => {
   assert.deepEqual(START, read("start"));
 });
 
-test("a filter is one by its own name alone", () => {
+test("inherited property names are not filters", () => {
   assert.equal(chosenOf(START, "toString"), undefined);
   assert.deepEqual(chosenOf({ ...START, filters: { toString: ["a"] } }, "toString"), ["a"]);
 });
 
-test("what was changed can be undone and redone, in order", () => {
+test("changes can be undone and redone, in order", () => {
   /** @type {History<number>} */
   const history = new History();
   let now = 0;
@@ -54,7 +54,7 @@ test("no more than 200 changes are kept", () => {
   assert.equal(undone, 200);
 });
 
-test("a value is made anew for another key only", () => {
+test("a value is computed again only for another key", () => {
   /** @type {Once<number>} */
   const once = new Once();
   let made = 0;

@@ -1,16 +1,16 @@
-/** Cases that Python's tests hold Python against, too: ../../tests/vectors. */
+/** Test cases shared with Python's tests: ../../tests/vectors. */
 
 import { readFileSync } from "node:fs";
 import { Cube } from "../src/model/cube.js";
 import { decode } from "../src/model/payload.js";
 
-/** Infinities are written as the texts ∞ and -∞, which JSON has no numbers for. */
+/** Infinities are written as the texts ∞ and -∞, since JSON has no such numbers. */
 const INFINITE = new Map([
   ["∞", Infinity],
   ["-∞", -Infinity],
 ]);
 
-/** What stands in a file of cases. */
+/** The contents of a file of cases. */
 export function read(/** @type {string} */ name) {
   const text = readFileSync(new URL(`../../tests/vectors/${name}.json`, import.meta.url), "utf8");
   return JSON.parse(text, (key, value) =>
@@ -25,7 +25,7 @@ export const bytesOf = (/** @type {string} */ text) => Uint8Array.from(Buffer.fr
  * @property {string} name
  * @property {string} bytes as base64
  * @property {number[]} shape
- * @property {string} cells one digit a decision, the last dimension fastest
+ * @property {string} cells one digit per decision, the last dimension fastest
  * @property {{ who: string, labels: string[], words: string }[]} [strips]
  * @property {{ number: number, segment: number }[]} [segments]
  * @property {(import("../src/types.ts").Ends & { first: number, last: number })[]} [ends]

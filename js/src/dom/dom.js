@@ -1,18 +1,18 @@
-/** Elements; text and attributes only, so that no value can become markup. */
+/** Creates elements from text and attributes only, so that no value can become markup. */
 
-/** @typedef {Record<string, unknown>} Attributes on… is a listener; true an empty attribute, false and null none */
+/** @typedef {Record<string, unknown>} Attributes on…: a listener; true: an empty attribute; false, null: none */
 /** @typedef {(Node | string | null | undefined)[]} Children */
 
 let serial = 0;
 
-/** An id that is used once. */
+/** An id that is unique in the page. */
 export function unique(/** @type {string} */ prefix) {
   serial += 1;
   return `ccl-${prefix}-${serial}`;
 }
 
 /**
- * An element of HTML.
+ * An HTML element.
  * @template {keyof HTMLElementTagNameMap} Tag
  * @param {Tag} tag
  * @param {Attributes} attributes
@@ -23,7 +23,7 @@ export function h(tag, attributes = {}, ...children) {
 }
 
 /**
- * An element of SVG.
+ * An SVG element.
  * @template {keyof SVGElementTagNameMap} Tag
  * @param {Tag} tag
  * @param {Attributes} attributes
@@ -51,7 +51,7 @@ function filled(element, attributes, children) {
 }
 
 /**
- * Set a text, where it is another: what is unchanged is not told anew by a screen reader.
+ * Set the text if it differs: a screen reader would announce unchanged text again.
  * @param {Element} element
  * @param {string} text
  */
@@ -60,7 +60,7 @@ export function setText(element, text) {
 }
 
 /**
- * Set an attribute, where it is another.
+ * Set an attribute if it differs.
  * @param {Element} element
  * @param {string} name
  * @param {string} value

@@ -1,16 +1,16 @@
-/** What concerns the page around a view: its theme, its style sheet, the clipboard. */
+/** The page around a view: its theme, its style sheet, the clipboard. */
 
 import STYLE from "../matrix.css";
 import { h } from "./dom.js";
 
-/** Put the style sheet into the page once. */
+/** Add the style sheet to the page once. */
 export function addStyle() {
   if (document.getElementById("ccl-style")) return;
   document.head.append(h("style", { id: "ccl-style" }, STYLE));
 }
 
 /**
- * Follow the theme of the page: JupyterLab's, an editor's, else what the reader's system prefers.
+ * Follow the theme of the page: JupyterLab's, the editor's, or else the preference of the reader's system.
  * @param {HTMLElement} root
  */
 export function followTheme(root) {
@@ -33,7 +33,7 @@ export function followTheme(root) {
   };
 }
 
-/** Copy a text; whether the browser allowed it. */
+/** Copy a text; returns whether the browser allowed it. */
 export async function copyText(/** @type {string} */ text) {
   try {
     await navigator.clipboard.writeText(text);
@@ -49,7 +49,7 @@ export async function copyText(/** @type {string} */ text) {
   }
 }
 
-/** Lines as a table separated by tabs, as spreadsheets read it. */
+/** Lines as tab-separated text that spreadsheets can read. */
 export function asText(/** @type {Iterable<string[]>} */ lines) {
   const clean = (/** @type {string} */ text) =>
     /["\t\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;

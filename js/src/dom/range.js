@@ -1,16 +1,16 @@
 import { numberLabel } from "../words/numbers.js";
 import { h } from "./dom.js";
 
-/** Pixels of hundredths that a label of a tick needs at least, and for each of its characters. */
+/** Minimum width of a tick label, and width per character, in percent of the track. */
 const ROOM = 16;
 const CHARACTER = 3.4;
 
-/** A range with two handles and ticks: two native sliders on one track, so that mouse, touch and keys work as everywhere. */
+/** A range with two handles and ticks: two native sliders on one track, so mouse, touch and keys just work. */
 export class Handles {
   /**
    * @param {string} label
    * @param {{ min: number, max: number, ticks: number[] }} bounds
-   * @param {(low: number, high: number) => void} onChange is called while a handle moves
+   * @param {(low: number, high: number) => void} onChange called while a handle moves
    */
   constructor(label, { min, max, ticks }, onChange) {
     this.min = min;
@@ -43,7 +43,7 @@ export class Handles {
   }
 
   /**
-   * Where the handles are; the track reaches as far as they do.
+   * Move the handles; the track grows to include them.
    * @param {number} low
    * @param {number} high
    */
@@ -62,7 +62,7 @@ export class Handles {
   }
 
   /**
-   * Draw the ticks, and the strong ones, at which an effect flips.
+   * Draw the ticks; an effect flips at the strong ones.
    * @param {number[]} numbers
    * @param {number[]} strong
    */
@@ -82,7 +82,7 @@ export class Handles {
         class: bold.has(x) ? "ccl-tick ccl-strong" : "ccl-tick",
         style: `left:${at}%`,
         tabindex: "-1",
-        title: bold.has(x) ? `${text}: an effect flips here` : `${text}: a policy compares with it`,
+        title: bold.has(x) ? `${text}: an effect flips here` : `${text}: a policy compares with this number`,
         "aria-label": `to ${text}`,
         onclick: () => this.#jump(x),
       };
@@ -91,7 +91,7 @@ export class Handles {
     this.marks.replaceChildren(...drawn);
   }
 
-  /** From 0 to 100. */
+  /** The position on the track, from 0 to 100. */
   #place(/** @type {number} */ x) {
     return ((x - this.min) / (this.max - this.min || 1)) * 100;
   }
@@ -104,7 +104,7 @@ export class Handles {
     this.high.setAttribute("aria-valuetext", numberLabel(high));
   }
 
-  /** One handle was moved: it stops at the other. */
+  /** A handle was moved: it stops at the other one. */
   #moved(/** @type {boolean} */ isLow) {
     if (this.low.valueAsNumber > this.high.valueAsNumber) {
       if (isLow) this.low.value = this.high.value;
@@ -114,7 +114,7 @@ export class Handles {
     this.onChange(this.low.valueAsNumber, this.high.valueAsNumber);
   }
 
-  /** The nearest handle goes to a tick. */
+  /** Move the nearest handle to a tick. */
   #jump(/** @type {number} */ x) {
     const isLow = Math.abs(this.low.valueAsNumber - x) < Math.abs(this.high.valueAsNumber - x);
     (isLow ? this.low : this.high).value = String(x);

@@ -1,9 +1,9 @@
-/** Small things to turn: buttons of which one is on, a menu, a panel that opens. */
+/** Small controls: a choice of buttons, a menu, a panel that opens. */
 
 import { h, setAttribute } from "./dom.js";
 
 /**
- * A row of buttons of which one is on.
+ * A row of buttons, one of which is pressed.
  * @param {string} label
  * @param {[value: string, text: string, title: string][]} options
  * @param {(value: string) => void} onChange
@@ -46,7 +46,7 @@ export function button(text, onclick, attributes = {}) {
 }
 
 /**
- * A button in the middle of words.
+ * A button within a line of text.
  * @param {string} text
  * @param {() => void} onclick
  * @param {import("./dom.js").Attributes} attributes
@@ -56,7 +56,7 @@ export function link(text, onclick, attributes = {}) {
 }
 
 /**
- * A box to tick, and what it says.
+ * A checkbox with its label.
  * @param {(checked: boolean) => void} onChange
  * @param {string | Node} text
  */
@@ -66,9 +66,9 @@ export function check(onChange, text) {
 }
 
 /**
- * A field that finds a value in a long list.
- * @param {string} name of what has the values
- * @param {(text: string) => void} onInput is given the text in lower case
+ * A search field for a long list of values.
+ * @param {string} name of the attribute or dimension that has the values
+ * @param {(text: string) => void} onInput receives the text in lower case
  */
 export function finder(name, onInput) {
   const label = `find a value of ${name}`;

@@ -1,16 +1,16 @@
-/** What is chosen in an explorer's controls, by the name of the control. */
+/** The current choice in an explorer's controls, by the name of the control. */
 
 /** @import { Chosen, Range } from "../types.ts" */
 
 /**
- * Positions among the values of a choice.
+ * The selected positions among a control's values.
  * @param {Chosen} chosen
  * @param {string} name
  */
 export const positionsIn = (chosen, name) => /** @type {number[]} */ (chosen[name]);
 
 /**
- * The position in a menu.
+ * The selected position in a menu.
  * @param {Chosen} chosen
  * @param {string} name
  */
@@ -23,6 +23,6 @@ export const positionIn = (chosen, name) => /** @type {number} */ (chosen[name])
  */
 export const rangeIn = (chosen, name) => /** @type {Range} */ (chosen[name]);
 
-/** The constants that are moved, by name. */
+/** The constants with changed values, by name. */
 export const constantsIn = (/** @type {Chosen} */ chosen) =>
   /** @type {Record<string, number>} */ (chosen.constants);

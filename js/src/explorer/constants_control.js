@@ -4,7 +4,7 @@ import { decimal } from "../words/amounts.js";
 import { numberLabel } from "../words/numbers.js";
 
 /**
- * The steps in which a slider moves a constant: 5,000 by hundreds, 12,345 by ones, 20.5 by tenths.
+ * The step of a constant's slider: hundreds for 5,000, ones for 12,345, tenths for 20.5.
  * @param {number} value
  */
 export function stepOf(value) {
@@ -15,7 +15,7 @@ export function stepOf(value) {
   return step;
 }
 
-/** One of the policies' own numbers: moving it asks another PDP, on a copy of the policies. */
+/** A constant of the policies: changing it asks another PDP that runs a copy of the policies. */
 export class ConstantControl {
   /**
    * @param {{ name: string, value: number }} constant
@@ -41,7 +41,7 @@ export class ConstantControl {
         else onMove(this.number.valueAsNumber);
       },
     });
-    const title = "back to the policies' own value";
+    const title = "back to the value in the policies";
     this.was = link(`was ${numberLabel(value)}`, () => onMove(value), { title });
     this.now = value;
     this.element = h(
@@ -53,7 +53,7 @@ export class ConstantControl {
     );
   }
 
-  /** Say which value it has now. */
+  /** Show the current value. */
   show(/** @type {number} */ now) {
     this.now = now;
     if (now > Number(this.slider.max)) this.slider.max = String(now);

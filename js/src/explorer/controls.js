@@ -6,12 +6,12 @@ import { RangeControl } from "./range_control.js";
 
 /** @import { Chosen, Controls } from "../types.ts" */
 
-/** Values that are found by looking. */
+/** Lists up to this length need no search field. */
 const FEW = 12;
 
 /**
  * @typedef Acts
- * @property {() => Chosen} chosen what is chosen now
+ * @property {() => Chosen} chosen returns the current choice
  * @property {(patch: Chosen, merge?: string | null) => void} choose
  * @property {(text: string) => void} tell
  * @property {() => void} startAgain
@@ -38,7 +38,7 @@ export class ControlPanel {
     });
   }
 
-  /** Draw what is offered; of the same controls, who stands in one stays there. Whether they were made anew. */
+  /** Draw the controls unless they are unchanged, so that the focus stays; returns whether it did. */
   draw(/** @type {Controls} */ offered) {
     const made = JSON.stringify({ ...offered, absent: null, range: { ...offered.range, exact: null } });
     if (this.#made === made) return false;
@@ -64,7 +64,7 @@ export class ControlPanel {
   }
 
   /**
-   * One of several: which policies answer.
+   * A menu that chooses which policies answer.
    * @param {string} name
    * @param {string} title
    * @param {string[]} labels
@@ -83,7 +83,7 @@ export class ControlPanel {
   #choice(name, labels) {
     const values = new Values(name, labels, (positions) => {
       if (positions.length) return this.acts.choose({ [name]: positions });
-      this.acts.tell("At least one value stays chosen.");
+      this.acts.tell("At least one value must stay selected.");
       values.show(positionsIn(this.acts.chosen(), name));
     });
     this.#values.set(name, values);
@@ -100,7 +100,7 @@ export class ControlPanel {
   }
 
   /**
-   * Let the controls say what is chosen.
+   * Show the current choice in the controls.
    * @param {Chosen} chosen
    * @param {Controls} offered
    */
@@ -113,13 +113,13 @@ export class ControlPanel {
     if (offered.range) this.#range?.show(rangeIn(chosen, offered.range.name));
   }
 
-  /** The numbers at which an effect flips stand out among the ticks. */
+  /** Highlight the ticks at which an effect flips. */
   mark(/** @type {number[]} */ strong) {
     this.#range?.mark(strong);
   }
 }
 
-/** Some of several values: a box for each. */
+/** A choice of several values: one checkbox for each. */
 class Values {
   /**
    * @param {string} name
@@ -158,7 +158,7 @@ class Values {
     });
   }
 
-  /** What is not in this version and scope of the policies can't be chosen. */
+  /** Disable the values that this version and scope of the policies does not have. */
   disable(/** @type {Set<number>} */ absent) {
     this.options.forEach(({ input, only, element }, i) => {
       input.disabled = absent.has(i);

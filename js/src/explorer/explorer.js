@@ -4,7 +4,7 @@ import { button } from "../dom/widgets.js";
 import { START } from "../model/state.js";
 import { MatrixView } from "../view/view.js";
 import { amounts } from "../words/amounts.js";
-import { count, greatest, least, numberLabel } from "../words/numbers.js";
+import { count, greatest, least, numberLabel, plural } from "../words/numbers.js";
 import { rangeIn } from "./chosen.js";
 import { ControlPanel } from "./controls.js";
 import { SharedHistory } from "./shared_history.js";
@@ -12,19 +12,19 @@ import { SharedHistory } from "./shared_history.js";
 /** @import { Cube } from "../model/cube.js" */
 /** @import { Answer, Chosen, Controls, Link, State, ViewOptions } from "../types.ts" */
 
-/** Milliseconds without an answer after which a reader is told. */
+/** Milliseconds without an answer after which a message says so. */
 const LATE = 10_000;
 
-/** The explorer: controls beside the matrix; what is known is drawn at once, what is not Python asks. */
+/** The explorer: controls beside the matrix. Known effects are drawn at once; Python asks for the others. */
 export class ExplorerView extends MatrixView {
-  /** @type {number} The newest request that was sent. */
+  /** @type {number} The last request that was sent. */
   #request = 0;
   #waiting = false;
-  /** Whether something else was chosen while an answer was awaited. */
+  /** Whether the choice changed while waiting for an answer. */
   #next = false;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #late;
-  /** The numbers that stand out among the ticks. */
+  /** The highlighted ticks. */
   #marked = "";
 
   /**
@@ -68,12 +68,12 @@ export class ExplorerView extends MatrixView {
     this.#answered(link.get("answer"));
   }
 
-  /** Controls on the left; around the matrix what Python says. */
+  /** Controls on the left; call, status and errors around the matrix. */
   #arrange() {
     const title = "copy the call that makes the same decisions";
     const copy = async () => {
       const done = await copyText(this.call.textContent ?? "");
-      this.tell(done ? "Copied the call." : "The browser did not allow to copy.");
+      this.tell(done ? "Copied the call." : "The browser did not allow copying.");
     };
     this.top.append(this.change);
     this.main.prepend(this.error);
@@ -84,7 +84,7 @@ export class ExplorerView extends MatrixView {
 
   /** Draw the controls that Python offers. */
   #offer(/** @type {Controls} */ offered) {
-    if (isMoved(this.offered, offered)) this.history.clear(); // since the policies were edited
+    if (isMoved(this.offered, offered)) this.history.clear(); // the policies were edited since
     this.offered = offered;
     if (this.controls.draw(offered)) this.#marked = "";
     this.#show();
@@ -102,7 +102,7 @@ export class ExplorerView extends MatrixView {
   }
 
   /**
-   * Take how Python shows it; that is in its history already.
+   * Adopt Python's state, which is already in the history.
    * @override
    * @param {Partial<State>} state
    */
@@ -113,17 +113,17 @@ export class ExplorerView extends MatrixView {
 
   /** @override */
   undo() {
-    this.#next = false; // what was not sent yet is taken back
+    this.#next = false; // drop the change that was not sent yet
     super.undo();
   }
 
-  /** What Python has chosen, without the number of the request. */
+  /** Python's choice, without the request number. */
   #chosen() {
     return structuredClone(this.link.get("choice").chosen);
   }
 
   /**
-   * Choose something else; it can be undone.
+   * Change the choice; the change can be undone.
    * @param {Chosen} patch
    * @param {string | null} merge
    */
@@ -143,7 +143,7 @@ export class ExplorerView extends MatrixView {
     this.#send();
   }
 
-  /** Amounts along an exact axis need no answer: each lies in a segment whose effect is known. */
+  /** Amounts along an exact axis need no new answer: each lies in a segment whose effect is known. */
   #local() {
     const { range } = this.offered;
     const { cube } = this.model;
@@ -153,7 +153,7 @@ export class ExplorerView extends MatrixView {
     const asked = values ?? [low, high, step];
     if (String(header.asked) === String(asked)) return;
     const numbers = values ?? amounts(low, high, step);
-    if (!numbers) return; // Python says what is wrong with it
+    if (!numbers) return; // Python reports what is wrong with them
     const dim = cube.dims[exact.dim];
     dim.numbers = numbers;
     dim.labels = numbers.map(numberLabel);
@@ -166,7 +166,7 @@ export class ExplorerView extends MatrixView {
   }
 
   #send() {
-    this.#next = this.#waiting; // what is chosen by then is sent when the answer is there
+    this.#next = this.#waiting; // send the latest choice once the answer has arrived
     if (this.#waiting || JSON.stringify(this.choice) === JSON.stringify(this.#chosen())) return;
     this.#waiting = true;
     this.#request = Math.max(this.#request, this.link.get("answer").request) + 1;
@@ -188,17 +188,17 @@ export class ExplorerView extends MatrixView {
     setText(this.call, answer.call);
     this.change.hidden = !change;
     const moved = change ? `${count(change.gained)} gained, ${count(change.lost)} lost` : "";
-    setText(this.change, change ? `against the policies as they are: ${moved}` : "");
+    setText(this.change, change ? `compared with the current policies: ${moved}` : "");
     this.error.hidden = !answer.error;
     setText(this.error, answer.error ?? "");
     if (answer.said) this.tell(answer.said);
     this.shared.canUndo = answer.history.undo;
     this.shared.canRedo = answer.history.redo;
     this.tools.offer(answer.history.undo, answer.history.redo);
-    if (this.#waiting && answer.request !== this.#request) return; // of something else: the own answer is on its way
+    if (this.#waiting && answer.request !== this.#request) return; // for another request; ours is coming
     this.#waiting = false;
     this.root.removeAttribute("aria-busy");
-    const what = answer.new ? `${count(answer.new)} asked anew` : "nothing new asked";
+    const what = answer.new ? plural(answer.new, "new check") : "no new checks";
     const milliseconds = Math.round(answer.seconds * 1000);
     setText(this.status, `${what} in ${milliseconds} ms; ${count(answer.asked)} so far`);
     if (this.#next && !answer.error && !answer.said) this.#send();
@@ -208,7 +208,7 @@ export class ExplorerView extends MatrixView {
     }
   }
 
-  /** Take over what Python has chosen: by its own state, or because what was chosen here can't be answered. */
+  /** Adopt Python's choice: it was set there, or the choice made here can't be answered. */
   #adopt() {
     if (this.#waiting) return;
     this.choice = this.#chosen();
@@ -217,7 +217,7 @@ export class ExplorerView extends MatrixView {
   }
 
   /**
-   * Principals are the same in every answer: the dimension that was read first is kept.
+   * Principals are the same in every answer, so the dimension that was read first is kept.
    * @override
    * @param {Cube} cube
    */
@@ -230,7 +230,7 @@ export class ExplorerView extends MatrixView {
     }
     super.load(cube);
     this.#mark();
-    this.#local(); // the handles may have moved on meanwhile
+    this.#local(); // the handles may have moved in the meantime
   }
 
   /** @override */
@@ -239,7 +239,7 @@ export class ExplorerView extends MatrixView {
     this.#mark();
   }
 
-  /** The numbers at which an effect flips now, among the rows shown, stand out among the ticks. */
+  /** Highlight the ticks at which an effect of the rows shown flips now. */
   #mark() {
     const { cube, layout } = this.model;
     if (!this.offered.range || !layout.hasExact || !cube.exact) return;
@@ -258,7 +258,7 @@ export class ExplorerView extends MatrixView {
 }
 
 /**
- * Whether positions of before mean other values now.
+ * Whether earlier positions now mean other values.
  * @param {Controls} before
  * @param {Controls} now
  */

@@ -6,7 +6,7 @@ import { greatest, least } from "../words/numbers.js";
 
 /** @typedef {"low" | "high" | "step"} Part */
 
-/** The amounts across the top: two handles, and fields for their ends and step. */
+/** The amounts across the top: two handles, and fields for both ends and the step. */
 export class RangeControl {
   /**
    * @param {NonNullable<Controls["range"]>} range
@@ -21,7 +21,7 @@ export class RangeControl {
       const { step } = this.now;
       const whole = (/** @type {number} */ x) => Number((Math.round(x / step) * step).toPrecision(12));
       const range = { low: whole(from), high: Math.max(whole(from), whole(to)), step };
-      onChange(range, name); // even steps from here
+      onChange(range, name); // even steps from now on
     });
     const field = (/** @type {Part} */ part) => {
       const input = h("input", {
@@ -54,7 +54,7 @@ export class RangeControl {
     );
   }
 
-  /** Say which amounts are chosen now. */
+  /** Show the current amounts. */
   show(/** @type {Range} */ now) {
     this.now = now;
     this.handles.set(now.low, now.high);
@@ -64,7 +64,7 @@ export class RangeControl {
     }
   }
 
-  /** The numbers at which an effect flips stand out among the ticks. */
+  /** Highlight the ticks at which an effect flips. */
   mark(/** @type {number[]} */ strong) {
     this.handles.ticks(this.ticks, strong);
   }

@@ -2,13 +2,13 @@
 /** @import { Act, Link } from "../types.ts" */
 
 /**
- * What can be undone in an explorer: one history, which Python keeps. What was shown before a change here is
- * handed over with the change; undo, redo and reset ask Python, which answers with what is shown then.
+ * An explorer's undo history, which Python keeps. The state before a change made here is
+ * sent along with the change; undo, redo and reset ask Python, which answers with the state to show.
  */
 export class SharedHistory {
   canUndo = false;
   canRedo = false;
-  /** @type {Snapshot[]} Not handed over yet. */
+  /** @type {Snapshot[]} Not sent to Python yet. */
   #kept = [];
   /** @type {string | null} */
   #merge = null;
@@ -19,9 +19,9 @@ export class SharedHistory {
   }
 
   /**
-   * Keep what is shown before a change.
+   * Keep the state before a change.
    * @param {() => Snapshot} now
-   * @param {string | null} merge changes of the same name that follow each other are one
+   * @param {string | null} merge consecutive changes with the same name count as one
    */
   remember(now, merge) {
     if (!merge || merge !== this.#merge) this.#kept.push(now());
@@ -30,7 +30,7 @@ export class SharedHistory {
     this.canRedo = false;
   }
 
-  /** Let what is kept go to Python with the next change that is saved. */
+  /** Send the kept states to Python with the next change that is saved. */
   give() {
     if (!this.#kept.length) return;
     this.link.set("kept", { number: this.#next(), entries: this.#kept });
@@ -47,7 +47,7 @@ export class SharedHistory {
     return undefined;
   }
 
-  /** Positions mean other values now: what was not handed over is of no use. */
+  /** Forget the states not sent yet: their positions no longer mean the same values. */
   clear() {
     this.#kept = [];
   }

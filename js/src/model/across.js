@@ -7,7 +7,7 @@ import { inWindow } from "./line.js";
 /** @import { Tally } from "./tally.js" */
 /** @import { Band, Run } from "../types.ts" */
 
-/** The columns as they are shown: runs of the exact axis, or values of the grid. */
+/** The columns that are shown: runs of the exact axis, or values of the grid. */
 export class Across {
   /**
    * @param {Layout} layout
@@ -29,12 +29,12 @@ export class Across {
     return this.isExact ? this.segments.length : this.kept.grid.length;
   }
 
-  /** How many rows of heads they need. */
+  /** How many header rows they need. */
   get levels() {
     return this.isExact ? 1 : Math.max(1, this.layout.columns.dims.length);
   }
 
-  /** The names of the dimensions as they are shown. */
+  /** The displayed names of the dimensions. */
   get names() {
     return this.layout.columns.dims.map((d) => this.layout.cube.dims[d].title);
   }
@@ -49,7 +49,7 @@ export class Across {
     return this.layout.cube.bit(this.layout.starts[kind] + offset);
   }
 
-  /** The labels of a column, one for each row of heads. */
+  /** The labels of a column, one per header row. */
   labels(/** @type {number} */ column) {
     if (this.isExact) return [shortInterval(this.ends(column))];
     const { cube, columns } = this.layout;
@@ -62,12 +62,12 @@ export class Across {
     return this.layout.cube.ends(first, last);
   }
 
-  /** How a state says that rows are sorted by a column: by what it stands for, not by where it is now. */
+  /** The sort key of a column in a state: it names what the column stands for, not its current position. */
   sortKey(/** @type {number} */ column) {
     return this.isExact ? `segment:${this.segments[column].first}` : `column:${this.kept.grid[column]}`;
   }
 
-  /** The column that a state sorts by; -1 where that is none of those shown. */
+  /** The column that a state sorts by; -1 if it is not shown. */
   sortedColumn(/** @type {string} */ sort) {
     const found = /^(column|segment):(\d+)$/.exec(sort);
     if (!found || (found[1] === "segment") !== this.isExact) return -1;
@@ -76,12 +76,12 @@ export class Across {
     return this.segments.findIndex(({ first, last }) => first <= number && number <= last);
   }
 
-  /** How many of the columns of the grid are ALLOW in rows of a kind. */
+  /** How many columns of the grid are ALLOW in rows of a kind. */
   allow(/** @type {number} */ kind) {
     return this.tally.allow(kind);
   }
 
-  /** The upper end of the last ALLOW along the axis, in rows of a kind; -∞ where there is none. */
+  /** The upper end of the last ALLOW along the axis, in rows of a kind; -∞ if there is none. */
   threshold(/** @type {number} */ kind) {
     return this.tally.top(kind, (start) => {
       const { cube, hasExact, numbers } = this.layout;
@@ -98,7 +98,7 @@ export class Across {
     });
   }
 
-  /** The bands of equal effect of a row, in order. */
+  /** A row's bands of equal effect, in order. */
   bands(/** @type {number} */ row) {
     const { cube, hasExact, numbers } = this.layout;
     const start = this.layout.start(row);
@@ -106,7 +106,7 @@ export class Across {
   }
 
   /**
-   * In words, the band that a cell lies in.
+   * The band that contains a cell, in words.
    * @param {number} row
    * @param {number} column
    */
@@ -125,7 +125,7 @@ export class Across {
     const band = this.bands(row).find(holds);
     if (!band) return "";
     return band.grid
-      ? `${longInterval(band.ends)}, as far as the amounts asked tell`
+      ? `${longInterval(band.ends)}, as far as the checked amounts show`
       : longInterval(band.ends);
   }
 }

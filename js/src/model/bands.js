@@ -1,11 +1,11 @@
-/** The bands of equal effect of one row along the axis of the columns. */
+/** One row's bands of equal effect along the axis across the top. */
 
 /** @import { Kept } from "./columns.js" */
 /** @import { Cube } from "./cube.js" */
 /** @import { Band, Run } from "../types.ts" */
 
 /**
- * Bands of an exact axis: they cover it, in order.
+ * Bands of an exact axis, in order; they cover it.
  * @param {Cube} cube
  * @param {number} start where the row's cells begin in the small cube
  * @param {Run[]} line
@@ -27,7 +27,7 @@ export function exactBands(cube, start, line) {
 }
 
 /**
- * Bands of the amounts that were asked: nothing is known between them.
+ * Bands of the checked amounts: the effect between them is unknown.
  * @param {Cube} cube
  * @param {number} start where the row's cells begin in the small cube
  * @param {Kept} kept

@@ -1,7 +1,7 @@
 /** @import { Cube } from "./cube.js" */
 /** @import { Mask } from "./filters.js" */
 
-/** How the dimensions across the top make columns. */
+/** The columns that the dimensions across the top form. */
 export class Columns {
   constructor(/** @type {Cube} */ cube) {
     /** Positions of the dimensions across the top. */
@@ -10,7 +10,7 @@ export class Columns {
     this.total = this.sizes.reduce((a, b) => a * b, 1);
   }
 
-  /** The positions of a column on each of its dimensions. */
+  /** A column's position on each of its dimensions. */
   index(/** @type {number} */ column) {
     /** @type {number[]} */
     const index = [];
@@ -33,7 +33,7 @@ export class Kept {
   constructor(cube, columns, masks) {
     /** The numbers of the columns kept. */
     this.grid = /** @type {number[]} */ ([]);
-    /** Of each of them, where its cells lie from a row's own place on. */
+    /** For each of them, the offset of its cells from the start of a row. */
     this.offsets = /** @type {number[]} */ ([]);
     /** @type {Map<number, number>} */
     const weights = new Map(); // offset → how many columns have it
@@ -49,7 +49,7 @@ export class Kept {
       this.offsets.push(offset);
       weights.set(offset, (weights.get(offset) ?? 0) + 1);
     }
-    /** The places of columns that differ, and how many columns have each. */
+    /** The different offsets, and how many columns have each. */
     this.kinds = Uint32Array.from(weights.keys());
     this.weights = Uint32Array.from(weights.values());
   }

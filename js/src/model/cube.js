@@ -1,10 +1,10 @@
 /** @import { Dim, Ends, Exact, Header, Payload } from "../types.ts" */
 
 /**
- * Decisions: a small cube of different slices, and for each dimension which slice stands for a value.
- * Nothing here decides anything: a cell is a bit that Python wrote.
+ * Decisions: a small cube of distinct slices, and for each dimension which slice stands for which value.
+ * Nothing is decided here: a cell is a bit that Python wrote.
  *
- * An axis that is known exactly has segments, too: cut i lies just before its number (side 0: "< n | ≥ n")
+ * An axis that is known exactly also has segments: cut i lies just before its number (side 0: "< n | ≥ n")
  * or just after it (side 1: "≤ n | > n"), segment i lies between cut i - 1 and cut i.
  */
 export class Cube {
@@ -30,7 +30,7 @@ export class Cube {
     this.exact = header.exact && { ...header.exact, map: Uint32Array.from(header.exact.map) };
   }
 
-  /** The position of a dimension; -1 where there is none of this name. */
+  /** The position of a dimension; -1 if none has this name. */
   index(/** @type {string} */ name) {
     return this.dims.findIndex((dim) => dim.name === name);
   }
@@ -44,13 +44,13 @@ export class Cube {
     return this.bit(offset) === 1;
   }
 
-  /** How many segments the exact axis has; 0 where there is no such axis. */
+  /** How many segments the exact axis has; 0 without such an axis. */
   get segments() {
     return this.exact ? this.exact.map.length : 0;
   }
 
   /**
-   * The segment that a number lies in.
+   * The segment that contains a number.
    * @param {number} number
    */
   segmentOf(number) {

@@ -1,16 +1,16 @@
-/** Which rows and columns the search and the filters keep. */
+/** The rows and columns that match the search and the filters. */
 
 import { chosenOf } from "./state.js";
 
 /** @import { Rows } from "./rows.js" */
 /** @import { Dim, State } from "../types.ts" */
 
-/** @typedef {Uint8Array | null} Mask For each value of a dimension whether it is kept; null: all are. */
+/** @typedef {Uint8Array | null} Mask For each value of a dimension, whether it is kept; null: all are. */
 
 /**
- * What the filters keep of a dimension.
+ * The values of a dimension that the filters keep.
  * @param {Dim} dim
- * @param {boolean} people whether it is that of the principals, whose attributes are filtered
+ * @param {boolean} people whether these are the principals, which are filtered by attribute
  * @param {State} state
  * @returns {Mask}
  */
@@ -38,7 +38,7 @@ export function maskOf(dim, people, state) {
 }
 
 /**
- * For each value of a dimension, the lower-case text that a search looks in.
+ * The lower-case text to search, for each value of a dimension.
  * @param {Dim} dim
  * @param {boolean} people
  */
@@ -52,7 +52,7 @@ export function searchable(dim, people) {
 }
 
 /**
- * The rows that are kept: each word of the search stands in some text of theirs.
+ * The rows that are kept: each word of the search occurs in one of their texts.
  * @param {Rows} rows
  * @param {Mask[]} masks of the dimensions down
  * @param {() => string[][]} texts of the dimensions down: see `searchable`

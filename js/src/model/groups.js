@@ -1,9 +1,9 @@
-/** Rows that are equal in all that is shown, but for the principal, as one item that can be opened. */
+/** Groups rows that differ only in the principal into one item that can be opened. */
 
 /** @import { Dim, Item } from "../types.ts" */
 
 /**
- * Rows with the same key as one item, in the order they are met.
+ * Group rows by key, in order of first appearance.
  * @param {Uint32Array} rows
  * @param {(row: number) => string} keyOf
  * @param {Set<string>} expanded keys of the groups that are open
@@ -33,7 +33,7 @@ export function grouped(rows, keyOf, expanded) {
   return items;
 }
 
-/** What is the same for all the principals of an item; it is looked up once for each group. */
+/** What all the principals of an item have in common, looked up once per group. */
 export class Common {
   /**
    * @param {Dim} people
@@ -44,36 +44,36 @@ export class Common {
     this.problems = people.problems;
     this.index = index;
     /** @type {WeakMap<Item, typeof this.attributes>} */
-    this.known = new WeakMap();
+    this.cached = new WeakMap();
     /** @type {WeakMap<Item, boolean>} */
-    this.odd = new WeakMap();
+    this.withProblems = new WeakMap();
   }
 
-  /** The attributes in which all principals of an item agree. */
+  /** The attributes that all principals of an item share. */
   shared(/** @type {Item} */ item) {
     const { group } = item;
     if (!group) return this.attributes;
-    let shared = this.known.get(item);
+    let shared = this.cached.get(item);
     if (!shared) {
       const first = this.index[item.row];
       shared = this.attributes.filter(({ codes }) =>
         group.rows.every((row) => codes[this.index[row]] === codes[first]),
       );
-      this.known.set(item, shared);
+      this.cached.set(item, shared);
     }
     return shared;
   }
 
-  /** Whether something is odd in the data of a principal of this item. */
-  isOdd(/** @type {Item} */ item) {
+  /** Whether the data of any principal of this item has a problem. */
+  hasProblems(/** @type {Item} */ item) {
     const { problems } = this;
     if (!problems) return false;
     if (!item.group) return problems[this.index[item.row]] !== undefined;
-    let odd = this.odd.get(item);
-    if (odd === undefined) {
-      odd = item.group.rows.some((row) => problems[this.index[row]] !== undefined);
-      this.odd.set(item, odd);
+    let any = this.withProblems.get(item);
+    if (any === undefined) {
+      any = item.group.rows.some((row) => problems[this.index[row]] !== undefined);
+      this.withProblems.set(item, any);
     }
-    return odd;
+    return any;
   }
 }

@@ -6,7 +6,7 @@ import { Rows } from "./rows.js";
 
 /** @import { Cube } from "./cube.js" */
 
-/** What of a cube stands down the side and what across the top; the same whatever a reader does. */
+/** The dimensions of a cube down the side and across the top; independent of what a reader does. */
 export class Layout {
   /** @type {string[][] | null} */
   #texts = null;
@@ -19,20 +19,20 @@ export class Layout {
     this.columns = new Columns(cube);
     /** The position of the principals among the dimensions. */
     this.principal = cube.index("principal");
-    /** Their position among the dimensions down the side; -1 where they are not there. */
+    /** Their position among the dimensions down the side; -1 if they are not there. */
     this.place = this.rows.dims.indexOf(this.principal);
-    let rest = 0; // a dimension that stands nowhere has one value
+    let rest = 0; // a dimension that is not shown has one value
     cube.dims.forEach((dim, d) => {
       if (!this.rows.dims.includes(d) && !this.columns.dims.includes(d)) rest += dim.map[0] * cube.strides[d];
     });
     /** Where each kind of rows begins in the small cube. */
     this.starts = this.rows.kinds.map((kind) => kind + rest);
     const [across, ...others] = this.columns.dims;
-    /** Where the columns are one axis of numbers, these: thresholds can be drawn. */
+    /** The numbers, if the columns are one numeric axis: then thresholds can be drawn. */
     this.numbers = (others.length === 0 && cube.dims[across]?.numbers) || null;
     /** Whether the columns are one axis that is known exactly. */
     this.hasExact = cube.exact !== null && others.length === 0 && across === cube.exact.dim;
-    /** What principals have in common. */
+    /** The attributes and problems that principals share. */
     this.common = new Common(cube.dims[this.principal], this.rows.index[this.place]);
   }
 
@@ -40,13 +40,13 @@ export class Layout {
     return this.numbers !== null;
   }
 
-  /** Of each dimension down the side the texts that a search looks in. */
+  /** The texts to search, for each dimension down the side. */
   get texts() {
     this.#texts ??= this.rows.dims.map((d) => searchable(this.cube.dims[d], d === this.principal));
     return this.#texts;
   }
 
-  /** Of each dimension down the side the place of every value in the order of labels. */
+  /** For each dimension down the side, the rank of every value in label order. */
   get ranks() {
     this.#ranks ??= this.rows.dims.map((d) => ranksOf(this.cube.dims[d].labels, this.cube.dims[d].numbers));
     return this.#ranks;

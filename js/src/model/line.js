@@ -1,4 +1,4 @@
-/** The exact axis as columns: runs of segments that are equal in all rows shown. */
+/** The exact axis as columns: runs of segments that are equal in every row shown. */
 
 /** @import { Cube } from "./cube.js" */
 /** @import { Run } from "../types.ts" */
@@ -6,7 +6,7 @@
 /**
  * Runs of segments that are equal in each of these rows.
  * @param {Cube} cube
- * @param {number[] | null} starts where each kind of rows begins in the small cube; null: of every row
+ * @param {number[] | null} starts where each kind of rows begins in the small cube; null: all rows
  * @returns {Run[]}
  */
 export function runsOf(cube, starts) {
@@ -15,11 +15,11 @@ export function runsOf(cube, starts) {
   const { map } = exact;
   const stride = cube.strides[exact.dim];
   /** @type {number[]} */
-  let open = []; // segments that may differ from the one before
+  let open = []; // segments that may differ from the previous one
   for (let i = 1; i < map.length; i++) if (map[i] !== map[i - 1]) open.push(i);
   /** @type {number[]} */
   let cuts = [];
-  if (starts === null) cuts = open; // slices differ in some row, and all rows are here
+  if (starts === null) cuts = open; // slices differ in at least one row, and all rows are included
   for (const start of starts ?? []) {
     if (!open.length) break;
     const left = /** @type {number[]} */ ([]);
@@ -36,7 +36,7 @@ export function runsOf(cube, starts) {
 }
 
 /**
- * The runs that an explorer's amounts reach into; their ends stay where they are.
+ * The runs that an explorer's amounts overlap, with their ends unchanged.
  * @param {Cube} cube
  * @param {Run[]} line
  */

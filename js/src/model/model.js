@@ -12,11 +12,11 @@ import { Tally } from "./tally.js";
 /** @import { Cube } from "./cube.js" */
 /** @import { Item, Place, Run, State } from "../types.ts" */
 
-/** Of more columns than these a grid is shown as its thresholds, unless the state says otherwise. */
+/** A grid with more columns than this is shown as thresholds, unless the state says otherwise. */
 const WIDE = 24;
 
-/** What was computed last, of one cube. */
-class Known {
+/** The latest computed values for one cube. */
+class Latest {
   rows = /** @type {Once<Uint32Array>} */ (new Once());
   columns = /** @type {Once<{ kept: Kept, tally: Tally }>} */ (new Once());
   line = /** @type {Once<Run[]>} */ (new Once());
@@ -30,12 +30,12 @@ class Known {
  * @property {number} total
  * @property {number} allow
  * @property {number} deny
- * @property {number | null} principals null where they do not stand down the side
+ * @property {number | null} principals null if they are not down the side
  */
 
-/** Which rows and columns are shown, in which order, and what they count; no DOM. */
+/** The rows and columns that are shown, their order and counts; no DOM. */
 export class Model {
-  #known = new Known();
+  #latest = new Latest();
 
   /**
    * @param {Cube} cube
@@ -48,14 +48,14 @@ export class Model {
     this.expanded = /** @type {Set<string>} */ (new Set());
     this.layout = new Layout(cube);
     this.shown = this.#show();
-    /** @type {Item[] | null} What stands in the rows; null: every visible row for itself. */
+    /** @type {Item[] | null} The content of the table's rows; null: every visible row on its own. */
     this.items = this.#group();
   }
 
   /** Show other decisions in the same state. */
   load(/** @type {Cube} */ cube) {
     this.layout = new Layout(cube);
-    this.#known = new Known();
+    this.#latest = new Latest();
     this.update({});
   }
 
@@ -85,13 +85,13 @@ export class Model {
     return this.shown.counts;
   }
 
-  /** How many items stand below each other. */
+  /** How many items the table has. */
   get length() {
     return this.items ? this.items.length : this.visible.length;
   }
 
   /**
-   * What stands in a row.
+   * The content of a table row.
    * @param {number} i
    * @returns {Item}
    */
@@ -105,7 +105,7 @@ export class Model {
     this.items = this.#group();
   }
 
-  /** Whether columns are exact thresholds, not the values of the grid. */
+  /** Whether columns are exact thresholds instead of the values of the grid. */
   get isExact() {
     const { exact, view } = this.state;
     if (!this.layout.hasExact) return false;
@@ -116,28 +116,28 @@ export class Model {
     const { layout, state } = this;
     const { cube, rows, columns } = layout;
     const { search, filters, problem, effect, sort, descending } = state;
-    const known = this.#known;
+    const latest = this.#latest;
     const maskAt = (/** @type {number} */ d) => maskOf(cube.dims[d], d === layout.principal, state);
     const narrow = JSON.stringify([search, filters, problem]);
-    const found = known.rows.of(narrow, () =>
+    const found = latest.rows.of(narrow, () =>
       keptRows(rows, rows.dims.map(maskAt), () => layout.texts, search),
     );
     const chosen = JSON.stringify(columns.dims.map((d) => chosenOf(state, cube.dims[d].name)));
-    const ofColumns = known.columns.of(chosen, () => {
+    const ofColumns = latest.columns.of(chosen, () => {
       const kept = new Kept(cube, columns, columns.dims.map(maskAt));
       return { kept, tally: new Tally(cube, layout.starts, kept) };
     });
-    const line = known.line.of(narrow, () => this.#runs(found));
+    const line = latest.line.of(narrow, () => this.#runs(found));
     const across = new Across(layout, ofColumns, line, this.isExact);
     const effects = JSON.stringify([narrow, effect]);
-    const wanted = known.wanted.of(effects, () => this.#ofEffect(found, across));
+    const wanted = latest.wanted.of(effects, () => this.#ofEffect(found, across));
     const order = JSON.stringify([effects, sort, descending, this.isExact]);
-    const visible = known.visible.of(order, () => sorted(layout, across, wanted, state));
-    const counts = known.counts.of(effects, () => this.#count(wanted, across));
+    const visible = latest.visible.of(order, () => sorted(layout, across, wanted, state));
+    const counts = latest.counts.of(effects, () => this.#count(wanted, across));
     return { across, visible, counts };
   }
 
-  /** The runs of the exact axis in which some of these rows differ. */
+  /** The runs of the exact axis, cut wherever some of these rows flip. */
   #runs(/** @type {Uint32Array} */ rows) {
     const { cube, hasExact, starts } = this.layout;
     if (!hasExact) return [];
@@ -146,7 +146,7 @@ export class Model {
   }
 
   /**
-   * The rows with so much ALLOW as the state wants.
+   * The rows that match the state's filter by effect.
    * @param {Uint32Array} rows
    * @param {Across} across
    */
@@ -164,7 +164,7 @@ export class Model {
   }
 
   /**
-   * What these rows count in the columns of the grid.
+   * Count the effects of these rows in the columns of the grid.
    * @param {Uint32Array} rows
    * @param {Across} across
    * @returns {Counts}
@@ -183,7 +183,7 @@ export class Model {
     return { total, allow, deny: total - allow, principals };
   }
 
-  /** Rows that are equal in all that is shown, but for the principal, as one item; null where nothing is grouped. */
+  /** Group rows that differ only in the principal into one item; null if nothing is grouped. */
   #group() {
     const { cube, hasExact, place, starts } = this.layout;
     if (!this.state.grouped || place < 0) return null;
@@ -214,7 +214,7 @@ export class Model {
   }
 
   /**
-   * Positions that say which decision a cell is.
+   * The positions that identify the decision of a cell.
    * @param {number} row
    * @param {number} column
    * @returns {Place}
@@ -226,7 +226,7 @@ export class Model {
     rows.dims.forEach((d, k) => {
       index[d] = rows.index[k][row];
     });
-    const { number, window } = cube.header; // of the answer, where several follow each other
+    const { number, window } = cube.header; // an explorer numbers its answers
     if (isExact) {
       const { first, last } = segments[column];
       return { index, number, segment: [first, last] };
@@ -239,7 +239,7 @@ export class Model {
     return { index, number, segment: null, ...amount };
   }
 
-  /** What is shown as a table of texts: heads, then one line a row; a group stands with all its rows. */
+  /** The table as texts: headers, then one line per row; a group is listed with all its rows. */
   *lines() {
     const columns = Array.from({ length: this.across.count }, (_, c) => c);
     yield [...this.cube.header.rows, ...columns.map((c) => this.across.labels(c).join(" "))];

@@ -1,25 +1,25 @@
 /**
- * A value that is made anew only where what it depends on has changed.
+ * A value that is computed again only if what it depends on has changed.
  * @template T
  */
 export class Once {
   constructor() {
     /** @type {{ key: string, value: T } | null} */
-    this.known = null;
+    this.cached = null;
   }
 
   /**
-   * The value that was made last, or a new one for another key.
+   * The latest value, or a new one for another key.
    * @param {string} key
    * @param {() => T} make
    * @returns {T}
    */
   of(key, make) {
-    if (this.known?.key !== key) this.known = { key, value: make() };
-    return this.known.value;
+    if (this.cached?.key !== key) this.cached = { key, value: make() };
+    return this.cached.value;
   }
 
   forget() {
-    this.known = null;
+    this.cached = null;
   }
 }

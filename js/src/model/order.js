@@ -1,9 +1,9 @@
-/** Orders in which rows and labels stand. */
+/** Orders of rows and labels. */
 
 import { numberOf } from "../words/numbers.js";
 
 /**
- * Sorted by a small whole number of each row, in linear time; equal ones stay in their order.
+ * Sort rows by a small whole number, stably and in linear time.
  * @param {Uint32Array} rows
  * @param {number} size
  * @param {(row: number) => number} keyOf
@@ -22,14 +22,14 @@ export function counted(rows, size, keyOf) {
 }
 
 /**
- * For each label its place in the order a reader expects: numbers first, by value, the rest by letters.
+ * The rank of each label in the order a reader expects: numbers first, by value, then texts alphabetically.
  * @param {string[]} labels
  * @param {number[]} numbers
  */
 export function ranksOf(labels, numbers = labels.map(numberOf)) {
   const collator = new Intl.Collator("en", { sensitivity: "base" });
   const isText = (/** @type {number} */ i) => Number.isNaN(numbers[i]);
-  // of plain letters, lower case sorts nearly as the collator does, and much faster
+  // comparing lower-case ASCII gives nearly the collator's order, much faster
   const plain = labels.every((label) => /^[ -~]*$/.test(label));
   const texts = plain ? labels.map((label) => label.toLowerCase()) : labels;
   const compare = plain ? byCode : collator.compare;

@@ -1,9 +1,9 @@
-/** From what Python wrote to header and bits. */
+/** Decodes what Python wrote into header and bits. */
 
 /** @import { Payload } from "../types.ts" */
 
 /**
- * Bytes of a base64 text; inflated where they were deflated.
+ * The bytes of a base64 text, inflated if they were deflated.
  * @param {string} text
  * @param {boolean} deflated
  */
@@ -15,7 +15,7 @@ export async function unpack(text, deflated) {
 }
 
 /**
- * Header and bits of a payload: four bytes of length, JSON, then the small cube, eight cells a byte.
+ * Header and bits of a payload: four bytes of length, JSON, then the small cube with eight cells per byte.
  * @param {Uint8Array} bytes
  * @returns {Payload}
  */

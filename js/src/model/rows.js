@@ -1,16 +1,16 @@
 /** @import { Cube } from "./cube.js" */
 
-/** How the dimensions down the side make rows, and which rows are equal in all that stands across. */
+/** The rows that the dimensions down the side form, and which of them have equal cells. */
 export class Rows {
   constructor(/** @type {Cube} */ cube) {
     /** Positions of the dimensions down the side. */
     this.dims = cube.header.rows.map((name) => cube.index(name));
     const sizes = this.dims.map((d) => cube.dims[d].labels.length);
     this.total = sizes.reduce((a, b) => a * b, 1);
-    /** Of each of them, the position of every row. */
+    /** For each of them, the position of every row. */
     this.index = this.dims.map(() => new Uint32Array(this.total));
     const offsets = this.#lay(cube, sizes);
-    /** Where rows that differ begin in the small cube: a kind of rows each. */
+    /** Where the different rows begin in the small cube: one entry for each kind of row. */
     this.kinds = /** @type {number[]} */ ([]);
     /** The kind of every row. */
     this.kind = new Uint32Array(this.total);
@@ -27,7 +27,7 @@ export class Rows {
   }
 
   /**
-   * Fill `index`, the last dimension fastest; where each row begins in the small cube.
+   * Fill `index`, the last dimension fastest; returns where each row begins in the small cube.
    * @param {Cube} cube
    * @param {number[]} sizes
    */
@@ -50,7 +50,7 @@ export class Rows {
     return offsets;
   }
 
-  /** The kinds that some rows are of, in the order they are met. */
+  /** The kinds of these rows, in order of first appearance. */
   kindsOf(/** @type {Uint32Array} */ rows) {
     const seen = new Uint8Array(this.kinds.length);
     const kinds = [];

@@ -1,4 +1,4 @@
-/** Rows in the order that a state wants. */
+/** Rows in the order that a state asks for. */
 
 import { counted } from "./order.js";
 
@@ -7,7 +7,7 @@ import { counted } from "./order.js";
 /** @import { State } from "../types.ts" */
 
 /**
- * Rows that the order does not tell apart stay as they are.
+ * Sort rows stably.
  * @param {Layout} layout
  * @param {Across} across
  * @param {Uint32Array} rows
@@ -44,7 +44,7 @@ function byLabel({ ranks, rows: { index } }, rows, descending) {
 }
 
 /**
- * What rows of a kind are sorted by; null: nothing.
+ * The sort key of a kind of rows; null: unsorted.
  * @param {Across} across
  * @param {string} sort
  * @returns {((kind: number) => number) | null}

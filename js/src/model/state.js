@@ -1,6 +1,6 @@
 /** @import { State } from "../types.ts" */
 
-/** How everything is shown at first; `START` in Python says the same. */
+/** The initial state of a view; equal to `START` in Python. */
 export const START = Object.freeze(
   /** @type {State} */ ({
     view: "matrix",
@@ -17,7 +17,7 @@ export const START = Object.freeze(
 );
 
 /**
- * The labels that a filter keeps; undefined where there is none of this name.
+ * The labels that a filter keeps; undefined if there is no filter of this name.
  * @param {State} state
  * @param {string} name
  */

@@ -1,7 +1,7 @@
 /** @import { Kept } from "./columns.js" */
 /** @import { Cube } from "./cube.js" */
 
-/** For each kind of rows how much of it is ALLOW in the columns kept, counted when it is asked. */
+/** How many kept columns are ALLOW in each kind of rows, counted on demand. */
 export class Tally {
   /**
    * @param {Cube} cube
@@ -16,7 +16,7 @@ export class Tally {
     this.tops = new Float64Array(starts.length).fill(Number.NaN);
   }
 
-  /** How many of the columns kept are ALLOW in rows of this kind. */
+  /** How many of the kept columns are ALLOW in rows of this kind. */
   allow(/** @type {number} */ kind) {
     if (this.counts[kind] < 0) {
       const { kinds, weights } = this.kept;
@@ -33,7 +33,7 @@ export class Tally {
   }
 
   /**
-   * The upper end of the last ALLOW along the axis; -∞ where there is none.
+   * The upper end of the last ALLOW along the axis; -∞ if there is none.
    * @param {number} kind
    * @param {(start: number) => number} find
    */

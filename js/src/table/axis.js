@@ -1,13 +1,13 @@
 import { greatest, least } from "../words/numbers.js";
 
-/** The axis of the strips: linear or logarithmic, zoomed and moved, always in step with what is drawn. */
+/** The axis of the strips: linear or logarithmic; it can be zoomed and moved. */
 export class Axis {
   constructor() {
     /** @type {"linear" | "log"} */
     this.scale = "linear";
-    /** @type {[number, number]} Everything there is to see, in the coordinates of the scale. */
+    /** @type {[number, number]} The whole range, in the coordinates of the scale. */
     this.all = [0, 1];
-    /** @type {[number, number] | null} What is in sight of it; null: everything. */
+    /** @type {[number, number] | null} The visible part of it; null: everything. */
     this.window = null;
   }
 
@@ -19,7 +19,7 @@ export class Axis {
     return this.scale === "log" ? Math.sign(u) * (10 ** Math.abs(u) - 1) : u;
   }
 
-  /** Show all of these numbers and some room beside them. */
+  /** Show all of these numbers, with some space on both sides. */
   fit(/** @type {number[]} */ numbers) {
     const finite = numbers.filter(Number.isFinite);
     const low = this.forward(least([0, ...finite]));
@@ -33,7 +33,7 @@ export class Axis {
     return this.window ?? this.all;
   }
 
-  /** The place of a number, from 0 (left edge) to 1 (right edge); beyond them where it is not in sight. */
+  /** The place of a number: 0 is the left edge, 1 the right edge; outside that range it is out of sight. */
   place(/** @type {number} */ x) {
     const [a, b] = this.domain;
     if (x === Infinity) return 1;
@@ -42,7 +42,7 @@ export class Axis {
   }
 
   /**
-   * @param {number} factor above 1: nearer
+   * @param {number} factor above 1 zooms in
    * @param {number} at the place that stays where it is
    */
   zoom(factor, at = 0.5) {
@@ -55,7 +55,7 @@ export class Axis {
     else if (high - low > whole * 1e-9) this.window = [low, high];
   }
 
-  /** Move what is in sight by a share of it. */
+  /** Move the visible part by a fraction of its width. */
   move(/** @type {number} */ share) {
     const [a, b] = this.domain;
     const wanted = (b - a) * share;
@@ -63,7 +63,7 @@ export class Axis {
     if (this.window) this.window = [a + by, b + by];
   }
 
-  /** About so many round numbers in sight, at most. */
+  /** Round numbers in the visible part, about `most` of them at most. */
   ticks(/** @type {number} */ most) {
     const [a, b] = this.domain;
     if (this.scale === "log") {

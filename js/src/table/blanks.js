@@ -1,18 +1,18 @@
-/** Rows of the table before anything is written into them. */
+/** Empty rows of the table. */
 
 import { h, svg } from "../dom/dom.js";
 
 /** @import { Frame } from "./sizes.js" */
 
-/** A style of exactly this width: cells of a table would stretch. */
+/** A style with exactly this width: table cells would stretch otherwise. */
 export const fixed = (/** @type {number} */ width) =>
   `width:${width}px;min-width:${width}px;max-width:${width}px`;
 
 /**
- * A row of heads.
+ * A header row.
  * @param {Frame} frame
  * @param {number} columns
- * @param {number} levels how many rows of heads there are
+ * @param {number} levels how many header rows there are
  */
 export function headRow({ heads, headHeight, cell }, columns, levels) {
   const head = { role: "columnheader", scope: "col", tabindex: "-1" };

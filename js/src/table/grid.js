@@ -12,10 +12,10 @@ import { dragStrips, zoomStrips } from "./zoom.js";
 /** @import { Frame } from "./sizes.js" */
 
 /**
- * The table in its box: an ARIA grid of which only what is in sight is in the page.
+ * The table in its box: an ARIA grid of which only the visible part is in the page.
  *
- * The table sticks to the corner of a scrolled box that is as large as all cells would be; where it stands
- * tells which rows and columns are drawn. So heads never part from their cells, and 10,000 rows cost what 16 do.
+ * The table sticks to the corner of a scrolled box that is as large as all cells would be; where it is scrolled
+ * tells which rows and columns to draw. So headers stay with their cells, and 10,000 rows cost as much as 16.
  */
 export class Grid {
   #pending = 0;
@@ -33,11 +33,11 @@ export class Grid {
     this.table = new Table(model, this.axis);
     /** @type {Frame} */
     this.frame = NOTHING;
-    /** Where the keys are; column -1: the head of the row; item -1: the head of the column. */
+    /** The keyboard focus; column -1: the row header; item -1: the column header. */
     this.focus = { item: 0, column: 0 };
     this.size = h("div", { class: "ccl-size" }, this.table.element);
     this.box = h("div", { class: "ccl-box" }, this.size);
-    this.empty = h("p", { class: "ccl-empty", hidden: true }, "No row is left: take a filter away.");
+    this.empty = h("p", { class: "ccl-empty", hidden: true }, "No rows match; remove a filter.");
     this.element = h("div", { class: "ccl-grid" }, this.box, this.empty);
     this.#listen();
     this.observer = new ResizeObserver(() => {
@@ -73,12 +73,12 @@ export class Grid {
     });
   }
 
-  /** Whether there are thresholds, not cells. */
+  /** Whether thresholds are shown instead of cells. */
   get strips() {
     return this.model.state.view === "thresholds" && this.model.layout.hasStrips;
   }
 
-  /** Everything anew: after a change of rows, columns or room. */
+  /** Lay out everything again, after a change of rows, columns or width. */
   layOut() {
     const { model, box, axis } = this;
     this.#width = box.clientWidth;
@@ -124,7 +124,7 @@ export class Grid {
     this.observer.disconnect();
   }
 
-  // -- where the scrolled box is ------------------------------------------------------------------------
+  // -- scrolling ----------------------------------------------------------------------------------------
 
   #scrolled() {
     if (this.#pending) return;
@@ -135,12 +135,12 @@ export class Grid {
     });
   }
 
-  /** Which row and column the box is at. */
+  /** Read the first visible row and column from the scroll position. */
   #read() {
     Object.assign(this.table, placeOf(this.box, this.frame, this.model.length));
   }
 
-  // -- what somebody points at --------------------------------------------------------------------------
+  // -- pointer ------------------------------------------------------------------------------------------
 
   #at(/** @type {EventTarget | null} */ target) {
     const cell = target instanceof Element ? target.closest("th,td") : null;
@@ -162,7 +162,7 @@ export class Grid {
   }
 
   /**
-   * The band of a strip that the pointer is over.
+   * The band of a strip under the pointer.
    * @param {{ i: number, cell: HTMLElement }} at
    * @param {MouseEvent} event
    */
@@ -184,7 +184,7 @@ export class Grid {
   }
 
   /**
-   * What a click or Enter does: a head of a row opens a group, a cell is selected.
+   * Handle a click or Enter: a row header opens its group, a cell is selected.
    * @param {number} i
    * @param {number} column
    */
@@ -203,7 +203,7 @@ export class Grid {
     if (!this.strips) this.#sortBy(this.model.across.sortKey(column));
   }
 
-  /** First so, then the other way round, then not at all. */
+  /** Sort in one direction, then in the other, then not at all. */
   #sortBy(/** @type {string} */ key) {
     const { sort, descending } = this.model.state;
     const first = key !== "label"; // effects: ALLOW first
@@ -225,7 +225,7 @@ export class Grid {
 
   // -- keyboard: the ARIA grid pattern ------------------------------------------------------------------
 
-  /** The last column, or band, that the keys reach in a row. */
+  /** The last column, or band, that the keyboard can reach in a row. */
   #lastColumn(/** @type {number} */ item) {
     const { model } = this;
     if (!this.strips) return this.frame.columns - 1;
@@ -258,7 +258,7 @@ export class Grid {
     if (column >= 0 || this.model.item(item).group) this.#act(item, column);
   }
 
-  /** Scroll so far that the focused cell is in sight, and focus it. */
+  /** Scroll until the focused cell is visible, and focus it. */
   reveal() {
     const { focus, frame } = this;
     let { top, left } = this.table;
@@ -271,7 +271,7 @@ export class Grid {
     this.#focusable(true);
   }
 
-  /** One cell takes part in the order of the tab key; it gets the focus where `take` says so. */
+  /** One cell takes part in the tab order; it gets the focus if `take` is set. */
   #focusable(take = false) {
     const { element, head, body, top, left } = this.table;
     for (const cell of element.querySelectorAll('[tabindex="0"]')) cell.setAttribute("tabindex", "-1");
@@ -289,7 +289,7 @@ export class Grid {
     if ((take || (within && !away)) && document.activeElement !== cell) cell.focus({ preventScroll: true });
   }
 
-  /** The focus came by the tab key: where it landed is where the keys go on. */
+  /** The focus came by the tab key: the arrow keys continue from where it landed. */
   #entered(/** @type {FocusEvent} */ event) {
     const { relatedTarget, target } = event;
     if (relatedTarget instanceof Node && this.table.element.contains(relatedTarget)) return;

@@ -1,9 +1,9 @@
-/** Where the keys of the ARIA grid pattern lead. */
+/** Keyboard navigation by the ARIA grid pattern. */
 
-/** @typedef {{ item: number, column: number }} Focus -1: the heads */
+/** @typedef {{ item: number, column: number }} Focus -1: the headers */
 
 /**
- * The next place of the focus; null where the key moves nothing.
+ * The next place of the focus; null if the key does not move it.
  * @param {{ key: string, altKey: boolean, ctrlKey: boolean, metaKey: boolean }} event
  * @param {Focus} from
  * @param {{ page: number, last: number, lastColumn: (item: number) => number }} to rows of a page, the last item,

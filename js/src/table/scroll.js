@@ -1,11 +1,11 @@
-/** Where a scrolled box is, in rows and columns: the first and the last always stand at its ends. */
+/** The scroll position of a box in rows and columns: the first and the last are always at its ends. */
 
 /** @import { Frame } from "./sizes.js" */
 
-/** @typedef {{ top: number, left: number }} Place the first row and the first column in sight */
+/** @typedef {{ top: number, left: number }} Place the first visible row and column */
 
 /**
- * How far a box can be scrolled, and the row and column it is at then.
+ * How far a box can be scrolled, and the first row and column it shows then.
  * @param {HTMLElement} box
  * @param {Frame} frame
  * @param {number} length how many rows there are
@@ -20,7 +20,7 @@ const endsOf = (box, frame, length) => ({
 const within = (/** @type {number} */ x, /** @type {number} */ most) => Math.max(0, Math.min(x, most));
 
 /**
- * What the box is at.
+ * The first row and column that the box shows.
  * @param {HTMLElement} box
  * @param {Frame} frame
  * @param {number} length
@@ -34,7 +34,7 @@ export function placeOf(box, frame, length) {
 }
 
 /**
- * Scroll the box to a row and a column; what it is at then.
+ * Scroll the box to a row and a column; returns where it is then.
  * @param {HTMLElement} box
  * @param {Frame} frame
  * @param {number} length

@@ -1,4 +1,4 @@
-/** How large the table and its parts are. */
+/** The sizes of the table and its parts. */
 
 import { sum } from "../words/numbers.js";
 
@@ -6,22 +6,22 @@ import { sum } from "../words/numbers.js";
 /** @import { Layout } from "../model/layout.js" */
 /** @import { Model } from "../model/model.js" */
 
-/** Pixels of a row. */
+/** Height of a row in pixels. */
 export const ROW = 30;
 
-/** Pixels: browsers draw no taller element reliably. */
+/** Pixels: browsers do not draw taller elements reliably. */
 const TALLEST = 8_000_000;
 const ROWS_SHOWN = 16;
 
 /**
- * @typedef Frame What there is to draw, in pixels and in numbers of rows and columns.
- * @property {boolean} strips whether there are thresholds, not cells
- * @property {number[]} heads widths of the heads of a row
+ * @typedef Frame The parts to draw, in pixels and in numbers of rows and columns.
+ * @property {boolean} strips whether thresholds are shown instead of cells
+ * @property {number[]} heads widths of the row headers
  * @property {number} cell width of a cell
  * @property {number} headHeight
  * @property {number} columns
- * @property {number} rows as many as are in sight
- * @property {number} fit columns that are in sight as a whole
+ * @property {number} rows how many are visible
+ * @property {number} fit how many columns are fully visible
  * @property {number} width of everything
  * @property {number} height of everything
  */
@@ -42,10 +42,10 @@ export const NOTHING = Object.freeze(
 );
 
 /**
- * What there is to draw in a box of this width.
+ * The parts to draw in a box of this width.
  * @param {Model} model
  * @param {boolean} strips
- * @param {number} room pixels across; 0: not known yet
+ * @param {number} room width in pixels; 0: not known yet
  * @returns {Frame}
  */
 export function frameOf(model, strips, room) {
@@ -69,7 +69,7 @@ export function frameOf(model, strips, room) {
 }
 
 /**
- * As wide as the labels, but never so wide that no cell has room beside them: the heads don't scroll away.
+ * As wide as the labels, but narrow enough to leave room for cells: the row headers do not scroll away.
  * @param {Layout} layout
  * @param {number} width
  */
@@ -87,7 +87,7 @@ function headWidths({ cube, place, principal, rows }, width) {
   const whole = sum(wanted);
   const most = Math.max(width * 0.62, 120);
   if (whole <= most) return wanted.map(Math.round);
-  // who it is stays readable longest
+  // the principal's name is shortened last
   const own = place < 0 ? 0 : Math.min(wanted[place], Math.max(most * 0.5, (wanted[place] * most) / whole));
   const rest = whole - (place < 0 ? 0 : wanted[place]);
   return wanted.map((w, k) => Math.round(k === place ? own : (w * (most - own)) / rest));

@@ -1,4 +1,4 @@
-/** The bands of one row, and the axis above them, as pictures. */
+/** Draws the bands of a row, and the axis above them. */
 
 import { svg } from "../dom/dom.js";
 import { edgeLabel } from "../words/intervals.js";
@@ -21,13 +21,13 @@ function size(element, width, height) {
 const inside = (/** @type {number} */ place) => Math.max(0, Math.min(1, place));
 
 /**
- * Draw the bands of one row: rectangles, and the boundaries in words.
+ * Draw the bands of one row as rectangles with labelled boundaries.
  * @param {SVGSVGElement} element
  * @param {Band[]} bands
  * @param {Axis} axis
  * @param {number} width
  * @param {number} height
- * @param {number} chosen the band that is selected; -1 for none
+ * @param {number} chosen the selected band; -1 for none
  */
 export function drawStrip(element, bands, axis, width, height, chosen) {
   size(element, width, height);
@@ -35,7 +35,7 @@ export function drawStrip(element, bands, axis, width, height, chosen) {
   const middle = height / 2 + 4;
   /** @type {SVGElement[]} */
   const parts = [svg("rect", { class: "ccl-strip-deny", x: 0, width, ...tall })];
-  let free = -Infinity; // labels do not run into each other
+  let free = -Infinity; // labels do not overlap
   bands.forEach((band, k) => {
     const left = inside(axis.place(band.ends.lower)) * width;
     const right = inside(axis.place(band.ends.upper)) * width;

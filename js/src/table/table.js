@@ -12,12 +12,12 @@ import { drawAxis, drawStrip } from "./strip.js";
 
 /** @typedef {{ row: number, group: boolean, column: number, band: number }} Selected -1: no column, no band */
 
-/** An ARIA grid of the rows and columns in sight; its elements are used again for others. */
+/** An ARIA grid of the visible rows and columns; its elements are reused. */
 export class Table {
-  /** What a row was made of, and how wide its cells are. */
+  /** The layout and cell widths that a row was made with. */
   #rows = /** @type {WeakMap<HTMLTableRowElement, { made: string, shape: string }>} */ (new WeakMap());
-  /** What the head of a row says. */
-  #said = /** @type {WeakMap<HTMLTableCellElement, string>} */ (new WeakMap());
+  /** The text of a row header. */
+  #headText = /** @type {WeakMap<HTMLTableCellElement, string>} */ (new WeakMap());
   #headKey = "";
   /** @type {SVGSVGElement | null} */
   #axisDrawn = null;
@@ -43,12 +43,12 @@ export class Table {
     this.selected = null;
   }
 
-  /** How many rows of heads there are. */
+  /** How many header rows there are. */
   levels(/** @type {Frame} */ { strips }) {
     return strips ? 1 : this.model.across.levels;
   }
 
-  /** Draw what is in sight from `top` and `left` on. */
+  /** Draw the visible rows and columns, starting at `top` and `left`. */
   draw(/** @type {Frame} */ frame) {
     const { model, top, left, body } = this;
     const columns = frame.strips
@@ -56,7 +56,7 @@ export class Table {
       : Math.min(frame.fit + (left + frame.fit < frame.columns ? 1 : 0), frame.columns);
     const shape = JSON.stringify([frame.strips, frame.heads, frame.cell]);
     this.#drawHead(frame, columns, shape);
-    // what a row is made of: it is used again for another only where each cell stays of its kind
+    // a row element is reused only if every cell keeps its kind
     const made = JSON.stringify([frame.strips, model.cube.header.rows, columns]);
     const rows = Math.min(frame.rows, model.length);
     while (body.rows.length > rows) body.lastElementChild?.remove();
@@ -66,7 +66,7 @@ export class Table {
     }
   }
 
-  // -- heads ------------------------------------------------------------------------------------------
+  // -- headers ----------------------------------------------------------------------------------------
 
   /**
    * @param {Frame} frame
@@ -103,7 +103,7 @@ export class Table {
   /**
    * @param {HTMLTableCellElement} th
    * @param {number} k
-   * @param {boolean} last whether it is the lowest row of heads
+   * @param {boolean} last whether it is the lowest header row
    */
   #drawCorner(th, k, last) {
     const { cube, rows } = this.model;
@@ -157,7 +157,7 @@ export class Table {
   // -- rows -------------------------------------------------------------------------------------------
 
   /**
-   * The element of a row, made anew or given other widths where it has to be.
+   * The element of a row, replaced or given other widths where necessary.
    * @param {number} r
    * @param {Frame} frame
    * @param {number} columns
@@ -226,7 +226,7 @@ export class Table {
     }
   }
 
-  /** Whether a cell of this item is the one selected: a group is not its first member. */
+  /** Whether the selected cell belongs to this item: a group is not its first member. */
   #isSelected(/** @type {Item} */ { row, group, member }) {
     const { selected } = this;
     if (selected?.row !== row) return false;
@@ -255,13 +255,13 @@ export class Table {
     const title = group ? `${group.open ? "▾" : "▸"} ${plural(group.rows.length, "principal")}` : labels[i];
     const shared = layout.common.shared(item).map(({ values, codes }) => values[codes[i]]);
     const more = shared.filter((text) => text !== "MISSING").join(" · ");
-    const odd = layout.common.isOdd(item);
-    const said = `${title}\n${more}\n${odd}`;
-    if (this.#said.get(th) === said) return;
-    this.#said.set(th, said);
+    const hasProblems = layout.common.hasProblems(item);
+    const text = `${title}\n${more}\n${hasProblems}`;
+    if (this.#headText.get(th) === text) return;
+    this.#headText.set(th, text);
     th.replaceChildren(h("span", { class: "ccl-name" }, title));
-    if (odd) {
-      const sign = h("span", { class: "ccl-odd", title: "something is odd in the data" }, "⚠");
+    if (hasProblems) {
+      const sign = h("span", { class: "ccl-odd", title: "data problems that may cause a DENY" }, "⚠");
       th.append(sign, h("span", { class: "ccl-sr" }, "data problem"));
     }
     th.append(h("span", { class: "ccl-more" }, more));

@@ -1,4 +1,4 @@
-/** Zoom and move the strips by wheel and pointer. */
+/** Zooms and moves the strips by wheel and pointer. */
 
 /** @import { Axis } from "./axis.js" */
 
@@ -6,7 +6,7 @@ const stripOf = (/** @type {EventTarget | null} */ target) =>
   target instanceof Element ? target.closest(".ccl-stripcell, .ccl-colhead") : null;
 
 /**
- * The wheel with Ctrl, Meta or Alt zooms at the pointer; whether it did.
+ * The wheel with Ctrl, Meta or Alt zooms at the pointer; returns whether it did.
  * @param {WheelEvent} event
  * @param {Axis} axis
  */
@@ -20,10 +20,10 @@ export function zoomStrips(event, axis) {
 }
 
 /**
- * Dragging moves what was zoomed.
+ * Dragging moves a zoomed axis.
  * @param {PointerEvent} event
  * @param {Axis} axis
- * @param {{ onMove: () => void, onDragged: (dragged: boolean) => void }} hooks a click that ends a drag is none
+ * @param {{ onMove: () => void, onDragged: (dragged: boolean) => void }} hooks the click that ends a drag is ignored
  */
 export function dragStrips(event, axis, { onMove, onDragged }) {
   const cell = axis.window && event.button === 0 ? stripOf(event.target) : null;

@@ -1,24 +1,24 @@
-/** What there is to say of a cell. */
+/** Describes a cell. */
 
 import { longInterval } from "../words/intervals.js";
 import { plural } from "../words/numbers.js";
 
 /** @import { Model } from "../model/model.js" */
-/** @import { Item, Told } from "../types.ts" */
+/** @import { Description, Item } from "../types.ts" */
 
-/** Characters of a text that is told. */
+/** Characters of a displayed text, at most. */
 const LONGEST = 300;
 
 export const cut = (/** @type {string} */ text) =>
   text.length > LONGEST ? `${text.slice(0, LONGEST)}…` : text;
 
 /**
- * Line by line; null where there is no such cell.
+ * Describe a cell line by line; null if there is no such cell.
  * @param {Model} model
  * @param {Item} item
- * @param {number} column of strips: the band
+ * @param {number} column for strips: the band
  * @param {boolean} strips
- * @returns {Told | null}
+ * @returns {Description | null}
  */
 export function describe(model, item, column, strips) {
   const { cube, layout, across } = model;
@@ -32,7 +32,7 @@ export function describe(model, item, column, strips) {
     const band = across.bands(item.row)[column];
     if (!band) return null;
     lines.push([names[0], longInterval(band.ends)]);
-    const boundary = band.grid ? "as far as the amounts asked tell" : "exact";
+    const boundary = band.grid ? "as far as the checked amounts show" : "exact";
     return { lines, allow: band.allow, boundary };
   }
   if (across.isExact) lines.push([names[0], longInterval(across.ends(column))]);

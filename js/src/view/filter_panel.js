@@ -9,20 +9,20 @@ import { cut } from "./describe.js";
 /** @import { Model } from "../model/model.js" */
 /** @import { Dim, State } from "../types.ts" */
 
-/** Values of a filter that are drawn at once. */
+/** How many values of a filter are drawn at a time. */
 const MOST_BOXES = 200;
 const MOST_TICKS = 40;
 
-/** Values that are found by looking. */
+/** Lists up to this length need no search field. */
 const FEW = 12;
 
-/** A dimension of numbers across the top with more values than these is no filter: it has handles elsewhere. */
+/** A numeric dimension across the top with more values than this has no filter: it has handles elsewhere. */
 const MOST_NUMBERS = 24;
 
-/** @typedef {{ name: string, values: string[], codes: number[] | null }} Subject codes: of each principal */
+/** @typedef {{ name: string, values: string[], codes: number[] | null }} Subject codes: one per principal */
 /** @typedef {(patch: Partial<State>, options: { merge: string | null }) => void} SetState */
 
-/** What can be filtered: each attribute of the principals, and each dimension; drawn when it is opened. */
+/** A filter for each attribute of the principals and each dimension; drawn when the panel opens. */
 export class FilterPanel {
   /** @type {Filter[] | null} */
   #drawn = null;
@@ -58,7 +58,7 @@ export class FilterPanel {
     this.show();
   }
 
-  /** Let the filters say what the state keeps, if they can be seen. */
+  /** Show the state in the filters, if they are visible. */
   show() {
     if (this.element.hidden) return;
     if (!this.#drawn) {
@@ -69,7 +69,7 @@ export class FilterPanel {
   }
 }
 
-/** One filter: a box for each value, of many values those found first; with handles where they are numbers. */
+/** One filter: a checkbox for each value (the first matches of a long list), and handles for numbers. */
 class Filter {
   /** @type {HTMLInputElement[]} */
   #boxes = [];
@@ -130,7 +130,7 @@ class Filter {
     this.set({ filters: every ? others : { ...others, [this.name]: labels } }, { merge });
   }
 
-  /** Handles over the values that are numbers, where these are some. */
+  /** Handles for the values that are numbers, if there are enough of them. */
   #handles() {
     const known = this.order.map((i) => this.numbers[i]).filter((number) => !Number.isNaN(number));
     if (known.length <= 3) return null;
@@ -148,7 +148,7 @@ class Filter {
     });
   }
 
-  /** Draw a box for each value in which a text is found. */
+  /** Draw a checkbox for each value that contains a text. */
   #draw(/** @type {string} */ text) {
     const found = this.order.filter((i) => this.values[i].toLowerCase().includes(text));
     const kept = this.#chosen();
@@ -171,10 +171,10 @@ class Filter {
     this.#boxes = drawn.map(({ input }) => input);
     this.list.replaceChildren(...drawn.map(({ element }) => element));
     this.more.hidden = found.length <= MOST_BOXES;
-    setText(this.more, `and ${count(found.length - MOST_BOXES)} more: find`);
+    setText(this.more, `and ${count(found.length - MOST_BOXES)} more: use the search field`);
   }
 
-  /** Say what is kept; a handle that is held stays where it is. */
+  /** Show which values are kept; a handle that is being dragged stays where it is. */
   show() {
     const kept = this.#chosen();
     for (const box of this.#boxes) box.checked = kept.has(box.value);

@@ -1,7 +1,7 @@
 const MOST = 200;
 
 /**
- * What can be undone and redone.
+ * The changes that can be undone and redone.
  * @template T
  */
 export class History {
@@ -21,9 +21,9 @@ export class History {
   }
 
   /**
-   * Keep what is shown before a change.
+   * Keep the state before a change.
    * @param {() => T} now
-   * @param {string | null} merge changes of the same name that follow each other are one
+   * @param {string | null} merge consecutive changes with the same name count as one
    */
   remember(now, merge) {
     if (!merge || merge !== this.#merge) {
@@ -34,12 +34,12 @@ export class History {
     this.#future = [];
   }
 
-  /** What was before `now`; undefined where nothing was. */
+  /** The state before `now`; undefined if there was none. */
   undo(/** @type {() => T} */ now) {
     return this.#go(this.#past, this.#future, now);
   }
 
-  /** What was undone last; undefined where nothing was. */
+  /** The state that was undone last; undefined if there was none. */
   redo(/** @type {() => T} */ now) {
     return this.#go(this.#future, this.#past, now);
   }

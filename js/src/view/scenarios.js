@@ -7,7 +7,7 @@ import { MatrixView } from "./view.js";
 /** @import { Cube } from "../model/cube.js" */
 /** @import { ViewOptions } from "../types.ts" */
 
-/** A what-if without a kernel: a slider over decisions that were made before. */
+/** A what-if without a kernel: a slider over decisions that were prepared earlier. */
 export class ScenariosView {
   /**
    * @param {Element} element
@@ -67,6 +67,6 @@ export class ScenariosView {
     });
     const by = this.cubes[i].header.allow - first.header.allow;
     const sign = by > 0 ? "+" : by < 0 ? "−" : "±";
-    setText(this.change, i === 0 ? "" : `${sign}${count(Math.abs(by))} ALLOW against ${this.names[0]}`);
+    setText(this.change, i === 0 ? "" : `${sign}${count(Math.abs(by))} ALLOW compared with ${this.names[0]}`);
   }
 }

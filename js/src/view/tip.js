@@ -1,14 +1,14 @@
 import { h } from "../dom/dom.js";
 import { cut } from "./describe.js";
 
-/** @import { Told } from "../types.ts" */
+/** @import { Description } from "../types.ts" */
 
 /** ALLOW or DENY, in its colour. */
 export function effect(/** @type {boolean} */ allow) {
   return h("b", { class: allow ? "ccl-yes" : "ccl-no" }, allow ? "✓ ALLOW" : "✗ DENY");
 }
 
-/** What a cell says while the pointer is over it. */
+/** The tooltip of the cell under the pointer. */
 export class Tip {
   constructor() {
     this.element = h("div", { class: "ccl-tip", role: "tooltip", hidden: true });
@@ -19,8 +19,8 @@ export class Tip {
   }
 
   /**
-   * Show it beside the pointer, inside the root: an output of Lab cuts off what sticks out.
-   * @param {Told} told
+   * Show it beside the pointer, inside the root: JupyterLab clips whatever extends beyond an output.
+   * @param {Description} description
    * @param {HTMLElement} root
    * @param {MouseEvent} pointer
    */

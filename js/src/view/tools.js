@@ -12,18 +12,18 @@ const KEYS = [
     "arrow keys, Home, End, Page Up, Page Down",
     "move from cell to cell (with Ctrl: to the first or last row)",
   ],
-  ["Enter or Space", "select the cell; on a head: sort; on a group: open or close it"],
+  ["Enter or Space", "select the cell; on a header: sort; on a group: open or close it"],
   ["/", "search"],
-  ["Ctrl + C", "copy what is shown as a table (tab-separated)"],
-  ["Ctrl + Z, Ctrl + Y", "undo, redo a change of what is shown"],
-  ["Escape", "close a panel, empty the search"],
+  ["Ctrl + C", "copy the shown cells as a table (tab-separated)"],
+  ["Ctrl + Z, Ctrl + Y", "undo or redo a change of the view"],
+  ["Escape", "close a panel, clear the search"],
   ["+, −, 0 (thresholds)", "zoom in, out, show all; Ctrl + wheel zooms at the pointer, dragging moves"],
 ];
 
 const SORTS = ["given", "label", "share", "threshold"];
 
 /**
- * @typedef Acts What the tools do.
+ * @typedef Acts The actions of the tools.
  * @property {(patch: Partial<State>, options?: { merge: string | null }) => void} set
  * @property {() => void} draw
  * @property {() => void} copy
@@ -54,8 +54,8 @@ export class Tools {
     this.view = choice(
       "view",
       [
-        ["matrix", "Matrix", "a cell for each decision"],
-        ["thresholds", "Thresholds", "a line for each row, its bands along the axis"],
+        ["matrix", "Matrix", "one cell per decision"],
+        ["thresholds", "Thresholds", "one line per row, with its bands along the axis"],
       ],
       (view) => set({ view: /** @type {State["view"]} */ (view) }),
     );
@@ -100,13 +100,13 @@ export class Tools {
       (effect) => set({ effect: /** @type {Effect} */ (effect) }),
     );
     this.grouped = check((grouped) => set({ grouped }), "group equal rows");
-    this.odd = h("span");
-    this.problem = check((problem) => set({ problem }), this.odd);
+    this.problemLabel = h("span");
+    this.problem = check((problem) => set({ problem }), this.problemLabel);
     this.filters = new FilterPanel(model, set);
     this.filterButton = opener("Filters", this.filters.element, { onOpen: () => this.filters.show() });
     this.help = helpPanel();
     this.helpButton = opener("?", this.help, { label: "help: keys" });
-    const copy = button("Copy", acts.copy, { title: "copy what is shown as a table (Ctrl + C)" });
+    const copy = button("Copy", acts.copy, { title: "copy the shown cells as a table (Ctrl + C)" });
     this.undo = button("↶", acts.undo, { "aria-label": "undo", title: "undo (Ctrl + Z)" });
     this.redo = button("↷", acts.redo, { "aria-label": "redo", title: "redo (Ctrl + Y)" });
     const reset = button("Reset", acts.reset, { title: "show everything again" });
@@ -138,13 +138,13 @@ export class Tools {
     const { cube, layout } = this.model;
     this.filters.renew();
     this.filterButton.hidden = this.filters.isEmpty;
-    const odd = Object.keys(cube.dims[layout.principal]?.problems ?? {}).length;
-    setText(this.odd, `data problem (${count(odd)})`);
-    this.problem.element.hidden = odd === 0;
+    const problems = Object.keys(cube.dims[layout.principal]?.problems ?? {}).length;
+    setText(this.problemLabel, `data problem (${count(problems)})`);
+    this.problem.element.hidden = problems === 0;
   }
 
   /**
-   * Say how everything is shown.
+   * Show the current state.
    * @param {{ strips: boolean, canUndo: boolean, canRedo: boolean }} now
    */
   show({ strips, canUndo, canRedo }) {
@@ -179,7 +179,7 @@ export class Tools {
   }
 
   /**
-   * Offer undo and redo, where there is something.
+   * Enable undo and redo where there is a change.
    * @param {boolean} canUndo
    * @param {boolean} canRedo
    */
@@ -188,7 +188,7 @@ export class Tools {
     this.redo.disabled = !canRedo;
   }
 
-  /** Close the panels that are open, and give the focus to what opens them. */
+  /** Close the open panels, and move the focus to the buttons that open them. */
   close() {
     for (const [panel, opens] of /** @type {const} */ ([
       [this.filters.element, this.filterButton],

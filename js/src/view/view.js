@@ -13,18 +13,18 @@ import { Tools } from "./tools.js";
 /** @import { Cube } from "../model/cube.js" */
 /** @import { Header, Item, Kept, State, ViewOptions } from "../types.ts" */
 
-/** Cells that are copied at most. */
+/** How many cells can be copied at most. */
 const LARGEST_COPY = 2_000_000;
 
 /** @typedef {Kept} Snapshot */
 
-/** A matrix with all that belongs to it: tools above, the table, what is selected, where it comes from. */
+/** A matrix with its tools, table, selection and provenance. */
 export class MatrixView {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #telling;
 
   /**
-   * A view that is not in a page yet: see `mount`.
+   * A view that is not in the page yet: see `mount`.
    * @param {Cube} cube
    * @param {ViewOptions} options
    */
@@ -40,8 +40,8 @@ export class MatrixView {
     this.grid = new Grid(this.model, {
       onSelect: (item, column) => this.#select(item, column),
       onHover: (item, column, event) => {
-        const told = this.#describe(item, column);
-        if (told) this.tip.show(told, this.root, event);
+        const description = this.#describe(item, column);
+        if (description) this.tip.show(description, this.root, event);
       },
       onLeave: () => this.tip.hide(),
       onState: (patch) => this.set(patch),
@@ -95,7 +95,7 @@ export class MatrixView {
   // -- state --------------------------------------------------------------------------------------------
 
   /**
-   * What is shown now, to come back to.
+   * The current state, to be restored later.
    * @returns {Snapshot}
    */
   snapshot() {
@@ -106,13 +106,13 @@ export class MatrixView {
     this.#apply(state);
   }
 
-  /** Keep what is shown now, so that the change that follows can be undone. */
+  /** Keep the current state, so that the next change can be undone. */
   remember(/** @type {string | null} */ merge = null) {
     this.history.remember(() => this.snapshot(), merge);
   }
 
   /**
-   * Change what is shown; the change can be undone, and is told.
+   * Change the state; the change can be undone and is reported to `onState`.
    * @param {Partial<State>} patch
    * @param {{ merge?: string | null, silent?: boolean }} options
    */
@@ -131,7 +131,7 @@ export class MatrixView {
     if (!silent) this.options.onState?.(structuredClone(this.model.state));
   }
 
-  /** Take a state from outside, such as Python's. */
+  /** Adopt a state from outside, such as Python's. */
   take(/** @type {Partial<State>} */ state) {
     const next = { ...START, ...state };
     if (JSON.stringify(next) !== JSON.stringify(this.model.state)) this.set(next, { silent: true });
@@ -153,7 +153,7 @@ export class MatrixView {
     this.set({ ...structuredClone(START), view, exact, scale });
   }
 
-  /** Show other decisions, as far as possible in the same way. */
+  /** Show other decisions, keeping the state as far as possible. */
   load(/** @type {Cube} */ cube) {
     const before = this.model.cube.dims;
     const same =
@@ -165,7 +165,7 @@ export class MatrixView {
     this.refresh();
   }
 
-  /** Draw everything as the model has it. */
+  /** Draw the model again. */
   refresh() {
     const { canUndo, canRedo } = this.history;
     this.tools.show({ strips: this.grid.strips, canUndo, canRedo });
@@ -209,11 +209,12 @@ export class MatrixView {
    * @param {number} column
    */
   #say(item, column) {
-    const told = item && column >= 0 ? this.#describe(item, column) : null;
-    if (!told) return;
-    const words = told.lines.map(([name, value]) => `${cut(name)} ${cut(value)}`).join(", ");
-    this.detail.replaceChildren(effect(told.allow), ` ${words}`);
-    if (told.boundary) this.detail.append(h("span", { class: "ccl-soft" }, ` · boundary: ${told.boundary}`));
+    const description = item && column >= 0 ? this.#describe(item, column) : null;
+    if (!description) return;
+    const words = description.lines.map(([name, value]) => `${cut(name)} ${cut(value)}`).join(", ");
+    this.detail.replaceChildren(effect(description.allow), ` ${words}`);
+    const { boundary } = description;
+    if (boundary) this.detail.append(h("span", { class: "ccl-soft" }, ` · boundary: ${boundary}`));
   }
 
   /**
@@ -271,10 +272,10 @@ export class MatrixView {
     }
     const what = `${plural(model.visible.length, "row")} and ${plural(model.across.count, "column")}`;
     const done = await copyText(asText(model.lines()));
-    this.tell(done ? `Copied ${what}.` : "The browser did not allow to copy.");
+    this.tell(done ? `Copied ${what}.` : "The browser did not allow copying.");
   }
 
-  /** Say something for a while. */
+  /** Show a message for a few seconds. */
   tell(/** @type {string} */ text) {
     this.note.textContent = text;
     this.note.hidden = false;

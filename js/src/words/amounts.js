@@ -1,7 +1,7 @@
-/** Amounts in even steps, by decimal arithmetic: the same as `lab.amounts` makes. */
+/** Amounts in even steps, by decimal arithmetic, equal to those of `lab.amounts`. */
 
 /**
- * A number as a whole number of a power of ten: 0.25 is 25 at scale 2.
+ * A number as an integer times a power of ten: 0.25 is 25 at scale 2.
  * @param {number} x
  * @returns {[digits: bigint, scale: number]}
  */
@@ -15,7 +15,7 @@ export function decimal(x) {
 
 /**
  * The amounts that `lab.amounts(low, high, step=step)` makes, each the double nearest to the decimal amount;
- * null where there would be none or too many.
+ * null if there would be none or too many.
  * @param {number} low
  * @param {number} high
  * @param {number} step

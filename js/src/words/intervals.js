@@ -1,10 +1,10 @@
-/** Intervals and bands in words, as Python says them. */
+/** Intervals and bands in words, the same as in Python. */
 
 import { numberLabel } from "./numbers.js";
 
 /** @import { Band, Ends } from "../types.ts" */
 
-/** An interval in few signs: "≤ 5,000", "> 50,000", "= 0". */
+/** A short interval: "≤ 5,000", "> 50,000", "= 0". */
 export function shortInterval(/** @type {Ends} */ { lower, lowerClosed, upper, upperClosed }) {
   if (lower === upper) return `= ${numberLabel(lower)}`;
   if (upper !== Infinity) return `${upperClosed ? "≤" : "<"} ${numberLabel(upper)}`;
@@ -22,16 +22,18 @@ export function longInterval(/** @type {Ends} */ { lower, lowerClosed, upper, up
   return parts.join(", ");
 }
 
-/** The amounts asked of a band of a grid: "0 to 5,000". */
-function askedAt(/** @type {Ends} */ { lower, upper }) {
+/** The checked amounts in a band of a grid: "0 to 5,000". */
+function checkedAmounts(/** @type {Ends} */ { lower, upper }) {
   return lower === upper ? numberLabel(lower) : `${numberLabel(lower)} to ${numberLabel(upper)}`;
 }
 
-/** A row's bands: "✓ ALLOW over 0, up to 5,000; ✗ DENY otherwise". Of a grid only what was asked. */
+/** A row's bands: "✓ ALLOW over 0, up to 5,000; ✗ DENY otherwise". A grid has only checked amounts. */
 export function bandsInWords(/** @type {Band[]} */ bands) {
   if (bands[0].grid) {
-    const told = bands.map(({ allow, ends }) => `${allow ? "✓ ALLOW" : "✗ DENY"} at ${askedAt(ends)}`);
-    return `${told.join("; ")}; nothing is known between`;
+    const parts = bands.map(
+      ({ allow, ends }) => `${allow ? "✓ ALLOW" : "✗ DENY"} at ${checkedAmounts(ends)}`,
+    );
+    return `${parts.join("; ")}; the effect between them is unknown`;
   }
   const allow = bands.filter((band) => band.allow).map((band) => longInterval(band.ends));
   if (!allow.length) return "✗ DENY at any amount";
@@ -39,7 +41,7 @@ export function bandsInWords(/** @type {Band[]} */ bands) {
   return `✓ ALLOW ${allow.join(" and ")}; ✗ DENY otherwise`;
 }
 
-/** The upper end of a band as a picture labels it: who owns it is in the sign. */
+/** The label of a band's upper end in a picture: the sign says who owns it. */
 export function edgeLabel(/** @type {Band} */ { grid, ends }) {
   const sign = grid ? "at" : ends.upperClosed ? "≤" : "<";
   return `${sign} ${numberLabel(ends.upper)}`;

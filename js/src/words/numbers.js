@@ -1,4 +1,4 @@
-/** A number with thousands separators and every digit, as Python writes it in a label. */
+/** A number with thousands separators and every digit, the same as in Python's labels. */
 export function numberLabel(/** @type {number} */ value) {
   if (value === Infinity) return "∞";
   if (value === -Infinity) return "-∞";
@@ -9,16 +9,16 @@ export function numberLabel(/** @type {number} */ value) {
   return rest === undefined ? grouped : `${grouped}.${rest}`;
 }
 
-/** The number that a label is, as Python writes it; NaN for any other text. */
+/** The number in a label that Python wrote; NaN for any other text. */
 export function numberOf(/** @type {string} */ label) {
   return /^-?\d[\d,]*(\.\d+)?(e[+-]\d+)?$/.test(label) ? Number(label.replaceAll(",", "")) : Number.NaN;
 }
 
-/** How many, with thousands separators. */
+/** A count with thousands separators. */
 export const count = (/** @type {number} */ n) => n.toLocaleString("en-US");
 
 /**
- * How many of something: "1 row", "2 rows".
+ * A count of something: "1 row", "2 rows".
  * @param {number} n
  * @param {string} word
  */
@@ -26,9 +26,9 @@ export const plural = (n, word) => `${count(n)} ${word}${n === 1 ? "" : "s"}`;
 
 export const sum = (/** @type {number[]} */ numbers) => numbers.reduce((a, b) => a + b, 0);
 
-/** The least of any number of numbers; ∞ of none. */
+/** The least of any number of numbers; ∞ for none. */
 export const least = (/** @type {number[]} */ numbers) => numbers.reduce((a, b) => Math.min(a, b), Infinity);
 
-/** The greatest of any number of numbers; -∞ of none. */
+/** The greatest of any number of numbers; -∞ for none. */
 export const greatest = (/** @type {number[]} */ numbers) =>
   numbers.reduce((a, b) => Math.max(a, b), -Infinity);
