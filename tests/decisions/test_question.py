@@ -53,7 +53,7 @@ def test_evenly_spaced_amounts_are_written_as_a_person_would(pdp: lab.PDP) -> No
     )
 
 
-def test_the_question_holds_versions_and_scopes_and_no_token(tmp_path: Path) -> None:
+def test_the_question_contains_versions_and_scopes_but_no_token(tmp_path: Path) -> None:
     text = up_to(10).replace('version: "default"', 'version: "v2"').replace("version: default", "version: v2")
     parts = ({"alg": "none"}, {"sub": "secret"})
     token = ".".join(
@@ -71,7 +71,7 @@ def test_the_question_holds_versions_and_scopes_and_no_token(tmp_path: Path) -> 
 # -- units --------------------------------------------------------------------------------------
 
 
-def test_units_stand_in_heads_strips_pages_files_and_thresholds(pdp: lab.PDP, tmp_path: Path) -> None:
+def test_units_are_shown_in_heads_strips_pages_files_and_thresholds(pdp: lab.PDP, tmp_path: Path) -> None:
     people = lab.load_principals(DATA).head(5)
     decisions = lab.sweep(
         pdp, people, "expense", actions="approve", amount=[0, 9_000], region=["south", "west"], status="OPEN",
@@ -91,7 +91,7 @@ def test_units_stand_in_heads_strips_pages_files_and_thresholds(pdp: lab.PDP, tm
     assert list(decisions.frame().columns) == ["principal", "action", "amount", "region", "effect"]
 
 
-def test_units_of_what_is_not_asked_about_are_refused(pdp: lab.PDP) -> None:
+def test_units_of_attributes_that_are_not_asked_about_are_refused(pdp: lab.PDP) -> None:
     people = lab.load_principals(DATA).head(2)
     with pytest.raises(lab.InputError, match="no attribute 'amout' is asked about; did you mean 'amount'"):
         lab.sweep(pdp, people, "expense", amount=[1], units={"amout": "USD"})

@@ -89,7 +89,7 @@ def test_resource_ids_can_be_an_axis(write: Write) -> None:
         assert "resource_id" not in decisions.fixed
 
 
-def test_a_sweep_without_an_axis_is_one_decision_an_action(small: lab.PDP) -> None:
+def test_a_sweep_without_axes_is_one_decision_per_action(small: lab.PDP) -> None:
     assert ask(small, amount=100).effect() == "ALLOW"
     assert len(ask(small, amount=100)) == 1
 
@@ -103,7 +103,7 @@ def test_a_token_is_used_and_never_stored(small: lab.PDP, token: Any) -> None:
         ask(small, amount=1, aux_data={"jwt": "secret"})
 
 
-def test_it_says_where_its_decisions_come_from(small: lab.PDP) -> None:
+def test_a_sweep_says_where_its_decisions_come_from(small: lab.PDP) -> None:
     before = datetime.datetime.now(datetime.UTC)
     told = ask(small, amount=range(600)).provenance
     assert (told.asked, told.classes, told.method) == (3, 1, "auto")  # below, at and above 100
@@ -163,7 +163,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("given", "message"), REFUSED, ids=[message[:40] for _, message in REFUSED])
-def test_what_cannot_be_asked_is_refused_with_its_place(
+def test_values_that_cannot_be_sent_are_refused_with_their_place(
     small: lab.PDP, given: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(lab.InputError, match=message):
@@ -271,7 +271,7 @@ def test_a_ctrl_c_at_any_moment_ends_the_sweep_and_leaves_the_pdp_usable(small: 
         assert ask(small, amount=[100, 101]).counts() == {"ALLOW": 1, "DENY": 1}
 
 
-def test_an_answer_that_is_not_whole_is_an_error(small: lab.PDP, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_incomplete_answer_is_an_error(small: lab.PDP, monkeypatch: pytest.MonkeyPatch) -> None:
     read = messages.effects
 
     def cut(change: Callable[[Any], object]) -> None:
@@ -339,7 +339,7 @@ def test_a_folder_with_a_dollar_sign_and_large_attributes_work(tmp_path: Path) -
     assert decisions.counts()["ALLOW"] == 500
 
 
-def test_attributes_that_no_policy_reads_or_that_are_not_sent_are_said(small: lab.PDP) -> None:
+def test_attributes_that_no_policy_reads_or_that_are_not_sent_are_reported(small: lab.PDP) -> None:
     decisions = lab.sweep(small, users(1), "thing", amout=[1, 2])
     assert decisions.provenance.notes == (
         "No policy reads amout (did you mean 'amount'?).",
@@ -349,7 +349,7 @@ def test_attributes_that_no_policy_reads_or_that_are_not_sent_are_said(small: la
     assert "No policy reads amout (did you mean" in decisions._repr_mimebundle_()["text/html"]
 
 
-def test_the_frame_that_was_swept_may_change_afterwards(small: lab.PDP) -> None:
+def test_the_swept_frame_may_change_afterwards(small: lab.PDP) -> None:
     people = users(3)
     decisions = lab.sweep(small, people, "thing", amount=[1])
     shown, before = repr(decisions), decisions.principals
@@ -360,12 +360,12 @@ def test_the_frame_that_was_swept_may_change_afterwards(small: lab.PDP) -> None:
 
 
 @pytest.mark.parametrize("given", [lab.SELF, [lab.SELF, lab.OTHER]])
-def test_a_resource_id_is_a_text_and_no_relation(small: lab.PDP, given: Any) -> None:
+def test_a_resource_id_is_a_string_and_not_a_relation(small: lab.PDP, given: Any) -> None:
     with pytest.raises(lab.InputError, match="resource_id must be"):
         lab.sweep(small, users(1), "thing", amount=1, resource_id=given)
 
 
-def test_a_principal_attribute_is_no_relation(small: lab.PDP) -> None:
+def test_a_principal_attribute_is_not_a_relation(small: lab.PDP) -> None:
     with pytest.raises(lab.InputError, match=r"lab.SELF and lab.OTHER are for the resource"):
         lab.sweep(small, lab.vary(users(1), boss=[lab.SELF]), "thing", amount=1)
 
