@@ -1,4 +1,4 @@
-"""A progress bar is for a person who waits: it is gone when the work is done, and is stored nowhere."""
+"""A progress bar is for a person who waits: it disappears when the work is done, and is never stored."""
 
 # nbformat says that it is typed, yet what makes its cells is not.
 # mypy: disallow-untyped-calls=False
@@ -48,7 +48,7 @@ Output = dict[str, Any]
 
 
 class Kernel:
-    """A real IPython kernel, asked as a notebook's front end asks it."""
+    """A real IPython kernel, used as a notebook's front end uses it."""
 
     def __init__(self, manager: KernelManager, client: BlockingKernelClient) -> None:
         self.manager = manager
@@ -58,7 +58,7 @@ class Kernel:
     def run(
         self, code: str, *, person: bool = True, on_bar: Callable[[], object] | None = None
     ) -> list[Output]:
-        """Run a cell; return its outputs at the end, as JupyterLab keeps them."""
+        """Run a cell; return its final outputs, as JupyterLab keeps them."""
         self.bars = []
         outputs: list[Output] = []
         ids: dict[str, Output] = {}
@@ -89,7 +89,7 @@ class Kernel:
         return outputs
 
     def stored(self, code: str, **more: Any) -> list[Output]:
-        """Run a cell; return what stands in the file after JupyterLab has saved it."""
+        """Run a cell; return the content of the file after JupyterLab has saved it."""
         notebook = {"cells": [{"cell_type": "code", "outputs": self.run(code, **more)}]}
         drop_live_views(notebook)
         outputs: Any = notebook["cells"][0]["outputs"]
@@ -113,7 +113,7 @@ def texts(outputs: list[Output]) -> list[str]:
     return [str(output.get("text", output.get("ename", output.get("data")))) for output in outputs]
 
 
-# -- a person sits before it ------------------------------------------------------------------
+# -- somebody is watching ---------------------------------------------------------------------
 
 
 def test_a_person_sees_the_progress_and_none_of_it_is_stored(kernel: Kernel) -> None:
@@ -194,7 +194,7 @@ def test_a_notebook_saved_while_a_bar_moves_does_not_contain_it() -> None:
     assert cell["outputs"] == [text]
 
 
-# -- nobody sits before it --------------------------------------------------------------------
+# -- nobody is watching -----------------------------------------------------------------------
 
 
 def test_there_is_no_bar_if_nobody_can_be_asked_for_input(kernel: Kernel) -> None:
@@ -231,7 +231,7 @@ def test_a_bar_is_drawn_in_a_terminal_and_wiped() -> None:
         try:
             while more := os.read(ours, 4096):
                 drawn += more
-        except OSError:  # Linux's word for the end of a terminal
+        except OSError:  # how Linux reports the end of a terminal
             pass
     os.close(ours)
     assert b"/100 [" in drawn

@@ -1,4 +1,4 @@
-"""Values are sent as they are or refused, and are told apart exactly where the PDP does."""
+"""Values are sent unchanged or refused, and are distinguished exactly if the PDP distinguishes them."""
 
 import copy
 import datetime
@@ -179,7 +179,7 @@ def test_values_that_look_alike_have_different_keys() -> None:
     ]
     alike += [[1], ["1"], [lab.SELF], {"a": 1}, {"a": True}, [], {}]
     assert len({key(value) for value in alike}) == len(alike)
-    assert key(lab.SELF) == key("SELF")  # no table could tell them apart, so an axis takes one of them
+    assert key(lab.SELF) == key("SELF")  # a table shows them alike, so an axis can have only one of them
     assert key(5) == key(5.0)
     assert key({"a": 1, "b": 2}) == key({"b": 2.0, "a": 1})
 

@@ -1,4 +1,4 @@
-"""Decisions hold every effect once, however they are looked at and wherever they are written."""
+"""Decisions contain every effect once, in every view and every file."""
 
 import csv
 import itertools

@@ -1,4 +1,4 @@
-"""The question travels with its answer: it can be read, written as a call, asked again; it has units."""
+"""The question is kept with its answer: it can be read, written as a call, asked again; it has units."""
 
 import base64
 import json

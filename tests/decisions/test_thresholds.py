@@ -1,4 +1,4 @@
-"""Thresholds cover the whole line and claim ALLOW for nothing between two different answers."""
+"""Thresholds cover the whole line and never claim ALLOW between two different answers."""
 
 import math
 from itertools import pairwise
@@ -22,7 +22,7 @@ grids = st.lists(numbers, min_size=5, max_size=5, unique=True)
 
 
 def holds(row: Any, amount: float) -> bool:
-    """Whether an interval holds an amount."""
+    """Whether an interval contains an amount."""
     above = amount > row.lower or (row.lower_closed and amount == row.lower)
     below = amount < row.upper or (row.upper_closed and amount == row.upper)
     return bool(above and below)
@@ -133,7 +133,7 @@ def test_an_axis_that_is_not_numeric_is_refused() -> None:
 
 
 def test_thresholds_of_real_answers_name_each_limit(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """A band, a lower limit, an exclusive limit and a personal one, as far as the grid of a sweep tells."""
+    """A band, a lower limit, an exclusive limit and a personal one, as far as a grid shows them."""
     policy = resource_policy(
         rule("R.attr.amount >= 10 && R.attr.amount < 20 || R.attr.amount > 30", actions=["band"]),
         rule("R.attr.amount <= P.attr.limit", actions=["own"]),

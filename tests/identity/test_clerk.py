@@ -1,4 +1,4 @@
-"""Users over HTTP: all of them, once each, or none and an error that says why."""
+"""Users over HTTP: all of them, once each, or an error that says why and no users."""
 
 import gzip
 import json
@@ -50,7 +50,7 @@ def ids(users: list[lab.User]) -> list[str]:
 
 
 def people(count: int) -> list[Json]:
-    """Return that many users, who were created in another order than their ids'."""
+    """Return this many users, created in a different order than that of their ids."""
     order = random.Random(1).sample(range(count), count)
     return [
         {**USERS[0], "id": f"user_{n:05}", "created_at": 1_700_000_000_000 + t} for n, t in enumerate(order)
@@ -276,7 +276,7 @@ def test_a_server_that_hangs_costs_no_more_than_the_budget() -> None:
 
 @contextmanager
 def dripping() -> Iterator[str]:
-    """Answer with one byte at a time, without end."""
+    """Respond with one byte at a time, forever."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:

@@ -1,4 +1,4 @@
-"""The secret key reaches Clerk and nobody else; no message or log shows it, or who is listed."""
+"""The secret key is sent only to Clerk; no message or log shows it, or the users."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""The local Clerk API keeps to Clerk's contract, as its description and its official SDK see it."""
+"""The local Clerk API conforms to Clerk's contract, by its description and its official SDK."""
 
 import json
 import socket
@@ -44,7 +44,7 @@ def clerk() -> Iterator[ClerkServer]:
 
 
 def get(server: ClerkServer, path: str, **parameters: object) -> httpx.Response:
-    """Ask with the right key."""
+    """Send a request with the right key."""
     query = httpx.QueryParams({name: given(value) for name, value in parameters.items()})
     header = {"Authorization": f"Bearer {KEY}"}
     return httpx.get(server.url + path, params=query, headers=header, timeout=60)
@@ -62,7 +62,7 @@ def ids(answer: httpx.Response) -> list[str]:
 
 
 def assert_contract(path: str, answer: httpx.Response) -> None:
-    """Hold an answer against the contract of its endpoint and status."""
+    """Compare a response with the contract of its endpoint and status."""
     answers = contract()["endpoints"][path]["answers"]
     assert answer.headers["content-type"] == "application/json"
     assert errors(answers[answer.status_code], answer.json()) == []
@@ -107,7 +107,7 @@ def test_the_contract_is_the_one_that_clerk_publishes() -> None:
     ]
     assert named(answered) | named(objects()) >= described  # nothing is described for nobody
     assert set(contract()["open"]) < described
-    if not PUBLISHED.exists():  # Clerk's own description is no part of this project
+    if not PUBLISHED.exists():  # Clerk's own description is not part of this project
         return
     assert contract()["version"] == published()["info"]["version"]
     for name in described:
@@ -276,7 +276,7 @@ def test_a_filter_lists_and_counts_the_same_users(
 
 
 def asked(server: ClerkServer) -> socket.socket:
-    """Ask for users, wait until the request has arrived, and leave the answer to come."""
+    """Request users, wait until the request has arrived, and do not wait for the response."""
     host, port = server.url.removeprefix("http://").removesuffix("/v1").split(":")
     connection = socket.create_connection((host, int(port)))
     connection.sendall(b"GET /v1/users HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -365,7 +365,7 @@ def test_ten_thousand_users_are_served_in_seconds() -> None:
     many = [{**USERS[n % 96], "id": f"user_{n:027}", "created_at": n} for n in range(10_000)]
     with serve(many) as clerk:
         last: dict[str, str] = {}
-        began, total = time.process_time(), 0  # of this process, where the server runs, too
+        began, total = time.process_time(), 0  # of this process, in which the server runs too
         while page := get(clerk, "/users", limit=500, **last).json():
             total += len(page)
             last = {"starting_after": page[-1]["id"]}

@@ -1,4 +1,4 @@
-"""A hunt for ids and personal attributes in all that is made to be shared; and for what is spoilt."""
+"""A search for ids and personal attributes in everything made to be shared, and for damaged text."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ IDS = [
     "o'brien",
     'the "boss"',
     "sally",
-    "al",  # stands inside approval, salary, …
+    "al",  # occurs inside approval, salary, …
     "Müller",
     unicodedata.normalize("NFD", "Åsa"),
     "李雷",
@@ -84,7 +84,7 @@ def principal_policy(identity: str, *, disabled: bool = False) -> str:
 
 
 def policies(folder: Path) -> Path:
-    """Policies that name everybody: in rules, constants, variables, policies of their own, comments."""
+    """Policies that name everybody: in rules, constants, variables, principal policies, comments."""
     everybody = "R.attr.owner in [" + ", ".join(yaml(one) for one in IDS) + "]"
     text = resource_policy(
         rule("R.attr.amount <= P.attr.salary || P.attr.email == R.attr.mail || P.attr.ward == R.attr.ward"),
@@ -139,7 +139,7 @@ def question(some: list[str]) -> dict[str, Any]:
 
 
 def opened(text: str) -> str:
-    """A text with what is packed in it, as it can be read by who unpacks it."""
+    """A text together with everything encoded in it, decoded."""
     texts = [text]
     for data in re.findall(r"[A-Za-z0-9+/]{40,}={0,2}", text):
         with suppress(ValueError):
@@ -165,7 +165,7 @@ def forms(identity: str) -> set[str]:
 
 
 def leaks(text: str, ids: list[str]) -> list[str]:
-    """The ids that stand in a text as words, in any form; but ``x``, which is a word of every page."""
+    """The ids that occur in a text as words, in any form, except ``x``, which is a word of every page."""
     found = []
     for identity in set(ids) - {"x"}:
         for form in forms(identity):
@@ -182,7 +182,7 @@ def personal_leaks(text: str) -> list[object]:
 
 
 def every_display(pdp: lab.PDP, frame: pd.DataFrame, folder: Path, *, names: bool = False) -> dict[str, str]:
-    """All that the kit shows, stores and writes of one sweep, by what it is."""
+    """Everything that the kit shows, stores and writes for one sweep, by name."""
     decisions = lab.sweep(pdp, frame, "thing", **question(IDS[:6]))
     bundles: dict[str, Any] = {
         "matrix": decisions.show(names=names),
@@ -468,7 +468,7 @@ def test_a_report_names_nobody_in_prose_code_outputs_or_policies(hunted: lab.PDP
     assert PICTURE in page.replace("\n", "")
     assert "Approval of a salary is essential." in page
     assert page.count("not shown") > 4 * len(IDS)
-    assert page.count("Squirrel-King") == 1  # in the code of the notebook, where somebody wrote it
+    assert page.count("Squirrel-King") == 1  # in the code of the notebook, where its author wrote it
     assert page.count("NameError") == 0
 
 

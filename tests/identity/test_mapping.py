@@ -1,4 +1,4 @@
-"""Users become principals as the mapping says; what is odd about them is told, never changed."""
+"""Users become principals as the mapping says; data problems are reported, never corrected."""
 
 import copy
 import json

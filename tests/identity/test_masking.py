@@ -1,4 +1,4 @@
-"""Ids in a text are replaced as whole words, in each form, and nothing else is; in linear time."""
+"""Ids in a text, and nothing else, are replaced as whole words, in each form, in linear time."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def mask(*ids: str, words: tuple[str, ...] = ()) -> Masker:
-    """Return what puts an id in brackets."""
+    """Return a masker that puts ids in brackets."""
     return Masker(ids, lambda identity: f"⟦{identity}⟧", words=words)
 
 
@@ -97,7 +97,7 @@ def test_an_id_that_is_an_ordinary_word_or_a_short_number_is_not_replaced(identi
 def test_a_number_is_an_id_if_it_is_quoted_or_long() -> None:
     assert mask("5000")("P.id == \"5000\" || '5000'") == "P.id == \"⟦5000⟧\" || '⟦5000⟧'"
     assert mask("8675309123")("8675309123") == "⟦8675309123⟧"
-    assert mask("auth0|5", words=("auth0|5",))("auth0|5") == "⟦auth0|5⟧"  # no word, whatever it is also
+    assert mask("auth0|5", words=("auth0|5",))("auth0|5") == "⟦auth0|5⟧"  # never counts as a word
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Whom the policies name is read off every place where a text can stand for a principal."""
+"""The people that policies name are found wherever a string can be the id of a principal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is odd about the sample's principals is told, and the report goes where the frame goes."""
+"""Data problems of the sample's principals are reported, and the report stays with the frame."""
 
 import copy
 import json
@@ -66,7 +66,7 @@ EXPECTED: dict[str, list[tuple[str, str]]] = {
     "locked": [("locked", "")],
     "metadata key id names somebody else": [("name taken", "id")],
     "a role in unsafe_metadata only": [NO_ROLE],
-    # Nothing of these three is loaded unless the mapping names it, so that it can't be odd.
+    # These three are not loaded unless the mapping names them, so there is nothing to report.
     "admin by their own word": [],
     "no name, no username, no e-mail": [],
     "markup in a name": [],
@@ -118,7 +118,7 @@ def test_a_user_without_the_named_profile_is_reported_and_markup_stays_text() ->
     assert "Bo" not in details
 
 
-# --- the report goes with the frame -------------------------------------------------------------
+# --- the report stays with the frame ------------------------------------------------------------
 
 
 def test_the_report_survives_operations_of_pandas(sample: pd.DataFrame) -> None:
@@ -195,5 +195,5 @@ def test_well_formed_principals_fit_into_parquet_and_mixed_types_are_refused(
         assert back[name].isna().tolist() == whole[name].isna().tolist()
         assert back[name].dropna().tolist() == whole[name].dropna().tolist()
     assert told(back) == told(whole)
-    with pytest.raises(ValueError, match="approval_limit"):  # Parquet can't hold 5000 beside "5000"
+    with pytest.raises(ValueError, match="approval_limit"):  # Parquet can't hold 5000 next to "5000"
         sample.to_parquet(tmp_path / "mixed.parquet")

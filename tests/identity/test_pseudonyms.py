@@ -1,4 +1,4 @@
-"""Who a principal is stays with the project: what is shown, stored or shared names nobody unless asked to."""
+"""Identities stay in the project: what is shown, stored or shared names nobody unless requested."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def test_if_no_key_can_be_stored_a_warning_says_how_long_pseudonyms_are_valid(
 
     monkeypatch.setattr(
         "clerk_cerbos_lab.identity.pseudonyms.os.open", refuse
-    )  # root may write into any folder
+    )  # root can write into any folder
     with pytest.warns(LabWarning, match=r"for this process only.*Permission denied"):
         first = pseudonym(ANN)
     assert pseudonym(ANN) == first  # the second time without a warning
@@ -166,7 +166,7 @@ def test_what_is_not_an_id_is_not_replaced(text: str) -> None:
 
 
 def representations(decisions: lab.Decisions, tmp_path: Path, *, names: bool) -> str:
-    """All text that a notebook stores or a page holds, compressed parts opened."""
+    """All text in a stored notebook or a page, with compressed parts decompressed."""
     texts = []
     for which in ("matrix", "thresholds"):
         made_of_it = decisions.show(view=which, names=names)

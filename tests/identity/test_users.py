@@ -1,4 +1,4 @@
-"""Files of Clerk users: every form reads the same, and what can't be read is told with its line."""
+"""Files of Clerk users: every format reads the same, and unreadable ones are reported with the line."""
 
 import copy
 import json
@@ -36,7 +36,7 @@ def page(users: list[Json], **options: Any) -> str:
 
 
 def lines(users: list[Json], end: str = "\n") -> str:
-    """Return one user a line."""
+    """Return one user per line."""
     return "".join(json.dumps(user, ensure_ascii=False) + end for user in users)
 
 
@@ -198,7 +198,7 @@ def test_a_path_that_cannot_be_read_is_named_with_the_reason(name: str, reason: 
     assert str(tmp_path) in str(caught.value)
 
 
-# --- a user who stands there twice --------------------------------------------------------------
+# --- a user who occurs twice --------------------------------------------------------------------
 
 OTHER_ANN = {**ANN, "public_metadata": {"role": "admin"}}
 

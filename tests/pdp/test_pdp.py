@@ -1,4 +1,4 @@
-"""A PDP starts on a folder, answers by it over a private socket, and says what it knows."""
+"""A PDP starts on a folder, uses its policies over a private socket, and reports what it knows."""
 
 import base64
 import gc

@@ -1,4 +1,4 @@
-"""A PDP at an address, over TLS, of the playground; how one is found; one in a container."""
+"""A PDP at an address, over TLS, of the playground, or in a container; and how one is found."""
 
 import datetime
 import ipaddress
@@ -220,7 +220,7 @@ def test_cerbos_address_is_used_before_a_folder_and_says_so(
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """Return a certificate that this machine has signed itself, and its key."""
+    """Return a self-signed certificate and its key."""
     folder = tmp_path_factory.mktemp("tls")
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
@@ -288,7 +288,7 @@ def test_a_playground_instance_is_named_in_each_request(
 
 @pytest.fixture
 def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return the only folder on PATH; set-up has installed nothing."""
+    """Return the only folder on PATH, with no binary installed by set-up."""
     folder = tmp_path / "bin"
     folder.mkdir()
     monkeypatch.setenv("PATH", str(folder))
@@ -395,7 +395,7 @@ def test_a_container_that_is_killed_is_replaced(bare: Path, write: Write) -> Non
 def test_a_port_that_listens_before_the_pdp_behind_it_is_waited_for(
     bare: Path, write: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A container engine's proxy takes connections as soon as the container is there."""
+    """A container engine's proxy accepts connections as soon as the container exists."""
     fake_docker(bare, delay=0.5)
     monkeypatch.setattr(server, "_listens", lambda address: True)
     with lab.PDP(write(thing=up_to(100))) as pdp:

@@ -1,4 +1,4 @@
-"""A PDP ends with its owner however that ends, and survives being killed itself."""
+"""A PDP ends with its owner, however that ends, and is restarted if it is killed itself."""
 
 import json
 import os
@@ -39,7 +39,7 @@ def pid_of(pdp: lab.PDP) -> int:
 
 @dataclass
 class Owner:
-    """A Python process with a PDP of its own."""
+    """A Python process with its own PDP."""
 
     process: subprocess.Popen[str]
     pid: int
@@ -167,7 +167,7 @@ def ask(pdp: lab.PDP) -> lab.Decisions:
 
 
 def at_answer(patch: pytest.MonkeyPatch, *hooks: tuple[int, Callable[[], object]]) -> None:
-    """Do something each time so many answers of the PDP have been read."""
+    """Do something each time this many answers of the PDP have been read."""
     read = messages.effects
     count = 0
 
@@ -183,7 +183,7 @@ def at_answer(patch: pytest.MonkeyPatch, *hooks: tuple[int, Callable[[], object]
 
 
 def kill(pdp: lab.PDP) -> None:
-    """Kill the server, and wait until the kernel has."""
+    """Kill the server, and wait until the kernel has done so."""
     os.kill(pid_of(pdp), signal.SIGKILL)
     os.waitid(os.P_PID, pid_of(pdp), os.WEXITED | os.WNOWAIT)
 
@@ -214,7 +214,7 @@ def test_a_server_killed_a_moment_ago_is_started_again(own: lab.PDP) -> None:
     questions: list[Callable[[], object]] = [lambda: len(own.policies), lambda: allowed(own, 1)]
     for question in questions:
         undisturbed = question()
-        os.kill(pid_of(own), signal.SIGKILL)  # it may still look alive when the question starts
+        os.kill(pid_of(own), signal.SIGKILL)  # it may still seem alive when the question starts
         assert question() == undisturbed
 
 
@@ -302,7 +302,7 @@ def test_other_clients_get_answers_from_an_edit_after_a_refresh(own: lab.PDP, wr
 
 
 def test_cerbos_does_not_watch_the_folder_by_itself(own: lab.PDP) -> None:
-    """While it takes in a change by itself it denies, for moments, what it allows."""
+    """While Cerbos reloads a change by itself, it briefly denies what it allows."""
     server = own._server
     assert server
     config = json.loads((server.private / "config.json").read_text("utf-8"))

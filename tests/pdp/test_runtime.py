@@ -1,4 +1,4 @@
-"""Whatever reads the derived roles themselves, wherever it stands: every derived role counts."""
+"""If anything anywhere reads the derived roles themselves, every derived role matters."""
 
 import json
 from pathlib import Path
@@ -25,7 +25,7 @@ def rule(action: str, *, derived: str | None = None, roles: str | None = None, *
 
 
 def derived_roles(trusted: dict[str, Any]) -> dict[str, Any]:
-    """Return a set with a role of the amounts between 100 and 200, and another."""
+    """Return a set with a derived role for amounts between 100 and 200, and another one."""
     band = {"name": "band", "parentRoles": ["employee"], **when("R.attr.amount > 100 && R.attr.amount < 200")}
     definitions = [band, {"name": "trusted", "parentRoles": ["employee"], **trusted}]
     return {**API, "derivedRoles": {"name": "set", "definitions": definitions}}
@@ -104,7 +104,7 @@ def people() -> pd.DataFrame:
 
 
 def written(folder: Path, place: str) -> Path:
-    """Write the policies in which a place reads the derived roles."""
+    """Write policies in which this place reads the derived roles."""
     folder.mkdir()
     for number, document in enumerate(PLACES[place]):
         (folder / f"{number}.json").write_text(json.dumps(document))

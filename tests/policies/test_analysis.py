@@ -1,4 +1,4 @@
-"""What the text of the policies says: what an attribute is compared with, and what else is done with it."""
+"""What the analysis finds in policies: what an attribute is compared with, and its other uses."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The parser's tree says what an expression looks at; what it can't read with certainty, it refuses."""
+"""The parser's tree shows what an expression reads; text it can't read with certainty is refused."""
 
 import pytest
 

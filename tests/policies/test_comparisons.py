@@ -1,4 +1,4 @@
-"""The report knows what type the policies compare an attribute with, where their text tells."""
+"""The report knows the type that policies compare an attribute with, if their text shows it."""
 
 from collections.abc import Callable
 from pathlib import Path

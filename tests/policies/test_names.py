@@ -1,4 +1,4 @@
-"""Names in policies mean here what they mean to the PDP: patterns of actions, kinds, keys of policies."""
+"""Names in policies mean the same here as in the PDP: action patterns, kinds, keys of policies."""
 
 import json
 import random
@@ -19,7 +19,7 @@ PIECES = [
     *("a", "b", "view", "*", "**", "?", "\\", ",", "[", "]", "!", "-", ":", "\\*", "\\:", "\\a", "\\{"),
     *("{a,b}", "{a,}", "[ab]", "[!a]", "[a-c]", "*:", "\\\\", "é", ".", ":*"),
 ]
-"""No stars inside braces: there Cerbos's library loses matches, and can fail inside the PDP."""
+"""No stars inside braces: there gobwas/glob loses matches, and can fail inside the PDP."""
 
 LETTERS = [*"abvw:*?\\.{},[]!-"]
 WRITTEN = [
@@ -93,7 +93,7 @@ def test_a_pattern_matches_the_same_actions_as_in_the_pdp(tmp_path: Path) -> Non
             assert ours <= {action for action in actions if may_match(pattern, action)}
             assert only_name(pattern) is None or ours <= {only_name(pattern)}
             fewer += [pattern] if theirs < ours else []
-    # Cerbos's library loses some matches of odd patterns: to take one to mean more is harmless.
+    # gobwas/glob loses some matches of unusual patterns; matching more here is harmless.
     usual = {"view:*", "view\\:*", "v\\*w", "*", "**", "a*", "a\\*", "*:*", "a**b", "{a,b}*", "[ab]*"}
     assert not {*fewer} & usual
     assert len(fewer) < 0.05 * len(patterns)

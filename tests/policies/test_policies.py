@@ -86,9 +86,9 @@ def test_the_founding_question_is_answered_for_each_group_without_one_group_per_
         status="OPEN",
     ).matrix()
     assert (answer == "ALLOW").to_numpy().tolist() == [
-        [True, False, False],  # the northeast approves 5,000 of the south, and no more
+        [True, False, False],  # the northeast approves up to 5,000 for the south
         [True, True, False],  # in one's own region 10,000
-        [True, True, False],  # 25,000 is a person's own, and no group
+        [True, True, False],  # 25,000 is a personal limit, not a group's
         [True, True, True],  # finance approves all three
         [False, False, False],
         [False, False, False],

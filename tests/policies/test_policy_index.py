@@ -1,4 +1,4 @@
-"""The policy index: what is known about policies is found out once, and says where it stands."""
+"""The policy index: everything about policies is computed once, with line numbers."""
 
 import itertools
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ def fresh(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def analysed(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Audience | None]]:
-    """Every analysis that is made, by kind and audience."""
+    """Every analysis that is run, by kind and audience."""
     made: list[tuple[str, Audience | None]] = []
     real = analysis.analyse
 

@@ -1,4 +1,4 @@
-"""Kinds, versions, scopes and actions are refused exactly when no policy can mean them, as the PDP shows."""
+"""Kinds, versions, scopes and actions are refused exactly if no policy matches them in the PDP."""
 
 import itertools
 import json
@@ -34,7 +34,7 @@ WHO: Sequence[tuple[str, tuple[str, ...]]] = [
 
 
 def store(made: random.Random) -> list[dict[str, Any]]:
-    """Return policies that allow everything they name, with the scopes above each that Cerbos demands."""
+    """Return policies that allow everything they name, with the parent scopes that Cerbos requires."""
     some: dict[tuple[str, ...], dict[str, Any]] = {}
 
     def resource(kind: str, version: str, scope: str) -> None:
@@ -72,7 +72,7 @@ def store(made: random.Random) -> list[dict[str, Any]]:
 
 
 def answers(pdp: lab.PDP, kind: str, version: str, scope: str) -> dict[str, set[tuple[str, bool]]]:
-    """Return for each action which policy answered somebody, and whether it allowed."""
+    """Return for each action which policy answered, and whether it allowed."""
     found: dict[str, set[tuple[str, bool]]] = {action: set() for action in ASKED_ACTIONS}
     entries = messages.Entries(
         [("r", {})], kind=kind, actions=ASKED_ACTIONS, policy_version=version, scope=scope, other="other"
@@ -144,7 +144,7 @@ def principal_policy(one: str, resource: str, action: str = "view", **more: str)
 
 
 def warned(call: Any) -> list[str]:
-    """Return the kit's warnings of a call."""
+    """Return the kit's warnings during a call."""
     with warnings.catch_warnings(record=True) as seen:
         warnings.simplefilter("always")
         call()

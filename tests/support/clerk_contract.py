@@ -1,4 +1,4 @@
-"""The part of Clerk's contract that the tests rest on, as schemas: read from clerk_contract.yaml."""
+"""The part of Clerk's API contract that the tests use, as schemas read from clerk_contract.yaml."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from openapi_schema_validator import OAS30Validator
 
 Json = dict[str, Any]
 
-# Clerk's whole description, which is not part of this project: only where it lies beside it.
+# Clerk's complete description, which is not part of this project: used only if it is next to it.
 PUBLISHED: Final = Path(__file__).parents[3] / "shared" / "clerk" / "bapi-2026-05-12.yml"
 
 _PLAIN: Final = {"text": "string", "integer": "integer", "boolean": "boolean", "map": "object"}
@@ -20,7 +20,7 @@ _OBJECT: Final = "#/components/schemas/"
 
 @cache
 def contract() -> Json:
-    """Return the contract as it is written down."""
+    """Return the contract as written in the file."""
     text = Path(__file__).with_name("clerk_contract.yaml").read_text("utf-8")
     loaded: Json = yaml.safe_load(text)
     return loaded
@@ -45,7 +45,7 @@ def schema(words: str) -> Json:
 
 @cache
 def objects() -> Json:
-    """Return each object of the contract as a schema; one that is only named allows nothing."""
+    """Return each object of the contract as a schema; an object without fields allows nothing."""
     described = {}
     for name, fields in contract()["objects"].items():
         described[name] = {
@@ -58,7 +58,7 @@ def objects() -> Json:
 
 
 def named(value: object) -> set[str]:
-    """Return the objects that schemas refer to."""
+    """Return the objects to which schemas refer."""
     if isinstance(value, list):
         return {name for item in value for name in named(item)}
     if not isinstance(value, dict):
@@ -76,7 +76,7 @@ def parameters(path: str) -> Json:
 
 
 def errors(words: str, value: object) -> list[str]:
-    """Return how a value departs from a type of the contract."""
+    """Return how a value deviates from a type of the contract."""
     validator = OAS30Validator({**schema(words), "components": {"schemas": objects()}})
     return [error.message for error in validator.iter_errors(value)]
 
@@ -86,7 +86,7 @@ def errors(words: str, value: object) -> list[str]:
 
 @cache
 def published() -> Json:
-    """Return Clerk's whole description."""
+    """Return Clerk's complete description."""
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     description: Json = yaml.load(PUBLISHED.read_text("utf-8"), Loader=loader)
     return description
@@ -105,7 +105,7 @@ def published_parameters(path: str) -> Json:
 
 
 def published_answers(path: str) -> dict[int, Json]:
-    """Return what an endpoint answers, by status, in the form of ours."""
+    """Return the responses of an endpoint by status, in the form of ours."""
     answers = {}
     for status, answer in published()["paths"][path]["get"]["responses"].items():
         answers[int(status)] = _plain(_resolved(answer)["content"]["application/json"]["schema"])
@@ -123,7 +123,7 @@ _SAID_ONLY: Final = {"description", "example", "format", "deprecated", "discrimi
 
 
 def _plain(value: Any) -> Any:
-    """Return a schema without what only explains, and with one way to refer to an object."""
+    """Return a schema without explanations, and with a uniform way to refer to an object."""
     if isinstance(value, list):
         return [_plain(item) for item in value]
     if not isinstance(value, dict):

@@ -36,14 +36,14 @@ Json = dict[str, Any]
 Row = tuple[Json, bytes]  # a user or membership, and the same as JSON
 
 
-# --- what a test says and sees ----------------------------------------------------------------
+# --- what a test controls and sees ------------------------------------------------------------
 
 
 class Fault(NamedTuple):
     """What goes wrong, once, at the nth request (the first is 1); a plain tuple does as well.
 
     `answer`: the status, headers and body given here; without a body, an error in Clerk's shape.
-    `hang`: no answer until the client gives up. `cut`: the connection closes amid the right answer.
+    `hang`: no response until the client gives up. `cut`: the connection closes during the correct response.
     At a request with a cursor, `stick`: the first page comes again, and `repeat`: the page starts
     with the user that the cursor names, whom the client already has.
     """
@@ -60,7 +60,7 @@ MALFORMED = b'[{"id": "user_'  # a body for Fault
 
 @dataclass(frozen=True)
 class Recorded:
-    """One request: `status` is 0 where none was sent, `time` is `time.monotonic()` at arrival."""
+    """One request: `status` is 0 if none was sent, `time` is `time.monotonic()` at arrival."""
 
     method: str
     path: str
@@ -72,22 +72,22 @@ class Recorded:
 
 @dataclass(frozen=True)
 class ClerkServer:
-    """A running server: its base address, ending in /v1, and what it was asked, in order."""
+    """A running server: its base address, ending in /v1, and the requests it received, in order."""
 
     url: str
     requests: list[Recorded]
 
 
 class Refusal(Exception):  # noqa: N818 - an answer, not a failure of ours
-    """An error that the API answers with."""
+    """An error response of the API."""
 
     def __init__(self, status: int, code: str, message: str, parameter: str = "") -> None:
-        """Keep what goes into Clerk's error shape."""
+        """Store the parts of Clerk's error format."""
         super().__init__(message)
         self.status, self.code, self.message, self.parameter = status, code, message, parameter
 
     def response(self) -> Response:
-        """Return the answer in Clerk's error shape."""
+        """Return the response in Clerk's error format."""
         error: Json = {"message": self.message, "long_message": self.message, "code": self.code}
         if self.parameter:
             error["meta"] = {"param_name": self.parameter}
@@ -95,7 +95,7 @@ class Refusal(Exception):  # noqa: N818 - an answer, not a failure of ours
 
 
 def reply(value: object, status: int = 200) -> Response:
-    """Return a JSON answer."""
+    """Return a JSON response."""
     return Response(json.dumps(value), status, media_type="application/json")
 
 
@@ -103,17 +103,17 @@ def reply(value: object, status: int = 200) -> Response:
 
 
 class Query:
-    """The query parameters of one request; an array comes as one name several times."""
+    """The query parameters of one request; an array is one name repeated."""
 
     def __init__(self, items: Sequence[tuple[str, str]], known: Iterable[str]) -> None:
-        """Refuse what the endpoint does not know."""
+        """Refuse parameters that the endpoint does not know."""
         for name, _ in items:
             if name not in known:
                 raise Refusal(422, "form_param_unknown", f"{name} is not a valid parameter", name)
         self.items = items
 
     def all(self, name: str) -> list[str]:
-        """Return every value; Clerk takes up to 100."""
+        """Return every value; Clerk accepts up to 100."""
         values = [value for key, value in self.items if key == name]
         if len(values) > 100:
             raise bad(name, "takes up to 100 values")
@@ -124,7 +124,7 @@ class Query:
         return next((value for key, value in self.items if key == name), None)
 
     def integer(self, name: str, default: int, least: int) -> int:
-        """Return a whole number not below the least."""
+        """Return an integer that is not below the minimum."""
         text = self.text(name)
         if text is None:
             return default
@@ -160,7 +160,7 @@ def present(name: str, user: Json) -> list[str]:
 
 
 def anything(user: Json) -> list[str]:
-    """Return all that the parameter `query` looks into."""
+    """Return everything that the parameter `query` searches."""
     return [*emails(user), *phones(user), *present("username", user), user["id"], *names(user)]
 
 
@@ -195,7 +195,7 @@ PARAMETERS: Mapping[str, frozenset[str]] = {
 
 
 def one_of(texts: Texts, values: Sequence[str], *, signed: bool) -> Test:
-    """Return the test whether a user has one of the values, and none of the excluded ones."""
+    """Return a predicate: whether a user has one of the values, and none of the excluded ones."""
     excluded = {value[1:].lower() for value in values if signed and value.startswith("-")}
     included = {
         (value[1:] if signed and value.startswith("+") else value).lower()
@@ -211,12 +211,12 @@ def one_of(texts: Texts, values: Sequence[str], *, signed: bool) -> Test:
 
 
 def contains(texts: Texts, part: str) -> Test:
-    """Return the test whether a user has a text with the part in it, in either case."""
+    """Return a predicate: whether a user has a text that contains the part, ignoring case."""
     return lambda user: any(part in text.lower() for text in texts(user))
 
 
 def in_time(name: str, after: int | None, before: int | None) -> Test:
-    """Return the test whether a time, in milliseconds, lies between two others."""
+    """Return a predicate: whether a time in milliseconds is between two others."""
 
     def test(user: Json) -> bool:
         at = user[name]
@@ -226,7 +226,7 @@ def in_time(name: str, after: int | None, before: int | None) -> Test:
 
 
 def tests(query: Query, organizations: Texts) -> list[Test]:
-    """Return what a user must pass to be listed or counted."""
+    """Return the predicates that a user must satisfy to be listed or counted."""
     wanted: list[Test] = []
     for name, texts in {**IDENTICAL, "organization_id": organizations}.items():
         if values := query.all(name):
@@ -283,7 +283,7 @@ MEMBER_ORDERS = ("phone_number", "email_address", "first_name", "last_name", "us
 
 
 def ordered(rows: list[Row], order_by: str, orders: Mapping[str, Callable[[Json], Any]]) -> list[Row]:
-    """Return the rows sorted by `name`, `+name` or `-name`; equals by id, who has no value last."""
+    """Return the rows sorted by `name`, `+name` or `-name`, ties by id, missing values last."""
     name = order_by[1:] if order_by[:1] in {"+", "-"} else order_by
     if name not in orders:
         raise bad("order_by", f"must be one of {', '.join(sorted(orders))}, with + or - before it")
@@ -297,11 +297,11 @@ def ordered(rows: list[Row], order_by: str, orders: Mapping[str, Callable[[Json]
 def page_size(query: Query) -> int:
     """Return how many rows to serve."""
     limit = query.integer("limit", 10, 1)
-    return limit if limit <= 500 else 10  # as Clerk was seen to do, without a word
+    return limit if limit <= 500 else 10  # as Clerk was seen to do, without an error
 
 
 def array(rows: Iterable[Row]) -> bytes:
-    """Return rows as a JSON array, from what was serialised beforehand."""
+    """Return rows as a JSON array, from items serialised beforehand."""
     return b"[" + b",".join(body for _, body in rows) + b"]"
 
 
@@ -309,10 +309,10 @@ def array(rows: Iterable[Row]) -> bytes:
 
 
 class Backend:
-    """The users and memberships of one instance, and what the endpoints say of them."""
+    """The users and memberships of one instance, and the endpoints that return them."""
 
     def __init__(self, users: Iterable[Json], memberships: Iterable[Json]) -> None:
-        """Serialise everything once, so that pages are quick."""
+        """Serialise everything once, so that pages are fast."""
         self.users: list[Row] = [serialised(user) for user in users]
         self.memberships: list[Row] = [serialised(membership) for membership in memberships]
         self.by_id = {user["id"]: user for user, _ in self.users}
@@ -323,18 +323,18 @@ class Backend:
         self.orders: dict[str, list[Row]] = {}
 
     def users_in_order(self, order_by: str) -> list[Row]:
-        """Return all users sorted, which is done once for each order."""
+        """Return all users sorted; each order is computed once."""
         if order_by not in self.orders:
             self.orders[order_by] = ordered(self.users, order_by, USER_ORDERS)
         return self.orders[order_by]
 
     def matching(self, query: Query, rows: Iterable[Row]) -> Iterator[Row]:
-        """Return the users that the filters let through, lazily."""
+        """Return the users that pass the filters, lazily."""
         wanted = tests(query, lambda user: self.organizations.get(user["id"], []))
         return (row for row in rows if all(test(row[0]) for test in wanted))
 
     def list_users(self, query: Query, fault: str) -> Response:
-        """Answer a page of users, newest first unless told otherwise."""
+        """Return a page of users, newest first by default."""
         order_by = query.text("order_by") or "-created_at"
         offset, size = query.integer("offset", 0, 0), page_size(query)
         rows = self.users_in_order(order_by)
@@ -352,12 +352,12 @@ class Backend:
         return Response(array(page), media_type="application/json")
 
     def count_users(self, query: Query) -> Response:
-        """Answer how many users pass the same filters."""
+        """Return how many users pass the same filters."""
         total = sum(1 for _ in self.matching(query, self.users))
         return reply({"object": "total_count", "total_count": total})
 
     def list_memberships(self, query: Query) -> Response:
-        """Answer a page of all memberships; newest first, though no default order is promised."""
+        """Return a page of all memberships, newest first, although no default order is documented."""
         orders: dict[str, Callable[[Json], Any]] = {
             name: partial(self.of_member, USER_ORDERS[name]) for name in MEMBER_ORDERS
         }
@@ -369,7 +369,7 @@ class Backend:
         return Response(body, media_type="application/json")
 
     def of_member(self, value: Callable[[Json], Any], membership: Json) -> object:
-        """Return a value of the user whose membership it is."""
+        """Return a value of the user that the membership belongs to."""
         user = self.by_id.get(membership["public_user_data"]["user_id"])
         return None if user is None else value(user)
 
@@ -392,7 +392,7 @@ def serialised(value: Json) -> Row:
 
 
 def check_key(header: str | None, key: str) -> None:
-    """Refuse a request that does not bring the key."""
+    """Refuse a request without the key."""
     if header is None or not header.startswith("Bearer "):
         code = "authorization_header_format_invalid"
         raise Refusal(401, code, "Invalid Authorization header format")
@@ -404,14 +404,14 @@ def check_key(header: str | None, key: str) -> None:
 
 
 class Cut(Response):
-    """Half of another answer; the connection then closes."""
+    """Half of another response, after which the connection closes."""
 
     def __init__(self, whole: Response) -> None:
-        """Promise the whole body."""
+        """Announce the length of the complete body."""
         super().__init__(whole.body, whole.status_code, dict(whole.headers))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send half; uvicorn closes a connection whose answer is not complete."""
+        """Send half; uvicorn closes a connection with an incomplete response."""
         del scope, receive
         half = bytes(self.body)[: len(self.body) // 2]
         start: Message = {
@@ -424,7 +424,7 @@ class Cut(Response):
 
 
 def failure(fault: Fault) -> Response:
-    """Return the answer that a fault asks for."""
+    """Return the response for a fault."""
     if fault.body is None:
         codes = {429: "too_many_requests", 503: "service_unavailable"}
         code = codes.get(fault.status, f"status_{fault.status}")
@@ -446,7 +446,7 @@ def application(
     arrived = 0
 
     async def hang(request: Request) -> Response:
-        # Polled, since another thread sets `stop`.
+        # Polled, because another thread sets `stop`.
         while not stop.is_set() and not await request.is_disconnected():  # noqa: ASYNC110
             await asyncio.sleep(0.02)
         return Response(status_code=503)
@@ -492,7 +492,7 @@ def serve(
     stop = threading.Event()
     at = {fault.nth: fault for fault in (Fault(*fault) for fault in faults)}
     app = application(Backend(users, memberships), at, key, requests, stop)
-    # Named TCP: only then does asyncio switch off the delay that costs small answers 40 ms.
+    # Named TCP: only then does asyncio disable the delay that costs small responses 40 ms.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
     listener.listen()

@@ -1,4 +1,4 @@
-"""Ways to get wrong which rules can matter, to be caught by the generated policies and by the audit."""
+"""Deliberate errors about which rules can matter, to be caught by generated policies and the audit."""
 
 from collections.abc import Callable, Mapping
 
@@ -121,4 +121,4 @@ MUTANTS: Mapping[str, Patch] = {
     and getattr(found, "__module__", "") == __name__
     and not isinstance(found, type)
 }
-"""By what is wrong: a patch that makes it so."""
+"""For each error, a patch that introduces it."""

@@ -25,7 +25,7 @@ def rule(
 
 
 def resource_policy(*rules: str, kind: str = "thing", version: str = "default", scope: str = "") -> str:
-    """Return a resource policy of these rules."""
+    """Return a resource policy with these rules."""
     return f"""{HEAD}resourcePolicy:
   resource: "{kind}"
   version: "{version}"
@@ -48,7 +48,7 @@ def write(folder: Path, **files: str) -> Path:
 
 
 def users(count: int = 1, **attributes: object) -> pd.DataFrame:
-    """Return a principals frame of this many users with the same attributes."""
+    """Return a principals frame with this many users who have the same attributes."""
     rows = [{"id": f"u{i}", "roles": ("user",), **attributes} for i in range(count)]
     return pd.DataFrame(rows, dtype=object)
 

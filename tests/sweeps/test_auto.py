@@ -1,4 +1,4 @@
-"""The sweep that asks each different question once holds every cell's answer; it says what it can't merge."""
+"""A sweep that asks each distinct question once has every cell's answer, and says what it can't merge."""
 
 import importlib
 import os
@@ -41,7 +41,7 @@ def test_sweeps_of_generated_policies_equal_every_cell(tmp_path: Path, start: in
 
 
 def thing(write: Write, *conditions: str, **files: str) -> Path:
-    """Write a policy of one rule a condition, each for anybody."""
+    """Write a policy with one rule per condition, each for anybody."""
     return write(thing=resource_policy(*(rule(text, roles=["*"]) for text in conditions)), **files)
 
 
@@ -49,7 +49,7 @@ def thing(write: Write, *conditions: str, **files: str) -> Path:
 
 
 def classes(folder: Path, people: pd.DataFrame, **given: Any) -> lab.Decisions:
-    """Sweep, compare with every cell, and give the decisions."""
+    """Sweep, compare with every cell, and return the decisions."""
     with lab.PDP(folder) as pdp:
         some = lab.sweep(pdp, people, "thing", audit=0, **given)
         every = lab.sweep(pdp, people, "thing", method="every-cell", **given)
@@ -125,7 +125,7 @@ derivedRoles:
 
 
 def by_roles(write: Write, *more: str, **files: str) -> Path:
-    """Write rules that not everybody can be meant by."""
+    """Write rules that can't apply to everybody."""
     rules = [
         rule("R.attr.amount <= P.attr.limit", roles=["boss"]),
         rule("R.attr.amount <= 9", actions=["view"]),
@@ -154,7 +154,7 @@ GRID: dict[str, Any] = {
 
 def test_what_the_rules_of_other_roles_and_actions_read_makes_no_difference(write: Write) -> None:
     swept = classes(by_roles(write), STAFF, actions="approve", **GRID)
-    assert swept.provenance.classes == 10 + 1 + 1  # a boss by his limit, everybody else by his roles
+    assert swept.provenance.classes == 10 + 1 + 1  # a boss by limit, everybody else by roles
     assert swept.provenance.asked <= 10 * 3 + 2
     assert swept.thresholds("amount").query("principal == 'u1'")["effect"].tolist() == ["DENY"] * 8
     swept = classes(by_roles(write), STAFF, actions="view", **GRID)
@@ -402,7 +402,7 @@ def test_policies_that_read_the_clock_are_named(write: Write) -> None:
 
 @pytest.fixture
 def blind(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Make the analysis miss every candidate."""
+    """Make the analysis miss every breakpoint."""
     with monkeypatch.context() as patch:
         patch.setattr(Scale, "_number_codes", lambda self, _: np.zeros(len(self._values), dtype=np.int64))
         yield
@@ -430,7 +430,7 @@ def test_an_audit_that_finds_an_unexpected_effect_asks_every_cell_and_names_the_
 @pytest.mark.usefixtures("blind")
 def test_without_an_audit_no_spot_checks_are_asked(small: lab.PDP) -> None:
     swept = lab.sweep(small, users(3), "thing", amount=range(200), audit=0)
-    assert swept.counts()["ALLOW"] == 600  # wrong, as the test made the analysis
+    assert swept.counts()["ALLOW"] == 600  # wrong, because the test broke the analysis
     assert swept.provenance.audited == 0
     assert "no spot checks" in swept.provenance.verified
 
@@ -520,7 +520,7 @@ def test_an_error_of_a_worker_is_raised_and_no_task_is_left(
     monkeypatch.setattr(executors, "_ask_here", broken)
     with ThreadPoolExecutor(1) as executor, pytest.raises(lab.PDPError, match="worker is lost"):
         lab.sweep(small, users(5), "thing", amount=range(200), method="every-cell", executor=executor)
-    assert len(asked) < executors.TASKS_WAITING  # what waited was cancelled
+    assert len(asked) < executors.TASKS_WAITING  # waiting tasks were cancelled
 
 
 def test_a_pdp_at_an_address_has_no_policies_for_other_machines(small: lab.PDP) -> None:

@@ -1,4 +1,4 @@
-"""Exact thresholds hold for every number, whatever was swept, and say so only where that is known."""
+"""Exact thresholds are right at every number, whatever the grid, and are called exact only if known."""
 
 import math
 import pickle
@@ -77,7 +77,7 @@ def test_two_limits_one_double_apart_are_distinguished(write: Write) -> None:
         rule(f"R.attr.amount <= {low!r}", actions=["one"]), rule(f"R.attr.amount < {high!r}", actions=["two"])
     )
     found = swept(write(thing=policy)).query("effect == 'ALLOW'")
-    for row in found.itertuples():  # up to the one is below the other: no double lies between
+    for row in found.itertuples():  # no double lies between low and high
         assert (row.upper, row.upper_closed) in {(low, True), (high, False)}
 
 
@@ -230,7 +230,7 @@ def test_thresholds_are_those_of_the_sweep_even_for_a_pdp_at_an_address(write: W
 def test_a_flip_that_the_analysis_misses_is_noticed_next_to_a_boundary(
     write: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With a candidate missing, the numbers asked in a gap contradict each other."""
+    """If a breakpoint is missing, the numbers asked in a gap contradict each other."""
     monkeypatch.setattr(breakpoints, "breakpoints_from", lambda _: breakpoints.Breakpoints((10.0,), ()))
     folder = write(thing=resource_policy(rule("R.attr.amount <= 10 || R.attr.amount == 10.01")))
     with lab.PDP(folder) as pdp:

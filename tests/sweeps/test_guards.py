@@ -1,4 +1,4 @@
-"""What guards a sweep against an analysis that is wrong, and a display against an answer that is."""
+"""Guards of a sweep against a wrong analysis, and of a display against a wrong answer."""
 
 import json
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What can reach what: policies in which everything does, held against every cell; and broken on purpose."""
+"""What can reach what: policies in which everything does, compared with every cell, and broken on purpose."""
 
 import os
 import random
@@ -44,11 +44,11 @@ CAUGHT_IN = {
     "role_policies_give_no_roles": 392,
     "runtime_is_not_read_through_variables": 511,
 }
-"""The generated policy, counted through all stores, that first shows what is wrong."""
+"""The generated policy, counted over all stores, that first shows each error."""
 
 
 def question(pdp: lab.PDP, kind: str) -> dict[str, Any] | None:
-    """Return a sweep of a kind: actions in some order, in some scope; None where nothing can be asked."""
+    """Return a sweep of a kind, with actions in some order and some scope; None if nothing can be asked."""
     made = random.Random(kind)
     actions, scope = made.sample(ACTIONS, len(ACTIONS)), made.choice(SCOPES)
     try:
@@ -60,7 +60,7 @@ def question(pdp: lab.PDP, kind: str) -> dict[str, Any] | None:
 
 
 def can_be_asked(reached: Any, action: str) -> bool:
-    """Return whether a policy can mean an action."""
+    """Return whether a policy can match an action."""
     try:
         reached.check_action(action)
     except lab.InputError:
@@ -69,7 +69,7 @@ def can_be_asked(reached: Any, action: str) -> bool:
 
 
 def wrongly_exact(pdp: lab.PDP, kind: str, swept: lab.Decisions, asked: dict[str, Any]) -> list[str]:
-    """Return the exact intervals that do not hold at their ends, beside them or inside, each action alone."""
+    """Return the exact intervals that are wrong at, beside or between their ends, asking actions alone."""
     table = swept.thresholds("amount")
     assert table["exact"].all()
     made = random.Random(kind)
@@ -128,7 +128,7 @@ def test_errors_about_what_can_matter_are_caught(
 
 
 def forget(pdp: lab.PDP) -> None:
-    """Let the policies be read anew: what was found out before the analysis was broken is right."""
+    """Clear the cached indexes: those from before the analysis was broken are right."""
     index._KEPT.clear()
     pdp._index = None
 
@@ -136,7 +136,7 @@ def forget(pdp: lab.PDP) -> None:
 def wrong_or_contradictory(
     pdp: lab.PDP, some: pd.DataFrame, kind: str, given: dict[str, Any], right: Any
 ) -> bool:
-    """Return whether a sweep without an audit is wrong, or its own answers along an axis give it away."""
+    """Return whether a sweep without an audit is wrong, or contradicts itself along an axis."""
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always", lab.LabWarning)
         swept = lab.sweep(pdp, some, kind, audit=0, **given)
@@ -151,7 +151,7 @@ MANY_AMOUNTS = list(range(601))
 
 
 def crowd(seed: int, count: int = 48) -> pd.DataFrame:
-    """Return many principals, among them those whom policies name."""
+    """Return many principals, including those whom policies name."""
     made = random.Random(seed)
     rows = people().to_dict("records")
     roles: Sequence[tuple[str, ...]] = [
@@ -218,7 +218,7 @@ def found_by_audits(folder: Path, seeds: Sequence[int], count: int = KINDS) -> t
 def warned(
     broken: pytest.MonkeyPatch, pdp: lab.PDP, some: pd.DataFrame, kind: str, given: dict[str, Any]
 ) -> bool:
-    """Return whether the default audit notices; every cell, which it would ask then, is left out."""
+    """Return whether the default audit notices, without then asking every cell."""
 
     def stop(self: Any, *_: object) -> Any:
         raise StopIteration

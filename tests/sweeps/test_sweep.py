@@ -1,4 +1,4 @@
-"""A sweep checks what it is given, asks everything or nothing, and says what it did."""
+"""A sweep checks its arguments, asks everything or nothing, and says what it did."""
 
 import datetime
 import gc
@@ -205,7 +205,7 @@ GRID = lab.amounts(0, 10_000, step=1)
 
 @pytest.fixture
 def sent(small: lab.PDP, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """Return a list that fills with the requests under way."""
+    """Return a list to which requests in flight are added."""
     requests: list[Any] = []
     send = small._send
 
@@ -260,7 +260,7 @@ def test_an_interrupt_inside_an_answer_leaves_no_request_running(
 
 
 def test_a_ctrl_c_at_any_moment_ends_the_sweep_and_leaves_the_pdp_usable(small: lab.PDP) -> None:
-    gc.collect()  # Python swallows an interrupt in the weak references of what other tests have left behind
+    gc.collect()  # Python swallows an interrupt in weak-reference callbacks of objects left by other tests
     grid = lab.amounts(0, 100_000, step=1)
     for seconds in np.random.default_rng(1).uniform(0.01, 0.4, 8):
         timer = threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGINT))

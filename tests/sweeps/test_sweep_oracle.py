@@ -62,7 +62,7 @@ def everything(tmp_path_factory: pytest.TempPathFactory) -> Iterator[lab.PDP]:
 
 
 def plain(value: Any, own: str) -> Any:
-    """Return the value as plain JSON, by other means than the kit's."""
+    """Return the value as plain JSON, without the kit's code."""
     if value is lab.SELF:
         return own
     if value is lab.OTHER:
@@ -84,7 +84,7 @@ def attributes(given: Mapping[str, Any], own: str) -> dict[str, struct_pb2.Value
 
 
 def assert_as_asked_one_at_a_time(pdp: lab.PDP, decisions: lab.Decisions, people: pd.DataFrame) -> None:
-    """Hold every cell against Cerbos's own client, and one action in turn against the kit's."""
+    """Compare every cell with Cerbos's own client, and one action in turn with the kit's."""
     asked = {person.id: person for person in read_principals(people)}
     rows: list[dict[str, Any]] = people.to_dict("records")  # type: ignore[assignment]
     names = [axis.name for axis in decisions.axes]
@@ -165,7 +165,7 @@ def test_the_order_of_principals_actions_and_axes_is_the_order_given(everything:
     assert decisions.actions == ("own", "same")
     own = decisions.sel(action="own", amount=1, resource_id="a").matrix(columns="value")
     assert own.to_numpy().tolist() == [
-        ["DENY", "DENY", "DENY"],  # a boss is no user
+        ["DENY", "DENY", "DENY"],  # a boss does not have the role user
         ["DENY", "ALLOW", "ALLOW"],
         ["DENY", "DENY", "DENY"],
     ]
