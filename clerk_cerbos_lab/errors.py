@@ -18,10 +18,11 @@ No message holds a key, a profile field or the body of an answer.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from html import escape
 from typing import TYPE_CHECKING
 
 from rapidfuzz import process
+
+from clerk_cerbos_lab.templates import render
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -113,22 +114,7 @@ class PolicyError(PDPError):
         super().__init__("\n".join(parts))
 
     def _repr_html_(self) -> str:
-        rows = []
-        for problem in self.problems:
-            lines = []
-            for line in problem.context.rstrip("\n").split("\n") if problem.context else ():
-                mark = "font-weight:bold;background:rgba(213,94,0,.18)" if line[:1] == ">" else ""
-                lines.append(f'<span style="display:block;{mark}">{escape(line) or " "}</span>')
-            context = f'<pre style="margin:4px 0 0;line-height:1.4">{"".join(lines)}</pre>'
-            rows.append(
-                f'<li style="margin:6px 0"><code>{escape(problem.place)}</code> '
-                f"{escape(problem.message)}{context if lines else ''}</li>"
-            )
-        return (
-            '<div style="border-left:4px solid #d55e00;padding:4px 12px">'
-            f"<strong>✗ The policies in {escape(self.folder)} do not compile</strong>"
-            f'<ol style="margin:4px 0;padding-left:20px">{"".join(rows)}</ol></div>'
-        )
+        return render("policy_error.html.j2", folder=self.folder, problems=self.problems)
 
 
 class LabWarning(UserWarning):

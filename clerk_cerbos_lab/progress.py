@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tqdm.std import tqdm
 
+from clerk_cerbos_lab.templates import render
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
@@ -118,16 +120,5 @@ def _html(state: Mapping[str, Any]) -> str:
     """The bar as HTML, with how fast it goes and how long it will take."""
     total = state["total"]
     text = tqdm.format_meter(**{**state, "bar_format": _TEXT if total else _TEXT_WITHOUT_TOTAL})
-    track = value = ""
-    if total:
-        share = f"{min(state['n'] / total, 1):.1%}"
-        value = f' aria-valuenow="{share[:-1]}"'
-        track = (
-            '<div style="height:6px;border-radius:3px;background:rgba(128,128,128,.28)">'
-            f'<div style="height:6px;border-radius:3px;width:{share};background:#0072b2"></div></div>'
-        )
-    return (
-        f'<div role="progressbar"{value} aria-valuetext="{text}" '
-        'style="max-width:36em;margin:5px 8px;font-size:12px">'
-        f'{track}<div style="margin-top:3px;font-variant-numeric:tabular-nums">{text}</div></div>'
-    )
+    share = f"{min(state['n'] / total, 1) * 100:.1f}" if total else None
+    return render("progress.html.j2", text=text, share=share)

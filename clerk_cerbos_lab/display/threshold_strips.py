@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import dataclass
-from html import escape
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -15,7 +14,7 @@ from clerk_cerbos_lab.formatting import number_label
 from clerk_cerbos_lab.templates import render
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     import numpy.typing as npt
 
@@ -208,56 +207,52 @@ def svg(payload: Payload) -> str:
     def x(value: float) -> float:
         return round(HEAD + span * (min(max(value, low), high) - low) / (high - low), 1)
 
-    height = TOP + LINE * len(shown) + (24 if len(found) > limits.STRIP_LINES else 4)
-    name = _title(payload, payload.header["columns"][0])
-    parts = [_text(4, 20, name, "ccl-s-soft")]
-    for tick in _ticks(low, high):
-        parts += [_text(x(tick), 20, number_label(tick), "ccl-s-soft", "middle"), _edge(x(tick), 26, TOP - 2)]
-    for row, strip in enumerate(shown):
-        parts += _drawn(strip, TOP + row * LINE, x)
-    if len(found) > limits.STRIP_LINES:
-        parts.append(_text(4, height - 8, f"The first {limits.STRIP_LINES} of {len(found):,} lines."))
-    what = escape(f"{payload.header['title']}: bands of equal effect along {name}", quote=True)
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" '
-        f'height="{height}" role="img" aria-label="{what}" style="max-width:100%;height:auto">'
-        f"<style>{STYLE}</style>{''.join(parts)}</svg>"
+    cut = len(found) > limits.STRIP_LINES
+    return render(
+        "strips.svg.j2",
+        width=WIDTH,
+        height=TOP + LINE * len(shown) + (24 if cut else 4),
+        head=HEAD,
+        top=TOP,
+        style=STYLE,
+        title=payload.header["title"],
+        name=_title(payload, payload.header["columns"][0]),
+        ticks=[{"x": x(tick), "label": number_label(tick)} for tick in _ticks(low, high)],
+        lines=[_line(strip, TOP + row * LINE, x) for row, strip in enumerate(shown)],
+        note=f"The first {limits.STRIP_LINES} of {len(found):,} lines." if cut else "",
     )
 
 
-def _text(x: float, y: int, text: str, more: str = "", anchor: str = "start") -> str:
-    kind = f"ccl-s-text {more}".strip()
-    return f'<text class="{kind}" x="{round(x, 1)}" y="{y}" text-anchor="{anchor}">{escape(text)}</text>'
+def _line(strip: Strip, top: int, x: Callable[[float], float]) -> dict[str, Any]:
+    """What a strip looks like, from ``top`` on: its words and its bands, in pixels."""
+    who = _cut(" · ".join([strip.who, *strip.labels]), HEAD_CHARACTERS)
+    return {
+        "words": strip.words(),
+        "who": who,
+        "about": _cut(strip.about, HEAD_CHARACTERS - len(who)),
+        "top": top,
+        "middle": top + LINE // 2 + 4,
+        "bottom": top + LINE,
+        "height": LINE - 8,
+        "bands": [_drawn(strip, band, x(band.lower), x(band.upper)) for band in strip.bands if band.allow],
+    }
 
 
-def _edge(x: float, top: int, bottom: int) -> str:
-    return f'<line class="ccl-s-edge" x1="{x}" x2="{x}" y1="{top}" y2="{bottom}"/>'
-
-
-def _drawn(strip: Strip, top: int, x: Any) -> Iterator[str]:
-    middle, height = top + LINE // 2 + 4, LINE - 8
-    head = _cut(" · ".join([strip.who, *strip.labels]), HEAD_CHARACTERS)
-    about = _cut(strip.about, HEAD_CHARACTERS - len(head))
-    yield f'<g><title>{escape(strip.words())}</title><text class="ccl-s-text" x="4" y="{middle}">'
-    yield f'<tspan class="ccl-s-strong">{escape(head)}</tspan>'
-    yield f'<tspan class="ccl-s-soft" dx="7">{escape(about)}</tspan></text></g>'
-    yield f'<rect class="ccl-s-deny" x="{HEAD}" y="{top + 4}" width="{WIDTH - HEAD}" height="{height}"/>'
-    for band in strip.bands:
-        if not band.allow:
-            continue
-        left, right = x(band.lower), x(band.upper)
-        width = round(max(right - left, 2), 1)
-        yield f'<rect class="ccl-s-allow" x="{left}" y="{top + 4}" width="{width}" height="{height}"/>'
-        if width > 18:
-            yield _text(left + 5, middle, "✓")
-        if math.isfinite(band.upper):
-            sign = "at" if not strip.exact else "≤" if band.upper_closed else "<"
-            label = f"{sign} {number_label(band.upper)}"
-            outside = right + len(label) * 8.5 < WIDTH
-            yield _edge(right, top + 2, top + LINE - 2)
-            yield _text(right + (5 if outside else -5), middle, label, anchor="start" if outside else "end")
-    if not any(band.allow for band in strip.bands):
-        yield _text(HEAD + 6, middle, "✗")
+def _drawn(strip: Strip, band: Band, left: float, right: float) -> dict[str, Any]:
+    """A band in which there is ALLOW, and its upper end, which is written where there is room."""
+    width = round(max(right - left, 2), 1)
+    sign = "at" if not strip.exact else "≤" if band.upper_closed else "<"
+    label = f"{sign} {number_label(band.upper)}" if math.isfinite(band.upper) else ""
+    outside = right + len(label) * 8.5 < WIDTH
+    return {
+        "left": left,
+        "right": right,
+        "width": width,
+        "marked": width > 18,
+        "label": label,
+        "label_x": right + (5 if outside else -5),
+        "anchor": "start" if outside else "end",
+    }
 
 
 def _cut(text: str, most: int) -> str:

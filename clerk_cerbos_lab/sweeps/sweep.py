@@ -98,8 +98,8 @@ def sweep(
         principal_policy_version: sent with the principal, where it differs. Cerbos 0.55 was seen to
             choose principal policies by the resource's version all the same.
         principal_scope: sent with the principal, where it differs.
-        aux_data: a JWT, or ``{"token": …, "key_set_id": …}``; held in memory while the sweep runs, and no part
-            of the decisions.
+        aux_data: a JWT, or ``{"token": …, "key_set_id": …}``; held in memory while the sweep runs, and not
+            kept in the decisions.
         method: ``"auto"`` asks each different question once: principals that the policies can't tell
             apart once, and of an axis only the values that the policies compare it with and one
             between two of them; what they do with a value otherwise is asked for each value, and

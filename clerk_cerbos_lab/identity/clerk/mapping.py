@@ -6,7 +6,6 @@ import dataclasses
 import warnings
 from collections import Counter
 from dataclasses import dataclass, field
-from html import escape
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import pandas as pd
@@ -15,6 +14,7 @@ from clerk_cerbos_lab.errors import InputError, LabWarning
 from clerk_cerbos_lab.identity.clerk.users import User
 from clerk_cerbos_lab.identity.principals import RESERVED, SHAREABLE, WITHOUT_NULL, checked_roles, has_null
 from clerk_cerbos_lab.identity.quality import Report, _against_others, _attribute_names, _holders
+from clerk_cerbos_lab.templates import render
 from clerk_cerbos_lab.values import MISSING, clean, json_type
 
 if TYPE_CHECKING:
@@ -113,13 +113,8 @@ class Mapping:
         return "\n".join(f"{name.ljust(width)}  ←  {what}" for name, what in rows)
 
     def _repr_html_(self) -> str:
-        style = "text-align:left;padding:3px 12px 3px 0;vertical-align:top"
-        rows = "".join(
-            f'<tr><th scope="row" style="{style}">{escape(name)}</th>'
-            f'<td style="{style}">← <code>{escape(what)}</code></td></tr>'
-            for name, what in self.rows()
-        )
-        return f'<table style="border-collapse:collapse">{rows}</table>'
+        cell = "text-align:left;padding:3px 12px 3px 0;vertical-align:top"
+        return render("mapping.html.j2", rows=self.rows(), cell=cell)
 
 
 def to_principals(users: Sequence[User], mapping: Mapping | None = None) -> pd.DataFrame:
