@@ -6,11 +6,11 @@
 >>> decisions = lab.sweep(pdp, principals, "expense", actions=["approve"],
 ...                       amount=lab.amounts(0, 60_000, step=50), status="OPEN")
 
-Nothing is loaded before it is used: the public names stand in ``__init__.pyi``. The methods of ``Decisions``
-that show something are entered here, each with the function of ``display`` that draws it.
+A name is loaded when it is first used; ``__init__.pyi`` lists the public names. The methods of ``Decisions``
+that show something are registered here, each with the function of ``display`` that draws it.
 """
 
-# ruff: noqa: PLC0415, ANN202 - loaded when first used; what they return is written in decisions/views.py
+# ruff: noqa: PLC0415, ANN202 - loaded when first used; decisions/views.py has the return types
 
 import lazy_loader
 

@@ -3,16 +3,16 @@
 ::
 
     LabError
-    ├── InputError          an argument, a frame or a file that can't be used (also a ValueError)
+    ├── InputError          an argument, frame or file that can't be used (also a ValueError)
     │   └── UsersError      a file of Clerk users that can't be read; names the file and the line
-    ├── ClerkError          Clerk's API refused, failed, or answered a partial list
-    │   └── KeyMissingError no secret key, or not one
+    ├── ClerkError          Clerk's API refused, failed, or returned a partial list
+    │   └── KeyMissingError no secret key, or something that is not one
     └── PDPError            the PDP was not found, did not start, or was lost
-        └── PolicyError     the policies do not compile; holds file, line, column and the lines around
+        └── PolicyError     the policies do not compile; has file, line, column and surrounding lines
 
-    LabWarning              something was done, and the reader should know about it (a UserWarning)
+    LabWarning              something the reader should know about what was done (a UserWarning)
 
-No message holds a key, a profile field or the body of an answer.
+No message contains a key, a profile field or the body of a response.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 
 
 class LabError(Exception):
-    """The root of the tree: catch it to catch everything the kit raises on purpose."""
+    """The root of the tree: catch it to catch every error the kit raises on purpose."""
 
 
 class InputError(LabError, ValueError):
-    """An argument, a frame or a file can't be used as it is."""
+    """An argument, frame or file can't be used."""
 
 
 class UsersError(InputError):
@@ -41,12 +41,12 @@ class UsersError(InputError):
 
 
 class ClerkError(LabError):
-    """Clerk's API refused a request, failed for good, or its list was not whole.
+    """Clerk's API refused a request, kept failing, or returned an incomplete list.
 
     Attributes:
-        status: the HTTP status, or None where no answer came.
+        status: the HTTP status, or None if there was no response.
         code: Clerk's own error code, such as ``authentication_invalid``, or None.
-        trace_id: Clerk's trace id to quote to its support, or None.
+        trace_id: Clerk's trace id, to quote to Clerk support, or None.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class ClerkError(LabError):
 
 
 class KeyMissingError(ClerkError):
-    """No Clerk secret key was found where one is needed, or what was found is not one."""
+    """A Clerk secret key is needed and was not found, or what was found is not one."""
 
 
 class PDPError(LabError):
@@ -76,11 +76,11 @@ class PolicyProblem:
     """One thing the Cerbos compiler objects to.
 
     Attributes:
-        file: path below the policy folder.
-        line: from 1; 0 where Cerbos names no position.
-        column: from 1; 0 where Cerbos names no position.
-        message: Cerbos's own words; of a file that is no policy, also what to do with it.
-        context: the lines around, numbered, the line marked with ``>``; may be empty.
+        file: path relative to the policy folder.
+        line: counted from 1; 0 if Cerbos gives no position.
+        column: counted from 1; 0 if Cerbos gives no position.
+        message: Cerbos's message; for a file that is not a policy, also what to do with it.
+        context: the surrounding lines, numbered, with the line itself marked ``>``; may be empty.
     """
 
     file: str
@@ -91,7 +91,7 @@ class PolicyProblem:
 
     @property
     def place(self) -> str:
-        """``file:line:column``, as far as it is known."""
+        """``file:line:column``, or only the file if the line is unknown."""
         return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
 
 
@@ -99,7 +99,7 @@ class PolicyError(PDPError):
     """The policies do not compile.
 
     Attributes:
-        problems: what Cerbos objects to, in its order; at least one.
+        problems: what Cerbos objects to, in Cerbos's order; at least one.
     """
 
     def __init__(self, folder: str, problems: Sequence[PolicyProblem]) -> None:
@@ -118,11 +118,11 @@ class PolicyError(PDPError):
 
 
 class LabWarning(UserWarning):
-    """Something was done as asked, and the reader of the notebook should know about it."""
+    """Something the reader of the notebook should know about what was done."""
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """The end of an error message: the nearest known name, and all of them.
+    """The end of an error message: the nearest known name, and all known names (20 at most).
 
     >>> did_you_mean("aprove", ["approve", "view"])
     "; did you mean 'approve'? There are: approve, view"

@@ -1,4 +1,4 @@
-"""Files that are written as a whole or not at all."""
+"""Files that are written completely or not at all."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 @contextmanager
 def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """A path to write to that becomes the file when all is written: a partial file never looks whole."""
+    """A temporary path to write to. It becomes the file at the end: a partial file never looks complete."""
     target = Path(path)
     if not target.absolute().parent.is_dir():
-        msg = f"can't write {path}: the folder is not there"
+        msg = f"can't write {path}: its folder does not exist"
         raise InputError(msg)
     fresh = target.with_name(f".{target.name}.part")
     try:

@@ -1,4 +1,4 @@
-"""How values are written for a reader: numbers with all their digits, odd-looking texts quoted."""
+"""How values are displayed: numbers with all their digits, ambiguous strings in quotes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from clerk_cerbos_lab.values import MISSING, Relation
 
 
 def label(value: object) -> str:
-    """How a value is written in a table header: ``5,000``, ``south``, ``null``, ``MISSING``.
+    """A value as a table header shows it: ``5,000``, ``south``, ``null``, ``MISSING``.
 
     Numbers keep every digit. A string that could be read as something else is quoted.
     """
@@ -23,12 +23,12 @@ def label(value: object) -> str:
         return number_label(value)
     if isinstance(value, str):
         odd = value.strip() != value or not value.isprintable() or value[:1] in {"", "[", "{", '"'}
-        quoted = odd or value in _LOOKS_ODD or _reads_as_number(value)
+        quoted = odd or value in _AMBIGUOUS or _reads_as_number(value)
         return json.dumps(value, ensure_ascii=not value.isprintable()) if quoted else value
     return json.dumps(value, ensure_ascii=False, sort_keys=True)
 
 
-_LOOKS_ODD = {"null", "true", "false", "MISSING", "SELF", "OTHER"}
+_AMBIGUOUS = {"null", "true", "false", "MISSING", "SELF", "OTHER"}
 
 
 def _reads_as_number(text: str) -> bool:

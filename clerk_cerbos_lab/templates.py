@@ -1,4 +1,4 @@
-"""The HTML of everything that is shown: jinja templates in ``static/``, with escaping on."""
+"""The HTML of everything that is displayed: Jinja templates in ``static/``, with escaping on."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ STATIC: Final = files("clerk_cerbos_lab") / "static"
 
 
 def static_text(name: str) -> str:
-    """A file of ``static/``, such as a style sheet."""
+    """The text of a file in ``static/``, such as a style sheet."""
     return (STATIC / name).read_text("utf-8")
 
 
 @cache
 def _environment() -> jinja2.Environment:
-    import jinja2  # noqa: PLC0415 - 0.1 s that only what is drawn needs
+    import jinja2  # noqa: PLC0415 - takes 0.1 s, needed only for drawing
 
     return jinja2.Environment(
         loader=jinja2.FunctionLoader(static_text),
@@ -31,5 +31,5 @@ def _environment() -> jinja2.Environment:
 
 
 def render(template: str, **values: Any) -> str:
-    """A template of ``static/`` with these values, escaped."""
+    """Render a template from ``static/`` with these values, escaped."""
     return _environment().get_template(template).render(**values)

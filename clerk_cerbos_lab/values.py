@@ -1,7 +1,7 @@
-"""The values an attribute can have, and the three that stand for something else.
+"""The values an attribute can have, and three placeholders.
 
-``MISSING`` leaves an attribute out of a request. ``SELF`` and ``OTHER`` stand for an id: the
-principal's own, and one that belongs to nobody in the sweep.
+``MISSING`` leaves an attribute out of a request. ``SELF`` is replaced by the principal's own id,
+``OTHER`` by an id that nobody in the sweep has.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ def json_type(value: object) -> str:
 
 
 class _Missing(float):
-    """The one value of an attribute that is not there.
+    """The value of an attribute that is not there; there is only one instance.
 
-    It is a NaN, so that pandas counts it as missing (``isna``, ``fillna``, ``dropna``) and a
-    column of numbers with holes stays a column of numbers. It is not ``None``: ``None`` is sent
-    to the PDP as null.
+    It is a NaN, so that pandas treats it as missing (``isna``, ``fillna``, ``dropna``) and a
+    column of numbers with gaps stays numeric. It is not ``None``: ``None`` is sent to the PDP
+    as null.
     """
 
     def __new__(cls) -> Self:
@@ -48,7 +48,7 @@ class _Missing(float):
     __str__ = __repr__
 
     def __reduce__(self) -> str:
-        return "MISSING"  # pickle, copy and deepcopy give back the one object
+        return "MISSING"  # pickle, copy and deepcopy return the same object
 
     def __copy__(self) -> _Missing:
         return self
@@ -58,11 +58,11 @@ class _Missing(float):
 
 
 MISSING: Final = _Missing()
-"""An attribute that is left out of the request; pandas counts it as missing. Not null."""
+"""An attribute that is left out of the request; pandas treats it as missing. Not null."""
 
 
 class Relation(StrEnum):
-    """An id in relation to the principal of the request."""
+    """An id, given by its relation to the principal of the request."""
 
     SELF = "SELF"
     OTHER = "OTHER"
@@ -75,29 +75,29 @@ SELF: Final = Relation.SELF
 """The principal's own id."""
 
 OTHER: Final = Relation.OTHER
-"""An id that no principal of the sweep has."""
+"""An id that no principal in the sweep has."""
 
 OTHER_ID: Final = "somebody-else"
-"""What ``OTHER`` stands for; a sweep refuses principals of that id."""
+"""The id sent for ``OTHER``; a sweep refuses principals with this id."""
 
 RESOURCE_ID: Final = "resource_id"
-"""How the resource's own id is called among its attributes: an axis, a fixed value, a control."""
+"""The name of the resource's own id where it is treated as an attribute: axis, fixed value or control."""
 
 
 def amounts(start: float | Decimal, stop: float | Decimal, *, step: float | Decimal) -> list[int | float]:
-    """Amounts from ``start`` to ``stop``, both included, without the drift of adding floats.
+    """Amounts from ``start`` to ``stop``, both included, without accumulated floating-point error.
 
     Args:
-        start: the first amount, in the unit the policies use (the sample ones: dollars).
-        stop: the last amount; it is included when a whole number of steps leads there.
-        step: the distance between two neighbours, above 0.
+        start: the first amount, in the unit the policies use (dollars in the sample policies).
+        stop: the last amount; included if it is a whole number of steps from ``start``.
+        step: the difference between neighbouring amounts, above 0.
 
     Returns:
-        ``start, start + step, …``: ints where start and step are whole, else the doubles nearest to
-        the decimal amounts (``amounts(0, 1, step=0.1)[3] == 0.3``).
+        ``start, start + step, …``: ints if start and step are whole numbers, else the doubles nearest
+        to the decimal amounts (``amounts(0, 1, step=0.1)[3] == 0.3``).
 
     Raises:
-        InputError: when a number is not finite, the step is not above 0, stop lies below start,
+        InputError: if a number is not finite, the step is not above 0, stop is below start,
             or there would be more than 10,000,000 amounts.
     """
     try:
@@ -110,7 +110,7 @@ def amounts(start: float | Decimal, stop: float | Decimal, *, step: float | Deci
         msg = f"amounts({start}, {stop}, step={step}): needs start <= stop and a finite step > 0"
         raise InputError(msg)
     if count > limits.AMOUNTS:
-        msg = f"amounts({start}, {stop}, step={step}) would be {count + 1:,}; 10,000,000 at most"
+        msg = f"amounts({start}, {stop}, step={step}) would be {count + 1:,} amounts; 10,000,000 at most"
         raise InputError(msg)
     if all(number == number.to_integral_value() for number in (first, width)):
         start, step = int(first), int(width)
@@ -118,26 +118,28 @@ def amounts(start: float | Decimal, stop: float | Decimal, *, step: float | Deci
     return [float(first + i * width) for i in range(count + 1)]
 
 
-def clean(value: object, where: str) -> Any:  # noqa: C901 - one branch a JSON type
-    """The value as Cerbos can hold it, or an error; never a silent change.
+def clean(value: object, where: str) -> Any:  # noqa: C901 - one branch per JSON type
+    """Convert a value to one that Cerbos can receive, or raise; nothing is changed silently.
 
-    Numpy scalars become Python's; bool, number, string, null, list and nested map stay as they
-    are; ``SELF``, ``OTHER`` and ``MISSING`` are kept. Numbers are doubles on the wire: an int that a
-    double does not hold exactly (above 2⁵³) is refused. A ``Decimal`` such
-    as 5000.10 becomes the nearest double, as it does in any JSON request to the PDP.
+    NumPy scalars become Python values; bool, number, string, null, list and nested map are
+    unchanged, and so are ``SELF``, ``OTHER`` and ``MISSING``. Numbers are doubles on the wire: an int
+    that a double can't represent exactly (above 2⁵³) is refused. A ``Decimal`` such as 5000.10
+    becomes the nearest double, as in any JSON request to the PDP.
 
     Args:
-        value: what the caller gave.
-        where: names the place in the error, for example ``attribute 'amount'``.
+        value: the caller's value.
+        where: what the error message calls it, for example ``attribute 'amount'``.
 
     Raises:
-        InputError: for a value that CEL has no type for, NaN, infinity, or a number a double
-            can't hold.
+        InputError: for a value that CEL has no type for, NaN, infinity, or a number that a double
+            can't represent.
     """
     if value is MISSING or isinstance(value, Relation):
         return value
     if isinstance(value, (np.datetime64, np.timedelta64)):
-        msg = f"{where}: a {type(value).__name__} can't be sent to Cerbos; give a text, such as .isoformat()"
+        msg = (
+            f"{where}: a {type(value).__name__} can't be sent to Cerbos; send a string, such as .isoformat()"
+        )
         raise InputError(msg)
     if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.ndim == 0):
         value = value.item()
@@ -146,19 +148,19 @@ def clean(value: object, where: str) -> Any:  # noqa: C901 - one branch a JSON t
     if isinstance(value, int):
         value = int(value)
         if not _is_double(value):
-            msg = f"{where}: an integer that no double holds exactly, and Cerbos numbers are doubles"
+            msg = f"{where}: this integer can't be represented exactly: Cerbos numbers are doubles"
             raise InputError(msg)
         return value
     if isinstance(value, (float, Decimal)):
         number = math.nan if isinstance(value, Decimal) and value.is_nan() else float(value)
         if not math.isfinite(number):
-            msg = f"{where}: not a finite number; use lab.MISSING to leave it out"
+            msg = f"{where}: not a finite number; use lab.MISSING to leave the attribute out"
             raise InputError(msg)
         return number
     if isinstance(value, dict):
         for key in value:
             if not isinstance(key, str):
-                msg = f"{where}: a key of a map must be a string, not a {type(key).__name__}"
+                msg = f"{where}: the keys of a map must be strings, not {type(key).__name__}"
                 raise InputError(msg)
         return {
             text(key, where): clean(item, f"{where}[{key!r}]")
@@ -167,9 +169,9 @@ def clean(value: object, where: str) -> Any:  # noqa: C901 - one branch a JSON t
         }
     if isinstance(value, (list, tuple, np.ndarray)):
         return [_item(item, f"{where}[{i}]") for i, item in enumerate(value)]
-    hint = "; give .isoformat()" if hasattr(value, "isoformat") else ""
+    hint = "; use .isoformat()" if hasattr(value, "isoformat") else ""
     msg = (
-        f"{where}: a {type(value).__name__} can't be sent to Cerbos{hint}; it takes bool, number, "
+        f"{where}: a {type(value).__name__} can't be sent to Cerbos{hint}; it accepts bool, number, "
         "string, None (null), list and dict"
     )
     raise InputError(msg)
@@ -183,37 +185,37 @@ def _is_double(number: int) -> bool:
 
 
 def text(value: str, where: str) -> str:
-    """The text, when it is valid Unicode; a request can't hold anything else."""
+    """The string itself if it is valid Unicode; a request can't contain anything else."""
     try:
         value.encode()
     except UnicodeEncodeError:
-        msg = f"{where}: the text holds a lone surrogate, which is not valid Unicode"
+        msg = f"{where}: the string contains a lone surrogate, which is not valid Unicode"
         raise InputError(msg) from None
     return value
 
 
 def _item(value: object, where: str) -> Any:
     if value is MISSING:
-        msg = f"{where}: lab.MISSING can't stand inside a list; leave the item out"
+        msg = f"{where}: lab.MISSING can't be an item of a list; leave the item out"
         raise InputError(msg)
     return clean(value, where)
 
 
 def is_number(value: object) -> TypeGuard[int | float]:
-    """Whether a clean value is a number: no truth value, and not ``MISSING``, which is a NaN for pandas."""
+    """Whether a clean value is a number: not a boolean, and not ``MISSING``, which is a NaN."""
     return isinstance(value, (int, float)) and not isinstance(value, bool) and value is not MISSING
 
 
 def is_text(value: object) -> TypeGuard[str]:
-    """Whether a clean value is a text, and not ``SELF`` or ``OTHER``, which stand for one."""
+    """Whether a clean value is a string, and not ``SELF`` or ``OTHER``, which are replaced by one."""
     return isinstance(value, str) and not isinstance(value, Relation)
 
 
 def key(value: object) -> str:
-    """A text that is equal for two clean values exactly when the PDP can't tell them apart.
+    """A string that is equal for two clean values exactly when the PDP can't tell them apart.
 
-    But for this: ``SELF`` counts as the text ``"SELF"``, and ``OTHER`` likewise, because no table
-    could tell those apart.
+    The one exception: ``SELF`` has the same key as the string ``"SELF"``, and ``OTHER`` as
+    ``"OTHER"``, because a table shows them alike.
     """
     if value is MISSING:
         return "MISSING"
@@ -231,12 +233,12 @@ def _same(value: object) -> object:
 
 
 def to_json(value: object) -> str | None:
-    """A clean value as JSON, with ``SELF`` and ``OTHER`` as texts; None for ``MISSING``."""
+    """A clean value as JSON, with ``SELF`` and ``OTHER`` as strings; None for ``MISSING``."""
     return None if value is MISSING else json.dumps(value, ensure_ascii=False)
 
 
 def uses_self(value: object) -> bool:
-    """Whether ``SELF`` stands anywhere inside the value."""
+    """Whether the value is or contains ``SELF``."""
     if isinstance(value, dict):
         return any(uses_self(item) for item in value.values())
     if isinstance(value, list):
@@ -245,7 +247,7 @@ def uses_self(value: object) -> bool:
 
 
 def resolve(value: object, *, own: str, other: str) -> object:
-    """The value with ``SELF`` and ``OTHER`` replaced by the ids they stand for."""
+    """The value with ``SELF`` and ``OTHER`` replaced by ids."""
     if isinstance(value, dict):
         return {name: resolve(item, own=own, other=other) for name, item in value.items()}
     if isinstance(value, list):
@@ -256,7 +258,7 @@ def resolve(value: object, *, own: str, other: str) -> object:
 
 
 def texts_in(value: object, into: set[str]) -> None:
-    """Collect every text in a value, names of fields too; ``SELF`` and ``OTHER`` are not texts."""
+    """Collect every string in a value, including map keys, but not ``SELF`` and ``OTHER``."""
     if isinstance(value, Relation):
         return
     if isinstance(value, str):
@@ -271,7 +273,7 @@ def texts_in(value: object, into: set[str]) -> None:
 
 
 def canonical(kind: str) -> str:
-    """A resource kind as Cerbos compares it: in names of its old form, ``_`` for odd characters."""
+    """A resource kind as Cerbos compares it: in names of the old form, ``_`` replaces other characters."""
     return re.sub(r"[^\w.]+", "_", kind, flags=re.ASCII) if _OLD_NAME.fullmatch(kind) else kind
 
 

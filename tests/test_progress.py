@@ -116,7 +116,7 @@ def texts(outputs: list[Output]) -> list[str]:
 # -- a person sits before it ------------------------------------------------------------------
 
 
-def test_a_person_sees_how_far_it_is_and_nothing_of_it_is_kept(kernel: Kernel) -> None:
+def test_a_person_sees_the_progress_and_none_of_it_is_stored(kernel: Kernel) -> None:
     (left,) = kernel.run("work()")
     assert left == {"output_type": "display_data", "data": {}, "metadata": {BAR: True}}
     assert kernel.bars
@@ -124,7 +124,7 @@ def test_a_person_sees_how_far_it_is_and_nothing_of_it_is_kept(kernel: Kernel) -
     assert re.search(r">\d+(\.\d+)? of 100 decisions · [\d.]+ decisions/s · \d\d:\d\d left<", kernel.bars[-1])
 
 
-def test_work_of_unknown_length_says_how_much_is_done(kernel: Kernel) -> None:
+def test_work_of_unknown_length_shows_how_much_is_done(kernel: Kernel) -> None:
     assert kernel.stored("work(None, unit='users')") == []
     assert kernel.bars
     assert re.search(r">\d+(\.\d+)? users · [\d.]+ users/s<", kernel.bars[-1])
@@ -141,7 +141,7 @@ def test_output_before_between_and_after_bars_stays(kernel: Kernel) -> None:
     assert texts(kernel.stored(code)) == ["one\ntwo\nthree\n", "{'text/plain': '4'}"]
 
 
-def test_bars_in_bars_and_in_threads_all_go(kernel: Kernel) -> None:
+def test_nested_bars_and_bars_in_threads_all_disappear(kernel: Kernel) -> None:
     inside = "with progress.progress(3, 'users') as outer:\n    for _ in range(3): work(); outer(1)"
     assert kernel.stored(inside) == []
     threads = (
@@ -172,12 +172,12 @@ def test_an_interrupt_leaves_no_bar_and_the_next_cell_has_one(kernel: Kernel) ->
     assert kernel.bars
 
 
-def test_what_a_cell_captures_holds_no_bar(kernel: Kernel) -> None:
+def test_captured_output_contains_no_bar(kernel: Kernel) -> None:
     assert kernel.run("%%capture held\nwork()\nprint('kept')") == []
     assert texts(kernel.run("print(len(held.outputs), held.stdout)")) == ["0 kept\n\n"]
 
 
-def test_the_environment_hides_bars_also_after_they_were_imported(kernel: Kernel) -> None:
+def test_the_environment_hides_bars_even_after_tqdm_was_imported(kernel: Kernel) -> None:
     try:
         assert kernel.run("import os\nos.environ['TQDM_DISABLE'] = '1'\nwork()") == []
     finally:
@@ -186,7 +186,7 @@ def test_the_environment_hides_bars_also_after_they_were_imported(kernel: Kernel
     assert kernel.bars
 
 
-def test_a_notebook_saved_while_a_bar_moves_holds_none_of_it() -> None:
+def test_a_notebook_saved_while_a_bar_moves_does_not_contain_it() -> None:
     bar = {"output_type": "display_data", "metadata": {BAR: True}, "data": {"text/html": "<div>half</div>"}}
     text = {"output_type": "stream", "name": "stdout", "text": "begun\n"}
     cell: dict[str, Any] = {"cell_type": "code", "outputs": [text, bar]}
@@ -197,7 +197,7 @@ def test_a_notebook_saved_while_a_bar_moves_holds_none_of_it() -> None:
 # -- nobody sits before it --------------------------------------------------------------------
 
 
-def test_where_nobody_can_be_asked_there_is_no_bar(kernel: Kernel) -> None:
+def test_there_is_no_bar_if_nobody_can_be_asked_for_input(kernel: Kernel) -> None:
     assert kernel.run("work()", person=False) == []
     assert texts(kernel.run("print('one')\nwork()\nprint('two')", person=False)) == ["one\ntwo\n"]
     kernel.run("work()")  # it is the request that counts, not the kernel
@@ -209,7 +209,7 @@ def slow_notebook() -> Any:
     return nbformat.v4.new_notebook(cells=cells)
 
 
-def test_a_slow_notebook_run_to_be_stored_holds_no_bar_and_passes_a_strict_nbval(tmp_path: Path) -> None:
+def test_a_slow_notebook_run_to_be_stored_contains_no_bar_and_passes_strict_nbval(tmp_path: Path) -> None:
     notebook = slow_notebook()
     NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
     assert [texts(cell.outputs) for cell in notebook.cells] == [[], [], ["a\n", "{'text/plain': '7'}"]]

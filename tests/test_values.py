@@ -31,7 +31,7 @@ trees = st.recursive(
 # -- amounts ----------------------------------------------------------------------------------
 
 
-def test_amounts_hold_both_ends_and_do_not_drift() -> None:
+def test_amounts_include_both_ends_and_do_not_drift() -> None:
     assert lab.amounts(0, 200, step=50) == [0, 50, 100, 150, 200]
     assert lab.amounts(0, 199, step=50) == [0, 50, 100, 150]
     assert lab.amounts(0, 1, step=0.1) == [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0]
@@ -41,7 +41,7 @@ def test_amounts_hold_both_ends_and_do_not_drift() -> None:
     assert len(lab.amounts(0, 60_000, step=0.1)) == 600_001
 
 
-def test_amounts_are_ints_where_start_and_step_are_whole() -> None:
+def test_amounts_are_ints_if_start_and_step_are_whole() -> None:
     assert [type(n) for n in lab.amounts(0, 10.5, step=5.0)] == [int, int, int]
     assert [type(n) for n in lab.amounts(0.5, 2.5, step=1)] == [float, float, float]
 
@@ -66,7 +66,7 @@ def test_amounts_that_do_not_end_are_refused(start: Any, stop: Any, step: Any) -
 
 
 def test_more_than_ten_million_amounts_are_refused() -> None:
-    with pytest.raises(lab.InputError, match="would be 10,000,002; 10,000,000 at most"):
+    with pytest.raises(lab.InputError, match="would be 10,000,002 amounts; 10,000,000 at most"):
         lab.amounts(0, 10_000_001, step=1)
 
 
@@ -84,7 +84,7 @@ def test_missing_is_one_object_that_survives_copies_and_pickle() -> None:
     assert repr(lab.MISSING) == str(lab.MISSING) == "MISSING"
 
 
-def test_pandas_counts_missing_as_missing_and_not_as_null() -> None:
+def test_pandas_treats_missing_as_missing_and_not_as_null() -> None:
     column = pd.Series([lab.MISSING, 5.0])
     assert column.dtype == "float64"
     assert column.isna().tolist() == [True, False]
@@ -107,7 +107,7 @@ def test_self_and_other_are_replaced_at_any_depth() -> None:
 
 
 @given(trees)
-def test_what_json_can_hold_is_sent_as_it_is(value: Any) -> None:
+def test_values_that_json_can_hold_are_sent_unchanged(value: Any) -> None:
     assert clean(value, "x") == value
     back = from_value(to_value(clean(value, "x")))
     assert back == value or key(clean(back, "x")) == key(clean(value, "x"))
@@ -126,7 +126,7 @@ def test_what_json_can_hold_is_sent_as_it_is(value: Any) -> None:
         ),
     ],
 )
-def test_numpy_tuples_and_decimals_become_what_json_holds(given_value: Any, sent: Any) -> None:
+def test_numpy_tuples_and_decimals_become_json_values(given_value: Any, sent: Any) -> None:
     assert clean(given_value, "x") == sent
     assert type(clean(given_value, "x")) is type(sent)
 
@@ -148,7 +148,7 @@ def test_numpy_tuples_and_decimals_become_what_json_holds(given_value: Any, sent
         *(datetime.date(2026, 1, 1), {1: 2}, {"a": [{None: 1}]}, ["\udc00"], {"\udc00": 1}, [lab.MISSING]),
     ],
 )
-def test_what_cerbos_has_no_type_for_is_refused_with_its_place(value: Any) -> None:
+def test_values_that_cerbos_has_no_type_for_are_refused_with_their_place(value: Any) -> None:
     with pytest.raises(lab.InputError, match=r"^axis 'a'"):
         clean([value], "axis 'a'")
 
@@ -157,13 +157,13 @@ def test_what_cerbos_has_no_type_for_is_refused_with_its_place(value: Any) -> No
 
 
 @given(trees, trees)
-def test_two_values_have_one_key_exactly_when_their_messages_are_equal(one: Any, two: Any) -> None:
+def test_two_values_have_the_same_key_exactly_if_their_messages_are_equal(one: Any, two: Any) -> None:
     first, second = clean(one, "x"), clean(two, "x")
     assert (key(first) == key(second)) == (to_value(first) == to_value(second))
     assert key(first) == key(copy.deepcopy(first))
 
 
-def test_values_that_look_alike_have_keys_of_their_own() -> None:
+def test_values_that_look_alike_have_different_keys() -> None:
     alike = [
         True,
         1,
@@ -215,7 +215,7 @@ def test_a_label_keeps_every_digit_and_quotes_what_could_be_misread(value: Any, 
 
 
 @given(scalars, scalars)
-def test_two_scalars_that_the_pdp_tells_apart_have_labels_of_their_own(one: Any, two: Any) -> None:
+def test_two_scalars_that_the_pdp_tells_apart_have_different_labels(one: Any, two: Any) -> None:
     assert (label(one) == label(two)) == (key(one) == key(two))
 
 

@@ -1,4 +1,4 @@
-"""Axes: the attributes that vary, and their values as columns."""
+"""Axes: the attributes that vary, with their values as arrays."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Axis:
 
     Attributes:
         name: the attribute's name (or ``resource_id``).
-        values: its values in the order asked, no two the same for the PDP.
+        values: its values in the order given; no two are the same for the PDP.
     """
 
     name: str
@@ -35,7 +35,7 @@ class Axis:
         return all(is_number(value) for value in self.values)
 
     def array(self) -> Any:
-        """The values as a column's array: text, numbers, booleans, or objects."""
+        """The values as an array for a column: text, numbers, booleans, or objects."""
         if all(isinstance(value, str) for value in self.values):
             return pd.array([str(value) for value in self.values], dtype="str")
         if self.numeric or all(isinstance(value, bool) for value in self.values):
@@ -46,17 +46,17 @@ class Axis:
 
     @property
     def plain(self) -> bool:
-        """Whether a file can hold the values as they are: all text, all numbers, or all booleans."""
+        """Whether a file can store the values unchanged: all text, all numbers, or all booleans."""
         return bool(self.array().dtype != object)
 
 
 def take(array: Any, places: npt.NDArray[np.intp]) -> Any:
-    """The values at these places; objects stay objects, where pandas would make null a missing text."""
+    """The values at these positions; objects stay objects, or pandas would make null a missing string."""
     taken = array.take(places)
     return pd.Series(taken, dtype=object) if array.dtype == object else taken
 
 
 def level(values: tuple[Any, ...]) -> list[Hashable]:
-    """Values for one level of several; as texts where pandas would take two for the same."""
+    """Values for one of several index levels; as labels if pandas would treat two of them as equal."""
     plain = Axis("", values).plain
     return [str(v) if isinstance(v, str) else v for v in values] if plain else [label(v) for v in values]

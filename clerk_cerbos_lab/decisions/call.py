@@ -1,4 +1,4 @@
-"""Calls as text: the ``lab.sweep(…)`` that makes decisions again, as a person would write it."""
+"""Calls as source code: the ``lab.sweep(…)`` that reproduces decisions, as a person would write it."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ ARGUMENTS: Final = frozenset(
         *("principal_scope", "aux_data", "method", "audit", "executor", "units"),
     }
 )
-"""Names that ``lab.sweep`` has for itself: an attribute that is called so stands in ``attr=``."""
+"""Parameter names of ``lab.sweep``: an attribute with one of these names goes into ``attr=``."""
 
 FEWEST_STEPS: Final = 4
-"""Amounts from which evenly spaced ones are written as ``lab.amounts(…)``."""
+"""Evenly spaced amounts are written as ``lab.amounts(…)`` from this many on."""
 
 
 def sweep_text(
@@ -33,14 +33,14 @@ def sweep_text(
     attributes: Mapping[str, str],
     rest: Mapping[str, str],
 ) -> str:
-    """A call of ``lab.sweep``.
+    """The source of a ``lab.sweep`` call.
 
     Args:
-        pdp: the text of its first argument.
+        pdp: the source of its first argument.
         kind: the resource kind.
-        actions: asked about.
-        attributes: for each attribute the text of its values; under ``resource_id`` the resource's own id.
-        rest: the text of other arguments.
+        actions: the actions asked about.
+        attributes: for each attribute the source of its values; ``resource_id`` for the resource's own id.
+        rest: the source of the other arguments.
     """
     plain = {name: text for name, text in attributes.items() if is_keyword(name) and name not in ARGUMENTS}
     odd = {name: text for name, text in attributes.items() if name not in plain and name != RESOURCE_ID}
@@ -55,13 +55,13 @@ def sweep_text(
 
 
 def what_if_text(constants: Mapping[str, Any]) -> str:
-    """A call of ``lab.what_if`` that moves constants of the policies."""
+    """The source of a ``lab.what_if`` call that changes constants of the policies."""
     texts = {name: python_text(value) for name, value in constants.items()}
     return f"lab.what_if(pdp, {', '.join(_keywords(texts))})"
 
 
 def _keywords(texts: Mapping[str, str]) -> Iterator[str]:
-    """Those whose names Python does not take as keywords stand in a dict, first."""
+    """The arguments as source; a dict comes first, with the names that can't be Python keywords."""
     odd = {name: text for name, text in texts.items() if not is_keyword(name)}
     if odd:
         yield dict_text(odd)
@@ -69,18 +69,18 @@ def _keywords(texts: Mapping[str, str]) -> Iterator[str]:
 
 
 def is_keyword(name: str) -> bool:
-    """Whether a call can hold this name as a keyword: Python normalizes what it reads."""
+    """Whether a call can use this name as a keyword: Python normalizes identifiers."""
     reserved = keyword.iskeyword(name) or name == "__debug__"
     return name.isidentifier() and not reserved and unicodedata.normalize("NFKC", name) == name
 
 
 def dict_text(texts: Mapping[str, str]) -> str:
-    """A dict of texts of values."""
+    """The source of a dict whose values are given as source."""
     return f"{{{', '.join(f'{name!r}: {text}' for name, text in texts.items())}}}"
 
 
 def axis_text(values: Sequence[Any], show: Callable[[Any], Any]) -> str:
-    """The values of an axis: evenly spaced amounts as ``lab.amounts(…)``, else a list."""
+    """The source of an axis: ``lab.amounts(…)`` for evenly spaced amounts, else a list."""
     if len(values) >= FEWEST_STEPS and all(map(is_number, values)):
         step = _step(values)
         if step is not None:
@@ -89,7 +89,7 @@ def axis_text(values: Sequence[Any], show: Callable[[Any], Any]) -> str:
 
 
 def _step(numbers: Sequence[float]) -> float | None:
-    """The step with which ``lab.amounts`` makes exactly these numbers; None where there is none."""
+    """The step with which ``lab.amounts`` returns exactly these numbers; None if there is none."""
     step = numbers[1] - numbers[0]
     for tried in (step, round(step, 10)):
         if not tried > 0 or not np.isclose(numbers[0] + tried * (len(numbers) - 1), numbers[-1]):
@@ -103,13 +103,13 @@ def _step(numbers: Sequence[float]) -> float | None:
 
 
 def amounts_text(low: Any, high: Any, step: Any) -> str:
-    """A call of ``lab.amounts``."""
+    """The source of a ``lab.amounts`` call."""
     low, high, step = (python_text(json_number(number)) for number in (low, high, step))
     return f"lab.amounts({low}, {high}, step={step})"
 
 
 def fixed_text(value: Any, show: Callable[[Any], Any]) -> str:
-    """A fixed value; a list is an axis of one value, which is how ``lab.sweep`` takes it."""
+    """The source of a fixed value; for ``lab.sweep``, a fixed list has to be an axis of one value."""
     shown = show(value)
     return f"[{python_text(shown)}]" if isinstance(shown, list) else python_text(shown)
 

@@ -1,4 +1,4 @@
-"""The effects of a sweep: asked cell by cell, or for classes of principals at points of the axes."""
+"""The effects of a sweep: asked cell by cell, or for classes of principals at points on the axes."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 class Effects(Protocol):
-    """What holds the effects of a sweep: the seam between asking and showing.
+    """The effects of a sweep: the interface between asking and showing.
 
-    A method that asks fewer questions holds fewer answers, and expands what is taken.
+    A method that asks fewer questions stores fewer answers and expands them when they are read.
     """
 
     @property
@@ -25,15 +25,15 @@ class Effects(Protocol):
         ...
 
     def take(self, index: Sequence[npt.NDArray[np.intp]]) -> npt.NDArray[np.bool_]:
-        """``allowed`` at the cross product of these positions, one array a dimension."""
+        """``allowed`` at the cross product of these positions, one array per dimension."""
         ...
 
     def allowed(self, index: Sequence[npt.NDArray[np.intp]]) -> int:
-        """How many cells of that cross product are ALLOW, without expanding them where possible."""
+        """How many cells of the cross product are ALLOW, if possible without expanding them."""
         ...
 
     def classes(self, principals: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
-        """For each of these principals a number that those share who are known to have equal effects."""
+        """A number for each of these principals; principals known to have equal effects have the same."""
         ...
 
 
@@ -57,11 +57,11 @@ class DenseEffects:
         return taken
 
     def allowed(self, index: Sequence[npt.NDArray[np.intp]]) -> int:
-        """How many cells of that cross product are ALLOW."""
+        """How many cells of the cross product are ALLOW."""
         return int(np.count_nonzero(self.take(index)))
 
     def classes(self, principals: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
-        """Each is a class of their own: nothing is known of who is like whom."""
+        """Each principal is a separate class: nothing is known about equal effects."""
         return principals
 
 
@@ -71,27 +71,27 @@ class Block:
 
     Attributes:
         points: one for each axis.
-        effect: ``allowed[class, action, *points]``, classes in the order of the block's.
+        effect: ``allowed[class, action, *points]``, with the classes in the order of the block.
     """
 
     points: tuple[Points, ...]
     effect: npt.NDArray[np.bool_]
 
     def at(self, index: Sequence[npt.NDArray[np.intp]]) -> tuple[npt.NDArray[Any], ...]:
-        """For positions on each axis, the positions of the points that stand for them."""
+        """For positions on each axis, the positions of the points that represent them."""
         return tuple(points.codes[places] for points, places in zip(self.points, index, strict=True))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CompressedEffects:
-    """Answers for classes at points, and which answer stands for which cell.
+    """Answers for classes at points, and the answer that each cell has.
 
     Attributes:
         shape: principals, actions, then each axis.
-        codes: for each principal, the number of the class.
+        codes: for each principal, the number of its class.
         blocks: the answers.
         block: for each class, the number of its block.
-        row: for each class, its place in the block.
+        row: for each class, its position in the block.
     """
 
     shape: tuple[int, ...]
@@ -103,7 +103,7 @@ class CompressedEffects:
     def _present(
         self, principals: npt.NDArray[np.intp]
     ) -> Iterator[tuple[Block, npt.NDArray[np.intp], npt.NDArray[np.intp]]]:
-        """Each block that principals are in: the block, where they stand among them, their rows in it."""
+        """Each block with some of these principals: the block, their positions, their rows in the block."""
         classes = self.codes[principals]
         number = self.block[classes]
         order = np.argsort(number, kind="stable")
@@ -143,7 +143,7 @@ class CompressedEffects:
         return found
 
     def allowed(self, index: Sequence[npt.NDArray[np.intp]]) -> int:
-        """How many cells of that cross product are ALLOW: each answer times the cells it stands for."""
+        """How many cells of the cross product are ALLOW: each answer times the cells that have it."""
         principals, actions, *axes = index
         total = 0
         for block, _, rows in self._present(principals):
@@ -160,11 +160,11 @@ class CompressedEffects:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Points:
-    """The values of an axis that are asked, and which of them stands for each value.
+    """The values of an axis that are asked, and which of them represents each value.
 
     Attributes:
         asked: positions on the axis, ascending.
-        codes: for each value of the axis, the position in ``asked`` of the one that stands for it.
+        codes: for each value of the axis, the position in ``asked`` of the value that represents it.
     """
 
     asked: npt.NDArray[np.intp]

@@ -1,8 +1,8 @@
-"""The cube: the one form of an answer, from which everything that is shown is read.
+"""The cube: the common form of all answers, from which everything shown is read.
 
-Principals, actions, and the values of each axis. Principals that the policies cannot distinguish share a
-class, values that they cannot distinguish a point; along a numeric axis the effects are known at every
-number. What it is made of stays inside: its readers ask for cells, counts, classes, intervals and segments.
+Its dimensions are principals, actions, and the axes. Principals that the policies cannot distinguish share a
+class, and values that they cannot distinguish share a point; along a numeric axis the effects are known at
+every number. How it is stored is private: readers use cells, counts, classes, intervals and segments.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
 
 class Cube(Protocol):
-    """What holds the effects of a question; positions and dimensions count from 0.
+    """The effects of a question; positions and dimensions count from 0.
 
-    An index is one array of positions for each dimension, and means their cross product.
+    An index is one array of positions per dimension, and selects their cross product.
     """
 
     @property
@@ -42,7 +42,7 @@ class Cube(Protocol):
         ...
 
     def count(self, index: Index) -> int:
-        """How many cells are ALLOW, without expanding them where possible."""
+        """How many cells are ALLOW, if possible without expanding them."""
         ...
 
     def classes(self, principals: npt.NDArray[np.intp]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
@@ -50,15 +50,15 @@ class Cube(Protocol):
 
         Returns:
             ``codes``: for each of these principals the number of its class; ``representatives``: for each
-            class, in order, the position among these of the first that is in it.
+            class, in order, the position among these principals of its first member.
         """
         ...
 
     def intervals(self, dim: int, index: Index) -> Intervals | None:
-        """Intervals of equal effect along a numeric axis; None where only its grid is known.
+        """Intervals of equal effect along a numeric axis; None if only its grid is known.
 
         Args:
-            dim: the dimension of the axis, whose own positions in the index do not matter.
+            dim: the dimension of the axis; its positions in the index are ignored.
             index: of the decisions wanted.
         """
         ...
@@ -70,7 +70,7 @@ class SweptCube:
 
     Attributes:
         effects: the cells.
-        lines: by dimension, the effects along a numeric axis that is known at every number.
+        lines: by dimension, the effects along the numeric axes that are known at every number.
     """
 
     effects: Effects
@@ -94,7 +94,7 @@ class SweptCube:
         return _numbered(self.effects.classes(principals))
 
     def intervals(self, dim: int, index: Index) -> Intervals | None:
-        """Intervals of equal effect along a numeric axis; None where only its grid is known."""
+        """Intervals of equal effect along a numeric axis; None if only its grid is known."""
         lines = self.lines.get(dim)
         if lines is None:
             return None
@@ -107,11 +107,11 @@ class SweptCube:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ClassCube:
-    """A cube of which every class is at hand: what an explorer puts together of its answers.
+    """A cube in which every class is stored: an explorer builds it from its answers.
 
     Attributes:
         codes: for each principal the class.
-        answer: ``allowed[class, action, *axes]``, or the same along an axis that is cut where effects flip.
+        answer: ``allowed[class, action, *axes]``, or the same with one axis cut where effects flip.
     """
 
     codes: npt.NDArray[np.intp]
@@ -146,7 +146,7 @@ class ClassCube:
         return _numbered(self.codes[principals])
 
     def intervals(self, dim: int, index: Index) -> Intervals | None:
-        """Intervals of equal effect along a numeric axis; None where only its grid is known."""
+        """Intervals of equal effect along a numeric axis; None if only its grid is known."""
         if not isinstance(self.answer, Segmented) or self.answer.segments.dim != dim:
             return None
         every = [self.codes[index[0]], *index[1:]]
@@ -157,7 +157,7 @@ class ClassCube:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class JoinedCube:
-    """Two cubes that differ in one dimension, one after the other along it; ``extended`` makes one."""
+    """Two cubes concatenated along the one dimension in which they differ; see ``extended``."""
 
     parts: tuple[Cube, Cube]
     dim: int
@@ -169,13 +169,13 @@ class JoinedCube:
         return (*first[: self.dim], first[self.dim] + second[self.dim], *first[self.dim + 1 :])
 
     def _split(self, places: npt.NDArray[np.intp]) -> list[tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]]:
-        """For each part: which of these places are its own, and their positions in it."""
+        """For each part: which of these positions belong to it, and their positions within it."""
         length = self.parts[0].shape[self.dim]
         first, second = np.flatnonzero(places < length), np.flatnonzero(places >= length)
         return [(first, places[first]), (second, places[second] - length)]
 
     def _indices(self, index: Index) -> list[tuple[npt.NDArray[np.intp], Index]]:
-        """For each part: where its cells stand along the dimension, and its own index."""
+        """For each part: the positions of its cells along the dimension, and the index within it."""
         return [
             (at, [*index[: self.dim], own, *index[self.dim + 1 :]])
             for at, own in self._split(index[self.dim])
@@ -211,8 +211,8 @@ class JoinedCube:
         return _numbered(codes)
 
     def intervals(self, dim: int, index: Index) -> Intervals | None:
-        """Intervals of equal effect along a numeric axis; None where only its grid is known."""
-        if dim == self.dim:  # they hold for every number: either part knows them whole
+        """Intervals of equal effect along a numeric axis; None if only its grid is known."""
+        if dim == self.dim:  # intervals hold for every number, so both parts have all of them
             whole = [*index[:dim], np.zeros(1, dtype=np.intp), *index[dim + 1 :]]
             found = (part.intervals(dim, whole) for part in self.parts)
             return next((some for some in found if some is not None), None)
@@ -235,7 +235,7 @@ class JoinedCube:
 
 
 def _numbered(classes: npt.NDArray[np.intp]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """Classes numbered by their first principal, so that equal decisions have equal numbers; and that one."""
+    """Classes numbered in order of their first principal, and that principal's position."""
     codes, different = pd.factorize(classes)
     representatives = np.full(len(different), len(codes), dtype=np.intp)
     np.minimum.at(representatives, codes, np.arange(len(codes), dtype=np.intp))
@@ -243,27 +243,27 @@ def _numbered(classes: npt.NDArray[np.intp]) -> tuple[npt.NDArray[np.intp], npt.
 
 
 def extended(first: Cube, second: Cube, dim: int) -> Cube:
-    """One cube of two that have the same labels in every dimension but one.
+    """Join two cubes that have the same labels in every dimension but one.
 
     Args:
-        first: its cells come first.
-        second: its cells come after.
+        first: the cube whose cells come first.
+        second: the cube whose cells come after them.
         dim: the dimension that becomes longer: 0 for more people, 1 for more actions, else more values.
     """
     return JoinedCube((first, second), dim)
 
 
 def segmented(cube: Cube, dim: int, index: Index, values: Sequence[float]) -> Segmented | None:
-    """A numeric axis cut at every number where an effect flips: what a browser draws and two answers share.
+    """A numeric axis cut at every number where an effect flips, for drawing and for comparing two answers.
 
     Args:
         cube: the answer.
         dim: the dimension of the axis.
-        index: of the decisions wanted; only representatives of each class are worth it.
-        values: of the grid, at the index's positions of the axis.
+        index: of the decisions wanted; one representative per class is enough.
+        values: the grid's values at the index's positions on the axis.
 
     Returns:
-        None where only the grid is known, or where its cells contradict the segments.
+        None if only the grid is known, or if its cells contradict the segments.
     """
     found = cube.intervals(dim, index)
     if found is None:
@@ -295,7 +295,7 @@ def change(
 
     Args:
         now: ``allowed[class, …]``, and for each principal the class.
-        then: the same of before.
+        then: the same for the earlier answer.
     """
     pairs, people = np.unique(np.column_stack([now[1], then[1]]), axis=0, return_counts=True)
     gained = lost = 0
@@ -306,7 +306,7 @@ def change(
 
 
 def compared(now: Cube, then: Cube, index: Index) -> Change:
-    """How many cells of an index differ between two cubes of the same labels."""
+    """How many cells of an index differ between two cubes with the same labels."""
     sides = []
     for cube in (now, then):
         codes, representatives = cube.classes(index[0])

@@ -1,4 +1,4 @@
-"""Decisions: the effects of a sweep as labelled data, expanded only where it is looked at."""
+"""Decisions: the effects of a sweep as labelled data, expanded only where they are read."""
 
 from __future__ import annotations
 
@@ -35,26 +35,26 @@ if TYPE_CHECKING:
 
 EFFECTS: Final = np.array(["DENY", "ALLOW"], dtype=object)
 
-CHUNK: Final = 500_000  # rows of a frame made at once when a file is written
+CHUNK: Final = 500_000  # rows per frame when a file is written
 
 
 class Decisions:
     """The effect of each action of each principal at each combination of the axes.
 
-    Made by ``lab.sweep``. Nothing changes one: ``.sel`` gives another.
+    Returned by ``lab.sweep``. Decisions never change: ``.sel`` returns new ones.
 
     Attributes:
         cube: the effects (see ``decisions.cube``).
-        question: what was asked, without a JWT; it can be asked again, of another PDP or about other people.
+        question: what was asked, without a JWT; it can be put to another PDP, or about other people.
         kind: the resource kind.
-        names: the principals' labels: the id, and what differs where an id has several rows.
+        names: the principals' labels: the id and, if several rows have that id, what differs.
         actions: the action names.
         axes: the attributes that vary.
-        fixed: the attributes that do not, with ``resource_id`` where that is fixed.
-        provenance: where this comes from and how it was verified.
+        fixed: the attributes that do not vary, with ``resource_id`` if that is fixed.
+        provenance: where the decisions come from and how they were verified.
         policies: the policy files by path, as text; None for a PDP at an address.
-        read: the principal attributes that the policies read; None where the PDP does not tell.
-        documents: the policies as the PDP tells them; none where it does not.
+        read: the principal attributes that the policies read; None if the PDP does not report them.
+        documents: the policies as the PDP returned them; empty if it does not.
     """
 
     def __init__(
@@ -118,21 +118,21 @@ class Decisions:
 
         Args:
             labels: for a dimension one value, a list of values, or (on a numeric axis) a
-                ``slice(low, high)`` with both ends included. A value that is itself a list stands
-                inside a list. ``principal`` and ``action`` are dimensions too; a
-                principal may be named by the pseudonym that tables show.
+                ``slice(low, high)`` with both ends included. Put a value that is itself a list
+                inside a list. ``principal`` and ``action`` are dimensions too; a principal can be
+                given by the pseudonym that tables show.
 
         Returns:
-            ``Decisions`` in the order of the labels asked for.
+            ``Decisions`` in the order of the labels given.
 
         Raises:
-            InputError: for a dimension or a value that is not there; names the nearest.
+            InputError: for a dimension or a value that does not exist; gives the nearest.
         """
         index = list(self._index)
         names, actions, axes = self.names, self.actions, list(self.axes)
         for dim, wanted in labels.items():
             if dim not in self.dims:
-                what = "fixed, not an axis" if dim in self.fixed else "no dimension of these decisions"
+                what = "fixed, not an axis" if dim in self.fixed else "not a dimension of these decisions"
                 msg = f"'{dim}' is {what}{did_you_mean(dim, self.dims)}"
                 raise InputError(msg)
             place = self.dims.index(dim)
@@ -149,11 +149,11 @@ class Decisions:
         return self._part(index, names, actions, tuple(axes))
 
     def _from_pseudonyms(self, wanted: object) -> object:
-        """Principals' labels where pseudonyms were given; everything else as it is."""
+        """Replace pseudonyms by the principals' labels; return anything else unchanged."""
         given = [wanted] if isinstance(wanted, str) else wanted
         if not isinstance(given, (list, tuple)) or not any(str(one).startswith(PREFIX) for one in given):
             return wanted
-        rows: dict[object, list[str]] = {}  # of lab.vary a person has several
+        rows: dict[object, list[str]] = {}  # after lab.vary a person has several
         disclosure = self.shown()
         for identity, name in zip(self.principals["id"], self.names, strict=True):
             for called in {disclosure.principal(identity, name), pseudonym(identity)}:
@@ -161,7 +161,7 @@ class Decisions:
         return [name for one in given for name in ([one] if one in self.names else rows.get(one, [one]))]
 
     def different(self) -> Decisions:
-        """The decisions of principals who stand for all: everybody has the effects of one of them."""
+        """The decisions of one principal per class: everybody has the same effects as one of them."""
         return self.of(self.classes()[1])
 
     def classes(self) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
@@ -169,7 +169,7 @@ class Decisions:
 
         Returns:
             ``codes``: for each principal the number of its class; ``representatives``: for each class the
-            position of its first principal.
+            position of its first member.
         """
         return self.cube.classes(self._index[0])
 
@@ -203,7 +203,7 @@ class Decisions:
         )
 
     def with_cube(self, cube: Cube, question: Question, provenance: Provenance) -> Decisions:
-        """Decisions of the same principals and policies by another cube."""
+        """Decisions about the same principals and policies with another cube."""
         return Decisions(
             cube=cube,
             question=question,
@@ -217,10 +217,10 @@ class Decisions:
 
     @property
     def call(self) -> str:
-        """The ``lab.sweep(…)`` call that makes these decisions of ``pdp`` and ``principals``.
+        """The ``lab.sweep(…)`` call that makes these decisions from ``pdp`` and ``principals``.
 
-        Where a JWT was sent, it has a variable ``aux_data`` in its place. Principals that were chosen with
-        ``.sel`` are those of ``principals``.
+        If a JWT was sent, the call has a variable ``aux_data`` in its place. If principals were selected with
+        ``.sel``, ``principals`` means those.
         """
         return self.question.call(aux_data=self.provenance.aux_data)
 
@@ -231,12 +231,12 @@ class Decisions:
             labels: a value for each dimension that has more than one.
 
         Raises:
-            InputError: for a value that is not there, or when more than one decision is left.
+            InputError: for a value that does not exist, or if more than one decision is left.
         """
         one = self.sel(**labels)
         if len(one) != 1:
             wide = [f"{dim} ({n})" for dim, n in zip(one.dims, one.shape, strict=True) if n > 1]
-            msg = f"{len(one):,} decisions are left; say which: {', '.join(wide)}"
+            msg = f"{len(one):,} decisions are left; choose a value for: {', '.join(wide)}"
             raise InputError(msg)
         return str(EFFECTS[int(one.allowed().item())])
 
@@ -255,7 +255,7 @@ class Decisions:
         return self.cube.take(self._index)
 
     def frame(self) -> pd.DataFrame:
-        """One row a decision.
+        """One row per decision.
 
         Returns:
             A DataFrame with the columns ``principal``, ``action``, one for each axis under the
@@ -269,7 +269,7 @@ class Decisions:
         """The frame in parts of about ``CHUNK`` rows, at least one principal each.
 
         Args:
-            arrays: for each dimension in order, under the name of its column, the values.
+            arrays: column name to values, for each dimension in order.
         """
         effects = pd.array(EFFECTS, dtype="str")
         each = max(1, len(self) // max(1, self.shape[0]))
@@ -292,20 +292,20 @@ class Decisions:
         """The decision matrix: a wide DataFrame of ``"ALLOW"`` and ``"DENY"``.
 
         Args:
-            rows: the dimensions down the side; default: ``principal`` and all that have more than
-                one value and stand in no column.
+            rows: the dimensions down the side; default: ``principal`` and all others that have more
+                than one value and are not in ``columns``.
             columns: the dimensions across the top; default: the longest numeric axis, else the
                 last axis, else ``action``.
 
         Returns:
-            A DataFrame with one level of index or columns for each dimension named. Every decision
-            stands in it once: a dimension with several values must be named on one side. Where
-            one side has several levels, a level whose values are not all text, all numbers or all
-            booleans holds them as written in a table (``null``, ``MISSING``, ``"5"``): pandas would
-            take some of them for the same.
+            A DataFrame with one level of index or columns for each dimension named. It contains every
+            decision once: a dimension with several values must be named on one side. If a side has
+            several levels, a level whose values are not all text, all numbers or all booleans has
+            them as tables show them (``null``, ``MISSING``, ``"5"``), because pandas would treat
+            some of them as equal.
 
         Raises:
-            InputError: for a name that is no dimension, or one left out or given twice.
+            InputError: for a name that is not a dimension, or one left out or given twice.
         """
         down, across = self.sides(rows, columns)
         values = EFFECTS[self.table(down, across).astype(np.int8)]
@@ -324,7 +324,7 @@ class Decisions:
         rows: str | Sequence[str] | None = None,
         columns: str | Sequence[str] | None = None,
     ) -> tuple[list[str], list[str]]:
-        """The dimensions down the side and across the top; arguments and errors as ``matrix``."""
+        """The dimensions down the side and across the top; arguments and errors as in ``matrix``."""
         across = _names(columns) or [self._default_column()]
         wide = [dim for dim, n in zip(self.dims, self.shape, strict=True) if n > 1]
         down = _names(rows)
@@ -334,14 +334,14 @@ class Decisions:
                 down = [dim for dim in self.dims if dim not in across][:1]
         for dim in [*down, *across]:
             if dim not in self.dims:
-                msg = f"'{dim}' is no dimension{did_you_mean(dim, self.dims)}"
+                msg = f"'{dim}' is not a dimension{did_you_mean(dim, self.dims)}"
                 raise InputError(msg)
         if len({*down, *across}) != len(down) + len(across):
             msg = f"a dimension is given twice: rows {down}, columns {across}"
             raise InputError(msg)
         left = [dim for dim in wide if dim not in {*down, *across}]
         if left:
-            msg = f"{left} have several values: name them in rows or columns, or choose with .sel"
+            msg = f"{left} have several values: name them in rows or columns, or choose one with .sel"
             raise InputError(msg)
         return down, across
 
@@ -362,39 +362,49 @@ class Decisions:
     def thresholds(self, axis: str, *, action: str | Sequence[str] | None = None) -> pd.DataFrame:
         """Where the effect flips along a numeric axis.
 
-        The sweep has asked each number that the policies compare the axis with, one between two of them,
-        both ends of the line, and beside each boundary the next double and the next cent on either side
-        (where no other number lies between). So the grid makes no difference, and nothing is asked here.
+        The sweep has asked every number that the policies compare the axis with, one number in each gap
+        between them, both ends of the line, and at each boundary the next double and the next cent on either
+        side (unless another such number lies in between). So the grid makes no difference, and this method
+        sends no request.
 
         Args:
             axis: a numeric axis.
-            action: one or several; default: all.
+            action: one or several actions; default: all.
 
         Returns:
-            One row an interval: ``principal``, ``action``, the other axes, ``lower``,
+            One row per interval: ``principal``, ``action``, the other axes, ``lower``,
             ``lower_closed``, ``upper``, ``upper_closed``, ``effect``, ``exact`` (bool) and
             ``boundary``. The intervals of one combination cover the whole line in order, and
             neighbours differ in effect; a boundary belongs to the interval that is closed there.
             ``boundary`` is ``exact``. On an axis that is asked value by value (``provenance.notes``
-            says why), and after a sweep of every cell, only the grid is known: ``exact`` is False, the
-            effect flips somewhere between two neighbours, which ``boundary`` names (``between 4,950
-            and 5,000``), and that gap counts as DENY; a band that begins and ends in it is not seen;
-            below the first and above the last amount their effect carries on, and ``boundary`` says
-            that it was not asked. For fewer people or values: ``decisions.sel(…).thresholds(…)``.
+            says why), and after a sweep of every cell, only the grid is known. Then ``exact`` is
+            False, and the effect flips somewhere between two neighbouring amounts, which ``boundary``
+            names (``between 4,950 and 5,000``); that gap counts as DENY, and a band that begins and
+            ends in it is not seen. The effects of the first and last amount continue to -∞ and ∞, and
+            ``boundary`` says that this was not asked. For fewer people or values:
+            ``decisions.sel(…).thresholds(…)``.
 
         Raises:
-            InputError: when the axis is not there or not numeric.
+            InputError: if the axis does not exist or is not numeric.
         """
         chosen = self if action is None else self.sel(action=action)
         found = next((a for a in chosen.axes if a.name == axis), None)
         if found is None or not found.numeric:
-            what = "not a numeric axis" if found else "fixed, no axis" if axis in chosen.fixed else "no axis"
+            what = (
+                "not a numeric axis"
+                if found
+                else "fixed, not an axis"
+                if axis in chosen.fixed
+                else "not an axis"
+            )
             known = [a.name for a in chosen.axes if a.numeric]
             msg = f"'{axis}' is {what} of these decisions{did_you_mean(axis, known)}"
             raise InputError(msg)
         taken = {dim for dim in chosen.dims if dim != axis} & set(COLUMNS)
         if taken:
-            msg = f"the table of thresholds has columns {sorted(taken)} of its own: no axis can be called so"
+            msg = (
+                f"the table of thresholds has its own columns {sorted(taken)}: an axis can't have such a name"
+            )
             raise InputError(msg)
         others = [dim for dim in chosen.dims if dim != axis]
         flips = chosen.intervals(axis) or chosen._on_the_grid(found)  # noqa: SLF001 - of the same class
@@ -412,15 +422,15 @@ class Decisions:
         For a part of them, choose it first: ``decisions.sel(…).to_xarray()``.
 
         Returns:
-            Its dimensions are those of the decisions, its coordinates their labels (values that are not all
-            text, all numbers or all booleans as objects), ``attrs`` hold kind, fixed attributes, units and
-            the provenance's caption.
+            An array with the dimensions of the decisions and their labels as coordinates (as objects unless
+            the values are all text, all numbers or all booleans); ``attrs`` holds kind, fixed attributes,
+            units and the provenance's caption.
 
         Raises:
-            InputError: when xarray is not installed, or there are more than 200 million decisions.
+            InputError: if xarray is not installed, or there are more than 200 million decisions.
         """
         if len(self) > limits.EXPANDED_CELLS:
-            msg = f"{len(self):,} decisions; choose {limits.EXPANDED_CELLS:,} at most with .sel(…)"
+            msg = f"{len(self):,} decisions; select {limits.EXPANDED_CELLS:,} at most with .sel(…)"
             raise InputError(msg)
         about = {
             "kind": self.kind,
@@ -433,11 +443,11 @@ class Decisions:
         )
 
     def intervals(self, axis: str) -> Intervals | None:
-        """The intervals of ``thresholds`` as arrays; None where only the grid is known."""
+        """The intervals of ``thresholds`` as arrays; None if only the grid is known."""
         return self.cube.intervals(self.dims.index(axis), self._index)
 
     def segmented(self, axis: str) -> Segmented | None:
-        """A numeric axis cut wherever an effect flips; None where only its grid is known."""
+        """A numeric axis cut wherever an effect flips; None if only its grid is known."""
         dim = self.dims.index(axis)
         return segmented(self.cube, dim, self._index, self.values(axis))
 
@@ -451,17 +461,17 @@ class Decisions:
     def to_csv(self, path: str | os.PathLike[str]) -> None:
         """Write the long frame as CSV, in UTF-8.
 
-        A column whose values are of one plain type (text, numbers, booleans) is written as such.
-        Any other column holds each value as JSON (``null``, ``"5000"``, ``["a"]``), an empty cell
-        where the attribute is missing, and the column is called ``<name> (JSON)``.
+        A column whose values have one plain type (text, numbers, booleans) is written unchanged.
+        Any other column is called ``<name> (JSON)`` and has each value as JSON (``null``,
+        ``"5000"``, ``["a"]``), or an empty cell if the attribute is missing.
         """
         files.write_csv(path, self.frames(self._columns(" (JSON)")))
 
     def to_parquet(self, path: str | os.PathLike[str]) -> None:
         """Write the long frame as Parquet, in parts, with the provenance in the file's metadata.
 
-        Columns as in ``to_csv``, but a column of JSON keeps its name and says so in the metadata:
-        the key ``clerk_cerbos_lab`` holds ``provenance``, ``kind``, ``fixed``, ``units``, ``json_columns``.
+        Columns are as in ``to_csv``, but a column of JSON keeps its name and is listed in the metadata:
+        the key ``clerk_cerbos_lab`` has ``provenance``, ``kind``, ``fixed``, ``units``, ``json_columns``.
         """
         about = {
             "provenance": self.provenance.to_dict(),
@@ -479,11 +489,11 @@ class Decisions:
     # -- showing ------------------------------------------------------------------------------
 
     def shown(self, *, names: bool = False, ids: frozenset[str] = frozenset()) -> Disclosure:
-        """How the principals are called: by pseudonyms, or by their ids (``names``).
+        """How the principals are shown: by pseudonyms, or by their ids (``names``).
 
         Args:
             names: show ids and every attribute.
-            ids: others whose ids are not to be shown either.
+            ids: ids of other people that must not be shown either.
         """
         others = (axis.name for axis in self.axes)
         return Disclosure(
@@ -496,7 +506,7 @@ class Decisions:
         )
 
     def _policy_names(self) -> PolicyNames:
-        """Whom the policies name; also those in files that the PDP does not tell, such as disabled ones."""
+        """The names in the policies, including files that the PDP does not report, such as disabled ones."""
         told = names_in(self.documents)
         texts = (self.policies or {}).values()
         rest = names_in_files(tuple(text for text in texts if not self.documents or "disabled" in text))
@@ -510,30 +520,30 @@ class Decisions:
         view: Literal["matrix", "thresholds"] = "matrix",
         names: bool = False,
     ) -> MatrixView:
-        """The decisions as an interactive table: sorted, searched, filtered, a cell at a time.
+        """The decisions as an interactive table to sort, search, filter, and inspect cell by cell.
 
         Args:
-            rows: as ``matrix``.
-            columns: as ``matrix``.
-            view: a cell for each decision, or for each row its bands along a numeric axis.
-            names: call principals by their ids and show every attribute. By default by pseudonyms
-                (``lab.pseudonym``), with the attributes that policies read and that are known to hold
-                nothing personal (see ``lab.shareable``).
+            rows: as in ``matrix``.
+            columns: as in ``matrix``.
+            view: one cell per decision, or for each row its bands along a numeric axis.
+            names: show principals by their ids, with every attribute. By default they are shown by
+                pseudonyms (``lab.pseudonym``), with the attributes that policies read and that are known
+                to hold nothing personal (see ``lab.shareable``).
 
         Returns:
-            A ``Matrix``; the last line of a cell shows it. ``.selected`` is the cell that was chosen in it.
+            A ``Matrix``; as the last line of a notebook cell it is shown. ``.selected`` is the selected cell.
 
         Raises:
-            InputError: as ``matrix``; for ``view="thresholds"`` without a numeric axis across the top.
+            InputError: as in ``matrix``; for ``view="thresholds"`` without a numeric axis across the top.
         """
         made: MatrixView = drawn_by("show")(self, rows=rows, columns=columns, view=view, names=names)
         return made
 
     def long_table(self, *, names: bool = False) -> LongTableView:
-        """Decisions as rows, to be sorted, searched and paged; ``.to_html(path)`` makes a page of it.
+        """The decisions as rows to sort, search and page through; ``.to_html(path)`` writes them as a page.
 
         Args:
-            names: as ``show``.
+            names: as in ``show``.
         """
         made: LongTableView = drawn_by("long_table")(self, names=names)
         return made
@@ -549,20 +559,20 @@ class Decisions:
         names: bool = False,
         title: str | None = None,
     ) -> None:
-        """Write one offline page: the matrix alive without a kernel, totals without scripts, provenance.
+        """Write one offline page: a matrix that needs no kernel, totals that need no JavaScript, provenance.
 
         Args:
-            path: of the file; it is written as a whole or not at all.
-            scenarios: other decisions of the same dimensions, by name: a what-if slider goes through them.
-            scenario: what these decisions are called beside the others.
-            rows: as ``matrix``.
-            columns: as ``matrix``.
-            names: call principals by their ids, show every attribute, and warn of it in the page. By
-                default pseudonyms, and of the attributes those that ``show`` shows.
+            path: of the file; it is written completely or not at all.
+            scenarios: other decisions with the same dimensions, by name, for a what-if slider.
+            scenario: the name of these decisions among the scenarios.
+            rows: as in ``matrix``.
+            columns: as in ``matrix``.
+            names: show principals by their ids, with every attribute, and a warning in the page. By
+                default pseudonyms, with the attributes that ``show`` shows.
             title: default: the kind and the actions.
 
         Raises:
-            InputError: as ``matrix``; for a folder that is not there, or a scenario of other dimensions.
+            InputError: as in ``matrix``; for a missing folder or a scenario with other dimensions.
         """
         drawn_by("to_html")(
             self,
@@ -579,7 +589,7 @@ class Decisions:
         return str(drawn_by("__repr__")(self, self.shown()))
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, Any]:
-        """What a notebook shows: a live table, one that reads without scripts, and plain text."""
+        """What a notebook shows: a live table, one that is readable without JavaScript, and plain text."""
         return self.show()._repr_mimebundle_()
 
 
@@ -593,19 +603,19 @@ def _positions(dim: str, values: Sequence[Any], wanted: object) -> npt.NDArray[n
     places = {key(value): i for i, value in enumerate(values)}
     if isinstance(wanted, slice):
         if wanted.step is not None or not all(is_number(value) for value in values):
-            msg = f"{dim}: a slice without a step chooses from a numeric axis"
+            msg = f"{dim}: a slice needs a numeric axis, and can't have a step"
             raise InputError(msg)
         low = -np.inf if wanted.start is None else wanted.start
         high = np.inf if wanted.stop is None else wanted.stop
         found = [i for i, value in enumerate(values) if low <= value <= high]
         if not found:
-            msg = f"{dim}: no value between {low} and {high}"
+            msg = f"{dim}: there is no value between {low} and {high}"
             raise InputError(msg)
         return np.array(found, dtype=np.intp)
     many = isinstance(wanted, (list, tuple, range, np.ndarray, pd.Series, pd.Index))
     asked = list(wanted) if many else [wanted]  # type: ignore[call-overload]
     if not asked:
-        msg = f"{dim}: an empty choice"
+        msg = f"{dim}: the selection is empty"
         raise InputError(msg)
     chosen = []
     for value in asked:
@@ -617,6 +627,6 @@ def _positions(dim: str, values: Sequence[Any], wanted: object) -> npt.NDArray[n
             raise InputError(msg)
         chosen.append(places[wire])
     if len(set(chosen)) != len(chosen):
-        msg = f"{dim}: a value is chosen twice"
+        msg = f"{dim}: a value is selected twice"
         raise InputError(msg)
     return np.array(chosen, dtype=np.intp)

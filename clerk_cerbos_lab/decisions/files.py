@@ -1,4 +1,4 @@
-"""Decisions in files and in the labelled arrays of xarray."""
+"""Decisions in files, and as labelled arrays of xarray."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 
 def columns_of(labels: Mapping[str, Any], axes: Sequence[Axis], suffix: str = "") -> dict[str, Any]:
-    """The values of each dimension as a file holds them, those that are not of one plain type as JSON.
+    """The values of each dimension as stored in a file: as JSON if they do not have one plain type.
 
     Args:
-        labels: for the principals and actions, the arrays of their labels.
+        labels: for principals and actions, the arrays of their labels.
         axes: the axes.
-        suffix: of the name of a column of JSON.
+        suffix: for the name of a column of JSON.
     """
     columns = dict(labels)
     for axis in axes:
@@ -40,7 +40,7 @@ def columns_of(labels: Mapping[str, Any], axes: Sequence[Axis], suffix: str = ""
 
 
 def write_csv(path: str | os.PathLike[str], frames: Iterable[pd.DataFrame]) -> None:
-    """Write frames one after the other as one CSV in UTF-8."""
+    """Write frames one after the other into one CSV file in UTF-8."""
     header = True
     with whole_file(path) as fresh, fresh.open("w", encoding="utf-8", newline="") as out:
         for frame in frames:
@@ -51,8 +51,8 @@ def write_csv(path: str | os.PathLike[str], frames: Iterable[pd.DataFrame]) -> N
 def write_parquet(
     path: str | os.PathLike[str], frames: Iterable[pd.DataFrame], about: Mapping[str, Any]
 ) -> None:
-    """Write frames one after the other as one Parquet file; ``about`` is JSON in its metadata."""
-    import pyarrow as pa  # noqa: PLC0415 - 0.2 s that only this needs
+    """Write frames one after the other into one Parquet file; ``about`` is JSON for its metadata."""
+    import pyarrow as pa  # noqa: PLC0415 - takes 0.2 s, needed only here
     import pyarrow.parquet as pq  # noqa: PLC0415
 
     metadata = {b"clerk_cerbos_lab": json.dumps(about, ensure_ascii=False).encode()}
@@ -73,7 +73,7 @@ def data_array(allowed: npt.NDArray[Any], coordinates: Mapping[str, Any], about:
     """Effects as an ``xarray.DataArray``.
 
     Raises:
-        InputError: when xarray is not installed.
+        InputError: if xarray is not installed.
     """
     try:
         import xarray  # noqa: PLC0415 - an extra

@@ -21,11 +21,11 @@ COLUMNS: Final = ("lower", "lower_closed", "upper", "upper_closed", "effect", "e
 
 @dataclass(frozen=True, slots=True)
 class Intervals:
-    """Intervals, one an entry, in the order of the lines they cut.
+    """Intervals, one per entry, in the order of their lines.
 
     Attributes:
-        codes: for each dimension but the last, the position of the interval's line.
-        columns: one for each of ``COLUMNS``.
+        codes: for each dimension except the last, the position of the interval's line.
+        columns: one array for each of ``COLUMNS``.
     """
 
     codes: tuple[npt.NDArray[np.intp], ...]
@@ -37,12 +37,11 @@ def intervals(allowed: npt.NDArray[np.bool_], points: Sequence[float]) -> Interv
 
     Args:
         allowed: ``allowed[..., point]``.
-        points: ascending, one for each place of the last dimension.
+        points: ascending, one for each position of the last dimension.
 
     Returns:
-        Intervals that cover each line from -∞ to ∞. The gap between two grid points of different
-        effect counts as DENY: where ALLOW ends at a point, that point belongs to ALLOW; where it
-        begins at one, too.
+        Intervals that cover each line from -∞ to ∞. The gap between two grid points with different
+        effects counts as DENY, so a point at which ALLOW begins or ends belongs to ALLOW.
     """
     lines = allowed.reshape(-1, allowed.shape[-1])
     number, at = np.nonzero(lines[:, 1:] != lines[:, :-1])  # a flip between point `at` and the next
@@ -80,10 +79,10 @@ def intervals(allowed: npt.NDArray[np.bool_], points: Sequence[float]) -> Interv
 
 
 def _boundary(points: Sequence[float], start: int, end: int) -> str:
-    """What is known of both ends of an interval, in words; -1 is an open end."""
+    """What is known about both ends of an interval, in words; -1 is an open end."""
     parts = []
     if start < 0 and end < 0:
-        parts.append(f"the same at each of {len(points):,} amounts asked")
+        parts.append(f"the same at all {len(points):,} amounts asked")
     if start < 0:
         parts.append(f"not asked below {number_label(points[0])}")
     else:
@@ -106,8 +105,8 @@ class Segments:
     Attributes:
         dim: the position of the axis among the dimensions.
         cuts: ascending numbers; each lies between two segments.
-        sides: 0 where the number belongs to the segment above, 1 where to the one below.
-        map: for each segment, the slice of the small cube that stands for it.
+        sides: 0 if the number belongs to the segment above, 1 if to the one below.
+        map: for each segment, its slice in the compressed cube.
     """
 
     dim: int
@@ -116,7 +115,7 @@ class Segments:
     map: npt.NDArray[np.intp]
 
     def of(self, numbers: Sequence[float]) -> npt.NDArray[np.intp]:
-        """The segments that numbers lie in."""
+        """The segments that contain these numbers."""
         values = np.array(numbers, dtype=np.float64)
         below = self.sides == 0
         before = np.searchsorted(self.cuts[below], values, "right")
@@ -139,8 +138,8 @@ class Segmented:
 
     Attributes:
         segments: the cuts.
-        allowed: the decisions, with a place for each segment where the axis had one for each value.
-        grid: for each value of the axis its segment.
+        allowed: the decisions, with one position per segment instead of one per value of the axis.
+        grid: for each value of the axis, its segment.
     """
 
     segments: Segments
@@ -152,7 +151,7 @@ def intervals_of(segmented: Segmented, allowed: npt.NDArray[np.bool_]) -> Interv
     """Runs of equal segments.
 
     Args:
-        segmented: whose cuts they have.
+        segmented: has the cuts.
         allowed: ``allowed[…, segment]``.
     """
     cuts, sides = segmented.segments.cuts, segmented.segments.sides
@@ -188,7 +187,7 @@ def segments_of(
         values: of the grid.
 
     Returns:
-        None where there would be more than 200 million cells.
+        None if there would be more than 200 million cells.
     """
     lower, lower_closed = found.columns["lower"], found.columns["lower_closed"]
     upper, upper_closed = found.columns["upper"], found.columns["upper_closed"]
@@ -217,7 +216,7 @@ def _place(
     *,
     first: bool,
 ) -> npt.NDArray[np.intp]:
-    """The segment that begins (``first``) or ends at a cut: the segment above it, or below."""
+    """The segment that begins (``first``) or ends at a cut, that is, the one above or below it."""
     at = np.searchsorted(cuts, ends, "left")
     inside = np.minimum(at, max(len(cuts) - 1, 0))
     if len(cuts):

@@ -1,8 +1,8 @@
-"""The effects along a numeric axis: at every number, not only at those of a grid.
+"""The effects along a numeric axis, at every number and not only on a grid.
 
 A line is the axis from -∞ to ∞, cut at its breakpoints (the numbers that the policies compare the axis with)
-into segments: a gap, a breakpoint, a gap, …, a gap. Each segment has one effect. So a number's effect, the
-thresholds, and what a browser draws are read off without asking anybody.
+into segments: a gap, a breakpoint, a gap, …, a gap. Each segment has one effect. So the effect at a number,
+the thresholds, and what a browser draws can be read from it without a request.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LineBlock:
-    """The lines of classes that have as many breakpoints each and share the points of the other axes.
+    """The lines of classes with the same number of breakpoints and the same points on the other axes.
 
     Attributes:
         classes: their numbers.
         breakpoints: ``[class, n]``, ascending.
-        codes: for each other axis and each of its values, the point that stands for it.
+        codes: for each other axis and each of its values, the point that represents it.
         effect: ``allowed[class, action, *points of the other axes, segment]`` with ``2 n + 1``
-            segments, those at odd places the breakpoints themselves.
+            segments; those at odd positions are the breakpoints themselves.
     """
 
     classes: npt.NDArray[np.intp]
@@ -45,8 +45,8 @@ class Lines:
 
     Attributes:
         blocks: the lines.
-        block: for each class the number of its block; -1 where only the grid is known.
-        row: for each class its place in the block.
+        block: for each class, the number of its block; -1 if only the grid is known.
+        row: for each class, its position in the block.
     """
 
     blocks: tuple[LineBlock, ...]
@@ -66,12 +66,12 @@ class Lines:
         """Intervals of equal effect.
 
         Args:
-            classes: for each principal the class; all of them known.
+            classes: for each principal the class; the lines of all of them must be known.
             actions: positions of the actions.
             others: for each other axis, positions of its values.
         """
         shape = (len(classes), len(actions), *map(len, others))
-        number = np.empty(shape, dtype=np.int64)  # of the line of each principal, action and combination
+        number = np.empty(shape, dtype=np.int64)  # the line of each principal, action and combination
         counts: list[npt.NDArray[np.intp]] = []
         columns: list[tuple[npt.NDArray[Any], ...]] = []
         before = 0
@@ -99,7 +99,7 @@ class Lines:
     def _blocks_of(
         self, classes: npt.NDArray[np.intp]
     ) -> Iterator[tuple[LineBlock, npt.NDArray[np.intp], npt.NDArray[np.intp]]]:
-        """Each block that some of these classes are in, those classes in order, and their rows."""
+        """Each block with some of these classes, the classes in order, and their rows."""
         present = np.unique(classes)
         for number in np.unique(self.block[present]):
             own = present[self.block[present] == number]
@@ -116,7 +116,7 @@ def _bands(
     edges = np.column_stack([np.full(len(breakpoints), -np.inf), breakpoints])
     lower = edges[line, (start + 1) // 2]
     closed = ~first & (start % 2 == 1)
-    after = np.append(np.arange(1, len(start)), 0)  # an interval ends where the next begins
+    after = np.append(np.arange(1, len(start)), 0)  # an interval ends where the next one begins
     upper = np.where(last, np.inf, lower[after])
     return line, lower, closed, upper, ~last & ~closed[after], effect[line, start]
 
@@ -124,7 +124,7 @@ def _bands(
 def _table(
     number: npt.NDArray[np.int64], count: npt.NDArray[np.intp], columns: Sequence[npt.NDArray[Any]]
 ) -> Intervals:
-    """The bands of each line at each place that has it."""
+    """The bands of each line, repeated at each position that has the line."""
     first = np.concatenate([[0], np.cumsum(count)[:-1]])
     flat = number.ravel()
     repeats = count[flat]

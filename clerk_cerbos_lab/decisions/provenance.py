@@ -16,26 +16,26 @@ class Provenance:
     """Where decisions come from and how they were verified.
 
     Attributes:
-        pdp_version: of Cerbos.
+        pdp_version: the version of Cerbos.
         engine: how the PDP was run, in words.
         policy_digest: SHA-256 of the policy files; None for a PDP at an address.
         evaluation: ``"strict"``, ``"lenient"`` (Cerbos's default) or ``"unknown"`` (at an address).
-        mapping: what made principals of users, as plain data; None for a frame made by hand.
+        mapping: how users were mapped to principals, as plain data; None for a frame made by hand.
         method: how the cells were asked.
-        verified: how it is known that each cell is the PDP's answer.
+        verified: how the cells were verified.
         names_checked: whether the kind and the actions could be checked against the policies.
-        notes: sentences on attributes that no policy reads, or that are read and were not sent.
-        asked: decisions asked of the PDP, without those of the audit.
+        notes: sentences about attributes that no policy reads, or that are read but were not sent.
+        asked: decisions requested from the PDP, without those of the audit.
         classes: how many principals were asked about, each for all that the policies can't tell apart.
-        audited: decisions asked besides, to compare.
-        asked_along_axes: decisions asked along numeric axes between and beyond the values of the grid, and
-            beside each boundary, so that thresholds are exact.
-        started: when, in UTC.
-        seconds: how long the questions took.
+        audited: decisions requested in addition, as spot checks.
+        asked_along_axes: decisions requested along numeric axes between and beyond the values of the grid,
+            and next to each boundary, so that thresholds are exact.
+        started: start time, in UTC.
+        seconds: how long the requests took.
         policy_version: of the resource; empty: the PDP's default.
         scope: of the resource.
-        principal_policy_version: where it differs from the resource's.
-        principal_scope: where it differs from the resource's.
+        principal_policy_version: if it differs from the resource's.
+        principal_scope: if it differs from the resource's.
         aux_data: whether a JWT was sent with each request.
     """
 

@@ -1,4 +1,4 @@
-"""The question: what is asked about each principal. It travels with its answer."""
+"""The question: what is asked about each principal. It is kept with its answer."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What all requests of a sweep have in common: they ask about every combination of the axes' values.
+    """What all requests of a sweep have in common. Together they cover every combination of the axes' values.
 
-    It holds nothing of a PDP or of principals, so that it can be put to another PDP, about other people, on
+    It contains nothing about a PDP or principals, so it can be put to another PDP, about other people, on
     another day.
 
     Attributes:
         kind: the resource kind.
-        actions: asked about.
+        actions: the actions asked about.
         axes: the attributes that vary.
-        fixed: the others, with ``resource_id`` where that is no axis.
-        policy_version: of the resource, and of the principal where not given; empty: the PDP's default.
-        scope: of the resource, and of the principal where not given.
-        principal_policy_version: sent with the principal, where it differs.
-        principal_scope: sent with the principal, where it differs.
+        fixed: the other attributes, with ``resource_id`` if that is not an axis.
+        policy_version: of the resource, and of the principal unless given; empty: the PDP's default.
+        scope: of the resource, and of the principal unless given.
+        principal_policy_version: sent with the principal, if it differs.
+        principal_scope: sent with the principal, if it differs.
         units: of numeric attributes, by name: ``{"amount": "USD"}``.
-        aux_data: a JWT for the conditions; shown nowhere, and no part of the question that decisions keep.
-        separately: ask each action by itself: where policies read ``runtime``, the PDP's answer for an action
-            can depend on which actions precede it in the request.
+        aux_data: a JWT for the conditions; never shown, and not part of the question that decisions keep.
+        separately: ask each action in a separate request: if policies read ``runtime``, the PDP's answer for
+            an action can depend on the actions before it in the request.
     """
 
     kind: str
@@ -61,12 +61,12 @@ class Question:
 
     @property
     def together(self) -> list[slice]:
-        """The positions of the actions that one resource of a request holds."""
+        """The positions of the actions that are asked together for one resource."""
         count = len(self.actions)
         return [slice(i, i + 1) for i in range(count)] if self.separately else [slice(0, count)]
 
     def without_aux_data(self) -> Question:
-        """The same without the JWT: what may be kept, copied and shown."""
+        """The same without the JWT, which can be stored, copied and shown."""
         return dataclasses.replace(self, aux_data=None)
 
     def heading(self, name: str) -> str:
@@ -78,7 +78,7 @@ class Question:
 
         Args:
             aux_data: whether a JWT was sent; the call then has a variable ``aux_data`` in its place.
-            show: what is written in place of a value, such as a pseudonym.
+            show: returns what to write in place of a value, such as a pseudonym.
         """
         attributes = {axis.name: call.axis_text(axis.values, show) for axis in self.axes}
         attributes |= {name: call.fixed_text(value, show) for name, value in self.fixed.items()}
@@ -95,5 +95,5 @@ class Question:
         if self.units:
             rest["units"] = call.python_text(dict(self.units))
         if aux_data:
-            rest["aux_data"] = "aux_data"  # the name of a variable, never what it holds
+            rest["aux_data"] = "aux_data"  # the name of a variable, never its value
         return call.sweep_text("pdp", self.kind, self.actions, attributes, rest)

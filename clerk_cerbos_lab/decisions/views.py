@@ -1,7 +1,7 @@
-"""The views of decisions: what they offer, and the one table that says who draws them.
+"""The views of decisions: their interfaces, and the table of functions that draw them.
 
-Decisions are data. Their methods that show something look up here who draws it; the package's façade
-(``clerk_cerbos_lab/__init__.py``) fills the table in, so that nothing here has to know a display.
+Decisions are data. Their methods that show something look up the function that draws it here; the package's
+façade (``clerk_cerbos_lab/__init__.py``) fills the table, so that nothing here depends on a display.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ _DRAWN_BY: dict[str, Callable[[], Callable[..., Any]]] = {}
 
 
 def register(views: Mapping[str, Callable[[], Callable[..., Any]]]) -> None:
-    """Say who draws what.
+    """Register the functions that draw views.
 
     Args:
-        views: for each method of ``Decisions`` a function that loads, when it is first needed, the function
-            that is called with the decisions and the method's arguments.
+        views: for each method of ``Decisions``, a loader that is called when the view is first needed. It
+            returns the function to call with the decisions and the method's arguments.
     """
     _DRAWN_BY.update(views)
 
@@ -33,18 +33,18 @@ def drawn_by(method: str) -> Callable[..., Any]:
 
 
 class MatrixView(Protocol):
-    """What ``Decisions.show`` returns; ``lab.Matrix`` says what each part is."""
+    """What ``Decisions.show`` returns; ``lab.Matrix`` documents each member."""
 
     @property
     def state(self) -> dict[str, Any]:
-        """How it is shown; assign a dict of some of it to change them."""
+        """The state of the view; assign a dict with some of its entries to change them."""
 
     @state.setter
     def state(self, patch: dict[str, Any]) -> None: ...
 
     @property
     def selected(self) -> dict[str, Any] | None:
-        """The decision that was selected last."""
+        """The decision selected last."""
 
     @property
     def widget(self) -> Any:

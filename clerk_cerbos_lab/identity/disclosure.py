@@ -1,4 +1,4 @@
-"""What may be disclosed of principals: how they are called, and which of their attributes are shown."""
+"""What output may reveal about principals: their names, and which of their attributes are shown."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SHORT_TEXT: Final = 200
-"""Characters up to which a text that was shown is kept, to be shown again."""
+"""Longest text, in characters, whose masked form is cached."""
 
 Named: TypeAlias = "tuple[frozenset[str], frozenset[str]]"
-"""The ids of the principals that policies name, and the words that they use for something else."""
+"""The ids of the principals that policies name, and the other names that policies use."""
 
 
 class Disclosure:
-    """How the principals of some decisions are called, and which of their attributes are shown.
+    """How principals are named in output, and which of their attributes are shown.
 
-    An attribute is shown where policies read it and the frame says that it holds nothing personal (see
-    ``lab.shareable``); where that is not known it is hidden.
+    An attribute is shown if policies read it and the frame declares that it holds nothing personal (see
+    ``lab.shareable``); otherwise it is hidden.
 
     Args:
         people: the principals frame.
-        names: show ids and every attribute as they are; in a report without ``--names`` nothing does.
-        read: the attributes that policies read, None where that is not known.
-        policies: gives the ids that policies name, and their other words; called when a text is to be shown.
-        words: other names that texts use: of the kind, the actions, the axes.
-        ids: of others who may stand in its texts.
+        names: show ids and all attributes; ignored in a report without ``--names``.
+        read: the attributes that policies read; None if unknown.
+        policies: returns the ids that policies name, and their other names; called when a text is shown.
+        words: other names that occur in texts: of the kind, the actions, the axes.
+        ids: of other people who may occur in the texts.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Disclosure:
         self.names = names and not handed_over.active()
         known = shareable_columns(people)
         self.by_id = self.names or "id" in known
-        """Whether principals are called by their ids."""
+        """Whether principals are shown by their ids."""
         self._people = people
         self._policies = policies or (lambda: (frozenset(), frozenset()))
         self._words = words
@@ -64,13 +64,13 @@ class Disclosure:
         wanted = [name for name in columns if self.names or read is None or name in read]
         self.attributes = [name for name in wanted if self.names or name in known]
         self.withheld = [name for name in wanted if name not in self.attributes]
-        """Attributes that policies read, and of which nobody says that they may be shown."""
+        """Attributes that policies read but that nobody has declared shareable."""
         self._hidden = {name for name in columns if name not in self.attributes}
         self._texts: dict[str, str] = {}
 
     @cached_property
     def ids(self) -> frozenset[str]:
-        """The ids that are not to be shown."""
+        """The ids that must not be shown."""
         if self.names:
             return frozenset()
         own = () if self.by_id else self._people["id"]
@@ -79,7 +79,7 @@ class Disclosure:
     @cached_property
     def _mask(self) -> Masker:
         roles = {role for some in set(map(tuple, self._people["roles"])) for role in some}
-        if not roles.isdisjoint(self.ids):  # a role that only its namesake has is no word, but a name
+        if not roles.isdisjoint(self.ids):  # a role held only by the person of that id is a name
             pairs = zip(self._people["id"], self._people["roles"], strict=True)
             roles = {role for own, some in pairs for role in some if role != own}
         columns = map(str, self._people.columns)
@@ -87,19 +87,19 @@ class Disclosure:
 
     @property
     def note(self) -> str:
-        """Which attributes are not shown, and what would show them; empty where there is none."""
+        """Which attributes are not shown, and how to show them; empty if there are none."""
         if not self.withheld:
             return ""
         quoted = ", ".join(json.dumps(name, ensure_ascii=False) for name in self.withheld)
         names = self.text(", ".join(self.withheld))
         return (
             f"Not shown, because they may be personal: the principals' {names}. "
-            f"lab.shareable(principals, {self.text(quoted)}) says that they are not; "
+            f"lab.shareable(principals, {self.text(quoted)}) declares that they are not; "
             "names=True shows everything."
         )
 
     def principal(self, identity: str, name: str) -> str:
-        """The label of a row: an id, perhaps with what tells it from others of the same id."""
+        """The label of a row: an id, and for one of several rows with that id also what differs."""
         if self.names:
             return name
         rest = name[len(identity) :]
@@ -108,11 +108,11 @@ class Disclosure:
         return (identity if self.by_id else pseudonym(identity)) + (self.text(rest) if rest else "")
 
     def value(self, value: Any) -> str:
-        """The label of a value; ids in it as pseudonyms."""
+        """The label of a value, with pseudonyms in place of ids."""
         return label(self.hidden(value))
 
     def hidden(self, value: Any) -> Any:
-        """The value itself, with pseudonyms in place of ids, however deep."""
+        """The value itself, with pseudonyms in place of ids at any depth."""
         if self.names or isinstance(value, Relation):
             return value
         if isinstance(value, (list, tuple, np.ndarray)):
@@ -124,21 +124,21 @@ class Disclosure:
         return pseudonym(value) if value in self.ids else self.text(value)
 
     def text(self, text: str) -> str:
-        """A text that may name principals, such as a policy: a pseudonym for each id in it."""
+        """A text that may name principals, such as a policy, with pseudonyms in place of ids."""
         if self.names:
             return text
         if len(text) > SHORT_TEXT:
             return self._mask(text)
-        if text not in self._texts:  # the same values stand in many rows
+        if text not in self._texts:  # the same values occur in many rows
             self._texts[text] = self._mask(text)
         return self._texts[text]
 
     def file(self, name: str) -> str:
-        """The name of a file."""
+        """A file name, with pseudonyms in place of ids."""
         return name if self.names else self._mask.file(name)
 
 
 @lru_cache(maxsize=8)
 def masker(ids: frozenset[str], words: frozenset[str]) -> Masker:
-    """What puts pseudonyms in place of these ids, but for those that are words (see ``masking``)."""
+    """A function that replaces these ids by pseudonyms, except ids that are words (see ``masking``)."""
     return Masker(ids, pseudonym, words=words)

@@ -1,7 +1,7 @@
-"""The ids that a notebook read while it ran for a report: they are handed over, so that no page shows one.
+"""The ids that a notebook reads while it runs for a report, which keeps them out of its pages.
 
-``clerk-cerbos-lab report`` names a private file in an environment variable of the kernel. What is read there
-as a principal's id is written to it, and the report replaces it wherever it stands in the pages.
+``clerk-cerbos-lab report`` puts the path of a private file into an environment variable of the kernel. The
+kernel writes every principal id that it reads to this file, and the report replaces each one in the pages.
 """
 
 from __future__ import annotations
@@ -15,27 +15,27 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 VARIABLE: Final = "CLERK_CERBOS_LAB_REPORT_IDS"
-"""The path of the file; set while a notebook runs for a report that is to name nobody."""
+"""Holds the path of the file; set while a notebook runs for a report without names."""
 
 _DONE: Final[dict[str, set[tuple[str, str]]]] = {}
 
 
 def active() -> bool:
-    """Whether this runs for a report that is to name nobody."""
+    """Whether this runs for a report without names."""
     return VARIABLE in os.environ
 
 
 def hand_over(ids: Iterable[str], words: Iterable[str] = ()) -> None:
-    """Tell the report which ids there are, and which words mean something else; nothing without a report."""
+    """Pass ids to the report, and words that are not ids; does nothing if no report is being made."""
     path = os.environ.get(VARIABLE)
     if path is None:
         return
     done = _DONE.setdefault(path, set())
-    told = {("id", one) for one in ids} | {("word", one) for one in words}
-    new = sorted(told - done)
+    entries = {("id", one) for one in ids} | {("word", one) for one in words}
+    new = sorted(entries - done)
     if new:
         done.update(new)
-        with open(path, "a", encoding="utf-8") as file:  # noqa: PTH123 - O_APPEND: workers may write, too
+        with open(path, "a", encoding="utf-8") as file:  # noqa: PTH123 - O_APPEND: workers may write too
             file.write("".join(f"{json.dumps(one)}\n" for one in new))
 
 

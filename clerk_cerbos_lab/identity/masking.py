@@ -1,14 +1,15 @@
-"""Ids in a text, each replaced as a whole word, in time linear in the text however many ids there are.
+"""Replaces ids in a text as whole words, in time linear in the text however many ids there are.
 
-An id is replaced wherever it stands as a word of its own, in each form that a page may hold it in (plain, or
-escaped for HTML, JSON, YAML or an address). A longer id counts before a shorter one inside it, and a word
-that merely contains an id stays. Besides the ids that are known, what has the form of an id is replaced:
-user ids of Clerk and Okta, e-mail addresses, UUIDs, ``provider|id`` of Auth0, ARNs of people and roles.
+An id is replaced wherever it is a separate word, in each form in which a page may contain it (plain, or
+escaped for HTML, JSON, YAML or a URL). A longer id takes precedence over a shorter one inside it, and a word
+that merely contains an id is not replaced. In addition to known ids, everything that looks like an id is
+replaced: user ids of Clerk and Okta, e-mail addresses, UUIDs, ``provider|id`` of Auth0, ARNs of people and
+roles.
 
-What is packed (data addresses, long runs of base64) stays as it is. So does an id that is an ordinary word,
-such as ``manager`` or ``id``, and a short number that is not quoted: in a text they nearly always mean
-something else, and replacing each would both spoil the text and tell who is behind the pseudonym. Where a
-value or a label is such an id, the caller replaces it as a whole.
+Encoded data (data URLs, long runs of base64) is not changed. Neither is an id that is an ordinary word, such
+as ``manager`` or ``id``, or a short number that is not quoted. In a text these nearly always mean something
+else, and replacing them would both spoil the text and reveal who is behind the pseudonym. If a whole value or
+label is such an id, the caller replaces it.
 """
 
 from __future__ import annotations
@@ -31,13 +32,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
 Span = tuple[int, int, str | None]
-"""Start, end, and the id that stands there; None for what must stay as it is."""
+"""Start, end, and the id at that place; None for a span that must not be changed."""
 
 LONG: Final = 8
-"""Digits from which a number counts as an id wherever it stands; a shorter one only where it is quoted."""
+"""A number with at least this many digits counts as an id anywhere; a shorter one only in quotes."""
 
 ENOUGH: Final = 4
-"""Letters and digits from which Cerbos's form of an id, ``_`` for all else, still tells whose it is."""
+"""Letters and digits that Cerbos's form of an id (``_`` for everything else) needs to identify somebody."""
 
 _VARIANTS_NEED: Final = re.compile(r"[^0-9A-Za-z_.-]")
 
@@ -72,17 +73,17 @@ _SHAPES: Final = (
         r"okta|samlp|sms|twitter|waad|windowslive)\|[^\s\"'`<>,;(){}\[\]]*[^\W_]"
     ),
 )
-"""What has the form of an id, whoever it is; each begins only where a run of characters begins."""
+"""Patterns of ids, known or not; each matches only at the start of a run of characters."""
 
 
 class Masker:
-    """Replaces ids in texts.
+    """Replaces ids in texts. Call it with a text.
 
     Args:
-        ids: the known ones.
-        replace: what stands in place of an id.
-        words: names that texts use for something else (roles, actions, attributes, …): an id that is one of
-            them, or an ordinary word, is left alone.
+        ids: the known ids.
+        replace: returns the replacement for an id.
+        words: names with another meaning in the texts (roles, actions, attributes, …): an id that is one of
+            them, or an ordinary word, is not replaced.
     """
 
     def __init__(
@@ -92,7 +93,7 @@ class Masker:
         names = {word for word in words if _PLAIN_WORD.fullmatch(word)} | ordinary()
         ids = set(ids)
         self.left = frozenset(ids & names)
-        """The ids that are words, and stay where they stand in a text."""
+        """The ids that are words, and are therefore not replaced in a text."""
         self._known: dict[str, str] = {}
         for identity in sorted(ids - names):
             for form in _forms(identity):
@@ -115,7 +116,7 @@ class Masker:
         return "".join([*found, text[done:]]) if found else text
 
     def html(self, text: str) -> str:
-        """The same for HTML or SVG: texts, attributes that hold any, and scripts; no names of elements."""
+        """The same for HTML or SVG: text, attributes that contain text and scripts, not element names."""
         parts, script, style, done = [], False, False, 0
         for tag in _TAG.finditer(text):
             between = text[done : tag.start()]
@@ -133,16 +134,16 @@ class Masker:
         return found[0] if plain else f"{found[1]}{found[2]}{self(found[3])}"
 
     def terminal(self, text: str) -> str:
-        """The same for a text with a terminal's colours, without these where one would cut an id in two."""
+        """The same for terminal output; colours are removed if one of them splits an id."""
         made, bare = self(text), self(_COLOURS.sub("", text))
         return made if _COLOURS.sub("", made) == bare else bare
 
     def file(self, name: str) -> str:
-        """The same for the name of a file, where an underscore ends a word: ``principal_ann.yaml``."""
+        """The same for a file name, in which an underscore ends a word: ``principal_ann.yaml``."""
         return "_".join(map(self, self(name).split("_")))
 
     def _spans(self, text: str) -> Iterator[Span]:
-        """What is replaced and what must stay, in order; none overlaps another."""
+        """The spans to replace and the spans to keep, in order and without overlaps."""
         spans: list[Span] = [(*found.span(), None) for found in _OPAQUE.finditer(text)]
         whole = {(start, end) for start, end, _ in spans}
         spans += [span for span in self._known_in(text) if span[:2] not in whole or self._drop(spans, span)]
@@ -155,14 +156,14 @@ class Masker:
                     yield last
                 last = span
             elif span[1] > last[1] and span[2] is not None and last[2] is not None:
-                both = text[last[0] : span[1]]  # two that overlap go together
+                both = text[last[0] : span[1]]  # overlapping ids are replaced together
                 last = (last[0], span[1], self._known.get(both, both))
         if last is not None:
             yield last
 
     @staticmethod
     def _drop(spans: list[Span], span: Span) -> bool:
-        """Take what looked packed away where the whole of it is an id."""
+        """Remove a span that looked like encoded data because all of it is an id."""
         spans.remove((span[0], span[1], None))
         return True
 
@@ -188,14 +189,14 @@ class Masker:
 
 
 def _shapes_in(text: str) -> Iterator[tuple[int, int]]:
-    """Where something stands that has the form of an id."""
+    """The spans of everything that looks like an id."""
     for shape in _SHAPES:
         for found in shape.finditer(text):
             yield found.span()
     for found in _ADDRESS.finditer(text):
         start, end = found.span()
         quote_before = text.rfind("'", start, end) + 1
-        if quote_before and text[end : end + 1] == "'":  # it stands between quotes
+        if quote_before and text[end : end + 1] == "'":  # the address is in quotes
             start = quote_before
         while start < end and not _is_word(text[start]):
             start += 1
@@ -203,7 +204,7 @@ def _shapes_in(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _alone(text: str, start: int, end: int) -> bool:
-    """Whether what follows, and for a short number what surrounds it, lets it count as a word."""
+    """Whether the text after it (for a short number also before it) makes it a separate word."""
     if end - start < LONG and text[start:end].isdecimal():
         quotes = text[start - 1 : start] + text[end : end + 1]
         return quotes in {'""', "''", "“”", '"\\', "'\\"} or bool(_QUOTE.match(text, end))
@@ -219,22 +220,22 @@ def _alone(text: str, start: int, end: int) -> bool:
 
 @cache
 def ordinary() -> frozenset[str]:
-    """Words of the language, of Cerbos's policies, of the kit, of HTML and of Python."""
+    """Words of English, of Cerbos policies, of the kit, of HTML and of Python."""
     lines = (files("clerk_cerbos_lab") / "static" / "ordinary_words.txt").read_text("utf-8").splitlines()
     words = [word for line in lines if not line.startswith("#") for word in line.split()]
     return frozenset([*words, *keyword.kwlist, *(name for name in dir(builtins) if name.islower())])
 
 
 def _forms(identity: str) -> set[str]:
-    """The id in each form that a page, a policy or an address may hold it in."""
+    """The id in each form in which a page, a policy or a URL may contain it."""
     if not _VARIANTS_NEED.search(identity):
         return {identity}
     forms = {identity.strip(), quote(identity, safe=""), quote(identity)}
-    keyed = canonical(identity)  # as Cerbos names a principal's policy
+    keyed = canonical(identity)  # in the form that Cerbos gives the name of a principal policy
     if sum(map(str.isalnum, keyed)) >= ENOUGH:
         forms.add(keyed)
     if "|" in identity:
-        forms.add(identity.replace("|", "\\|"))  # in a table of Markdown
+        forms.add(identity.replace("|", "\\|"))  # in a Markdown table
     if _HTML_NEEDS.search(identity):
         named = escape(identity)
         forms |= {named, escape(identity, quote=False), identity.replace("'", "''")}  # the last for YAML
@@ -250,7 +251,7 @@ def _forms(identity: str) -> set[str]:
 
 
 def _after_an_escape(text: str, start: int, word: str) -> Iterator[tuple[int, str]]:
-    r"""Where else a word may begin: behind ``\n``, ``\u00e4`` or ``%20``, whose letters are not its own."""
+    r"""Where else a word may begin: after ``\n``, ``\u00e4`` or ``%20``, whose letters are not part of it."""
     before = text[start - 1 : start] if start else ""
     skip = 0
     if before == "\\":
@@ -263,7 +264,7 @@ def _after_an_escape(text: str, start: int, word: str) -> Iterator[tuple[int, st
 
 @cache
 def _marks() -> str:
-    """Combining marks as the inside of a class of characters: to a reader they are part of a letter."""
+    """Combining marks, for a regex character class: a reader sees them as part of a letter."""
     points = (p for p in (*range(0x300, 0x1F000), *range(0xE0100, 0xE01F0)) if _is_mark(chr(p)))
     runs = (list(run) for _, run in groupby(enumerate(points), key=lambda pair: pair[1] - pair[0]))
     return "".join(f"\\U{run[0][1]:08x}-\\U{run[-1][1]:08x}" for run in runs)
@@ -275,11 +276,11 @@ _ATTRIBUTE: Final = re.compile(r"""([\w:-]+)(\s*=\s*)("[^"]*"|'[^']*'|[^\s"'<>]+
 
 _PLAIN_ATTRIBUTES: Final = {
     *("class", "style", "type", "scope", "role", "rel", "xmlns", "lang"),
-    *("d", "points", "transform", "viewbox"),  # numbers of a picture, often many
+    *("d", "points", "transform", "viewbox"),  # coordinates of a picture, often many
 }
 
 _COLOUR: Final = r"\x1b\[[\d;]*[A-Za-z]"
-"""A terminal's escape, whose letters are no word."""
+"""A terminal escape sequence, whose letters are not a word."""
 
 _COLOURS: Final = re.compile(_COLOUR)
 
@@ -293,7 +294,7 @@ def _run() -> re.Pattern[str]:
 
 @cache
 def _token() -> re.Pattern[str]:
-    """The same, else the one character that stands there."""
+    """A word, or else any single character."""
     return re.compile(rf"{_run().pattern}|.", re.DOTALL)
 
 

@@ -1,23 +1,22 @@
-"""The principals of a sweep: one row a person in a DataFrame, one frozen object in a request.
+"""The principals of a sweep: one row per person in a DataFrame, one frozen object in a request.
 
-The frame is the meeting point: whatever gives one (Clerk, a directory, a spreadsheet, a person
-made up in a cell) can be swept. Column contract:
+Any source that can produce this frame can be swept: Clerk, a directory, a spreadsheet, a person
+invented in a notebook cell. Column contract:
 
 - ``id``: the principal's id, a non-empty string;
-- ``roles``: a tuple of role names, at least one, none twice;
+- ``roles``: a tuple of role names, at least one, no duplicates;
 - every other column: an attribute of that name. Missing (``lab.MISSING``, NaN, ``pd.NA``,
-  ``NaT``) means that the request does not hold the attribute; ``None`` in a column of dtype
+  ``NaT``) means that the attribute is left out of the request; ``None`` in a column of dtype
   object is sent as null.
 
-What pandas carries along in ``attrs`` is plain data (JSON), so that it survives a copy, a filter, a
-pickle and Parquet, and is lost where pandas can't tell whose it is (a merge, a concat of different
-frames):
+``attrs`` holds plain data (JSON). It survives a copy, a filter, a pickle and Parquet. It is lost where
+pandas can't tell which frame's to keep (a merge, a concat of different frames):
 
-- ``shareable``: the columns that are known to hold nothing personal. Those of public metadata and
-  of ``lab.vary`` are, and those that ``lab.shareable`` names; nothing else is shown without
+- ``shareable``: the columns that are known to hold nothing personal: those from public metadata,
+  those set by ``lab.vary``, and those named with ``lab.shareable``. Nothing else is shown without
   ``names=True``.
-- ``without_null``: the columns in which no null stands. Parquet does not tell null from missing:
-  in a frame that was read from a file, ``None`` means missing in these columns, and is refused in
+- ``without_null``: the columns that contain no null. Parquet does not distinguish null from missing:
+  in a frame read from a file, ``None`` means missing in these columns and is refused in the
   others.
 - ``mapping`` and ``problems``: see ``lab.to_principals``.
 """
@@ -53,12 +52,12 @@ WITHOUT_NULL: Final = "without_null"
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """A principal as a request holds it.
+    """A principal as it is sent in a request.
 
     Attributes:
         id: ``principal.id`` in the policies.
         roles: the role names, at least one.
-        attr: attribute name to value; what is missing has no key.
+        attr: attribute name to value; a missing attribute has no key.
     """
 
     id: str
@@ -67,11 +66,11 @@ class Principal:
 
 
 def check_frame(principals: pd.DataFrame) -> None:
-    """Raise ``InputError`` for what is no principals frame at all."""
+    """Raise ``InputError`` if this is not a principals frame."""
     if not isinstance(principals, pd.DataFrame):
         msg = (
             f"principals must be a DataFrame, not a {type(principals).__name__}; "
-            "lab.load_principals makes one, pd.DataFrame([...]) too"
+            "lab.load_principals returns one, and so does pd.DataFrame([...])"
         )
         raise InputError(msg)
     names = list(principals.columns)
@@ -83,12 +82,12 @@ def check_frame(principals: pd.DataFrame) -> None:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Column:
-    """The values of a column, each different one once.
+    """The distinct values of a column.
 
     Attributes:
-        codes: for each row, the position of its value.
-        values: the values as a request holds them; ``MISSING`` for what it does not hold. Two may
-            be the same for the PDP (a list that stands in the frame twice).
+        codes: for each row, the position of its value in ``values``.
+        values: the values as they are sent; ``MISSING`` if nothing is sent. Two of them may be the
+            same for the PDP (two equal lists in the frame).
     """
 
     codes: npt.NDArray[np.intp]
@@ -96,13 +95,13 @@ class Column:
 
 
 class PrincipalTable(Sequence[Principal]):
-    """The principals of a sweep, by column: a row becomes a ``Principal`` when it is looked at.
+    """The principals of a sweep, stored by column: a row becomes a ``Principal`` when it is accessed.
 
     Attributes:
-        ids: one a row.
-        id_set: the same, once each.
+        ids: one per row.
+        id_set: the distinct ids.
         roles: tuples of role names.
-        attributes: by name.
+        attributes: attribute name to column.
     """
 
     def __init__(self, ids: list[str], roles: Column, attributes: Mapping[str, Column]) -> None:
@@ -135,14 +134,14 @@ def read_principals(principals: pd.DataFrame) -> PrincipalTable:
     """Check a principals frame against its contract and read it by column.
 
     Raises:
-        InputError: when a column is not there, there is no row, or a cell can't be sent; names
-            the row and the column, never the value of an attribute.
+        InputError: if a column is missing, there are no rows, or a value can't be sent; gives the
+            row and the column, never the value of an attribute.
     """
     check_frame(principals)
     names = list(principals.columns)
     if not principals.columns.is_unique:
         twice = sorted({str(name) for name in names if names.count(name) > 1})
-        msg = f"principals has columns of the same name: {twice}"
+        msg = f"principals has several columns with the same name: {twice}"
         raise InputError(msg)
     if principals.empty:
         msg = "there are no principals to ask about: the frame has no rows"
@@ -162,9 +161,9 @@ def read_principals(principals: pd.DataFrame) -> PrincipalTable:
 
 
 def _nulls(principals: pd.DataFrame, name: str) -> str:
-    """What ``None`` means in a column: ``null``, ``missing``, or ``unknown`` in a frame from a file."""
+    """What ``None`` means in a column: ``null``, ``missing``, or ``unknown`` (in a frame from a file)."""
     roles = principals["roles"].tolist()
-    if not roles or not all(isinstance(one, np.ndarray) for one in roles):  # Parquet gives arrays back
+    if not roles or not all(isinstance(one, np.ndarray) for one in roles):  # Parquet returns tuples as arrays
         return "null"
     return "missing" if name in principals.attrs.get(WITHOUT_NULL, ()) else "unknown"
 
@@ -177,11 +176,11 @@ def _named(name: object) -> str:
 
 
 def _column(series: pd.Series[Any], check: Callable[[object, int], Any]) -> Column:
-    """A column with each different value checked once, at the first row that has it."""
+    """Read a column, checking each distinct value once, at the first row that has it."""
     codes, different = _different(series)
     first = np.full(len(different), len(series), dtype=np.intp)
     np.minimum.at(first, codes, np.arange(len(series)))
-    order = np.argsort(first)  # errors name the first row that is wrong
+    order = np.argsort(first)  # so that an error names the first wrong row
     values: list[Any] = [None] * len(different)
     for place in order:
         values[place] = check(different[place], int(first[place]))
@@ -189,7 +188,7 @@ def _column(series: pd.Series[Any], check: Callable[[object, int], Any]) -> Colu
 
 
 def _different(series: pd.Series[Any]) -> tuple[npt.NDArray[np.intp], list[object]]:
-    """For each row the position of its value in a list of the different values."""
+    """For each row the position of its value in the list of distinct values; and that list."""
     if series.dtype != object:
         codes, different = pd.factorize(series.array, use_na_sentinel=False)
         if not any(_hides(value) for value in different.tolist()):
@@ -198,7 +197,7 @@ def _different(series: pd.Series[Any]) -> tuple[npt.NDArray[np.intp], list[objec
 
 
 def _different_objects(values: list[object]) -> tuple[npt.NDArray[np.intp], list[object]]:
-    """The same for objects: one that stands in many rows is looked at once, by hash where that is exact."""
+    """The same for objects: one that occurs in many rows is read once, and hashed where hashing is exact."""
     ids = list(map(id, values))
     objects = dict(zip(ids, values, strict=True))
     codes, found = _by_hash(list(objects.values())) or _one_by_one(list(objects.values()))
@@ -217,7 +216,7 @@ def _by_hash(values: list[object]) -> tuple[list[int], list[object]] | None:
 
 
 def _hides(value: object) -> bool:
-    """Whether a value equals one that a policy can tell from it: 0.0 and -0.0, (1,) and (True,)."""
+    """Whether a value may equal one that policies distinguish from it: 0.0 and -0.0, (1,) and (True,)."""
     if isinstance(value, tuple):
         return not all(type(item) is str for item in value) or bool({"SELF", "OTHER"} & set(value))
     return isinstance(value, float) and value == 0
@@ -236,7 +235,7 @@ def _one_by_one(values: list[object]) -> tuple[list[int], list[object]]:
 
 
 def _exact(value: object) -> object:
-    """Something hashable that differs for any two values that could mean something else."""
+    """A hashable key that differs for any two values that could mean different things."""
     kind = type(value)
     if kind is str or value is None:
         return value
@@ -255,7 +254,7 @@ def _ids(values: list[object]) -> list[str]:
         try:
             "".join(ids).encode()
         except UnicodeEncodeError:
-            pass  # below, with its row
+            pass  # reported below, with its row
         else:
             return ids
     return [_id(value, row) for row, value in enumerate(values)]
@@ -273,14 +272,14 @@ def _roles(value: object, row: int) -> tuple[str, ...]:
 
 
 def checked_roles(value: object, where: str) -> tuple[str, ...]:
-    """The roles of a principal as Cerbos takes them: at least one name, none twice.
+    """The roles of a principal in the form Cerbos accepts: at least one name, no duplicates.
 
     Args:
         value: a sequence of role names.
-        where: what the message calls it.
+        where: what the error message calls it.
 
     Raises:
-        InputError: when Cerbos would refuse them.
+        InputError: if Cerbos would refuse them.
     """
     if isinstance(value, str) or not isinstance(value, (tuple, list, np.ndarray)):
         msg = f"{where} must be a tuple of role names such as ('manager',), not {_kind(value)}"
@@ -295,9 +294,7 @@ def checked_roles(value: object, where: str) -> tuple[str, ...]:
     roles = tuple(text(role, where) for role in value)
     for role, count in Counter(roles).items():
         if count > 1:
-            msg = (
-                f"{where} names '{role}' {count} times, and Cerbos refuses a role that stands twice: keep one"
-            )
+            msg = f"{where} lists '{role}' {count} times, and Cerbos refuses duplicate roles: keep one"
             raise InputError(msg)
     return roles
 
@@ -311,27 +308,27 @@ def _attribute(name: str, nulls: str, value: object, row: int) -> Any:
     if nulls != "null" and has_null(value):
         if nulls == "unknown":
             msg = (
-                f"{where}: a file does not tell null from missing; replace None by lab.MISSING, or, where "
-                "it is null, make the roles tuples again: frame['roles'] = frame['roles'].map(tuple)"
+                f"{where}: a file does not distinguish null from missing; replace None by lab.MISSING, or, "
+                "if it means null, turn the roles into tuples: frame['roles'] = frame['roles'].map(tuple)"
             )
             raise InputError(msg)
         value = _without_null(value)
     cleaned = value if value is MISSING else clean(value, where)
     if isinstance(cleaned, Relation) or uses_self(cleaned):
-        msg = f"{where}: lab.SELF and lab.OTHER are for the resource; give the id itself"
+        msg = f"{where}: lab.SELF and lab.OTHER are for the resource; use the id itself"
         raise InputError(msg)
     return cleaned
 
 
 def has_null(value: object) -> bool:
-    """Whether null stands in a value, however deep."""
+    """Whether a value is or contains null, at any depth."""
     if isinstance(value, dict):
         return any(map(has_null, value.values()))
     return value is None or (isinstance(value, (list, tuple, np.ndarray)) and any(map(has_null, value)))
 
 
 def _without_null(value: object) -> object:
-    """A value of a file as it was: its maps have a key for each that stands in any row."""
+    """A value as it was before it was written to a file, which adds the keys of other rows' maps as null."""
     if value is None:
         return MISSING
     if isinstance(value, dict):
@@ -346,13 +343,13 @@ def _kind(value: object) -> str:
 
 
 def labels(people: PrincipalTable) -> list[str]:
-    """A name for each row: its id, and where an id has several rows what differs between them.
+    """A name for each row: its id and, if several rows have that id, what differs between them.
 
-    ``lab.vary`` keeps the id, so that rules about an id still hold; its rows are then told apart
-    as ``user_1 region=south``.
+    ``lab.vary`` keeps the id, so that rules about an id still apply; its rows are then distinguished
+    as in ``user_1 region=south``.
 
     Raises:
-        InputError: when two rows are the same in everything.
+        InputError: if two rows are identical.
     """
     if len(people.id_set) == len(people):
         return list(people.ids)
@@ -374,14 +371,14 @@ def labels(people: PrincipalTable) -> list[str]:
             names[row] = " ".join([people[row].id, *parts])
             if names[row] in seen:
                 msg = (
-                    f"principals, rows {seen[names[row]]} and {row} are the same person with the "
+                    f"principals, rows {seen[names[row]]} and {row} are the same principal with the "
                     "same roles and attributes; keep one"
                 )
                 raise InputError(msg)
             seen[names[row]] = row
     if len(set(names)) != len(names):
         twice = next(name for name in names if names.count(name) > 1)
-        msg = f"two principals would both be called '{twice}' in a table: give one of them another id"
+        msg = f"two principals would both be labelled '{twice}' in a table: give one of them another id"
         raise InputError(msg)
     return names
 
@@ -391,16 +388,16 @@ def vary(principals: pd.DataFrame, **attributes: Sequence[object]) -> pd.DataFra
 
     Args:
         principals: a principals frame.
-        attributes: ``name=[value, …]``, an attribute or ``roles`` (then a list of tuples). A name
-            that no principal has yet is added. ``lab.MISSING`` takes the attribute away.
+        attributes: ``name=[value, …]``, an attribute or ``roles`` (then a list of tuples). An
+            attribute that no principal has yet is added. ``lab.MISSING`` removes the attribute.
 
     Returns:
-        A principals frame with ``len(principals) x`` the number of combinations rows, the first
-        name varying slowest. The ids stay, so that rules about an id still hold: a sweep tells
-        the rows of one id apart by what differs.
+        A principals frame with ``len(principals)`` times the number of combinations as rows; the
+        first name varies slowest. The ids stay the same, so that rules about an id still apply: a
+        sweep labels rows with the same id by what differs between them.
 
     Raises:
-        InputError: when a list is empty or no list, ``id`` is varied, or ``roles`` can't be sent.
+        InputError: if a value is not a list or is empty, ``id`` is varied, or ``roles`` can't be sent.
     """
     check_frame(principals)
     if "id" in attributes:
@@ -425,29 +422,29 @@ def vary(principals: pd.DataFrame, **attributes: Sequence[object]) -> pd.DataFra
     whole = [name for name in rows.attrs.get(WITHOUT_NULL, ()) if name not in attributes]
     new = [name for name, values in attributes.items() if not any(map(has_null, values))]
     rows.attrs[WITHOUT_NULL] = [*whole, *(name for name in new if name not in RESERVED)]
-    if "problems" in rows.attrs:  # what was odd about a value that is replaced is no longer so
+    if "problems" in rows.attrs:  # a problem with a value that was replaced no longer exists
         report = rows.attrs["problems"]
         rows.attrs["problems"] = type(report)(line for line in report if line["attribute"] not in attributes)
     return rows
 
 
 def shareable(principals: pd.DataFrame, /, *columns: str) -> pd.DataFrame:
-    """Say of columns that they hold nothing personal: what is made to be shared may show them.
+    """Declare that columns hold nothing personal, so that shared output may show them.
 
-    Without it only what came from public metadata or from ``lab.vary`` is shown; nobody knows what a
-    column holds that was joined, computed or typed in.
+    Otherwise only columns from public metadata or from ``lab.vary`` are shown: the kit can't know what
+    a column contains that was joined, computed or typed in.
 
     Args:
         principals: a principals frame.
-        columns: names of attributes; ``"id"`` where the ids are no people's, such as names of groups:
-            then they are shown in place of pseudonyms.
+        columns: names of attributes; ``"id"`` if the ids do not identify people (names of groups, for
+            example): then they are shown instead of pseudonyms.
 
     Returns:
-        A copy that says so in its ``attrs``, besides what was known before. Copies, selections of rows,
-        pickles and Parquet keep that; a merge or concat with another frame does not.
+        A copy with these columns added to those declared before, in its ``attrs``. Copies, selections of
+        rows, pickles and Parquet keep that; a merge or concat with another frame does not.
 
     Raises:
-        InputError: for a column that is not there, or none at all.
+        InputError: if a column does not exist, or no column is given.
     """
     check_frame(principals)
     if not columns:
@@ -456,18 +453,18 @@ def shareable(principals: pd.DataFrame, /, *columns: str) -> pd.DataFrame:
     for name in columns:
         if name not in principals.columns or name == "roles":
             near = did_you_mean(str(name), [str(one) for one in principals.columns if one != "roles"])
-            what = "roles are shown in any case" if name == "roles" else f"no column '{name}'{near}"
+            what = "roles are always shown" if name == "roles" else f"no column '{name}'{near}"
             msg = f"lab.shareable: {what}"
             raise InputError(msg)
-    said = principals.copy()
-    said.attrs[SHAREABLE] = list(dict.fromkeys([*principals.attrs.get(SHAREABLE, ()), *columns]))
-    return said
+    declared = principals.copy()
+    declared.attrs[SHAREABLE] = list(dict.fromkeys([*principals.attrs.get(SHAREABLE, ()), *columns]))
+    return declared
 
 
 def shareable_columns(principals: pd.DataFrame) -> frozenset[str]:
     """The columns that are known to hold nothing personal."""
-    said = principals.attrs.get(SHAREABLE)
-    return frozenset(map(str, said)) if isinstance(said, (list, tuple)) else frozenset()
+    declared = principals.attrs.get(SHAREABLE)
+    return frozenset(map(str, declared)) if isinstance(declared, (list, tuple)) else frozenset()
 
 
 def one_principal(row: Mapping[Any, Any] | pd.Series[Any]) -> Principal:

@@ -1,9 +1,9 @@
-"""Pseudonyms: stable names for principals that do not say who they are.
+"""Pseudonyms: stable names for principals that do not reveal who they are.
 
-A pseudonym is a keyed hash of the principal's id (HMAC-SHA256, RFC 2104), so that the same person is
-called the same in every notebook and page of a project, and nobody can go back from the pseudonym to the
-id without the project's key, not even who has a list of all ids. The key is never shown or written into
-a page.
+A pseudonym is a keyed hash of the principal's id (HMAC-SHA256, RFC 2104). The same person has the same
+pseudonym in every notebook and page of a project. Without the project's key nobody can get from the
+pseudonym back to the id, not even somebody with a list of all ids. The key is never shown or written
+into a page.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ PREFIX: Final = "p-"
 SHORTEST: Final = 16  # characters of a key
 
 FOLDER: Final = ".clerk-cerbos-lab"
-"""At the root of a project: what is made at first use and belongs into no repository. It ignores itself."""
+"""At the root of a project: files created on first use that must not be committed. Git ignores it."""
 
 _ROOT_MARKS: Final = (".git", "pyproject.toml", KEY_FILE, f"{FOLDER}/{KEY_FILE}")
 
@@ -38,13 +38,13 @@ _LETTERS: Final = str.maketrans("abcdefghijklmnopqrstuvwxyz234567", "0123456789a
 
 
 def pseudonym(identity: str) -> str:
-    """The name that a principal has in what the kit shows: ``p-`` and ten letters and digits.
+    """The name of a principal in the kit's output: ``p-`` and ten letters and digits.
 
-    The key is the environment's ``CLERK_CERBOS_LAB_PSEUDONYM_KEY``, else the file ``pseudonyms.key`` at
-    the root of the project (the nearest folder above that holds ``.git``, ``pyproject.toml`` or a key,
-    else this one), else the one in ``.clerk-cerbos-lab/`` there, a folder that git ignores. That one is
-    made when a key is first needed; where it can't be written, a warning says that the pseudonyms hold
-    for this process only.
+    The key is the environment variable ``CLERK_CERBOS_LAB_PSEUDONYM_KEY``, else the file
+    ``pseudonyms.key`` at the root of the project (the nearest folder, from the current one upwards, that
+    contains ``.git``, ``pyproject.toml`` or a key; else the current folder), else the same file in
+    ``.clerk-cerbos-lab/`` there, a folder that Git ignores. The latter is created when a key is first
+    needed. If it can't be written, a warning says that the pseudonyms are valid for this process only.
 
     Args:
         identity: the principal's id.
@@ -53,18 +53,18 @@ def pseudonym(identity: str) -> str:
         Fifty bits of the HMAC-SHA256 of the id, in letters of Crockford's base 32.
 
     Raises:
-        InputError: when the key is shorter than 16 characters.
+        InputError: if the key is shorter than 16 characters.
     """
     digest = hmac.digest(_key(os.environ.get(VARIABLE), Path.cwd()), identity.encode(), "sha256")
     return PREFIX + base64.b32encode(digest[:7]).decode().lower()[:10].translate(_LETTERS)
 
 
 def masked(text: str) -> str:
-    """The text with a pseudonym for each thing in it that has the form of an id (see ``masking``)."""
-    return _NOBODY_KNOWN(text)
+    """The text with everything that looks like an id replaced by a pseudonym (see ``masking``)."""
+    return _MASK_BY_SHAPE(text)
 
 
-_NOBODY_KNOWN: Final = Masker((), pseudonym)
+_MASK_BY_SHAPE: Final = Masker((), pseudonym)
 
 
 @cache
@@ -86,16 +86,16 @@ def _key(given: str | None, folder: Path) -> bytes:
 
 
 def _made(folder: Path) -> bytes:
-    """A new key in a file that only its owner reads; another process's where that was first."""
+    """A new key in a file that only its owner can read, or the key of another process that was faster."""
     folder.mkdir(mode=0o700, exist_ok=True)
-    _write_once(folder / ".gitignore", "# Made by clerk-cerbos-lab; stays on this machine.\n*\n", 0o644)
-    about = "# The key of this project's pseudonyms. Who has it can test guesses of ids."
+    _write_once(folder / ".gitignore", "# Created by clerk-cerbos-lab; stays on this machine.\n*\n", 0o644)
+    about = "# The key of this project's pseudonyms. Anybody who has it can check guesses of ids."
     _write_once(folder / KEY_FILE, f"{about}\n{secrets.token_hex(32)}\n", 0o600)
     return _read(folder / KEY_FILE)
 
 
 def _write_once(path: Path, text: str, mode: int) -> None:
-    """Write a file whole, unless it is there."""
+    """Write a complete file, unless it exists already."""
     fresh = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
     try:
         with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w") as file:
@@ -113,6 +113,6 @@ def _read(path: Path) -> bytes:
 
 def _checked(key: str, where: str) -> bytes:
     if len(key) < SHORTEST:
-        msg = f"the key of the pseudonyms in {where} has {len(key)} characters; it needs {SHORTEST} or more"
+        msg = f"the pseudonym key in {where} has {len(key)} characters; it needs at least {SHORTEST}"
         raise InputError(msg)
     return key.encode()

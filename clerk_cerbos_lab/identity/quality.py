@@ -1,4 +1,4 @@
-"""What is odd in profiles: attributes that are missing, mistyped or unlike everybody else's."""
+"""Data problems in profiles: attributes that are missing, mistyped or unlike everybody else's."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ MISTYPED: Final = "mistyped attribute"
 
 
 class Report(list[Row]):
-    """The problems found while users became principals; a frame carries it in ``attrs``."""
+    """The problems found when users were mapped to principals; a frame carries it in ``attrs``."""
 
     def __deepcopy__(self, memo: object) -> Report:
-        return self  # pandas copies attrs with every selection; nothing ever changes a report
+        return self  # pandas copies attrs with every selection, and a report is never changed
 
 
-# -- against the others -----------------------------------------------------------------------
+# -- compared with the other principals -------------------------------------------------------
 
 
 USUAL: Final = 0.8
-"""A type is usual for an attribute when at least this share of its holders has it."""
+"""A type is usual for an attribute if at least this share of the principals with the attribute has it."""
 
 HELD: Final = 0.5
-"""An attribute is expected of everybody when at least this share of all has it."""
+"""Everybody is expected to have an attribute if at least this share of all principals has it."""
 
 FEW: Final = 12
-"""Up to so many common values an attribute is taken for a choice among them."""
+"""An attribute with at most this many common values is treated as a choice between them."""
 
 
 def _holders(frame: pd.DataFrame, name: str) -> list[tuple[str, Any]]:
@@ -49,7 +49,7 @@ def _holders(frame: pd.DataFrame, name: str) -> list[tuple[str, Any]]:
 
 
 def is_missing(value: object) -> bool:
-    """Whether a principals frame says by the value that there is none; pandas has more than one way."""
+    """Whether the value marks an attribute as missing; pandas has more than one such value."""
     return value is pd.NA or value is pd.NaT or (isinstance(value, float) and math.isnan(value))
 
 
@@ -73,12 +73,12 @@ def _odd_types(frame: pd.DataFrame) -> Iterator[Row]:
             continue
         for own, value in holders:
             if json_type(value) != usual:
-                detail = f"{json_type(value)}, where {count} of the {len(holders)} who have it hold {usual}"
+                detail = f"{json_type(value)}, where {count} of the {len(holders)} who have it have {usual}"
                 yield _row(own, MISTYPED, name, detail)
 
 
 def _odd_values(frame: pd.DataFrame, personal: set[str]) -> Iterator[Row]:
-    """Values that stand alone where everybody else chooses among a few."""
+    """Values that nobody else has, where everybody else has one of a few."""
     columns = {name: _holders(frame, name) for name in _attribute_names(frame) if name not in personal}
     pairs = zip(frame["id"].tolist(), frame["roles"].tolist(), strict=True)
     columns["roles"] = [(own, role) for own, roles in pairs for role in roles]
@@ -91,8 +91,8 @@ def _odd_values(frame: pd.DataFrame, personal: set[str]) -> Iterator[Row]:
         for own, value in texts:
             if counts[value] == 1:
                 twin = any(_folded(c) == _folded(value) for c in common)
-                but = "; but for case or spaces it is one of theirs" if twin else ""
-                detail = f"nobody else has this value, the others share {len(common)}{but}"
+                but = "; apart from case and spaces it is one of them" if twin else ""
+                detail = f"nobody else has this value; the others share {len(common)} values{but}"
                 yield _row(own, "unusual value", name, detail)
 
 
@@ -103,7 +103,7 @@ def _odd_numbers(frame: pd.DataFrame) -> Iterator[Row]:
         below = [own for own, value in numbers if value < 0]
         if len(below) <= (1 - USUAL) * len(numbers):
             for own in below:
-                detail = f"below 0, where {len(numbers) - len(below)} of the {len(numbers)} numbers are not"
+                detail = f"below 0, which {len(numbers) - len(below)} of the {len(numbers)} numbers are not"
                 yield _row(own, "unusual value", name, detail)
 
 

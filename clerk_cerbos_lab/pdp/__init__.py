@@ -1,1 +1,1 @@
-"""The real Cerbos: its process, its client, what it tells."""
+"""The real Cerbos: its process, its client, and what it reports about its policies."""

@@ -1,4 +1,4 @@
-"""The one door to gRPC: a PDP to ask, started here or found at an address."""
+"""The only module that uses gRPC: a PDP to ask, started here or found at an address."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from clerk_cerbos_lab.policies.index import PolicyIndex
 
 PLANNING: Final = 0.5
-"""Seconds for all plans of a sweep: they only ever add to what the text of the policies says."""
+"""Seconds for all plans of a sweep: they only add to what the text of the policies says."""
 
 PLANS_KEPT: Final = 10_000
 
@@ -52,7 +52,7 @@ _POLICIES_AT_ONCE: Final = 100
 
 
 def _digest(request: request_pb2.PlanResourcesRequest, aux_data: messages.AuxData | None) -> bytes:
-    """What tells a plan from others; a hash, so that no JWT stays in memory for it."""
+    """The key of a cached plan; a hash, so that it keeps no JWT in memory."""
     jwt = b"" if aux_data is None else aux_data.get_secret_value().SerializeToString(deterministic=True)
     return hashlib.sha256(request.SerializeToString(deterministic=True) + jwt).digest()
 
@@ -60,11 +60,11 @@ def _digest(request: request_pb2.PlanResourcesRequest, aux_data: messages.AuxDat
 class PDP:
     """A Cerbos policy decision point to ask.
 
-    It is found in this order: the ``address`` given or ``CERBOS_ADDRESS``; the binary that
-    set-up installed; ``cerbos`` on PATH; the official image in a container engine. One that is
-    started here reads ``policies``, listens on a Unix socket in a private folder, is asked to
-    reload when a policy file has changed since the last question, is restarted once when it is
-    killed in the middle of an operation, and ends with this process however that ends.
+    These are tried in order: ``address`` or ``CERBOS_ADDRESS``; the binary installed by the kit's
+    set-up; ``cerbos`` on PATH; the official image in a container engine. A PDP started here reads
+    ``policies`` and listens on a Unix socket in a private folder. It is told to reload if a policy
+    file has changed since the last question, and restarted once if it is killed during an
+    operation. It ends with this process, however this process ends.
 
     Args:
         policies: the folder of Cerbos policies.
@@ -74,21 +74,21 @@ class PDP:
         playground_instance: with an address: the id of a Cerbos playground instance.
         admin: with an address: user and password of its Admin API, which ``.policies`` needs.
             Default: ``CERBOS_USERNAME`` and ``CERBOS_PASSWORD``.
-        strict: evaluate strictly (``engine.strictEvaluation``): an error in a condition denies,
+        strict: evaluate strictly (``engine.strictEvaluation``): an error in a condition denies
             instead of counting as not satisfied.
-        config: more of Cerbos's own configuration (``engine.globals``, ``auxData``, ``schema``,
-            …); the kit's own listen addresses, limits and storage win.
+        config: other parts of Cerbos's configuration (``engine.globals``, ``auxData``, ``schema``,
+            …); the kit's listen addresses, limits and storage take precedence.
         timeout: seconds that one request may take.
 
     Attributes:
-        address: what any Cerbos SDK client can connect to.
-        engine: in words, how this PDP is run.
-        strict: as given; None for a PDP at an address, which does not tell.
+        address: an address to which any Cerbos SDK client can connect.
+        engine: how this PDP is run, in words.
+        strict: as given; None for a PDP at an address, which does not report it.
 
     Raises:
-        InputError: for arguments that do not fit together, or a folder without policies.
-        PolicyError: when the policies do not compile.
-        PDPError: when no PDP is found, it does not start, or nothing answers at the address.
+        InputError: for arguments that contradict each other, or a folder without policies.
+        PolicyError: if the policies do not compile.
+        PDPError: if no PDP is found, it does not start, or nothing responds at the address.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class PDP:
         admin = hidden_admin(admin)
         given = {} if config is None else config
         if not (isinstance(given, dict) and isinstance(given.get("engine", {}), dict)):
-            msg = "config= is a dict of Cerbos's configuration, such as {'engine': {'globals': {…}}}"
+            msg = "config= must be a dict of Cerbos's configuration, such as {'engine': {'globals': {…}}}"
             raise InputError(msg)
         self._prepare(timeout)
         at = address_of(policies, address)
@@ -148,7 +148,7 @@ class PDP:
             msg = "lab.PDP needs a folder of policies, or an address of a PDP that has its own"
             raise InputError(msg)
         if tls or playground_instance:
-            msg = "tls= and playground_instance= go with address="
+            msg = "tls= and playground_instance= need address="
             raise InputError(msg)
         self._folder = disk.policy_folder(folder)
         self._shown_folder = str(folder)
@@ -163,7 +163,7 @@ class PDP:
         self._start()
 
     def _start(self) -> None:
-        """Start the server on the policies as they are now, and connect."""
+        """Start the server on the current policies, and connect."""
         folder = self._need_folder()
         self._signature = disk.signature(folder)
         self._digest = disk.digest(folder)
@@ -173,7 +173,7 @@ class PDP:
             self._server.wait_until_listening(60.0)
         except PDPError:
             self._server.stop()
-            self._compile()  # says what is wrong with the policies, if that is what it was
+            self._compile()  # if the policies are the cause, raises an error that says so
             raise
         except BaseException:
             self._server.stop()
@@ -194,21 +194,21 @@ class PDP:
     def of_folder(cls, folder: str | os.PathLike[str], *, config: Mapping[str, Any]) -> Self:
         """A PDP started here on a folder, whatever ``CERBOS_ADDRESS`` says."""
         made = cls.__new__(cls)
-        made._prepare(30.0)  # noqa: SLF001 - its own
+        made._prepare(30.0)  # noqa: SLF001 - our own class
         made._start_embedded(folder, tls=False, playground_instance=None, strict=False, config=config)  # noqa: SLF001
         return made
 
-    # -- what it knows ------------------------------------------------------------------------
+    # -- what it reports -----------------------------------------------------------------------
 
     @property
     def digest(self) -> str | None:
-        """SHA-256 of the policy files in force (tests left out); None for a PDP at an address."""
+        """SHA-256 of the policy files in force (without tests); None for a PDP at an address."""
         with self.asking():
             return self._digest if self._folder else None
 
     @property
     def is_open(self) -> bool:
-        """Whether it can be asked: it was not closed."""
+        """Whether it can be asked, that is, has not been closed."""
         return not self._closed
 
     @property
@@ -221,18 +221,18 @@ class PDP:
 
     @property
     def policies(self) -> pd.DataFrame:
-        """What Cerbos's InspectPolicies says, one row a policy.
+        """The response of Cerbos's InspectPolicies, one row per policy.
 
         Returns:
             A DataFrame with the columns ``policy`` (such as ``resource.expense.vdefault``),
             ``type`` (``resource``, ``principal``, ``derived_roles``, …), ``name`` (the kind, the
-            principal id, …, with ``_`` for what is no letter, digit or dot), ``version``,
+            principal id, …, with ``_`` for anything but letters, digits and dots), ``version``,
             ``scope``, ``file``, and tuples ``actions``, ``derived_roles``, ``variables``,
             ``principal_attributes``, ``resource_attributes``, and ``constants`` (a dict of name to
             value). Sorted by ``policy``.
 
         Raises:
-            PDPError: when the PDP's Admin API is not enabled or refuses the user.
+            PDPError: if the PDP's Admin API is not enabled or refuses the user.
         """
         with self.asking():
             if self._folder is None or self._told is None or self._told[0] != self._digest:
@@ -243,16 +243,16 @@ class PDP:
     def _documents_or_none(self) -> tuple[dict[str, Any], ...]:
         try:
             return self.index.documents
-        except PDPError:  # a store that keeps no source
+        except PDPError:  # a store that does not keep sources
             return ()
 
     @property
     def index(self) -> PolicyIndex:
-        """What the kit knows about the policies in force; the same object as long as they are the same.
+        """What the kit knows about the policies in force; the same object until they change.
 
         Raises:
-            PDPError: when the PDP does not tell its policies: no Admin API, another user's, a store that
-                keeps no source, or a form of policy that is newer than the Cerbos SDK here.
+            PDPError: if the PDP does not disclose its policies: no Admin API, a wrong user, a store that
+                does not keep sources, or a form of policy that is newer than the installed Cerbos SDK.
         """
         with self.asking():
             if self._folder is None or self._index is None or self._index[0] != self._digest:
@@ -261,10 +261,10 @@ class PDP:
             return self._index[1]
 
     def documents(self) -> tuple[dict[str, Any], ...]:
-        """The policies in force, whole, as the PDP read them.
+        """The complete policies in force, as the PDP read them.
 
         Returns:
-            One dict per policy in the form of Cerbos's policy files, disabled ones left out.
+            One dict per policy in the form of Cerbos's policy files, without disabled ones.
 
         Raises:
             PDPError: as ``index``.
@@ -286,14 +286,14 @@ class PDP:
         return tuple(found)
 
     def actions(self, kind: str, *, policy_version: str = "", scope: str = "") -> tuple[str, ...] | None:
-        """The actions that the policies of a resource kind name, patterns such as ``view:*`` too.
+        """The actions that the policies of a resource kind name, including patterns such as ``view:*``.
 
         Returns:
-            Sorted action names, of the resource policies that a request can reach, or where there are none of
-            the principal and role policies; None when the PDP does not tell (no Admin API).
+            Sorted action names from the resource policies that a request can reach, or, if there are none,
+            from the principal and role policies; None if the PDP does not disclose its policies.
 
         Raises:
-            InputError: when no policy is about this kind, or not in this version or scope.
+            InputError: if no policy is about this kind, or none in this version or scope.
         """
         try:
             found = self.reached(kind, policy_version=policy_version, scope=scope)
@@ -316,22 +316,22 @@ class PDP:
         principal_policy_version: str | None = None,
         principal_scope: str | None = None,
     ) -> list[str] | None:
-        """Refuse names that no policy can mean: Cerbos would answer a plain DENY.
+        """Refuse names that no policy can match: Cerbos would return a plain DENY.
 
         Args:
             kind: the resource kind.
-            actions: to be asked about.
-            policy_version: as ``reached``, and so for the rest.
+            actions: the actions to ask about.
+            policy_version: as in ``reached``; also the following.
             scope: of the resource.
             principal_policy_version: of the principal.
             principal_scope: of the principal.
 
         Returns:
-            A sentence for each name that only a rule about everything (``*``) can mean, so that it is perhaps
-            misspelt; None when nothing could be checked, because the PDP does not tell its policies.
+            A sentence for each name that only a rule about everything (``*``) matches, and that may be
+            misspelt; None if nothing could be checked because the PDP does not disclose its policies.
 
         Raises:
-            InputError: when no policy is about the kind or an action; names the nearest.
+            InputError: if no policy is about the kind or an action; gives the nearest name.
         """
         try:
             found = self.reached(
@@ -349,10 +349,10 @@ class PDP:
         return self.index.doubts(found, actions)
 
     def _need_inspection(self) -> bool:
-        """Whether the PDP tells of its policies, though not the policies themselves.
+        """Whether the PDP can inspect its policies although it does not return them.
 
         Raises:
-            PDPError: when it should, and does not.
+            PDPError: if it should be able to and is not.
         """
         if self._folder is None and self._admin is None:
             return False
@@ -371,14 +371,14 @@ class PDP:
 
         Args:
             kind: the resource kind.
-            policy_version: of the resource, and of the principal where not given; empty: the PDP's default.
-            scope: of the resource, and of the principal where not given.
-            principal_policy_version: of the principal, where it differs.
-            principal_scope: of the principal, where it differs.
+            policy_version: of the resource, and of the principal unless given; empty: the PDP's default.
+            scope: of the resource, and of the principal unless given.
+            principal_policy_version: of the principal, if it differs.
+            principal_scope: of the principal, if it differs.
 
         Raises:
-            InputError: when there are none.
-            PDPError: when the PDP does not tell its policies.
+            InputError: if there are none.
+            PDPError: if the PDP does not disclose its policies.
         """
         target = Target(
             kind,
@@ -391,13 +391,13 @@ class PDP:
         return self.index.reached(target, lenient=lenient)
 
     def _version(self, given: str) -> str | None:
-        """The policy version that a request means; None where only the PDP knows."""
+        """The effective policy version of a request; None if only the PDP knows it."""
         if given or not self._folder:
             return given or None
         return str(self._config["engine"].get("defaultPolicyVersion") or DEFAULT)
 
     def _scope(self, given: str) -> str | None:
-        """The scope that a request means; None where only the PDP knows."""
+        """The effective scope of a request; None if only the PDP knows it."""
         if given or not self._folder:
             return given or None
         return str(self._config["engine"].get("defaultScope") or "")
@@ -406,26 +406,26 @@ class PDP:
         """The resource attributes that any policy reads, and those that the kind's own policies read.
 
         Raises:
-            PDPError: when the PDP does not tell its policies.
+            PDPError: if the PDP does not disclose its policies.
         """
         known = self.policies
         everywhere = inspection.attributes(known, "resource_attributes")
         return everywhere, inspection.attributes(inspection.of_kind(known, kind), "resource_attributes")
 
     def principal_attributes(self, kind: str) -> frozenset[str]:
-        """The principal attributes that the resource policies of a kind read, derived roles left out.
+        """The principal attributes that the resource policies of a kind read, without derived roles.
 
         Raises:
-            PDPError: when the PDP does not tell its policies.
+            PDPError: if the PDP does not disclose its policies.
         """
         return inspection.attributes(inspection.of_kind(self.policies, kind), "principal_attributes")
 
     def compared_types(self) -> dict[str, str]:
-        """What type the policies compare principal attributes with, as far as their text tells.
+        """The types that the policies compare principal attributes with, as far as their text shows.
 
         Returns:
             Attribute name to JSON type in words (``{"approval_limit": "a number"}``); empty for a PDP
-            at an address that does not tell its policies.
+            at an address that does not disclose its policies.
         """
         try:
             return dict(self.index.attribute_types)
@@ -464,9 +464,9 @@ class PDP:
             True for ALLOW, False for DENY.
 
         Raises:
-            InputError: for an unknown kind or action, or a value that can't be sent.
-            PDPError: when the PDP refuses the request or is lost.
-            LabWarning (a warning): for a name that stands in no policy, where a rule says ``*``.
+            InputError: for an unknown kind or action, or for a value that can't be sent.
+            PDPError: if the PDP refuses the request or is lost.
+            LabWarning (a warning): for a name that no policy contains but a rule with ``*`` matches.
         """
         aux_data = messages.hidden_aux_data(aux_data)
         if not isinstance(resource_id, str) or not resource_id:
@@ -494,7 +494,7 @@ class PDP:
     def plans(
         self, requests: Sequence[request_pb2.PlanResourcesRequest], aux_data: messages.AuxData | None = None
     ) -> list[dict[str, Any]]:
-        """The conditions that PlanResources answers, as dicts; empty for what it can't plan in time."""
+        """The conditions returned by PlanResources, as dicts; empty for what can't be planned in time."""
         end = time.monotonic() + PLANNING
         with self.asking():
             if self._planned[0] != self._digest or self._folder is None or len(self._planned[1]) > PLANS_KEPT:
@@ -512,7 +512,7 @@ class PDP:
                         for i in new[start : start + IN_FLIGHT]
                     ]
                     for key, future in some:
-                        with suppress(grpc.RpcError):  # a server that is lost the check that follows starts
+                        with suppress(grpc.RpcError):  # the next check restarts a lost server
                             response: Any = future.result()
                             known[key] = messages.plan_condition(response)
         return [known.get(key, {}) for key in keys]
@@ -522,18 +522,18 @@ class PDP:
         batches: Iterable[tuple[engine_pb2.Principal, Sequence[messages.Entry]]],
         aux_data: messages.AuxData | None = None,
     ) -> Generator[npt.NDArray[np.bool_]]:
-        """Ask many questions, several requests in flight; the answers come in the order asked.
+        """Ask many questions with several requests in flight; answers come in the order asked.
 
         Args:
-            batches: a principal and up to 500 resources each, all of a batch with the same actions.
+            batches: a principal and up to 500 resources each, with the same actions within a batch.
             aux_data: sent with every request.
 
         Yields:
             ``allowed[resource, action]`` for each batch.
 
         Raises:
-            PDPError: when the PDP refuses a request, or is lost for good. What was yielded
-                before is right, but not the whole: throw it away.
+            PDPError: if the PDP refuses a request or can't be restarted. What was yielded
+                before is correct but incomplete: discard it.
         """
         return self._stream.ask(batches, aux_data, messages.effects, np.concatenate)
 
@@ -542,13 +542,13 @@ class PDP:
         batches: Iterable[tuple[engine_pb2.Principal, Sequence[messages.Entry]]],
         aux_data: messages.AuxData | None = None,
     ) -> Generator[list[tuple[str, Any, str]]]:
-        """What the rules that apply put out, asked as in ``check``.
+        """The outputs of the rules that apply; arguments as in ``check``.
 
         Yields:
-            For each batch and output the name of its rule, its value, and its error (empty for none).
+            For each batch the outputs: the name of the rule, the value, and the error (empty for none).
 
         Raises:
-            PDPError: as ``check``.
+            PDPError: as in ``check``.
         """
         return self._stream.ask(batches, aux_data, messages.outputs, _joined)
 
@@ -562,14 +562,14 @@ class PDP:
         return Sent(request, future, check)
 
     def is_connected(self, sent: Sent) -> bool:
-        """Whether the connection that a request went over is still the one in use."""
+        """Whether a request was sent over the connection that is still in use."""
         return sent.check is self._connection.check
 
     def revive(self) -> bool:
         """Start the server again after it was lost; False for a PDP at an address.
 
         Raises:
-            PDPError: when the policies have changed meanwhile, so that answers would not fit together.
+            PDPError: if the policies have changed meanwhile, so that the answers would be inconsistent.
         """
         if self._server is None:
             return False
@@ -581,18 +581,18 @@ class PDP:
             raise PDPError(msg)
         return True
 
-    # -- its life -----------------------------------------------------------------------------
+    # -- lifecycle -----------------------------------------------------------------------------
 
     @contextmanager
     def asking(self) -> Iterator[None]:
-        """Ask by one state of the policies: the files as they are now, until the block ends.
+        """Use one state of the policies, the current files, until the block ends.
 
-        What is written meanwhile counts for the next block. Threads take turns.
+        Changes made meanwhile take effect in the next block. Threads take turns.
 
         Raises:
-            PolicyError: when the policies do not compile. The PDP then still answers its socket by the
-                last good ones, and every question of the kit raises until the files are mended.
-            PDPError: when the PDP is closed, or was lost and can't be started again.
+            PolicyError: if the policies do not compile. The PDP then still uses the last valid policies
+                on its socket, and every question of the kit raises until the files are fixed.
+            PDPError: if the PDP is closed, or was lost and can't be restarted.
         """
         with self._lock:
             if not self._in_block:
@@ -604,13 +604,13 @@ class PDP:
                 self._in_block = outer
 
     def refresh(self) -> None:
-        """Make a PDP that was started here answer by the policy files as they are now.
+        """Make a PDP that was started here use the current policy files.
 
-        Each question of the kit does this first; who asks ``address`` with another client calls it
-        after an edit. Cheap when nothing has changed (a look at the files' times and sizes).
+        Each question of the kit does this first. Call it after an edit if you use ``address`` with
+        another client. It is cheap if nothing has changed (it compares file times and sizes).
 
         Raises:
-            PolicyError, PDPError: as ``asking``.
+            PolicyError, PDPError: as in ``asking``.
         """
         with self.asking():
             pass
@@ -628,13 +628,13 @@ class PDP:
         now = disk.signature(self._folder)
         if now == self._signature:
             return
-        disk.policy_folder(self._folder)  # an emptied folder would deny everything, without a word
+        disk.policy_folder(self._folder)  # an empty folder would silently deny everything
         fresh = disk.digest(self._folder)
         if fresh != self._digest:
             self._compile()
             self._ask_admin("ReloadStore", request_pb2.ReloadStoreRequest(wait=True))
         self._digest, self._signature = fresh, now
-        if disk.signature(self._folder) != now:  # written while it was read: read it again
+        if disk.signature(self._folder) != now:  # changed while it was read: read it again
             self._refresh()
 
     def _compile(self) -> None:
@@ -656,12 +656,12 @@ class PDP:
         except LostError:
             if self._server is None:
                 raise
-        self._stop_server()  # killed since it was looked at: once more
+        self._stop_server()  # killed since the last check: try again
         self._start()
         return self._connection.ask_admin(self._admin, method, request)
 
     def close(self) -> None:
-        """End the server that was started here and close the connection; may be called again."""
+        """End the server that was started here and close the connection; can be called repeatedly."""
         self._closed = True
         self._stop_server()
 

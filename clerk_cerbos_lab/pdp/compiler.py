@@ -1,4 +1,4 @@
-"""What Cerbos's own compiler finds wrong with a folder of policies, with file, line and column."""
+"""The errors that Cerbos's compiler finds in a folder of policies, with file, line and column."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 
 def compile_problems(command: Sequence[str], folder: Path) -> list[PolicyProblem]:
-    """What ``cerbos compile`` objects to; empty when the policies compile. Runs no test.
+    """The errors that ``cerbos compile`` reports; empty if the policies compile. Runs no tests.
 
     Args:
-        command: the call, ending in the folder as that command sees it.
-        folder: the same folder on this machine, to show lines that Cerbos leaves out.
+        command: the command line, ending in the folder as seen by that command.
+        folder: the same folder on this machine, for source lines that Cerbos leaves out.
 
     Raises:
-        PDPError: when the compiler itself could not run or gave no report.
+        PDPError: if the compiler itself could not run or returned no report.
     """
     try:
         plain = {name: value for name, value in os.environ.items() if name != "FORCE_COLOR"} | {
@@ -35,7 +35,7 @@ def compile_problems(command: Sequence[str], folder: Path) -> list[PolicyProblem
             text=True,
             timeout=60,
             check=False,
-            env=plain,  # Jupyter's kernels ask for colours, which are no JSON
+            env=plain,  # Jupyter kernels request colours, which are not valid JSON
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         msg = f"could not run the Cerbos compiler: {type(error).__name__}"
@@ -90,7 +90,7 @@ def _problem(section: str, entry: Mapping[str, Any], folder: Path) -> PolicyProb
 
 
 def _context(path: Path, line: int, around: int = 3) -> str:
-    """The lines around, in the form the compiler prints them."""
+    """The surrounding lines, in the compiler's own format."""
     if not line or not path.is_file():
         return ""
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines()

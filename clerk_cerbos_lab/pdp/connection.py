@@ -1,4 +1,4 @@
-"""One connection to a PDP: where it is, its services, its Admin API."""
+"""A connection to a PDP: its address, its services, its Admin API."""
 
 from __future__ import annotations
 
@@ -31,28 +31,28 @@ _OPTIONS: Final = {
     "grpc.initial_reconnect_backoff_ms": 10,
     "grpc.min_reconnect_backoff_ms": 10,
     "grpc.max_reconnect_backoff_ms": 200,
-    "grpc.use_local_subchannel_pool": 1,  # a new server on an old address is a new connection
+    "grpc.use_local_subchannel_pool": 1,  # a new server at an old address needs a new connection
 }
 
 
 class Connection:
-    """A connection that has been tried.
+    """A connection that has been tested.
 
     Args:
         address: of the PDP.
-        tls: as ``lab.PDP``.
-        playground_instance: as ``lab.PDP``.
+        tls: as in ``lab.PDP``.
+        playground_instance: as in ``lab.PDP``.
         timeout: seconds that one request may take.
-        wait: until the server listens, where it is being started.
+        wait: whether to wait until the server listens, because it is starting.
 
     Attributes:
         stub: Cerbos's service.
-        check: its CheckResources, called with a request and a JWT to send with it.
-        plan: its PlanResources, called likewise.
+        check: its CheckResources, called with a request and a JWT to send along.
+        plan: its PlanResources, called in the same way.
         version: of Cerbos.
 
     Raises:
-        PDPError: when nothing answers.
+        PDPError: if nothing responds.
     """
 
     def __init__(
@@ -95,11 +95,11 @@ class Connection:
                 info = self.stub.ServerInfo(
                     request_pb2.ServerInfoRequest(),
                     timeout=min(timeout, 10.0),
-                    wait_for_ready=wait,  # a container's port listens before its PDP
+                    wait_for_ready=wait,  # a container's port listens before its PDP does
                 )
         except grpc.RpcError as error:
             self.close()
-            msg = f"no Cerbos PDP answers at {address}: {words_of(error)}{_port_hint(address)}"
+            msg = f"no Cerbos PDP responds at {address}: {words_of(error)}{_port_hint(address)}"
             raise PDPError(msg) from None
         self.version: str = info.version
 
@@ -112,12 +112,12 @@ class Connection:
             request: its message.
 
         Raises:
-            LostError: when the server does not answer.
-            PDPError: when there is no Admin API, or it refuses the user.
+            LostError: if the server does not respond.
+            PDPError: if there is no Admin API, or it refuses the user.
         """
         if admin is None:
             msg = (
-                f"the PDP at {self._address} shows its policies through its Admin API only; give "
+                f"the PDP at {self._address} discloses its policies only through its Admin API; pass "
                 "admin=(user, password) or set CERBOS_USERNAME and CERBOS_PASSWORD"
             )
             raise PDPError(msg)
@@ -140,37 +140,37 @@ class Connection:
         raise PDPError(msg)
 
     def close(self) -> None:
-        """End the connection; may be called again."""
+        """Close the connection; can be called repeatedly."""
         with interrupts.interrupt_held_back():
             self._client.close()  # type: ignore[no-untyped-call]
 
 
 class LostError(PDPError):
-    """The server was there, and does not answer any more."""
+    """The server responded earlier and no longer does."""
 
 
 def address_of(folder: object, address: str | None) -> str | None:
-    """The address to use, if any; a folder beside an explicit address is a contradiction."""
+    """The address to use, if any; a folder together with an explicit address is an error."""
     if address is not None and folder is not None:
-        msg = "give lab.PDP a folder of policies or an address, not both: a PDP at an address has its own"
+        msg = "give lab.PDP either a folder of policies or the address of a PDP that has its own, not both"
         raise InputError(msg)
     if address is None:
         address = os.environ.get("CERBOS_ADDRESS") or None
         if address and folder is not None:
             warnings.warn(
-                f"CERBOS_ADDRESS is set: asking the PDP at {address} by its own policies, not by "
+                f"CERBOS_ADDRESS is set: using the PDP at {address} with its own policies, not "
                 f"those in {folder}",
                 LabWarning,
                 stacklevel=3,
             )
     if address is not None and re.match(r"https?://", address):
-        msg = f"{address} is a URL; give the gRPC address as host:port (Cerbos's default port: 3593)"
+        msg = f"{address} is a URL; use the gRPC address as host:port (Cerbos's default port: 3593)"
         raise InputError(msg)
     return address
 
 
 def hidden_admin(admin: tuple[str, str | SecretStr] | None) -> Admin | None:
-    """User and password as they are kept: a traceback that shows local variables does not show the password.
+    """User and password, stored so that a traceback with local variables does not show the password.
 
     Raises:
         InputError: for what is no pair.
@@ -179,7 +179,7 @@ def hidden_admin(admin: tuple[str, str | SecretStr] | None) -> Admin | None:
         return None
     if isinstance(admin, str) or len(admin) != 2:
         del admin
-        msg = "admin= is a pair, (user, password)"
+        msg = "admin= must be a pair, (user, password)"
         raise InputError(msg)
     user, password = admin
     return user, password if isinstance(password, SecretStr) else SecretStr(password)
@@ -191,7 +191,7 @@ def _authorization(admin: Admin) -> tuple[tuple[str, str]]:
 
 
 def admin_from_environment() -> tuple[str, SecretStr] | None:
-    """User and password in ``CERBOS_USERNAME`` and ``CERBOS_PASSWORD``."""
+    """User and password from ``CERBOS_USERNAME`` and ``CERBOS_PASSWORD``."""
     user, password = os.environ.get("CERBOS_USERNAME"), os.environ.get("CERBOS_PASSWORD")
     return (user, SecretStr(password)) if user and password else None
 

@@ -1,4 +1,4 @@
-"""Copies of policies with some of their constants moved: what if the limit were another?"""
+"""Copies of policies with other values for some constants: what if the limit were different?"""
 
 from __future__ import annotations
 
@@ -22,36 +22,34 @@ SCHEMAS: Final = "_schemas/"
 
 
 def what_if(pdp: PDP, constants: Mapping[str, object] | None = None, /, **more: object) -> PDP:
-    """A PDP on a copy of the policies in which constants have other values; the policies stay as they are.
+    """A PDP on a copy of the policies in which constants have other values; the originals are unchanged.
 
     >>> moved = lab.what_if(pdp, cross_region_manager_limit=7_500)
     >>> lab.sweep(moved, principals, "expense", amount=[5_000, 7_500], ...)
-    >>> lab.what_if(pdp, {"class": 2})  # a name that Python keeps for itself
+    >>> lab.what_if(pdp, {"class": 2})  # a name that is a Python keyword
 
     Args:
-        pdp: one that was started here, on the policies as they are now.
-        constants: new values by the constant's name, of the same type as the old ones.
-        more: the same as keywords; a name is given once.
+        pdp: a PDP that was started here; its current policies are copied.
+        constants: new values by name, of the same type as the old ones.
+        more: the same as keywords; each name only once.
 
     Returns:
-        Another PDP, started with the same configuration; close it, or use it in a ``with`` block.
+        Another PDP with the same configuration; close it, or use it in a ``with`` block.
 
     Raises:
-        InputError: for a name that no policy defines or several do, a name given twice, a value of
-            another type, or constants that are no mapping.
+        InputError: for a name that no policy or several policies define, a name given twice, a value
+            of another type, or constants that are not a mapping.
         PDPError: for a PDP at an address, whose policies can't be copied.
-        PolicyError: when the policies do not compile.
+        PolicyError: if the policies do not compile.
     """
     if not isinstance(pdp, PDP):
-        msg = f"the first argument is a PDP, lab.PDP('policies'), not a {type(pdp).__name__}"
+        msg = f"the first argument must be a PDP, such as lab.PDP('policies'), not a {type(pdp).__name__}"
         raise InputError(msg)
     wanted = _wanted(constants, more)
     with pdp.asking():
         snapshot = snapshot_of(pdp)
         if snapshot is None:
-            msg = (
-                "what_if starts a PDP on a copy of the policies, and those of a PDP at an address are its own"
-            )
+            msg = "what_if starts a PDP on a copy of the policies, which a PDP at an address does not provide"
             raise PDPError(msg)
         documents = copy.deepcopy(pdp.index.documents)
     _check(wanted, constants_of(documents))
@@ -62,7 +60,7 @@ def what_if(pdp: PDP, constants: Mapping[str, object] | None = None, /, **more: 
 def _with_constants(
     files: Mapping[str, bytes], documents: Sequence[dict[str, Any]], wanted: Mapping[str, Any]
 ) -> dict[str, bytes]:
-    """Policy files in which constants have other values; a file that has none of them stays as it is."""
+    """Policy files in which constants have other values; a file without any of them is unchanged."""
     sources = [str(document.get("metadata", {}).get("sourceFile")) for document in documents]
     own = all(sources.count(source) == 1 and source in files for source in sources)
     made = {name: text for name, text in files.items() if own or name.startswith(SCHEMAS)}
@@ -70,19 +68,19 @@ def _with_constants(
         moved = [held for _, held in holders_of(document) if wanted.keys() & held.keys()]
         for held in moved:
             held.update({name: value for name, value in wanted.items() if name in held})
-        document.pop("metadata", None)  # Cerbos's own marks: where it was read, a hash
+        document.pop("metadata", None)  # added by Cerbos: source file and hash
         if moved or not own:
             text = json.dumps(document, ensure_ascii=False, indent=1)
-            made[source if own else f"{number:04}.json"] = text.encode()  # JSON is YAML, too
+            made[source if own else f"{number:04}.json"] = text.encode()  # JSON is valid YAML
     return made
 
 
 def _wanted(constants: object, more: Mapping[str, object]) -> dict[str, Any]:
-    """The values by name, from both ways to give them."""
+    """The values by name, from the dict and the keywords."""
     given = {} if constants is None else constants
     if not isinstance(given, Mapping):
         msg = (
-            "constants are given as keywords, limit=7_500, or as a dict, {'limit': 7_500}, "
+            "pass constants as keywords, limit=7_500, or as a dict, {'limit': 7_500}, "
             f"not as {json_type(given)}"
         )
         raise InputError(msg)
@@ -93,13 +91,13 @@ def _wanted(constants: object, more: Mapping[str, object]) -> dict[str, Any]:
     wanted: dict[str, Any] = {}
     for name, value in {**given, **more}.items():
         if not isinstance(name, str):
-            msg = f"a constant's name is a string, not {json_type(name)}: {name!r}"
+            msg = f"the name of a constant must be a string, not {json_type(name)}: {name!r}"
             raise InputError(msg)
         wanted[name] = clean(value, f"constant '{name}'")
         if value is MISSING or resolve(wanted[name], own="", other="") != wanted[name]:
             msg = (
-                f"constant '{name}': lab.MISSING, lab.SELF and lab.OTHER are for a resource's attributes; "
-                "a constant has a value"
+                f"constant '{name}': lab.MISSING, lab.SELF and lab.OTHER are for resource attributes; "
+                "a constant needs a value"
             )
             raise InputError(msg)
     return wanted
@@ -114,9 +112,7 @@ def _check(wanted: Mapping[str, Any], known: Sequence[Constant]) -> None:
             raise InputError(msg)
         if len(found) > 1:
             places = ", ".join(constant.where for constant in found)
-            msg = (
-                f"several policies define a constant '{name}' ({places}): rename one to change only the other"
-            )
+            msg = f"several policies define a constant '{name}' ({places}): rename one of them"
             raise InputError(msg)
         if json_type(value) != json_type(found[0].value):
             msg = f"the constant '{name}' is {json_type(found[0].value)}, not {json_type(value)}"

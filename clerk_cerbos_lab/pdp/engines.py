@@ -11,7 +11,7 @@ from pathlib import Path
 
 from clerk_cerbos_lab.errors import PDPError
 
-IMAGE = "ghcr.io/cerbos/cerbos:0.55.0"  # the same release as set-up pins
+IMAGE = "ghcr.io/cerbos/cerbos:0.55.0"  # the release that set-up pins
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Engine:
     command: str
 
     def describe(self) -> str:
-        """In words, for ``doctor`` and provenance."""
+        """A description for ``doctor`` and provenance."""
         return {
             "installed": "embedded, the binary that set-up installed",
             "path": "embedded, cerbos on PATH",
@@ -35,7 +35,7 @@ class Engine:
         }[self.kind]
 
     def compile_command(self, folder: Path) -> list[str]:
-        """The call that compiles a folder and reports as JSON, without running tests."""
+        """The command line that compiles a folder and reports as JSON, without running tests."""
         options = ["--skip-tests", "--output=json"]
         if self.kind != "container":
             return [self.command, "compile", *options, str(folder)]
@@ -44,12 +44,12 @@ class Engine:
 
 
 def installed_binary() -> Path:
-    """Where set-up puts the pinned binary: beside the environment's ``python``."""
+    """The path at which set-up installs the pinned binary: next to the environment's ``python``."""
     return Path(sys.prefix, "bin", "cerbos")
 
 
 def find_engines() -> list[Engine]:
-    """The engines there are, the one to use first."""
+    """The available engines, in order of preference."""
     found = []
     own = installed_binary()
     if os.access(own, os.X_OK):
@@ -68,7 +68,7 @@ def find_engine() -> Engine:
     """The engine to use.
 
     Raises:
-        PDPError: when there is none; names the four ways to a PDP.
+        PDPError: if there is none; lists the four ways to get a PDP.
     """
     own = installed_binary()
     if os.access(own, os.X_OK):
@@ -76,7 +76,7 @@ def find_engine() -> Engine:
     for engine in find_engines():
         return engine
     msg = (
-        "no Cerbos PDP was found. Any one of these gives one: (1) an address, "
+        "no Cerbos PDP was found. Use one of these: (1) an address, "
         "lab.PDP(address='host:3593') or CERBOS_ADDRESS; (2) the pinned binary, which `make report` "
         "installs into .venv; (3) `cerbos` on PATH; (4) a running container engine, docker or podman"
     )
@@ -84,9 +84,9 @@ def find_engine() -> Engine:
 
 
 def _container_engine_answers(program: str) -> bool:
-    """A client without a running engine is no engine."""
+    """Whether the engine runs; an installed client alone is not enough."""
     try:
-        done = subprocess.run(  # noqa: S603 - the engine that was found on PATH
+        done = subprocess.run(  # noqa: S603 - the engine found on PATH
             [program, "info"], capture_output=True, timeout=15, check=False
         )
     except (OSError, subprocess.TimeoutExpired):

@@ -1,4 +1,4 @@
-"""What Cerbos's InspectPolicies tells, as a frame of one row a policy, and what can be read off it."""
+"""The response of Cerbos's InspectPolicies as a frame with one row per policy, and functions on it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ COLUMNS: Final = [
     "resource_attributes",
 ]
 
-_VERSIONED: Final = ("resource", "principal", "role")  # the others have no version: my.vips is a name
+_VERSIONED: Final = ("resource", "principal", "role")  # the others have no version: my.vips is just a name
 
 _FORMS: Final = (
     ("resourcePolicy", "resource", "resource"),
@@ -40,9 +40,9 @@ _ATTRIBUTE: Final = response_pb2.InspectPoliciesResponse.Attribute
 
 
 def _keys(documents: Sequence[Mapping[str, Any]]) -> dict[str, tuple[str, str, str]]:
-    """Name, version and scope of each versioned policy, by the key under which Cerbos inspects it.
+    """Name, version and scope of each versioned policy, by the key that InspectPolicies uses.
 
-    A name may hold dots and slashes itself, so that the key alone does not tell where it ends.
+    A name may contain dots and slashes, so the key alone does not show where the name ends.
     """
     found = {}
     for document in documents:
@@ -57,7 +57,7 @@ def _keys(documents: Sequence[Mapping[str, Any]]) -> dict[str, tuple[str, str, s
 
 
 def _parts(kind: str, rest: str) -> tuple[str, str, str]:
-    """The same as far as a key tells: the last ``.v`` begins the version, and a ``/`` after it the scope."""
+    """The same from the key alone: the last ``.v`` starts the version, and a ``/`` after it the scope."""
     if kind not in _VERSIONED:
         return rest, "", ""
     name, _, end = rest.rpartition(".v")
@@ -98,11 +98,11 @@ def _by_name(constant: response_pb2.InspectPoliciesResponse.Constant) -> str:
 def frame(
     answer: response_pb2.InspectPoliciesResponse, documents: Sequence[Mapping[str, Any]]
 ) -> pd.DataFrame:
-    """The answer as a DataFrame (columns: see ``PDP.policies``), sorted by ``policy``.
+    """The response as a DataFrame (columns: see ``PDP.policies``), sorted by ``policy``.
 
     Args:
-        answer: Cerbos's.
-        documents: the policies themselves; none where the PDP does not tell them.
+        answer: the response of InspectPolicies.
+        documents: the policies themselves; empty if the PDP does not disclose them.
     """
     known = _keys(documents)
     rows = [_row(name, answer.results[name], known) for name in sorted(answer.results)]

@@ -1,4 +1,4 @@
-"""Holding an interrupt back while gRPC holds its locks."""
+"""Delays an interrupt while gRPC holds its locks."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 def interrupt_held_back() -> Iterator[None]:
     """Let Ctrl-C act after the block instead of inside it.
 
-    A KeyboardInterrupt inside gRPC can leave a lock of its channel held, and then every later
-    request waits for ever.
+    A KeyboardInterrupt inside gRPC can leave a lock of its channel locked, and then every later
+    request waits forever.
     """
     main = threading.current_thread() is threading.main_thread()
-    if not main or signal.getsignal(signal.SIGINT) is None:  # no Python code handles it here
+    if not main or signal.getsignal(signal.SIGINT) is None:  # not handled by Python code here
         yield
         return
     caught: list[int] = []

@@ -1,4 +1,4 @@
-"""The one door to Cerbos's protobuf messages: plain values in, requests out, effects back."""
+"""The only module that uses Cerbos's protobuf messages: values to requests, responses to effects."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ CheckRequest: TypeAlias = request_pb2.CheckResourcesRequest
 CheckResponse: TypeAlias = response_pb2.CheckResourcesResponse
 
 AuxData: TypeAlias = Secret[request_pb2.AuxData]
-"""A JWT as it is sent; a traceback that shows local variables does not show it."""
+"""A JWT as it is sent, wrapped so that a traceback with local variables does not show it."""
 
 ALLOW = effect_pb2.EFFECT_ALLOW
 
@@ -65,13 +65,13 @@ def from_value(value: struct_pb2.Value) -> Any:
 
 
 def plain(message: Message) -> dict[str, Any]:
-    """A message as a dict, with the names of its JSON form.
+    """A message as a dict, with the field names of its JSON form.
 
     Raises:
-        PDPError: when it holds something that the Cerbos SDK here has no name for.
+        PDPError: if it contains a field that the installed Cerbos SDK does not know.
     """
     if _has_unknown(message):
-        msg = "the PDP told of something that is newer than the Cerbos SDK here: upgrade the package 'cerbos'"
+        msg = "the PDP returned a field that this Cerbos SDK does not know: upgrade the package 'cerbos'"
         raise PDPError(msg)
     return json_format.MessageToDict(message)
 
@@ -92,7 +92,7 @@ def _has_unknown(message: Message) -> bool:
 
 
 def principal_message(principal: Principal, *, policy_version: str, scope: str) -> engine_pb2.Principal:
-    """The principal as the request holds it."""
+    """The principal as sent in a request."""
     return engine_pb2.Principal(
         id=principal.id,
         roles=principal.roles,
@@ -111,7 +111,7 @@ def plan_request(
     policy_version: str,
     scope: str,
 ) -> request_pb2.PlanResourcesRequest:
-    """A request for what is left of the conditions when these attributes are known."""
+    """A request for the conditions that remain when these attributes are known."""
     return request_pb2.PlanResourcesRequest(
         action=action,
         principal=principal,
@@ -125,10 +125,10 @@ def plan_request(
 
 
 class Entries:
-    """Up to a batch of resources that each principal in turn is asked about.
+    """The resources of one batch, to be asked about for one principal after another.
 
-    What does not depend on the principal is built once. What holds ``SELF`` is written anew
-    for each principal, in place: a request copies its entries when it is made.
+    Whatever does not depend on the principal is built once. Values that contain ``SELF`` are
+    overwritten for each principal: a request copies its entries when it is created.
     """
 
     def __init__(
@@ -144,7 +144,7 @@ class Entries:
         self.messages: list[Entry] = []
         self._own: list[tuple[struct_pb2.Value, object]] = []
         self._other = other
-        known: dict[int, tuple[struct_pb2.Value, bool]] = {}  # a value is turned into a message once
+        known: dict[int, tuple[struct_pb2.Value, bool]] = {}  # each value is converted once
         blank = Entry(
             actions=actions,
             resource=engine_pb2.Resource(kind=kind, policy_version=policy_version, scope=scope),
@@ -167,7 +167,7 @@ class Entries:
             self.messages.append(entry)
 
     def for_principal(self, own: str) -> list[Entry]:
-        """The entries with ``SELF`` standing for this id; valid until the next call."""
+        """The entries with this id in place of ``SELF``; valid until the next call."""
         for message, value in self._own:
             message.CopyFrom(to_value(resolve(value, own=own, other=self._other)))
         return self.messages
@@ -194,24 +194,24 @@ def hidden_aux_data(given: str | SecretStr | Mapping[str, str] | AuxData | None)
 
 
 def with_aux_data(sent: tuple[CheckRequest | request_pb2.PlanResourcesRequest, AuxData | None]) -> bytes:
-    """A request as it is sent: the JWT is in the bytes alone, and in no message that stays in memory."""
+    """A request as it is sent: the JWT is only in the bytes, not in a message that stays in memory."""
     request, aux_data = sent
     text = request.SerializeToString()
     if aux_data is None:
         return text
-    # Protobuf reads the fields of two messages, one after the other, as those of one.
+    # Protobuf reads two concatenated messages as one message with the fields of both.
     return text + type(request)(aux_data=aux_data.get_secret_value()).SerializeToString()
 
 
 def effects(request: CheckRequest, response: CheckResponse) -> npt.NDArray[np.bool_]:
-    """The answer as ``allowed[resource, action]``, by position; every resource holds the same actions.
+    """The response as ``allowed[resource, action]``, by position; every resource has the same actions.
 
     Raises:
-        PDPError: when the answer does not hold one ALLOW or DENY for each question.
+        PDPError: if the response does not contain one ALLOW or DENY for each question.
     """
     if len(response.results) != len(request.resources):
         msg = (
-            f"the PDP answered {len(response.results)} resources of {len(request.resources)}; "
+            f"the PDP returned results for {len(response.results)} of {len(request.resources)} resources; "
             "no decision of this request is used"
         )
         raise PDPError(msg)
@@ -224,19 +224,19 @@ def effects(request: CheckRequest, response: CheckResponse) -> npt.NDArray[np.bo
         codes = np.array([[held[action] for action in actions] for held in maps], dtype=np.int8)
     allowed: npt.NDArray[np.bool_] = codes == ALLOW
     if not np.all(allowed | (codes == DENY)):
-        msg = "the PDP left an action without ALLOW or DENY; no decision of this request is used"
+        msg = "the PDP returned an action without ALLOW or DENY; no decision of this request is used"
         raise PDPError(msg)
     return allowed
 
 
 def outputs(request: CheckRequest, response: CheckResponse) -> list[tuple[str, Any, str]]:
-    """The outputs in an answer: the name of the rule, the value, the error.
+    """The outputs in a response: the name of the rule, the value, the error.
 
     Raises:
-        PDPError: when the answer does not hold one result for each resource.
+        PDPError: if the response does not contain one result for each resource.
     """
     if len(response.results) != len(request.resources):
-        msg = f"the PDP answered {len(response.results)} resources of {len(request.resources)}"
+        msg = f"the PDP returned results for {len(response.results)} of {len(request.resources)} resources"
         raise PDPError(msg)
     return [
         (held.src.rpartition("#")[2], _numbers_kept(held.val), held.error)
@@ -263,7 +263,7 @@ def _operand(operand: Any) -> dict[str, Any]:
 
 
 def _numbers_kept(value: struct_pb2.Value) -> Any:
-    """A value with each number as the double it is, infinite ones too; None for no value."""
+    """A value with every number kept as a double, including infinities; None for no value."""
     kind = value.WhichOneof("kind")
     if kind == "list_value":
         return [_numbers_kept(item) for item in value.list_value.values]

@@ -1,4 +1,4 @@
-"""A Cerbos server process of our own: started on a private socket, ended with this process."""
+"""A Cerbos server process that we start on a private socket and end with this process."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
     from clerk_cerbos_lab.pdp.engines import Engine
 
-ADMIN = ("cerbos", "cerbosAdmin")  # Cerbos's own default; only this user reaches the socket
+ADMIN = ("cerbos", "cerbosAdmin")  # Cerbos's default; only this user can reach the socket
 
-# The same password, hashed by bcrypt at its lowest cost: Cerbos's default takes 65 ms a question.
+# The same password, hashed by bcrypt at its lowest cost: Cerbos's default cost takes 65 ms per request.
 _ADMIN_HASH = "JDJiJDA0JFJTTHA1azB2R1ZBcmprZlZNNjhQVnVVU01vbkouYlA3cHF5QlEyd1VqVndJdUtJeGFzaFRp"
 
 _WATCHDOG = 'read -r _; kill -9 "$1"; rm -rf "$2"; shift 2; [ $# -eq 0 ] || "$@"'
@@ -37,10 +37,10 @@ _SOCKET_PATH_LIMIT = 100  # sun_path holds 104 bytes on macOS, 108 on Linux
 
 
 class Server:
-    """A running Cerbos server: started by the constructor, ended by ``stop`` or with us.
+    """A running Cerbos server: started by the constructor, ended by ``stop`` or with this process.
 
     Attributes:
-        address: what a gRPC client connects to.
+        address: the address for gRPC clients.
     """
 
     def __init__(self, engine: Engine, folder: Path, config: Mapping[str, Any]) -> None:
@@ -64,13 +64,13 @@ class Server:
             command = [engine.command, "server", f"--config={self.private / 'config.json'}"]
             clean_up = []
         try:
-            text = json.dumps(inside).replace("$", "$$")  # Cerbos would take $NAME for a variable
+            text = json.dumps(inside).replace("$", "$$")  # Cerbos would treat $NAME as a variable
         except (TypeError, ValueError) as error:
             self.private.rmdir()
-            msg = f"config= holds something that is no JSON: {error}"
+            msg = f"config= contains something that can't be written as JSON: {error}"
             raise InputError(msg) from None
         (self.private / "config.json").write_text(text, encoding="utf-8")
-        if engine.kind == "container":  # another user inside the container must read the file
+        if engine.kind == "container":  # a different user inside the container must be able to read the file
             self.private.chmod(0o755)
         with interrupt_held_back(), self._log.open("wb") as log:
             try:
@@ -110,25 +110,25 @@ class Server:
 
     @property
     def pid(self) -> int:
-        """The process id of the server (of the container client, with a container)."""
+        """The process id of the server; for a container, that of the container client."""
         return self._process.pid
 
     @property
     def running(self) -> bool:
-        """Whether the process is there."""
+        """Whether the process is alive."""
         return self._process.poll() is None
 
     def wait_until_listening(self, seconds: float) -> None:
-        """Return as soon as something listens on the address.
+        """Return as soon as something listens at the address.
 
         Raises:
-            PDPError: when the process ends first, or the seconds are over.
+            PDPError: if the process ends first, or the time is up.
         """
         end = time.monotonic() + seconds
         while not _listens(self.address):
             if not self.running:
                 killed = self._process.returncode < 0
-                how = f"was killed by signal {-self._process.returncode}" if killed else "ended at once"
+                how = f"was killed by signal {-self._process.returncode}" if killed else "ended immediately"
                 msg = f"the Cerbos server {how}: {self.last_words()}"
                 raise PDPError(msg)
             if time.monotonic() > end:
@@ -137,13 +137,13 @@ class Server:
             time.sleep(0.004)
 
     def last_words(self) -> str:
-        """The last error in the server's log, or what it printed last."""
+        """The last error in the server's log, or the last line it printed."""
         text = self._log.read_text(encoding="utf-8", errors="replace").strip()
         lines = [line for line in text.splitlines() if not line.startswith("{")]
         return " ".join(lines) or (text.splitlines()[-1] if text else "it printed nothing")
 
     def stop(self) -> None:
-        """End the server and remove its folder; may be called again."""
+        """End the server and remove its folder; can be called repeatedly."""
         self._stop()
 
 
@@ -156,9 +156,9 @@ def _end(
 ) -> None:
     if os.getpid() != owner:
         return  # a fork must not end its parent's server
-    shutil.rmtree(private, ignore_errors=True)  # killed in what follows, we would leave it
-    process.terminate()  # before the watchdog goes: killed in between, we would leave an orphan
-    watchdog.kill()  # before the server is waited for: its pid is not given to somebody else until then
+    shutil.rmtree(private, ignore_errors=True)  # first, in case we are killed during the next steps
+    process.terminate()  # before the watchdog ends: if we are killed in between, no orphan is left
+    watchdog.kill()  # before waiting for the server: until then its pid can't be reused
     watchdog.wait()
     if watchdog.stdin:
         watchdog.stdin.close()
@@ -173,7 +173,7 @@ def _end(
 
 
 def _close_in_forks(pipe: IO[bytes] | None) -> None:
-    """A fork that lives on would keep the pipe open, and so the server alive."""
+    """Close the pipe in forks: one that lives on would keep it open, and so keep the server alive."""
     if pipe is None:
         return
     held = weakref.ref(pipe)
@@ -189,7 +189,7 @@ def _close_in_forks(pipe: IO[bytes] | None) -> None:
 
 def _private_folder() -> Path:
     folder = tempfile.mkdtemp(prefix="cerbos-")
-    odd = re.fullmatch(r"[\w./-]+", folder, flags=re.ASCII) is None  # gRPC reads it as part of a URL
+    odd = re.fullmatch(r"[\w./-]+", folder, flags=re.ASCII) is None  # gRPC parses it as part of a URL
     if odd or len(folder) + len("/grpc") > _SOCKET_PATH_LIMIT:
         Path(folder).rmdir()
         folder = tempfile.mkdtemp(prefix="cerbos-", dir="/tmp")
@@ -230,8 +230,8 @@ def _server_config(extra: Mapping[str, Any], grpc: str, http: str, policies: str
         },
         "storage": {
             "driver": "disk",
-            # Not watched: while Cerbos 0.55 takes in a change by itself, it denies what it allows for
-            # some moments (12 of 1,020,000 questions). The PDP is asked to reload between questions.
+            # Not watched: while Cerbos 0.55 reloads a change by itself, it briefly denies what it allows
+            # (12 of 1,020,000 questions). Instead, the PDP is told to reload between questions.
             "disk": {"directory": policies, "watchForChanges": False},
         },
         "engine": {"celErrorLogLevel": "none"},

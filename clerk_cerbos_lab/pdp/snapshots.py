@@ -1,4 +1,4 @@
-"""The policies of a moment, whole: what another process, or the same one later, can start a PDP from."""
+"""A copy of all policies at one moment, from which this or another process can start a PDP."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Policy files and the configuration they are read with.
+    """Policy files and the configuration to read them with.
 
     Attributes:
         files: path inside the folder to content.
-        config: Cerbos's configuration, as given to ``lab.PDP`` and with its evaluation mode.
+        config: Cerbos's configuration as given to ``lab.PDP``, with the evaluation mode added.
     """
 
     files: Mapping[str, bytes] = field(repr=False)
     config: Mapping[str, Any] = field(repr=False)
 
     def start(self) -> PDP:
-        """Start a PDP on these policies; its folder goes when it is collected or the process ends."""
+        """Start a PDP on these policies; its folder is removed with the object or the process."""
         folder = Path(tempfile.mkdtemp(prefix="policies-"))
         for name, content in self.files.items():
             path = folder / name
@@ -52,7 +52,7 @@ def snapshot_of(pdp: PDP) -> Snapshot | None:
     """The policies of a PDP that was started here; None for one at an address.
 
     Raises:
-        PDPError: when the files are being written just now.
+        PDPError: if the files were changed while they were read.
     """
     told = pdp.own_policies
     if told is None:

@@ -1,4 +1,4 @@
-"""Many checks as one stream: several requests in flight, answers in the order asked, one restart survived."""
+"""Many checks as one stream: several requests in flight, answers in order, one restart allowed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from cerbos.engine.v1 import engine_pb2
 
 IN_FLIGHT: Final = 4
-"""Requests under way at once: more gained nothing on two cores (see ``make bench``)."""
+"""Requests in flight at the same time: more were no faster on two cores (see ``make bench``)."""
 
 T = TypeVar("T")
 
@@ -28,7 +28,7 @@ _LIMIT = re.compile(r"number of (resources|actions).*exceeds configured limit \(
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A request under way, and the connection it went over."""
+    """A request in flight, and the connection it was sent over."""
 
     request: messages.CheckRequest
     future: Any
@@ -47,10 +47,10 @@ class Sender(Protocol):
     def _send(self, request: messages.CheckRequest, aux_data: messages.AuxData | None) -> Sent: ...
 
     def is_connected(self, sent: Sent) -> bool:
-        """Whether the connection that a request went over is still the one in use."""
+        """Whether a request was sent over the connection that is still in use."""
 
     def revive(self) -> bool:
-        """Start the server again after it was lost; False where it is not ours to start."""
+        """Restart a lost server; False if the server is not ours."""
 
 
 class Stream:
@@ -71,16 +71,16 @@ class Stream:
         read: Callable[[messages.CheckRequest, messages.CheckResponse], T],
         join: Callable[[Sequence[T]], T],
     ) -> Generator[T]:
-        """Ask batches, several requests in flight.
+        """Ask batches with several requests in flight.
 
         Args:
             batches: a principal and resources each.
             aux_data: sent with every request.
-            read: reads an answer.
-            join: joins the answers of a batch that took several requests.
+            read: converts a response to an answer.
+            join: joins the answers of a batch that needed several requests.
 
         Raises:
-            PDPError: when the PDP refuses a request, or is lost for good.
+            PDPError: if the PDP refuses a request or can't be restarted.
         """
         operation = _Operation(self._pdp, read, join, aux_data, self)
         pending: deque[list[Sent]] = deque()
@@ -106,7 +106,7 @@ class Stream:
         principal: engine_pb2.Principal,
         entries: Sequence[messages.Entry],
     ) -> Iterator[messages.CheckRequest]:
-        """The requests of a batch: as many resources in each as the PDP takes."""
+        """The requests of a batch, each with as many resources as the PDP accepts."""
         for start in range(0, len(entries), self._batch):
             yield messages.CheckRequest(
                 request_id="clerk-cerbos-lab",
@@ -115,12 +115,12 @@ class Stream:
             )
 
     def limit(self, resources: int) -> None:
-        """Send so many resources in a request from now on: Cerbos's default is 50."""
+        """Send this many resources per request from now on: Cerbos's default is 50."""
         self._batch = resources
 
 
 class _Operation:
-    """Receives the answers of one operation, in which a lost server may be started again once."""
+    """Receives the answers of one operation, during which a lost server may be restarted once."""
 
     def __init__(
         self,
@@ -150,10 +150,10 @@ class _Operation:
             with interrupts.interrupt_held_back():
                 response = sent.future.result()
         except (grpc.FutureCancelledError, grpc.RpcError) as error:
-            if not self._pdp.is_connected(sent):  # it went down with the connection to the PDP that was lost
+            if not self._pdp.is_connected(sent):  # it was lost with the previous connection
                 return self._again(sent.request)
             if not isinstance(error, grpc.RpcError):
-                msg = f"the connection to the PDP at {self._pdp.address} was closed while it was asked"
+                msg = f"the connection to the PDP at {self._pdp.address} was closed during a request"
                 raise PDPError(msg) from None
             limit = _LIMIT.search(words_of(error))
             if limit and limit[1] == "resources" and int(limit[2]) < len(sent.request.resources):
@@ -168,7 +168,7 @@ class _Operation:
 
     def _revived(self) -> bool:
         if self._restarts_left == 0:
-            msg = "the PDP was lost again after it had been restarted once; no partial result is kept"
+            msg = "the PDP was lost again after one restart; no partial result is kept"
             raise PDPError(msg)
         if not self._pdp.revive():
             return False
@@ -177,7 +177,7 @@ class _Operation:
 
 
 def _drop(pending: deque[list[Sent]]) -> None:
-    """Forget an answered call: an interrupt inside gRPC's own clean-up would be swallowed."""
+    """Drop an answered call: an interrupt inside gRPC's clean-up would be swallowed."""
     with interrupts.interrupt_held_back():
         pending.popleft()
 
@@ -185,13 +185,13 @@ def _drop(pending: deque[list[Sent]]) -> None:
 def _refusal(pdp: Sender, error: grpc.RpcError) -> str:
     code = error.code()
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
-        return f"the PDP did not answer a request within {pdp.timeout:g} s"
+        return f"the PDP did not respond within {pdp.timeout:g} s"
     if code is grpc.StatusCode.UNAVAILABLE:
-        return f"the PDP at {pdp.address} does not answer: {words_of(error)}"
+        return f"the PDP at {pdp.address} does not respond: {words_of(error)}"
     return f"the PDP refused a request ({code.name}): {words_of(error)}"
 
 
 def words_of(error: grpc.RpcError) -> str:
-    """What the server says, without the stack that Cerbos appends when it fails inside."""
+    """The server's message, without the stack trace that Cerbos appends to internal errors."""
     details = str(error.details() or error.code().name)
     return details.partition("\ngoroutine ")[0].strip()

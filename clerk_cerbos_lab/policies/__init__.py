@@ -1,1 +1,1 @@
-"""What policy files say, read as data; no PDP is needed."""
+"""The contents of policy files, read as data without a PDP."""

@@ -1,14 +1,14 @@
-"""Where the policies of a resource kind look: which attributes they read, and what they compare with what.
+"""What the policies of a resource kind read: which attributes, and what they compare them with.
 
-Reads the text of every expression that can matter (conditions, variables, derived roles, principal
-and role policies, every scope and version) and says what can't be told apart. It decides nothing:
-each effect is the PDP's answer to a question. What it does not understand, it says so, and then
-every value of everything is asked.
+It reads the text of every expression that can matter (conditions, variables, derived roles, principal
+and role policies, every scope and version) and says which values the policies can't distinguish. It
+decides nothing: each effect is the PDP's answer to a question. If it does not understand something, it
+says so, and then every value of everything is asked.
 
-The reasoning, for one attribute of the resource and everything else fixed: where an expression uses
-the attribute only as one side of a comparison whose other side does not depend on it, its value can
-change only where one of these comparisons changes. Other operators (``&&``, ``!``, ``?:``, macros)
-only combine what the comparisons say, errors included.
+The reasoning, for one attribute of the resource with everything else fixed: if an expression uses the
+attribute only as one side of comparisons whose other side does not depend on it, the expression's value
+can change only where the outcome of one of these comparisons changes. Other operators (``&&``, ``!``,
+``?:``, macros) only combine outcomes, including errors.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _BINDS_OTHERWISE: Final = {
     ".transformMapEntry",
 }
 
-_MACRO_PARTS: Final = 3  # what it runs over, a name, an expression
+_MACRO_PARTS: Final = 3  # the operand, a variable name, an expression
 
 _LOGIC: Final = {"&&", "||", "!", "?:"}
 
@@ -61,12 +61,12 @@ class Comparison:
     """An attribute of the resource compared with something that does not depend on it.
 
     Attributes:
-        operator: ``==``, ``!=``, ``in`` (the attribute on the left), or one of order.
+        operator: ``==``, ``!=``, ``in`` (with the attribute on the left), or an ordering operator.
         other: the other side.
-        path: where the other side's value stands, when it is no more than that.
-        environment: what the other side sees.
+        path: the path of the other side, if it is a plain path.
+        environment: the variables and constants visible to the other side.
         reads: the resource attributes that the other side reads.
-        converted: whether the attribute stands in ``double(…)``: the same for a number, not for a text.
+        converted: whether the attribute is inside ``double(…)``, which makes a difference for strings only.
     """
 
     operator: str
@@ -82,8 +82,8 @@ class Use:
     """How the policies use one attribute of the resource.
 
     Attributes:
-        comparisons: with what it is compared.
-        otherwise: each other use, in words; then every value is a question of its own.
+        comparisons: what it is compared with.
+        otherwise: each other use, in words; if there is one, each value has to be asked.
         not_equality: each use that depends on more than what the value equals, in words.
     """
 
@@ -98,14 +98,14 @@ class Analysis:
 
     Attributes:
         principal_attributes: those that some expression reads; None for all of them.
-        uses: by resource attribute (``resource_id`` for the id); what is not in it is not read.
-        whole: uses of the resource as a whole, in words: then every attribute counts as used otherwise.
+        uses: by resource attribute (``resource_id`` for the id); attributes not listed are not read.
+        whole: uses of the whole resource, in words; then every attribute counts as used otherwise.
         identity: uses of ``P.id`` that depend on more than what it equals, in words.
         named: the principals that principal policies name.
-        strings: every text that stands in an expression or a constant.
+        strings: every string in an expression or a constant.
         compares_identity: whether an expression compares ``P.id`` with anything.
         clock: whether an expression reads the time.
-        unreadable: why nothing can be said, in words; None when all of it was read.
+        unreadable: why there is no analysis, in words; None if everything was understood.
     """
 
     principal_attributes: set[str] | None = field(default_factory=set)
@@ -119,24 +119,24 @@ class Analysis:
     unreadable: str | None = None
 
 
-def analyse(library: PolicySet, kind: str, audience: Audience | None = None) -> Analysis:
-    """Read the policies that can bear on a resource kind.
+def analyse(policy_set: PolicySet, kind: str, audience: Audience | None = None) -> Analysis:
+    """Read the policies that can affect a resource kind.
 
     Args:
-        library: all policies of the PDP.
+        policy_set: all policies of the PDP.
         kind: the resource kind.
-        audience: read only the rules that can apply to these roles and actions, and of the variables
-            only those that they use; None for all of them. In strict evaluation a variable that fails
-            denies even where nothing uses it, and a role policy gives roles that a principal does not
-            name: then no rule may be left out.
+        audience: read only the rules that can apply to these roles and actions, and only the variables
+            that these rules use; None for all of them. No rule may be left out in strict evaluation, in
+            which a variable that fails denies even if nothing uses it, or if there are role policies,
+            which give a principal roles it does not list.
 
     Returns:
-        What they read; with ``unreadable`` set when an expression or a policy could not be understood.
+        What they read; ``unreadable`` is set if an expression or a policy could not be understood.
     """
     found = Analysis()
     try:
-        found.named = library.named
-        for environment, texts in relevant(library, kind, audience):
+        found.named = policy_set.named
+        for environment, texts in relevant(policy_set, kind, audience):
             reader = _Reader(found, environment)
             for text in texts:
                 reader.read(text)
@@ -159,30 +159,30 @@ class _Reader:
         self._found = found
         self._environment = environment
         self._looked_at: set[str] = set()
-        self._stands = environment.file  # of the expression that is read
+        self._location = environment.file  # of the current expression
         self._of_variables: dict[str, tuple[frozenset[str], bool]] = {}
 
     def read(self, text: str) -> None:
-        self._stands = self._environment.place_of(text)
+        self._location = self._environment.place_of(text)
         self.look(cel.parse(text), {})
 
     def variable(self, name: str) -> None:
-        """Look at a variable, once; one that only names a place is looked at where it is used."""
+        """Read a variable once; one that is a plain path is read where it is used."""
         node = self._environment.variables[name]
         path = path_of(node, self._environment, {})
         if path is None:
             if name not in self._looked_at:
                 self._looked_at.add(name)
                 self.look(node, {})
-        elif path[0] == "P":  # evaluated strictly, a missing attribute is an error all the same
+        elif path[0] == "P":  # in strict evaluation a missing attribute is an error even so
             self._principal(path)
         elif path[0] == "R" and (attribute := _resource_attribute(path)):
             self._use(attribute)
 
-    def look(  # noqa: C901, PLR0912 - one branch a form
+    def look(  # noqa: C901, PLR0912 - one branch per form
         self, node: Node, bound: Bound, within: Node | None = None
     ) -> None:
-        """Note what a node and all below it read; ``within`` is what a reader is shown of it."""
+        """Record what a node and its children read; ``within`` is the expression to quote in messages."""
         path = path_of(node, self._environment, bound)
         if path is not None:
             self._place(path, within or node)
@@ -216,7 +216,7 @@ class _Reader:
                     self.look(argument, bound, within if node.function in _LOGIC else within or node)
 
     def _place(self, path: Path, node: Node) -> None:
-        """A place that stands for its value, outside any comparison."""
+        """Record a path that is used for its value, outside any comparison."""
         found, text = self._found, self._where(node)
         if path[0] == "R":
             name = _resource_attribute(path)
@@ -233,7 +233,7 @@ class _Reader:
             self._principal(("P",))
             found.whole.append(text)
             found.identity.append(text)
-        elif path[0] == "V":  # all variables at once
+        elif path[0] == "V":  # all variables together
             msg = f"{text} uses the variables as a whole"
             raise CelError(msg)
 
@@ -251,10 +251,10 @@ class _Reader:
         return self._found.uses.setdefault(name, Use())
 
     def _where(self, node: Node) -> str:
-        return f"`{written(node)}` in {self._stands}"
+        return f"`{written(node)}` in {self._location}"
 
     def _presence(self, node: Call, bound: Bound) -> None:
-        """``has(…)``: the same for every value that is sent."""
+        """``has(…)`` has the same outcome for every value that is sent."""
         for argument in node.arguments:
             path = path_of(argument, self._environment, bound)
             name = _resource_attribute(path) if path and path[0] == "R" else None
@@ -281,7 +281,7 @@ class _Reader:
             inner[name.name] = (*path, ELEMENT) if one_name and path else None  # type: ignore[union-attr]
         attribute = _resource_attribute(path) if path and path[0] == "R" else None
         if attribute and node.function in _ONLY_LOOKS and one_name:
-            self._use(attribute).otherwise.append(self._where(node))  # its elements are looked at below
+            self._use(attribute).otherwise.append(self._where(node))  # its elements are read below
         else:
             self.look(over, bound)
         for part in rest[len(names) :]:
@@ -320,7 +320,7 @@ class _Reader:
         use.comparisons.append(Comparison(operator, other, place, self._environment, reads, converted))
 
     def _is_atom(self, node: Node, bound: Bound) -> bool:
-        """Whether a value can be no other text than one that stands somewhere in the request or policies."""
+        """Whether a value, if it is a string, must occur somewhere in the request or the policies."""
         if isinstance(node, Literal):
             return True
         if isinstance(node, Call):
@@ -331,10 +331,10 @@ class _Reader:
         inside = path[0] in {"P", "R"} and len(path) > 1 and path[1:] != ("attr",)
         return path[0] == "C" or (inside and path[1:3] != ("attr", ELEMENT))  # else: an attribute's name
 
-    def _reads(  # noqa: C901, PLR0911 - one return a form
+    def _reads(  # noqa: C901, PLR0911 - one return per form
         self, node: Node, bound: Bound
     ) -> tuple[frozenset[str], bool]:
-        """The resource attributes that a value depends on, and whether it can't be had in advance."""
+        """The resource attributes that a value depends on, and whether it can't be known in advance."""
         path = path_of(node, self._environment, bound)
         if path is not None:
             if path[0] == "R":
@@ -366,7 +366,7 @@ class _Reader:
             return self._reads_inside(parts[1].name, parts[2:], free, reads, blocked=blocked)
         for part in parts:
             if any(isinstance(below, Name) and below.name in bound for below in cel.walk(part)):
-                blocked = True  # a macro's variable inside something computed
+                blocked = True  # a macro's variable in a computed value
             below, stop = self._reads(part, bound)
             reads, blocked = reads | below, blocked or stop
         return reads, blocked
@@ -374,7 +374,7 @@ class _Reader:
     def _reads_inside(
         self, name: str, parts: Sequence[Node], bound: Bound, reads: frozenset[str], *, blocked: bool
     ) -> tuple[frozenset[str], bool]:
-        """The same for the inside of a macro that stands wholly in the value."""
+        """The same for the body of a macro that lies completely inside the value."""
         for part in parts:
             for below in cel.walk(part):
                 if isinstance(below, Name) and below.name in bound:
@@ -383,20 +383,20 @@ class _Reader:
                     isinstance(below, Call)
                     and below.function in _BINDS_AN_ELEMENT | _BINDS_OTHERWISE | _CLOCK
                 ):
-                    blocked = True  # one macro inside another: not read here
+                    blocked = True  # nested macros are not analysed
             more, stop = self._reads(_without(part, name), bound)
             reads, blocked = reads | more, blocked or stop
         return reads, blocked
 
 
 def _may_bind(node: Call) -> bool:
-    """Whether a method may be a macro with a variable of its own, which could hide another name."""
+    """Whether a method may be a macro with its own variable, which could shadow another name."""
     parts = node.arguments
     return node.function.startswith(".") and len(parts) >= _MACRO_PARTS and isinstance(parts[1], Name)
 
 
 def _without(node: Node, name: str) -> Node:
-    """The node with a macro's own variable replaced by a literal: it reads nothing of the resource."""
+    """The node with a macro's variable replaced by a literal: the variable itself reads no attribute."""
     if isinstance(node, Name) and node.name == name:
         return Literal(None)
     if isinstance(node, Field):

@@ -1,7 +1,7 @@
-"""What types of value the policies compare principal attributes with: a hint for the report.
+"""The types of values that the policies compare principal attributes with: a hint for ``lab.problems``.
 
-Sees comparisons whose both sides stand for themselves: an attribute, a constant, a literal, a variable
-that names one of these. It may miss others; no decision rests on it.
+It sees comparisons in which each side is an attribute, a constant, a literal, or a variable that is just
+one of these. It may miss others; no decision depends on it.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ _ATTRIBUTE_PATH: Final = 3  # P, attr, name
 
 
 def compared_types(policies: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """For principal attributes, the JSON type that the policies compare them with.
+    """The JSON types that the policies compare principal attributes with.
 
-    A comparison passes its type on: where ``R.attr.amount <= 5000`` and ``P.attr.limit >=
+    Types propagate through comparisons: with ``R.attr.amount <= 5000`` and ``P.attr.limit >=
     R.attr.amount``, the limit is compared with a number.
 
     Args:
         policies: as dicts in the form of Cerbos's policy files.
 
     Returns:
-        Attribute name to type in words, such as ``{"limit": "a number"}``; an attribute that is
-        compared with several types, or with none that is known, is not in it.
+        Attribute name to type in words, such as ``{"limit": "a number"}``, without attributes that
+        are compared with several types or with no known type.
     """
     types: dict[tuple[str, str], set[str]] = {}
     pairs: list[tuple[tuple[str, str], tuple[str, str]]] = []
@@ -71,7 +71,7 @@ def _comparisons(policies: Sequence[Mapping[str, Any]]) -> Iterator[tuple[Side, 
                     if isinstance(node, Call) and node.function in EQUALITIES | ORDERS:
                         left, right = (_side(side, environment) for side in node.arguments)
                         yield left, right
-    except CelError:  # the rest is not read: a hint less
+    except CelError:  # the rest is not read, so one hint is lost
         return
 
 

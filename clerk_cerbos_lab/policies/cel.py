@@ -1,6 +1,6 @@
-"""The one door to the CEL parser: the text of a condition in, a small syntax tree out.
+"""The only module that uses the CEL parser: turns the text of a condition into a small syntax tree.
 
-Nothing here evaluates. The tree says where a policy looks; what it decides, only the PDP says.
+Nothing is evaluated here. The tree shows what a policy reads; only the PDP decides.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 
 class CelError(Exception):
-    """A text that the parser can't read with certainty; says why."""
+    """A text that the parser can't read with certainty; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Literal:
-    """A number, string without escapes, boolean or null. Integers are Python ints, doubles floats."""
+    """A number, a string without escapes, a boolean or null. Integers are Python ints, doubles floats."""
 
     value: Any
 
@@ -36,7 +36,7 @@ class Name:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """``operand.name``, and ``operand["name"]``, which means the same for maps."""
+    """``operand.name``, or ``operand["name"]``, which means the same for maps."""
 
     operand: Node
     name: str
@@ -47,9 +47,9 @@ class Call:
     """An operator, a function, or a method with the operand as its first argument.
 
     Attributes:
-        function: an operator as CEL writes it (``<=``, ``&&``, ``in``, ``?:``, ``[]``, ``list``,
-            ``map``), a function's name, or a method's with a dot in front: ``.exists``.
-        arguments: the operands in the order of the text.
+        function: an operator as in CEL (``<=``, ``&&``, ``in``, ``?:``, ``[]``, ``list``, ``map``), the
+            name of a function, or the name of a method after a dot: ``.exists``.
+        arguments: the operands in source order.
         text: the source of the whole call.
     """
 
@@ -60,7 +60,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Odd:
-    """A literal whose value is left to the PDP: bytes, or a string with escapes."""
+    """A literal that only the PDP evaluates: bytes, or a string with escapes."""
 
     text: str
 
@@ -88,20 +88,20 @@ def parse(text: str) -> Node:
     """The syntax tree of a CEL expression.
 
     Raises:
-        CelError: when the parser does not take the text. cel-python's grammar leaves out what is
-            newer than the CEL specification it follows: optional selection (``a.?b``), quoted
-            fields, and a comma after the last element.
+        CelError: if the parser does not accept the text. cel-python's grammar lacks what was added to
+            CEL after the specification it follows: optional selection (``a.?b``), quoted fields, and a
+            comma after the last element.
     """
-    from celpy.celparser import CELParseError, CELParser  # noqa: PLC0415 - 0.2 s that only an analysis needs
+    from celpy.celparser import CELParseError, CELParser  # noqa: PLC0415 - takes 0.2 s, needed only for an analysis
     from lark.exceptions import LarkError  # noqa: PLC0415
 
     if "\0" in text:
-        msg = f"`{_shown(text)}` holds a character that no policy file can hold"
+        msg = f"`{_shown(text)}` contains a character that no policy file can contain"
         raise CelError(msg)
     try:
         tree = CELParser().parse(text)
     except (CELParseError, LarkError, RecursionError):
-        msg = f"the parser does not take `{_shown(text)}`"
+        msg = f"the parser does not accept `{_shown(text)}`"
         raise CelError(msg) from None
     try:
         return _node(tree, text)
@@ -111,7 +111,7 @@ def parse(text: str) -> Node:
 
 
 def walk(node: Node) -> Iterator[Node]:
-    """The node and all below it."""
+    """The node and all its descendants."""
     yield node
     if isinstance(node, Field):
         yield from walk(node.operand)
@@ -129,7 +129,7 @@ def _source(tree: Tree[Token], text: str) -> str:
     return text[tree.meta.start_pos : tree.meta.end_pos]
 
 
-def _node(tree: Tree[Token], text: str) -> Node:  # noqa: C901, PLR0911, PLR0912 - one branch a form of the grammar
+def _node(tree: Tree[Token], text: str) -> Node:  # noqa: C901, PLR0911, PLR0912 - one branch per grammar rule
     rule, parts = str(tree.data), tree.children
     below = [part for part in parts if not isinstance(part, str)]
     if rule == "expr" and len(below) == 3:
@@ -164,7 +164,7 @@ def _node(tree: Tree[Token], text: str) -> Node:  # noqa: C901, PLR0911, PLR0912
         return Call("list", tuple(_list(below, text)), _source(tree, text))
     if rule == "map_lit":
         return Call("map", tuple(_list(below, text)), _source(tree, text))
-    msg = f"`{_shown(_source(tree, text) or text)}` is a form that is not known here"
+    msg = f"`{_shown(_source(tree, text) or text)}` has a form that the analysis does not know"
     raise CelError(msg)
 
 
@@ -172,7 +172,7 @@ _OWN_FORMS: Final = {"list_lit", "map_lit", "ident_arg", "member_object", "dot_i
 
 
 def _chain(tree: Any) -> list[Any]:
-    """The operands of ``a || b || c``, which the grammar nests to the left; there can be hundreds."""
+    """The operands of ``a || b || c``, which the grammar nests to the left, perhaps hundreds deep."""
     operands = []
     rule = tree.data
     while tree.data == rule and len(tree.children) == 2:
@@ -198,7 +198,7 @@ def _unary(below: list[Any], tree: Tree[Token], text: str) -> Node:
     return Call("!" if operator == "unary_not" else "neg", (operand,), _source(tree, text))
 
 
-def _literal(token: Token) -> Literal | Odd:  # noqa: PLR0911 - one return a kind
+def _literal(token: Token) -> Literal | Odd:  # noqa: PLR0911 - one return per kind
     kind, text = token.type, str(token)
     if kind == "INT_LIT":
         return Literal(_whole(text))
@@ -211,8 +211,8 @@ def _literal(token: Token) -> Literal | Odd:  # noqa: PLR0911 - one return a kin
     if kind == "NULL_LIT":
         return Literal(None)
     raw = re.match(r"[bB]?[rR]", text) is not None
-    if raw and re.search(r"""\\["']""", text):  # CEL ends a raw string there; the grammar here may not
-        msg = f"the raw string {_shown(text)} holds a backslash before a quote"
+    if raw and re.search(r"""\\["']""", text):  # CEL ends a raw string there, cel-python may not
+        msg = f"the raw string {_shown(text)} contains a backslash before a quote"
         raise CelError(msg)
     if kind == "BYTES_LIT" or "\n" in text or "\r" in text or ("\\" in text and not raw):
         return Odd(text)

@@ -1,4 +1,4 @@
-"""The constants of policies: the numbers that ``lab.what_if`` can move."""
+"""The constants of policies, which ``lab.what_if`` can change."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class Constant:
 
     Attributes:
         name: of the constant.
-        value: as the policy has it.
-        where: the policy in words.
+        value: as written in the policy.
+        where: the policy's file.
     """
 
     name: str
@@ -25,7 +25,7 @@ class Constant:
 
 
 def constants_of(documents: Sequence[Mapping[str, Any]]) -> list[Constant]:
-    """The constants that policies define, local and exported ones, in the order of the policies."""
+    """The constants that policies define, local and exported, in the order of the policies."""
     return [
         Constant(name, value, where)
         for document in documents
@@ -35,7 +35,7 @@ def constants_of(documents: Sequence[Mapping[str, Any]]) -> list[Constant]:
 
 
 def holders_of(document: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The dicts of a policy that hold constants, to be read or changed."""
+    """Each dict of a policy that contains constants, to be read or changed, after the policy's file."""
     where = str(document.get("metadata", {}).get("sourceFile") or "a policy")
     exported = document.get("exportConstants")
     if exported and exported.get("definitions"):

@@ -34,10 +34,10 @@ Signature = tuple[tuple[str, int, int, int], ...]
 
 
 def policy_folder(policies: str | os.PathLike[str]) -> Path:
-    """The folder as an absolute path.
+    """The policy folder as an absolute path.
 
     Raises:
-        InputError: when it is not a folder, or holds no policy file.
+        InputError: if it is not a folder, or contains no policy file.
     """
     if not isinstance(policies, (str, os.PathLike)):
         msg = f"policies must be the path of a folder, not a {type(policies).__name__}"
@@ -48,13 +48,13 @@ def policy_folder(policies: str | os.PathLike[str]) -> Path:
         msg = f"policies must be a folder of Cerbos policies; {policies} {what}"
         raise InputError(msg)
     if next(_files(folder), None) is None:
-        msg = f"the folder {policies} holds no policy (.yaml, .yml or .json, tests not counted)"
+        msg = f"the folder {policies} contains no policy (.yaml, .yml or .json, not counting tests)"
         raise InputError(msg)
     return folder
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    """The files Cerbos's disk store reads: no tests, no test data, nothing hidden."""
+    """The files that Cerbos's disk store reads: no tests, no test data, no hidden files."""
     for parent, folders, names in os.walk(folder):
         folders[:] = sorted(f for f in folders if not f.startswith(".") and f != "testdata")
         for name in sorted(names):
@@ -65,34 +65,36 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def signature(folder: Path) -> Signature:
-    """What changes when a policy file is written: cheap, so that each use can look."""
+    """A value that changes whenever a policy file is written; cheap enough to compare before each use."""
     rows = []
     for path in _files(folder):
         try:
             stat = path.stat()
-        except OSError:  # gone meanwhile, or a link that leads nowhere
+        except OSError:  # deleted meanwhile, or a broken link
             continue
         name = path.relative_to(folder).as_posix()
-        rows.append((name, stat.st_ctime_ns, stat.st_size, stat.st_ino))  # no copy keeps a ctime
+        rows.append(
+            (name, stat.st_ctime_ns, stat.st_size, stat.st_ino)
+        )  # copying a file never preserves its ctime
     return tuple(rows)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """The policy files: path inside the folder to content."""
+    """The policy files, as path inside the folder to content."""
     found = {}
     for path in _files(folder):
-        with contextlib.suppress(OSError):  # gone meanwhile, or a link that leads nowhere
+        with contextlib.suppress(OSError):  # deleted meanwhile, or a broken link
             found[path.relative_to(folder).as_posix()] = path.read_bytes()
     return found
 
 
 def texts(folder: Path) -> dict[str, str]:
-    """The same as text, as far as it is any."""
+    """The same as text; bytes that are not UTF-8 are replaced."""
     return {name: content.decode("utf-8", "replace") for name, content in contents(folder).items()}
 
 
 def digest_of(files: Mapping[str, bytes]) -> str:
-    """SHA-256 over the names and bytes of policy files."""
+    """SHA-256 of the names and bytes of policy files."""
     total = hashlib.sha256()
     for name, content in files.items():
         total.update(os.fsencode(name) + f"\0{len(content)}\0".encode())
@@ -101,24 +103,24 @@ def digest_of(files: Mapping[str, bytes]) -> str:
 
 
 def digest(folder: Path) -> str:
-    """SHA-256 over the names and bytes of the policy files, tests and test data left out."""
+    """SHA-256 of the names and bytes of the policy files, without tests and test data."""
     return digest_of(contents(folder))
 
 
 def _no_policy(path: Path, name: str) -> str:
-    """What to do about a file with this name at its top level, where the file is no policy at all."""
+    """What to do about a file with this top-level field, if the file is not a policy."""
     try:
         text = path.read_text(encoding="utf-8", errors="replace")
-    except OSError:  # gone meanwhile
+    except OSError:  # deleted meanwhile
         return ""
     if re.search(rf"""\b({"|".join(POLICY_KEYS)})["']?\s*:""", text):
         return ""
     if name in CONFIGURATION_KEYS:
         return (
-            ": this is Cerbos's configuration, not a policy; move it out of the folder of policies, and give "
+            ": this is Cerbos's configuration, not a policy; move it out of the policy folder, and pass "
             "what your policies need of it as lab.PDP(…, config={…})"
         )
     return (
-        f": this is not a policy, which has one of {', '.join(POLICY_KEYS)}; if it is not meant as one, "
-        "move it out of the folder of policies"
+        f": this is not a policy, which has one of {', '.join(POLICY_KEYS)}; if it is not meant to be one, "
+        "move it out of the policy folder"
     )

@@ -1,7 +1,7 @@
-"""The policy index: everything the kit knows about a set of policies, found out once.
+"""The policy index: everything the kit knows about a set of policies, computed once.
 
-There is one for each state of the policies (``index_of``), kept by their digest: what is asked of it again,
-also through another PDP on the same policies, is not parsed or analysed again.
+There is one index for each state of the policies (``index_of``), cached by their digest: nothing is parsed
+or analysed twice, not even through another PDP on the same policies.
 """
 
 from __future__ import annotations
@@ -37,18 +37,18 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 SHARED: Final = frozenset({"derivedRoles", "exportVariables", "exportConstants"})
-"""Policies that others import from; a request reaches them only so."""
+"""Policies that are only imported by others; a request reaches them in no other way."""
 
 MOST_KEPT: Final = 16
-"""Sets of policies that are remembered: those of a session, with the copies that what-if makes."""
+"""Sets of policies kept in the cache: those of one notebook, including what-if copies."""
 
 
 class PolicyIndex:
-    """What is known about a set of policies; each thing is found out when it is first asked for.
+    """What is known about a set of policies; each part is computed when it is first needed.
 
     Args:
         documents: the policies as dicts in the form of Cerbos's policy files.
-        files: their files as text, by the path that ``sourceFile`` names; none where they are not at hand.
+        files: their files as text, by the path in ``sourceFile``; empty if they are not available.
 
     Attributes:
         documents: as given.
@@ -61,7 +61,7 @@ class PolicyIndex:
         self._lock = threading.RLock()
 
     def _once(self, key: Hashable, find: Callable[[], T]) -> T:
-        """What is found under a key, found out once; an ``InputError`` is remembered too."""
+        """The cached value of a key, computed once; an ``InputError`` is cached too."""
         with self._lock:
             if key not in self._found:
                 try:
@@ -76,7 +76,7 @@ class PolicyIndex:
 
     @cached_property
     def lines(self) -> Lines:
-        """Where each rule, role, variable, constant and expression stands."""
+        """The line of each rule, role, variable, constant and expression."""
         return lines_of(self._files)
 
     @cached_property
@@ -91,7 +91,7 @@ class PolicyIndex:
 
     @cached_property
     def names(self) -> PolicyNames:
-        """Whom the policies name, and their other words."""
+        """The people that the policies name, and the other names in them."""
         return names_in(self.documents)
 
     @cached_property
@@ -101,7 +101,7 @@ class PolicyIndex:
 
     @cached_property
     def attribute_types(self) -> Mapping[str, str]:
-        """What type principal attributes are compared with: attribute to JSON type in words."""
+        """The types that principal attributes are compared with: attribute to JSON type in words."""
         return compared_types(self.documents)
 
     @cached_property
@@ -111,7 +111,7 @@ class PolicyIndex:
 
     @cached_property
     def outputs(self) -> str:
-        """The outputs of all rules as JSON: Cerbos inspects them, too, but they decide nothing."""
+        """The outputs of all rules as JSON: Cerbos inspects them too, but they decide nothing."""
         rules = (rule for one in self.documents for rule in one.get("resourcePolicy", {}).get("rules", ()))
         return json.dumps([rule.get("output") for rule in rules])
 
@@ -121,13 +121,13 @@ class PolicyIndex:
         return any(document.get("resourcePolicy", {}).get("schemas") for document in self.documents)
 
     def analysis(self, kind: str, audience: Audience | None = None) -> Analysis:
-        """What the policies that can bear on a kind read (see ``analysis.analyse``)."""
+        """What the policies that can affect a kind read (see ``analysis.analyse``)."""
         return self._once(
             ("analysis", kind, audience), lambda: analysis.analyse(self.policy_set, kind, audience)
         )
 
     def analysis_of_reached(self, reached: Reached, audience: Audience | None = None) -> Analysis:
-        """The same of only those policies that a request reaches."""
+        """The same, only for the policies that a request reaches."""
         ids = frozenset(id(policy.document) for policy in reached.policies)
         if self._about(reached.kind) <= ids:
             return self.analysis(reached.kind, audience)
@@ -139,7 +139,7 @@ class PolicyIndex:
         return self._once(("analysis", ids, reached.kind, audience), find)
 
     def _about(self, kind: str) -> frozenset[int]:
-        """The policies that can bear on a kind, in any version and scope; none where they can't be read."""
+        """The policies that can affect a kind, in any version and scope; empty if they can't be read."""
         try:
             every = [policy for policy, *_ in [*self.policy_set.of_kind(kind), *self.policy_set.about(kind)]]
         except (CelError, KeyError, TypeError):
@@ -147,10 +147,10 @@ class PolicyIndex:
         return frozenset(map(id, every))
 
     def reads_runtime(self, kind: str) -> bool:
-        """Whether anything that can bear on a kind reads ``runtime``; True where that can't be told.
+        """Whether anything that can affect a kind reads ``runtime``; True in doubt.
 
         Raises:
-            CelError: for policies that could not be understood.
+            CelError: if policies could not be understood.
         """
         try:
             return self.policy_set.reads_runtime(kind)
@@ -159,7 +159,7 @@ class PolicyIndex:
             raise CelError(msg) from None
 
     def constants_seen(self, kind: str) -> frozenset[str] | None:
-        """The constants that expressions about a kind can see; None where that can't be read."""
+        """The constants visible to expressions about a kind; None if the policies can't be read."""
 
         def find() -> frozenset[str] | None:
             try:
@@ -174,14 +174,14 @@ class PolicyIndex:
         """The policies that a request can reach (see ``reach.reach``).
 
         Raises:
-            InputError: when there are none.
+            InputError: if there are none.
         """
         return self._once(
             ("reached", target, lenient), lambda: reach.reach(self.rows, target, lenient=lenient)
         )
 
     def doubts(self, reached: Reached, actions: Sequence[str]) -> list[str]:
-        """Names that are perhaps misspelt (see ``reach.doubts``)."""
+        """Names that may be misspelt (see ``reach.doubts``)."""
         return reach.doubts(self.rows, reached, actions)
 
 
@@ -191,12 +191,12 @@ _KEPT: OrderedDict[str, PolicyIndex] = OrderedDict()
 def index_of(
     documents: Sequence[dict[str, Any]], files: Mapping[str, str] | None = None, digest: str | None = None
 ) -> PolicyIndex:
-    """The index of these policies; the same object for the same ones.
+    """The index of these policies; the same object for the same policies.
 
     Args:
         documents: the policies as dicts in the form of Cerbos's policy files.
-        files: their files as text, by path, where they are at hand.
-        digest: of the files; None where the PDP does not tell it, and then that of the documents counts.
+        files: their files as text, by path, if available.
+        digest: of the files; None if the PDP does not report it, then the digest of the documents is used.
     """
     if digest is None:
         text = json.dumps(documents, sort_keys=True, ensure_ascii=False, default=str)

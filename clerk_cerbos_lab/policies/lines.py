@@ -1,4 +1,4 @@
-"""Where things stand in policy files: the line of each rule, role, variable, constant and expression."""
+"""Line numbers in policy files, of each rule, role, variable, constant and expression."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ class Lines:
 
     Attributes:
         places: by file and path inside it, such as ``("resourcePolicy", "rules", 0, "condition")``.
-        texts: by file and text, the first line at which a text stands as a value: an expression, say.
+        texts: by file and text, the first line on which the text (such as an expression) is a value.
     """
 
     places: Mapping[tuple[str, tuple[str | int, ...]], int] = field(default_factory=dict)
     texts: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
     def of(self, file: str, *path: str | int) -> int | None:
-        """The line of a place in a file: a rule, a role, a variable; None where it is not known."""
+        """The line of a place in a file (a rule, a role, a variable); None if unknown."""
         return self.places.get((file, path))
 
     def of_text(self, file: str, text: str) -> int | None:
-        """The line at which a value, such as an expression, first stands; None where it is not known."""
+        """The line on which a value, such as an expression, first occurs; None if unknown."""
         return self.texts.get((file, text.strip()))
 
 
 def lines_of(files: Mapping[str, str]) -> Lines:
-    """Read the lines off policy files, YAML or JSON; a file that is neither has none."""
-    import yaml  # noqa: PLC0415 - only where somebody is told of a line
+    """Read line numbers from policy files; a file that is neither YAML nor JSON has none."""
+    import yaml  # noqa: PLC0415 - needed only when a line is reported
 
     places: dict[tuple[str, tuple[str | int, ...]], int] = {}
     texts: dict[tuple[str, str], int] = {}
@@ -45,7 +45,7 @@ def lines_of(files: Mapping[str, str]) -> Lines:
             line = node.start_mark.line + 1
             places[file, path] = line
             if isinstance(node, yaml.ScalarNode):
-                block = node.style in {"|", ">"}  # the text of a block begins a line below its mark
+                block = node.style in {"|", ">"}  # the text of a block begins one line below its marker
                 texts.setdefault((file, str(node.value).strip()), line + block)
     return Lines(places, texts)
 

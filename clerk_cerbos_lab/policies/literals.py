@@ -1,4 +1,4 @@
-"""What stands in policies, found without understanding them: what an audit looks at, beside the analysis."""
+"""Numbers, strings and words in policies, found without parsing: the audit must not rely on the analysis."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Literals:
-    """What stands in the policies, found without understanding them.
+    """The numbers, strings and words in the policies, found without parsing expressions.
 
     Attributes:
         numbers: every number.
-        texts: every text, and every quoted part of one.
+        texts: every string, and every quoted part of one.
         words: every word.
     """
 
@@ -32,7 +32,7 @@ _QUOTED: Final = re.compile(r"\"([^\"\\]*)\"|'([^'\\]*)'")
 
 
 def literals_in(documents: Sequence[Mapping[str, Any]]) -> Literals:
-    """Read policies as if they were any text.
+    """Read policies as if they were ordinary text.
 
     Args:
         documents: as dicts in the form of Cerbos's policy files.
@@ -54,7 +54,7 @@ def literals_in(documents: Sequence[Mapping[str, Any]]) -> Literals:
 
 
 def leaves_of(value: Any) -> Iterator[Any]:
-    """Everything in a value that is no container: texts, numbers, names of fields."""
+    """Everything in a value that is not a container: strings, numbers, field names."""
     if isinstance(value, dict):
         for name, part in value.items():
             yield name

@@ -1,10 +1,10 @@
 """Names of actions, resource kinds and scopes, as Cerbos reads them.
 
-An action or kind in a policy that holds a ``*`` is a pattern of the Go library gobwas/glob with ``:`` as its
-separator; any other means itself, whatever else it holds. Read from Cerbos's source
-(``util/globs_common.go``, ``namer/namer.go``) and held against the PDP in ``tests/policies/test_names.py``.
-Where gobwas/glob falls short of its own documentation (a ``*`` inside braces before more text), a pattern is
-taken to match more here, never less.
+An action or kind in a policy that contains a ``*`` is a pattern of the Go library gobwas/glob with ``:`` as
+the separator; any other is literal, whatever else it contains. This follows Cerbos's source
+(``util/globs_common.go``, ``namer/namer.go``) and is compared with the PDP in
+``tests/policies/test_names.py``. Where gobwas/glob does not do what its documentation says (a ``*`` inside
+braces before more text), a pattern matches more here, never less.
 """
 
 from __future__ import annotations
@@ -14,24 +14,24 @@ from functools import cache
 from typing import Final
 
 ANYTHING: Final = frozenset({"*", "**"})
-"""Patterns that match every name, and so say nothing about one."""
+"""Patterns that match every name, and so say nothing about a particular one."""
 
 _ODD: Final = re.compile(r"[?\[\]{}\\]")
 
 
 @cache
 def matches(pattern: str, name: str) -> bool:
-    """Whether an action or kind in a policy, perhaps a pattern, means this name."""
+    """Whether an action or kind in a policy, perhaps a pattern, matches this name."""
     if "*" not in pattern:
         return pattern == name
     if pattern.count("*") == 2 and "**" in pattern and not _ODD.search(pattern):
-        return _fits_ends(pattern, name)  # Cerbos's library lets the two ends overlap: a**a means a
+        return _fits_ends(pattern, name)  # gobwas/glob lets the two ends overlap: a**a matches a
     compiled = _compiled(pattern)
     return compiled is not None and compiled.fullmatch(name) is not None
 
 
 def may_match(pattern: str, name: str) -> bool:
-    """The same for deciding what has to be read: True when in doubt."""
+    """The same, for deciding what has to be read: True in doubt."""
     if "*" not in pattern:
         return pattern == name or bool(_ODD.search(pattern))
     return bool(_ODD.search(pattern)) or _fits_ends(pattern, name)
@@ -42,7 +42,7 @@ def _fits_ends(pattern: str, name: str) -> bool:
 
 
 def only_name(pattern: str) -> str | None:
-    """The one name that an entry of a policy means; None for a pattern that means several, or none."""
+    """The only name that an entry of a policy matches; None for a pattern that matches several, or none."""
     if "*" not in pattern:
         return pattern
     plain = re.sub(r"\\(.)", "", pattern, flags=re.DOTALL)
@@ -52,7 +52,7 @@ def only_name(pattern: str) -> str | None:
 
 
 def scope_and_above(scope: str) -> list[str]:
-    """A scope and those above it, nearest first: ``a.b``, ``a``, the empty one (``.`` means that, too)."""
+    """A scope and its parents, nearest first: ``a.b``, ``a``, the empty scope (also written ``.``)."""
     parts = scope.split(".") if scope not in {"", "."} else []
     return [".".join(parts[:count]) for count in range(len(parts), -1, -1)]
 

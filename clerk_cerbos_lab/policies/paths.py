@@ -1,4 +1,4 @@
-"""Where an expression looks: the path of a value in a request, such as ``R.attr.amount``."""
+"""The path of a value in a request that an expression reads, such as ``R.attr.amount``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 Path: TypeAlias = tuple[str, ...]
 
 ELEMENT: Final = "\0element"
-"""In a path: any element of a list, or any key of a map. No expression can hold this name."""
+"""In a path: any element of a list, or any key of a map. No expression can contain this name."""
 
 _ROOTS: Final = {"P", "R", "C", "V", "G", "request", "constants", "variables", "globals", "runtime"}
 
@@ -27,13 +27,13 @@ _SHORT: Final = {"constants": "C", "variables": "V", "globals": "G"}
 Bound: TypeAlias = "Mapping[str, Path | None]"
 
 
-def path_of(  # noqa: PLR0911 - one return a form
+def path_of(  # noqa: PLR0911 - one return per form
     node: Node, environment: Environment, bound: Bound
 ) -> Path | None:
-    """Where a value stands: ``("R", "attr", "amount")``; None when the node is more than a place.
+    """The path of a value, such as ``("R", "attr", "amount")``; None if the node is not a plain path.
 
-    Long names become short ones, a variable that is no more than a place becomes that place, and a
-    macro's variable becomes an element of what it runs over.
+    Long names become short ones, a variable that is a plain path becomes that path, and a macro's
+    variable becomes an element of the macro's operand.
     """
     if isinstance(node, Name):
         if node.name in bound:
@@ -63,7 +63,7 @@ def _variable(node: Node, bound: Bound) -> str | None:
 
 
 def _resource_attribute(path: Path) -> str | None:
-    """The attribute in a path under ``R``; None for the resource as a whole, empty for what never varies."""
+    """The attribute in a path below ``R``; None for the whole resource, empty for what never varies."""
     if path == ("R", "id"):
         return RESOURCE_ID
     if len(path) >= 3 and path[1] == "attr" and path[2] != ELEMENT:
@@ -74,7 +74,7 @@ def _resource_attribute(path: Path) -> str | None:
 
 
 def written(node: Node) -> str:
-    """The source of a node, near enough for a sentence."""
+    """The source of a node, approximately, for a message."""
     if isinstance(node, Field):
         return f"{written(node.operand)}.{node.name}"
     if isinstance(node, Name):

@@ -1,8 +1,8 @@
-"""Whom the policies name, and the words that they use for something else.
+"""The people that policies name, and their names for other things.
 
-A policy names people where it is about a principal, and where it compares the principal's id, or an attribute
-that holds an id, with a text: ``P.id == "ann"``, ``R.attr.owner in C.auditors``. An attribute holds ids when
-some policy compares it with the principal's id, or with an attribute that holds ids. What can't be read
+A policy names people if it is a principal policy, or if it compares the principal's id, or an attribute that
+contains an id, with a string: ``P.id == "ann"``, ``R.attr.owner in C.auditors``. An attribute contains ids if
+some policy compares it with the principal's id, or with an attribute that contains ids. What can't be read
 counts as naming somebody, so that no page shows a name by mistake.
 """
 
@@ -49,7 +49,7 @@ _TEXTS: Final = re.compile(r"\"([^\"\\]*)\"|'([^'\\]*)'")
 
 
 class PolicyNames(NamedTuple):
-    """What the policies call by name.
+    """The names in policies.
 
     Attributes:
         people: ids of principals.
@@ -62,7 +62,7 @@ class PolicyNames(NamedTuple):
 
 @dataclass(slots=True)
 class _Group:
-    """What one comparison holds against each other: texts, and places of a request."""
+    """The two sides of a comparison together: strings, and paths in a request."""
 
     texts: set[str] = field(default_factory=set)
     paths: set[Path] = field(default_factory=set)
@@ -72,10 +72,10 @@ _LAST: list[tuple[Sequence[Mapping[str, Any]], PolicyNames]] = []
 
 
 def names_in(policies: Sequence[Mapping[str, Any]]) -> PolicyNames:
-    """Read the names in policies; the last few answers are kept, by the object.
+    """Read the names in policies; the last few results are cached, by object identity.
 
     Args:
-        policies: as dicts in the form of Cerbos's policy files; disabled ones count as well.
+        policies: as dicts in the form of Cerbos's policy files; disabled ones count too.
     """
     known = next((names for read, names in _LAST if read is policies), None)
     if known is None:
@@ -88,13 +88,13 @@ def _names_in(policies: Sequence[Mapping[str, Any]]) -> PolicyNames:
     people: set[str] = set()
     words: set[str] = set()
     groups: list[_Group] = []
-    library = PolicySet(policies)
-    for policy in library.policies:
+    policy_set = PolicySet(policies)
+    for policy in policy_set.policies:
         _collect_words(policy, words)
         principal = (policy.get("principalPolicy") or {}).get("principal")
         if isinstance(principal, str):
             people.add(principal)
-        for environment, text in _expressions(library, policy):
+        for environment, text in _expressions(policy_set, policy):
             try:
                 groups += _Reader(environment).groups(cel.parse(text), {})
             except (CelError, KeyError, TypeError, IndexError, RecursionError):
@@ -112,14 +112,14 @@ def _names_in(policies: Sequence[Mapping[str, Any]]) -> PolicyNames:
     return PolicyNames(frozenset(people - {""}), frozenset(words))
 
 
-def _expressions(library: PolicySet, policy: Mapping[str, Any]) -> Iterator[tuple[Environment, str]]:
-    """Each expression of a policy, with the names it sees; outputs and variables too."""
+def _expressions(policy_set: PolicySet, policy: Mapping[str, Any]) -> Iterator[tuple[Environment, str]]:
+    """Each expression of a policy, including outputs and variables, with the names visible to it."""
     for form in _FORMS:
         body = policy.get(form)
         if isinstance(body, dict):
             try:
-                environment = library.environment(policy, body)
-            except (CelError, KeyError, TypeError):  # read as far as that goes without them
+                environment = policy_set.environment(policy, body)
+            except (CelError, KeyError, TypeError):  # read the rest without them
                 environment = Environment(policy, {}, (body.get("constants") or {}).get("local") or {})
             sources = [*environment.sources, *((body.get("variables") or {}).get("local") or {}).values()]
             for text in dict.fromkeys([*_texts_at(body), *sources]):
@@ -156,7 +156,7 @@ def _collect_words(part: object, words: set[str]) -> None:
 
 
 def _strings(value: object) -> Iterator[str]:
-    """The texts in a value, but for the keys of maps."""
+    """The strings in a value, except the keys of maps."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, (list, dict)):
@@ -165,7 +165,7 @@ def _strings(value: object) -> Iterator[str]:
 
 
 def _in_quotes(text: str) -> set[str]:
-    """The texts of an expression that can't be read, where it looks at the principal's id."""
+    """The quoted strings of an unreadable expression, if it reads the principal's id."""
     return {one or other for one, other in _TEXTS.findall(text)} if _ID.search(text) else set()
 
 
@@ -176,7 +176,7 @@ class _Reader:
         self._environment = environment
 
     def groups(self, node: Node, bound: Mapping[str, Node]) -> Iterator[_Group]:
-        """What is held against each other in a node and all below it."""
+        """Everything that is compared in a node and its descendants."""
         if isinstance(node, Field):
             yield from self.groups(node.operand, bound)
         if not isinstance(node, Call):
@@ -194,7 +194,7 @@ class _Reader:
             yield from self.groups(argument, inner)
 
     def _add(self, node: Node, bound: Mapping[str, Node], group: _Group) -> None:
-        """Add what a side of a comparison can be: texts, places; of a map, its keys."""
+        """Add what one side of a comparison can be: strings and paths, and for a map its keys."""
         if isinstance(node, Literal):
             group.texts.update([node.value] if isinstance(node.value, str) else [])
         elif isinstance(node, Odd):
@@ -212,7 +212,7 @@ class _Reader:
             parts = parts[::2]
         elif node.function == "?:":
             parts = parts[1:]
-        elif node.function == "[]":  # the key is another comparison's
+        elif node.function == "[]":  # the key belongs to another comparison
             group.texts.update(_strings(self._constant(parts[0])))
             return
         elif node.function in _OVER_ELEMENTS:
@@ -229,7 +229,7 @@ class _Reader:
             self._add(self._environment.variables[variable], {}, group)
             return
         path = path_of(node, self._environment, {name: self._place(over) for name, over in bound.items()})
-        if path is None and head in bound:  # a field of each element of a list that is written out
+        if path is None and head in bound:  # a field of each element of a literal list
             group.texts.update(_literals(bound[head]))
         elif path is not None and path[0] == "C":
             group.texts.update(_of_constant(self._environment.constants, path[1:]))
@@ -237,12 +237,12 @@ class _Reader:
             group.paths.add(tuple(step for step in path if step != ELEMENT))
 
     def _place(self, over: Node) -> Path | None:
-        """Where an element of what a macro runs over stands."""
+        """The path of an element of a macro's operand."""
         path = path_of(over, self._environment, {})
         return (*path, ELEMENT) if path else None
 
     def _constant(self, node: Node) -> object:
-        """The constant that a node names; None where it names none."""
+        """The value of the constant that a node names; None if it names none."""
         path = path_of(node, self._environment, {})
         value: object = self._environment.constants if path and path[0] == "C" else None
         for step in (path or ())[1:]:
@@ -255,7 +255,7 @@ def _without(bound: Mapping[str, Node], name: str) -> dict[str, Node]:
 
 
 def _literals(node: Node) -> set[str]:
-    """The texts that are written out in a node; of a map, its values."""
+    """The string literals in a node; for a map, those in its values."""
     if isinstance(node, Call):
         parts = node.arguments[1::2] if node.function == "map" else node.arguments
         return set().union(*map(_literals, parts))
@@ -263,7 +263,7 @@ def _literals(node: Node) -> set[str]:
 
 
 def _of_constant(value: object, path: Sequence[str]) -> set[str]:
-    """The texts at a place in the constants: of a list its items, of a map its keys."""
+    """The strings at a path in a constant: the items of a list, the keys of a map."""
     if not path:
         held = value if isinstance(value, (list, dict)) else [value]
         return {item for item in held if isinstance(item, str)}
@@ -276,7 +276,7 @@ def _of_constant(value: object, path: Sequence[str]) -> set[str]:
 
 
 def _unescaped(text: str) -> set[str]:
-    """A text with escapes, as near as Python reads it to how CEL does; never an error."""
+    """A string with its escapes resolved by Python, nearly as CEL does; never raises."""
     bare = text.lstrip("rR")
     try:
         found = ast.literal_eval(bare)
@@ -287,13 +287,17 @@ def _unescaped(text: str) -> set[str]:
 
 @lru_cache(maxsize=8)
 def names_in_files(files: tuple[str, ...]) -> PolicyNames:
-    """The names in policies as text, for those that no PDP tells; what is no YAML is left out."""
-    import yaml  # noqa: PLC0415 - only where a file says that a policy is disabled
+    """The names in policy files that the PDP does not report; files that are not YAML are skipped."""
+    import yaml  # noqa: PLC0415 - needed only if a file says that a policy is disabled
 
     policies: list[dict[str, Any]] = []
     for text in files:
         try:
             policies += [one for one in yaml.safe_load_all(text) if isinstance(one, dict)]
-        except (yaml.YAMLError, ValueError, RecursionError):  # a date that is none, say: the PDP reads it
+        except (
+            yaml.YAMLError,
+            ValueError,
+            RecursionError,
+        ):  # for example an invalid date, which the PDP accepts
             continue
     return names_in(policies)

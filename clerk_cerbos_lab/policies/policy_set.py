@@ -1,4 +1,4 @@
-"""All policies of a PDP: which of their expressions can matter to a question, and what each of these sees."""
+"""All policies of a PDP: which expressions can matter to a question, and which names they can see."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
     from clerk_cerbos_lab.policies.cel import Node
 
 _RUNTIME = re.compile(r"""(?<![\w)\]}"'`]\.)(?<!\w)runtime(?![\w-])""")
-"""The name ``runtime``, also as ``.runtime``; not a field of something, such as ``R.attr.runtime``."""
+"""The name ``runtime``, also as ``.runtime``, but not as a field, such as in ``R.attr.runtime``."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Environment:
-    """The variables and constants that the expressions of one policy see.
+    """The variables and constants visible to the expressions of one policy.
 
     Attributes:
-        policy: the policy as a dict, as Cerbos's Admin API gives it.
+        policy: the policy as a dict, as returned by Cerbos's Admin API.
         variables: name to expression.
         constants: name to value.
         sources: the variables as text.
-        lines: where things stand in the policy files.
+        lines: line numbers in the policy files.
     """
 
     policy: Mapping[str, Any]
@@ -42,22 +42,22 @@ class Environment:
 
     @property
     def file(self) -> str:
-        """Where the policy stands, in words."""
+        """The policy's file."""
         return str(self.policy.get("metadata", {}).get("sourceFile") or "a policy")
 
     def place_of(self, text: str) -> str:
-        """Where an expression stands, in words: the file, and its line where that is known."""
+        """Where an expression is: the file, and its line if known."""
         line = self.lines.of_text(self.file, text)
         return self.file if line is None else f"{self.file}, line {line}"
 
 
 @dataclass(frozen=True, slots=True)
 class Audience:
-    """Who asks about what: rules that can't apply to them need not be read.
+    """The roles and actions of a question: rules that can't apply to them need not be read.
 
     Attributes:
         actions: the actions asked about.
-        roles: the principal's; None for any.
+        roles: the principal's roles; None for any.
     """
 
     actions: tuple[str, ...]
@@ -69,7 +69,7 @@ class PolicySet:
 
     Args:
         policies: as dicts in the form of Cerbos's policy files; disabled ones are left out.
-        lines: where things stand in their files, where that is known.
+        lines: line numbers in their files, if known.
     """
 
     def __init__(self, policies: Sequence[Mapping[str, Any]], lines: Lines | None = None) -> None:
@@ -86,7 +86,7 @@ class PolicySet:
 
     @property
     def has_role_policies(self) -> bool:
-        """Whether a principal may act by a role that it does not name."""
+        """Whether there are role policies, by which a principal can have a role it does not list."""
         return any("rolePolicy" in policy for policy in self.policies)
 
     @property
@@ -97,7 +97,7 @@ class PolicySet:
         }
 
     def of_kind(self, kind: str) -> list[tuple[Mapping[str, Any], Mapping[str, Any]]]:
-        """The resource policies of a kind, in every version and scope: each policy and its body."""
+        """The resource policies of a kind in every version and scope, each with its body."""
         return [
             (policy, policy["resourcePolicy"])
             for policy in self.policies
@@ -106,7 +106,7 @@ class PolicySet:
         ]
 
     def about(self, kind: str) -> list[tuple[Mapping[str, Any], Mapping[str, Any], list[Mapping[str, Any]]]]:
-        """The principal and role policies that may bear on a kind: policy, body, and those of its rules.
+        """The principal and role policies that may affect a kind: policy, body, and the rules that may.
 
         Raises:
             CelError: for a policy of an unknown type.
@@ -121,17 +121,17 @@ class PolicySet:
                 if rules:
                     found.append((policy, body, rules))
             elif not {"derivedRoles", "exportVariables", "exportConstants", "resourcePolicy"} & set(policy):
-                msg = f"a policy of an unknown type: {sorted(policy)}"
+                msg = f"unknown type of policy: {sorted(policy)}"
                 raise CelError(msg)
         return found
 
     def reads_runtime(self, kind: str) -> bool:
-        """Whether anything that can bear on a kind reads ``runtime``: the derived roles themselves.
+        """Whether anything that can affect a kind reads ``runtime``, that is, the principal's derived roles.
 
-        It can stand in a rule, a variable or a derived role, in any scope, in principal and role policies.
+        That can be a rule, a variable or a derived role, in any scope, and in principal and role policies.
 
         Raises:
-            CelError: for a policy that could not be understood.
+            CelError: if a policy could not be understood.
         """
         known = self._reads_runtime.get(kind)
         if known is None:
@@ -157,14 +157,14 @@ class PolicySet:
         return {role["name"] for roles in sets for role in roles if _can_have(role, audience)}
 
     def environment(self, policy: Mapping[str, Any], body: Mapping[str, Any]) -> Environment:
-        """What the expressions of a policy see; the same object for the same policy.
+        """The names visible to the expressions of a policy; the same object for the same policy.
 
         Raises:
-            CelError: for a variable that can't be read.
+            CelError: if a variable can't be read.
         """
         known = self._environments.get(id(policy))
         if known is None:
-            texts = dict(policy.get("variables", {}))  # the old place, still read by Cerbos
+            texts = dict(policy.get("variables", {}))  # the old form, which Cerbos still reads
             variables, constants = body.get("variables", {}), body.get("constants", {})
             values: dict[str, Any] = {}
             for name in variables.get("import", ()):
@@ -180,31 +180,31 @@ class PolicySet:
 
 
 def relevant(
-    library: PolicySet, kind: str, audience: Audience | None
+    policy_set: PolicySet, kind: str, audience: Audience | None
 ) -> Iterator[tuple[Environment, list[str]]]:
-    """The expressions that can matter to a kind and an audience, by the policy whose names they see.
+    """The expressions that can matter to a kind and an audience, by policy, with the names visible there.
 
-    What can reach what: a request is answered by the resource policies of its kind, by principal policies and
-    by role policies. A derived role counts when a rule that can apply names it, in whatever scope; when
-    anything that can bear on the kind reads ``runtime``, all of them count.
+    A request is answered by the resource policies of its kind, by principal policies and by role policies. A
+    derived role matters if a rule that can apply names it, in any scope. If anything that can affect the kind
+    reads ``runtime``, all derived roles matter.
 
     Raises:
-        CelError: for a policy or a variable that could not be understood.
+        CelError: if a policy or a variable could not be understood.
     """
-    policies = library.of_kind(kind)
+    policies = policy_set.of_kind(kind)
     imported = {name for _, body in policies for name in body.get("importDerivedRoles", ())}
-    active = library.active(imported, audience)
+    active = policy_set.active(imported, audience)
     used: set[str] = set()
     for policy, body in policies:
         rules = [rule for rule in body.get("rules", ()) if _applies(rule, active, audience)]
         used.update(name for rule in rules for name in rule.get("derivedRoles", ()))
-        yield library.environment(policy, body), list(_of_rules(rules))
-    for policy, body, rules in library.about(kind):
+        yield policy_set.environment(policy, body), list(_of_rules(rules))
+    for policy, body, rules in policy_set.about(kind):
         some = [rule for rule in rules if _covers_some(_actions_of(rule), audience)]
         if some:
-            yield library.environment(policy, body), list(_of_rules(some))
-    every = audience is None or library.reads_runtime(kind)
-    for policy in library.policies:
+            yield policy_set.environment(policy, body), list(_of_rules(some))
+    every = audience is None or policy_set.reads_runtime(kind)
+    for policy in policy_set.policies:
         body = policy.get("derivedRoles", {})
         roles = [
             role
@@ -212,7 +212,7 @@ def relevant(
             if (every or any(_may_be(name, role["name"]) for name in used)) and _can_have(role, audience)
         ]
         if roles:
-            yield library.environment(policy, body), list(_of_rules(roles))
+            yield policy_set.environment(policy, body), list(_of_rules(roles))
 
 
 def _applies(rule: Mapping[str, Any], active: set[str], audience: Audience | None) -> bool:
@@ -228,7 +228,7 @@ def _applies(rule: Mapping[str, Any], active: set[str], audience: Audience | Non
 
 
 def _can_have(role: Mapping[str, Any], audience: Audience | None) -> bool:
-    """Whether a principal can have a derived role, whatever its condition."""
+    """Whether a principal can have a derived role, ignoring its condition."""
     if audience is None or audience.roles is None:
         return True
     return any(_may_be(pattern, own) for pattern in role.get("parentRoles", ()) for own in audience.roles)
@@ -246,18 +246,18 @@ def _covers_some(patterns: Sequence[str], audience: Audience | None) -> bool:
 
 
 def _may_be(pattern: str, name: str) -> bool:
-    """Whether a role's name or pattern in a policy may mean a role; True when in doubt."""
+    """Whether a role name or pattern in a policy may match a role; True in doubt."""
     return _in_doubt(pattern) or pattern == name
 
 
 def expressions(policies: Sequence[Mapping[str, Any]]) -> Iterator[tuple[Environment, list[str]]]:
-    """Every condition of every policy, and what it sees; variables too.
+    """Every condition and variable of every policy, with the names visible to it.
 
     Raises:
-        CelError: for a policy that could not be understood.
+        CelError: if a policy could not be understood.
     """
-    library = PolicySet(policies)
-    for policy in library.policies:
+    policy_set = PolicySet(policies)
+    for policy in policy_set.policies:
         for form in ("resourcePolicy", "principalPolicy", "rolePolicy", "derivedRoles"):
             body = policy.get(form)
             if body is None:
@@ -266,12 +266,12 @@ def expressions(policies: Sequence[Mapping[str, Any]]) -> Iterator[tuple[Environ
             rules += [
                 action for rule in rules for action in rule.get("actions", ()) if isinstance(action, dict)
             ]
-            environment = library.environment(policy, body)
+            environment = policy_set.environment(policy, body)
             yield environment, [*_of_rules(rules), *environment.sources]
 
 
 def _may_mean(pattern: str, kind: str) -> bool:
-    """Whether a rule's resource, perhaps a pattern, may mean the kind; True when in doubt."""
+    """Whether a rule's resource, perhaps a pattern, may match the kind; True in doubt."""
     return _in_doubt(pattern) or canonical(kind) in {pattern, canonical(pattern)}
 
 
@@ -283,7 +283,7 @@ def _of_rules(rules: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     for rule in rules:
         condition = rule.get("condition", {})
         if set(condition) - {"match"}:
-            msg = f"a condition of an unknown form: {sorted(condition)}"
+            msg = f"unknown form of condition: {sorted(condition)}"
             raise CelError(msg)
         if condition:
             yield from _of_match(condition["match"])
@@ -297,5 +297,5 @@ def _of_match(match: Mapping[str, Any]) -> Iterator[str]:
             for part in content.get("of", ()):
                 yield from _of_match(part)
         else:
-            msg = f"a condition of an unknown form: {form}"
+            msg = f"unknown form of condition: {form}"
             raise CelError(msg)

@@ -1,13 +1,14 @@
-"""What a request can reach: the policies of its kind, version and scope, and the actions that they name.
+"""What a request can reach: the policies of its kind, version and scope, and the actions they name.
 
-Cerbos denies, without a word, what no policy is about. This says so beforehand; it knows where Cerbos looks
-as read from its source (``ruletable/check.go``) and held against the PDP in ``tests/policies/test_reach.py``:
+Cerbos silently denies whatever no policy is about. This module reports it before asking. Where Cerbos looks
+was read from its source (``ruletable/check.go``) and is compared with the PDP in
+``tests/policies/test_reach.py``:
 
-- A scope counts when any resource or role policy has it, of whatever kind and version; principal policies
-  have scopes of their own. From there Cerbos goes upward. Another scope finds nothing, unless the PDP
-  searches leniently: then it begins at the nearest one above.
-- Principal policies are chosen by the resource's version, and count when the principal's version and scope,
-  or the resource's, find any policy.
+- A scope exists if any resource or role policy has it, whatever its kind and version; the scopes of principal
+  policies are separate. From there Cerbos searches upwards. A scope that does not exist finds nothing, unless
+  the PDP searches leniently: then it starts at the nearest existing parent.
+- Principal policies are chosen by the resource's version. They apply if the principal's version and scope, or
+  the resource's, find any policy.
 """
 
 from __future__ import annotations
@@ -26,10 +27,10 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
 SHORT: Final = 5
-"""Letters of a name below which another by one letter is as likely meant as misspelt."""
+"""Shortest name, in letters, for which a difference of one letter suggests a typo."""
 
 DEFAULT: Final = "default"
-"""The policy version that Cerbos takes when a request or a policy names none."""
+"""The policy version that Cerbos uses if a request or a policy gives none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +39,8 @@ class Target:
 
     Attributes:
         kind: the resource kind.
-        version: the policy version of the resource; None where only the PDP knows its default.
-        scope: of the resource; None where only the PDP knows its default.
+        version: the policy version of the resource; None if only the PDP knows its default.
+        scope: of the resource; None if only the PDP knows its default.
         principal_version: the same for the principal.
         principal_scope: the same for the principal.
     """
@@ -57,9 +58,9 @@ class Reached:
 
     Attributes:
         kind: the resource kind.
-        policies: each with the rules that name kinds and actions.
-        own: the actions that the resource policies among them name, patterns too, sorted.
-        others: those that rules of principal and role policies name.
+        policies: with their rules, which name kinds and actions.
+        own: the actions that the resource policies name, including patterns, sorted.
+        others: the actions that principal and role policies name.
     """
 
     kind: str
@@ -68,10 +69,10 @@ class Reached:
     others: tuple[str, ...]
 
     def check_action(self, action: str) -> None:
-        """Refuse an action that no policy reached can mean: Cerbos would answer a plain DENY.
+        """Refuse an action that no reached policy can match: Cerbos would return a plain DENY.
 
         Raises:
-            InputError: names the nearest.
+            InputError: with the nearest name.
         """
         every = (*self.own, *self.others)
         if not any(names.matches(entry, action) for entry in every):
@@ -86,10 +87,10 @@ def reach(policies: Sequence[Policy], target: Target, *, lenient: bool | None) -
     Args:
         policies: every policy of the PDP (see ``rows_of``).
         target: where the request looks.
-        lenient: whether the PDP searches scopes leniently; None where that is not known.
+        lenient: whether the PDP searches scopes leniently; None if unknown.
 
     Raises:
-        InputError: when there are none: no policy is about the kind, or none in this version or scope.
+        InputError: if there are none: no policy is about the kind, or none in this version or scope.
     """
     found = _reached(policies, target, lenient=lenient)
     if not found:
@@ -102,15 +103,15 @@ def reach(policies: Sequence[Policy], target: Target, *, lenient: bool | None) -
 
 
 def doubts(policies: Sequence[Policy], reached: Reached, actions: Iterable[str]) -> list[str]:
-    """Names that are perhaps misspelt: no policy names them, or only one that can allow nothing.
+    """Names that may be misspelt: no policy names them, or only policies that can't allow anything.
 
     Args:
         policies: every policy of the PDP.
-        reached: those that the request can reach.
-        actions: asked about.
+        reached: the policies that the request can reach.
+        actions: the actions asked about.
 
     Returns:
-        One sentence for each, with the nearest name that is there.
+        One sentence per name, with the nearest existing name.
     """
     found = []
     kind = reached.kind
@@ -126,14 +127,16 @@ def doubts(policies: Sequence[Policy], reached: Reached, actions: Iterable[str])
         entry for policy in reached.policies if policy.type != "role" for entry in policy.actions(kind)
     }
     if all(policy.type == "role" for policy in reached.policies):
-        found.append(f"only role policies, which allow nothing by themselves, are about '{kind}' here")
+        found.append(f"only role policies are about '{kind}' here, and they allow nothing by themselves")
         granting = {*reached.others}
     actions_named = _named(entry for policy in policies for entry in policy.actions(None))
     for action in actions:
         meant_by = {entry for entry in granting if names.matches(entry, action)}
         hint = did_you_mean(action, actions_named)
         if not meant_by:
-            found.append(f"only role policies, which allow nothing by themselves, name the action '{action}'")
+            found.append(
+                f"only role policies name the action '{action}', and they allow nothing by themselves"
+            )
         elif action in actions_named:
             continue
         elif meant_by <= names.ANYTHING:
@@ -144,7 +147,7 @@ def doubts(policies: Sequence[Policy], reached: Reached, actions: Iterable[str])
 
 
 def _misspelt(name: str, known: Iterable[str]) -> str | None:
-    """A known name that differs by one letter, or by two that changed places; None for a known one."""
+    """A known name that differs by one letter or by two swapped letters; None if the name itself is known."""
     others = sorted(known)
     if name in others or len(name) < SHORT or canonical(name) in map(canonical, others):
         return None
@@ -152,7 +155,7 @@ def _misspelt(name: str, known: Iterable[str]) -> str | None:
 
 
 def _named(entries: Iterable[str]) -> set[str]:
-    """The names that stand in policies as such, not as patterns."""
+    """The literal names in policies, without patterns."""
     return {name for name in map(names.only_name, entries) if name is not None}
 
 
@@ -168,7 +171,7 @@ class Policy:
         type: ``resource``, ``principal`` or ``role``.
         version: of the policy.
         scope: of the policy; empty for none.
-        rules: the kind (of principal and role policies perhaps a pattern) and the actions of each rule.
+        rules: the kind (perhaps a pattern in principal and role policies) and the actions of each rule.
     """
 
     document: Mapping[str, Any]
@@ -183,7 +186,7 @@ class Policy:
         return tuple(kind for kind, _ in self.rules)
 
     def means(self, entry: str, kind: str) -> bool:
-        """Whether a rule's kind or pattern means a kind; Cerbos takes that of a role policy as it stands."""
+        """Whether a rule's kind or pattern matches a kind; Cerbos normalizes it except in role policies."""
         return names.matches(entry if self.type == "role" else canonical(entry), canonical(kind))
 
     def about(self, kind: str) -> bool:
@@ -191,7 +194,7 @@ class Policy:
         return any(self.means(entry, kind) for entry in self.kinds)
 
     def actions(self, kind: str | None) -> list[str]:
-        """The actions named for a kind, patterns too; None for any kind."""
+        """The actions named for a kind, including patterns; None for any kind."""
         return [
             action
             for entry, actions in self.rules
@@ -204,7 +207,7 @@ _TYPES: Final = {"resourcePolicy": "resource", "principalPolicy": "principal", "
 
 
 def rows_of(documents: Sequence[Mapping[str, Any]]) -> tuple[Policy, ...]:
-    """The policies that can answer a request: all but disabled ones and those that others import from."""
+    """The policies that can answer a request: all except disabled ones and those that others import."""
     return tuple(policy for policy in map(_read, documents) if policy is not None)
 
 
@@ -253,7 +256,7 @@ def _in(version: str, wanted: str | None) -> bool:
 
 
 def _scopes(scope: str | None, held: Collection[str], *, lenient: bool | None) -> set[str]:
-    """The scopes that Cerbos goes through, of those that there are."""
+    """The existing scopes that Cerbos searches."""
     if scope is None:
         return set(held)
     chain = scope_and_above(scope)

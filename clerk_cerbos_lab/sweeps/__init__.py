@@ -1,1 +1,1 @@
-"""Each different question asked once."""
+"""Sweeps: every question asked, but each distinct question only once."""

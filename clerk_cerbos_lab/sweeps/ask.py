@@ -1,4 +1,4 @@
-"""Asking a PDP about many principals and combinations of attribute values."""
+"""Asks a PDP about many principals and combinations of attribute values."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Some principals, each asked about each combination of some values of each axis.
+    """Some principals, to be asked about with every combination of some values of each axis.
 
     Attributes:
-        people: whom to ask about.
-        values: for each axis, the values asked.
-        listed: the values are no axes to combine but columns: the first of each, the second of each, …
+        people: the principals to ask about.
+        values: for each axis, the values to ask.
+        listed: the values are not combined but read as columns: the first of each, the second of each, …
     """
 
     people: Sequence[Principal]
@@ -45,12 +45,12 @@ class Batch:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of the answer, without the actions: principals, then each axis (one of all where listed)."""
+        """The shape of the answer without actions: principals, then each axis (a single one if listed)."""
         lengths = [len(values) for values in self.values]
         return (len(self.people), *(lengths[:1] if self.listed else lengths))
 
     def resources(self) -> Iterator[tuple[Any, ...]]:
-        """The values of each resource asked about, in the order of the answer."""
+        """The attribute values of each resource asked about, in the order of the answer."""
         together = self.listed and self.values
         return zip(*self.values, strict=True) if together else itertools.product(*self.values)
 
@@ -58,22 +58,22 @@ class Batch:
 def ask(
     pdp: PDP, question: Question, parts: Sequence[Batch], advance: Callable[[int], object]
 ) -> Generator[npt.NDArray[np.bool_]]:
-    """Ask all parts as one stream of requests, several in flight.
+    """Ask all parts as one stream of requests, with several in flight.
 
-    Goes through the combinations in chunks of one request, and asks every principal of the part about
-    a chunk before the next: a chunk's messages are built once, and no more than one is held.
+    The combinations are divided into chunks that fit into one request, and every principal of the part is
+    asked about a chunk before the next: a chunk's messages are built once, and only one chunk is in memory.
 
     Args:
-        pdp: whom to ask.
-        question: what they have in common.
-        parts: what is asked.
-        advance: called with the number of decisions that are new.
+        pdp: the PDP to ask.
+        question: what the requests have in common.
+        parts: what to ask.
+        advance: called with the number of new decisions.
 
     Yields:
         For each part in order ``allowed[principal, action, *axes]``.
 
     Raises:
-        PDPError: when the PDP refuses or is lost for good; what was yielded is not the whole.
+        PDPError: if the PDP refuses or can't be restarted; what was yielded is incomplete.
     """
     answers = pdp.check(_batches(question, parts), question.aux_data)
     count = len(question.actions)
@@ -122,5 +122,5 @@ def _batches(
 
 
 def resource(values: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """A combination as resource id and attributes."""
+    """Split a combination of values into resource id and attributes."""
     return values.pop("resource_id"), values

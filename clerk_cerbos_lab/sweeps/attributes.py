@@ -1,4 +1,4 @@
-"""The resource's attributes as a caller gives them: axes and fixed values, each value checked."""
+"""Reads the resource's attributes from a caller's arguments: axes and fixed values, all checked."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 COLUMNS: Final = ("principal", "action", "effect")
-"""What every frame of decisions has: no axis may take these names."""
+"""Columns of every frame of decisions: no axis may have one of these names."""
 
 
 def read_attributes(
@@ -24,9 +24,9 @@ def read_attributes(
     attributes: Mapping[str, object],
     resource_id: str | Sequence[str],
 ) -> tuple[tuple[Axis, ...], dict[str, Any]]:
-    """Split what the caller gave into axes and fixed values, and check each value.
+    """Split the caller's attributes into axes and fixed values, and check each value.
 
-    ``resource_id`` comes back under its own name: as an axis or as a fixed value.
+    ``resource_id`` is returned under its own name, as an axis or as a fixed value.
     """
     both = sorted(set(attr or {}) & set(attributes))
     if both:
@@ -36,7 +36,7 @@ def read_attributes(
     fixed: dict[str, Any] = {}
     given: dict[str, object] = {**(attr or {}), **attributes}
     if "resource_id" in given:
-        msg = "'resource_id' names the resource's id here; an attribute can't take that name"
+        msg = "'resource_id' is the resource's id here; an attribute can't have that name"
         raise InputError(msg)
     for name, value in {**given, "resource_id": resource_id}.items():
         if not isinstance(name, str) or not name:
@@ -61,7 +61,7 @@ def _axis_values(value: object, name: str) -> list[object] | None:
         return list(value)
     if isinstance(value, (np.ndarray, pd.Series, pd.Index, pd.api.extensions.ExtensionArray)):
         if getattr(value.dtype, "kind", "") in "mM":
-            msg = f"axis '{name}': Cerbos has no type for {value.dtype}; give texts, such as .isoformat()"
+            msg = f"axis '{name}': Cerbos has no type for {value.dtype}; use strings, such as .isoformat()"
             raise InputError(msg)
         values: object = np.asarray(value, dtype=object).tolist()
         return values if isinstance(values, list) else None
@@ -91,7 +91,7 @@ def _axis(name: str, given: list[object]) -> Axis:
 
 
 def _plain_numbers(given: list[object]) -> bool:
-    """Whether all are finite numbers that doubles hold exactly, no two the same: thousands at a glance."""
+    """Whether all are distinct finite numbers that doubles represent exactly: a fast check for thousands."""
     if not set(map(type, given)) <= {int, float}:
         return False
     try:
@@ -114,19 +114,19 @@ def _check_resource_ids(axes: Sequence[Axis], fixed: Mapping[str, Any]) -> None:
 
 
 def checked_units(units: Mapping[str, str] | None, known: Sequence[str]) -> dict[str, str]:
-    """Units by attribute, each of an attribute that is asked about.
+    """Units by attribute, checked.
 
     Args:
-        units: as the caller gave them.
-        known: the attributes.
+        units: as given by the caller.
+        known: the attributes that are asked about.
 
     Raises:
-        InputError: for what is no dict of names and texts, or a name that is not known.
+        InputError: if it is not a dict of strings, or has an unknown name.
     """
     if units is None:
         return {}
     if not isinstance(units, dict) or not all(isinstance(unit, str) and unit for unit in units.values()):
-        msg = f"units is a dict of attribute and unit, such as {{'amount': 'USD'}}, not {units!r}"
+        msg = f"units must be a dict of attribute and unit, such as {{'amount': 'USD'}}, not {units!r}"
         raise InputError(msg)
     for name in units:
         if name not in known:

@@ -1,4 +1,4 @@
-"""Principals to whom the same rules can apply: their classes, and what each axis is cut at."""
+"""Groups of principals to whom the same rules can apply, with their classes and breakpoints."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 
 class Group:
-    """Principals to whom the same rules can apply: their classes, and what each axis is cut at.
+    """Principals to whom the same rules can apply: their classes, and the breakpoints of each axis.
 
     Attributes:
-        classes: of the principals of the group.
+        classes: the classes of these principals.
         people: for each class, its first principal.
         analysis: what the rules read.
         lines: the axes that are asked at points only.
@@ -44,7 +44,7 @@ class Group:
         self._sent = sent
         self._reasons: dict[str, list[str]] = {}
         self.lines = self._lines()
-        self._found = {name: self._candidates(name, line) for name, line in self.lines.items()}
+        self._found = {name: self._compared_values(name, line) for name, line in self.lines.items()}
         self._cut: dict[str, list[Breakpoints]] = {}
 
     def points(self) -> list[tuple[Points, ...]]:
@@ -53,7 +53,7 @@ class Group:
         for axis in self._question.axes:
             if axis.name not in self.lines:
                 fixed[axis.name] = self._sent.whole(axis, read=not self._unread(axis))
-        found = {name: self._candidates_of(name) for name in self.lines}
+        found = {name: self._breakpoints_of(name) for name in self.lines}
         return [
             tuple(
                 fixed[axis.name]
@@ -64,24 +64,24 @@ class Group:
             for number in range(len(self.people))
         ]
 
-    def candidates_of(self, axis: Axis) -> Sequence[Breakpoints] | None:
-        """For each class, what an axis is compared with; None when it is asked value by value."""
+    def breakpoints_of(self, axis: Axis) -> Sequence[Breakpoints] | None:
+        """For each class, what an axis is compared with; None if it is asked value by value."""
         if axis.name in self.lines:
-            return self._candidates_of(axis.name)
+            return self._breakpoints_of(axis.name)
         return [Breakpoints((), ())] * len(self.people) if self._unread(axis) else None
 
-    def _candidates_of(self, name: str) -> list[Breakpoints]:
+    def _breakpoints_of(self, name: str) -> list[Breakpoints]:
         if name not in self._cut:
-            self._cut[name] = candidates_of(self._found[name])
+            self._cut[name] = shared_breakpoints(self._found[name])
         return self._cut[name]
 
     def _unread(self, axis: Axis) -> bool:
         return not self.analysis.whole and axis.name not in self.analysis.uses
 
     def _lines(self) -> dict[str, Line]:
-        """The axes that can be cut, longest first; what they are compared with is asked value by value."""
+        """The axes that can be cut, longest first; axes they are compared with are asked value by value."""
         lines: dict[str, Line] = {}
-        held: dict[str, str] = {}  # axis → the one that is compared with it
+        held: dict[str, str] = {}  # axis → the axis that is compared with it
         for axis in sorted(self._question.axes, key=lambda axis: -len(axis.values)):
             use = self.analysis.uses.get(axis.name)
             if use is None and not self.analysis.whole:
@@ -103,8 +103,8 @@ class Group:
             lines[axis.name] = line
         return lines
 
-    def _candidates(self, name: str, line: Line) -> list[list[object]]:
-        """For each class, what a line is compared with, as far as that needs no PDP."""
+    def _compared_values(self, name: str, line: Line) -> list[list[object]]:
+        """For each class, what a line is compared with, as far as that is known without a PDP."""
         found: list[list[object]] = [[] for _ in self.people]
         for comparison in line.comparisons:
             each = self._values(comparison)
@@ -119,17 +119,17 @@ class Group:
         return found
 
     def add_planned(self, planned: Planned) -> None:
-        """Add, for every class, what the plan of one compares an axis with and its candidates lack."""
-        for number, told in planned.items():
+        """Add to every class the breakpoints that the plan of one class has and its own breakpoints lack."""
+        for number, values_by_name in planned.items():
             for name in self.lines:
                 own = breakpoints.breakpoints_from(self._found[name][number])
-                other = breakpoints.breakpoints_from(told.get(name, ()))
+                other = breakpoints.breakpoints_from(values_by_name.get(name, ()))
                 new = [*(set(other.numbers) - set(own.numbers)), *(set(other.texts) - set(own.texts))]
                 for values in self._found[name] if new else ():
                     values.extend(new)
 
     def _values(self, comparison: Comparison) -> list[list[object]] | None:
-        """For each class, what the other side can be; None when only the PDP can compute it."""
+        """For each class, the possible values of the other side; None if only the PDP can compute them."""
         some = self.people[:1] if self._only_of_resource(comparison) else self.people
         each: list[list[object]] = []
         for person in some:
@@ -140,7 +140,7 @@ class Group:
         return each * len(self.people) if len(some) < len(self.people) else each
 
     def _numbers(self, person: Principal) -> list[object]:
-        """The numbers among the attributes that are read: candidates too, whatever they are compared with."""
+        """The numbers in the attributes that are read: breakpoints, whatever they are compared with."""
         read = self.analysis.principal_attributes
         return [
             value
@@ -149,12 +149,12 @@ class Group:
         ]
 
     def _only_of_resource(self, comparison: Comparison) -> bool:
-        """Whether a value is the same for all principals: a literal, a constant."""
+        """Whether the other side is the same for all principals: a literal, a constant."""
         if comparison.path is not None:
             return comparison.path[0] == "C"
         return isinstance(comparison.other, Literal)
 
-    def add_computed(self, told: Sequence[Sequence[list[object] | None]] | None) -> None:
+    def add_computed(self, computed: Sequence[Sequence[list[object] | None]] | None) -> None:
         """Add what the PDP computed: for each class, the values of each open comparison in order.
 
         An axis whose comparison could not be computed for a class is asked value by value.
@@ -162,7 +162,7 @@ class Group:
         place = 0
         for name, comparisons in self.open_ends.items():
             for comparison in comparisons:
-                values = [of_class[place] for of_class in told] if told is not None else [None]
+                values = [of_class[place] for of_class in computed] if computed is not None else [None]
                 place += 1
                 if any(value is None for value in values):
                     file = comparison.environment.file
@@ -174,12 +174,12 @@ class Group:
                     own.extend(value or ())
 
     def reasons(self, axis: Axis) -> Sequence[str]:
-        """Why an axis is asked value by value, in words; empty when it is not."""
+        """Why an axis is asked value by value, in words; empty if it is not."""
         return () if axis.name in self.lines else self._reasons.get(axis.name, ())
 
 
-def candidates_of(each_class: Sequence[Sequence[object]]) -> list[Breakpoints]:
-    """The candidates of each class; one object for all classes that have the same."""
+def shared_breakpoints(each_class: Sequence[Sequence[object]]) -> list[Breakpoints]:
+    """The breakpoints of each class; classes with the same breakpoints share one object."""
     known: dict[tuple[object, ...], Breakpoints] = {}
     made = []
     for values in each_class:
@@ -191,6 +191,6 @@ def candidates_of(each_class: Sequence[Sequence[object]]) -> list[Breakpoints]:
 
 
 def hashable(value: object) -> object:
-    """Something hashable that differs for values that are cut at differently."""
+    """A hashable key that differs for values with different breakpoints."""
     scalar = value is None or isinstance(value, (bool, int, float, str))
     return (type(value), value) if scalar else key(value)

@@ -1,8 +1,8 @@
-"""The audit of a sweep: cells that are asked besides, to notice where the analysis of the policies is wrong.
+"""The audit of a sweep: additional cells are asked, to detect errors in the analysis of the policies.
 
-Half of them are drawn where a comparison that the analysis forgot would show, found without it: at the
-numbers and texts that stand anywhere in the policies or in the principals' attributes, beside them on an
-axis, and at people who were not asked about. The other half are drawn from all cells alike.
+Half of them are drawn where a comparison that the analysis missed would show. These places are found without
+the analysis: numbers and strings anywhere in the policies or in the principals' attributes, their neighbours
+on an axis, and people who were not asked about. The other half are drawn uniformly from all cells.
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ if TYPE_CHECKING:
     from clerk_cerbos_lab.policies.literals import Literals
 
 FEW: Final = 100
-"""A draw from more than this many times what is drawn may meet the same again."""
+"""If there are more than this many times as many combinations as are drawn, duplicates are acceptable."""
 
 SMALL: Final = 6
-"""An axis of up to this many values has each of them drawn."""
+"""On an axis with at most this many values, all of them may be drawn."""
 
 MANY: Final = 10_000
-"""Principals that are looked at for whom to ask about; of more, so many drawn at random."""
+"""Principals considered for the audit; if there are more, this many are drawn at random."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mismatch:
-    """A cell that was answered otherwise than the one that stands for it.
+    """A cell with another answer than the cell that represents it.
 
     Attributes:
         principal: the row.
@@ -64,18 +64,18 @@ def draw(  # noqa: PLR0917 - what a draw depends on
     count: int,
     seed: int,
 ) -> list[tuple[int, npt.NDArray[np.intp]]]:
-    """Cells to be asked for real: half of them from all alike, half where a forgotten comparison would show.
+    """Draw cells to ask: half of them uniformly, half where a missed comparison would show.
 
     Args:
         people: the principals.
         question: what is asked about each.
-        cells: which answer stands for which cell.
-        literals: what stands in the policies.
+        cells: the answers, and which cell has which answer.
+        literals: the numbers, strings and words in the policies.
         count: about how many combinations of a principal and values; each is asked about every action.
-        seed: the same draws the same.
+        seed: the same seed draws the same cells.
 
     Returns:
-        Pairs of a row and combinations, ``[combination, axis]``, none twice; or all that there are.
+        Pairs of a row and combinations, ``[combination, axis]``, without duplicates; or all that exist.
     """
     found = set(_Suspects(people, question, cells, literals, seed).draw(count // 2))
     drawn: dict[int, list[npt.NDArray[np.intp]]] = {}
@@ -87,12 +87,12 @@ def draw(  # noqa: PLR0917 - what a draw depends on
 
 
 class _Suspects:
-    """Draws cells that were not asked, each beside one that was: another person of the class, another value.
+    """Draws cells that were not asked, each similar to one that was: same class, or a value it represents.
 
-    A comparison that the analysis forgot makes a difference between two cells that are taken to be alike: on
-    an axis at or beside something that is said, or an attribute of the person, or between two people whom an
-    attribute tells apart whose name is said. Each of the values that were asked has its turn to be varied, so
-    that every situation has.
+    A comparison that the analysis missed makes two cells differ that are assumed to be equal: on an axis, at
+    or next to a literal of the policies or an attribute of the person; or between two people who differ in an
+    attribute whose name occurs in the policies. Each value that was asked is varied in turn, so that every
+    situation is covered.
     """
 
     def __init__(
@@ -112,7 +112,7 @@ class _Suspects:
         self._marks = {axis.name: _Marks(axis, literals) for axis in question.axes}
 
     def draw(self, count: int) -> Iterator[tuple[int, tuple[int, ...]]]:
-        """About so many cells, perhaps some twice: a row, and a position on each axis."""
+        """About this many cells, perhaps with duplicates: a row, and a position on each axis."""
         rows = self._worth_asking()
         named = [row for row in rows if self._people.ids[row] in self._literals.texts]
         others = [row for row in rows if row not in self._first]
@@ -125,7 +125,7 @@ class _Suspects:
                 yield row, tuple(place)
 
     def _place(self, row: int, *, apart: bool) -> list[int] | None:
-        """A combination for a person; off the points that were asked, for one who was asked about."""
+        """A combination for a person; if they were asked about, one with a value that was not asked."""
         number = int(self._cells.codes[row])
         points = self._cells.blocks[int(self._cells.block[number])].points
         merged = np.array([len(of_axis.asked) < len(of_axis.codes) for of_axis in points], dtype=np.bool_)
@@ -139,7 +139,7 @@ class _Suspects:
         return place
 
     def _beside(self, axis: Axis, points: Points, asked: int, own: set[Any]) -> int:
-        """An asked value, or one of those it stands for that something said could tell from it."""
+        """An asked value, or a value that it represents and that a literal could distinguish from it."""
         near = self._marks[axis.name].for_person(own)
         near = near[(points.codes[near] == asked) & (near != points.asked[asked])]
         if not len(near):
@@ -147,14 +147,14 @@ class _Suspects:
         return int(self._random.choice([points.asked[asked], *near]))
 
     def _worth_asking(self) -> list[int]:
-        """Rows: one of each kind of person, then the next of each; of many people some, and who is named."""
+        """Rows: one of each kind of person, then the next of each; of many people, a sample and all named."""
         people, literals = self._people, self._literals
         order = self._random.permutation(len(people))[:MANY]
         named = people.id_set & literals.texts
         if named and len(order) < len(people):
             order = np.concatenate([[row for row, one in enumerate(people.ids) if one in named], order])
-        told = [name for name in sorted(people.attributes) if name in literals.words]
-        columns = [people.roles, *(people.attributes[name] for name in told)]
+        mentioned = [name for name in sorted(people.attributes) if name in literals.words]
+        columns = [people.roles, *(people.attributes[name] for name in mentioned)]
         kinds = pd.DataFrame({i: codes_of(column)[0][order] for i, column in enumerate(columns)})
         turn = kinds.groupby(list(kinds.columns)).cumcount().to_numpy()
         rows: list[int] = order[np.argsort(turn, kind="stable")].tolist()
@@ -164,8 +164,8 @@ class _Suspects:
 class _Marks:
     """Positions on an axis at which a literal, or an attribute of a principal, could make a difference.
 
-    Of numbers each that is a literal, and its neighbours on the axis; of texts each that is a literal, and
-    one that is not; everything else, and an axis of few values, whole.
+    These are: every number that is a literal, and its neighbours on the axis; every string that is a literal,
+    and one that is not; all other values; and all values of an axis that has only a few.
     """
 
     def __init__(self, axis: Axis, literals: Literals) -> None:
@@ -185,7 +185,7 @@ class _Marks:
         )
 
     def for_person(self, own: set[Any]) -> npt.NDArray[np.intp]:
-        """The positions for somebody who has these values."""
+        """The positions for a person with these attribute values."""
         texts = [self._texts[value] for value in own if isinstance(value, str) and value in self._texts]
         near = self._near({float(value) for value in own if is_number(value)})
         return np.unique(np.concatenate([self._always, near, np.array(texts, dtype=np.intp)]))
@@ -201,11 +201,11 @@ class _Marks:
 
 
 def sample(shape: Sequence[int], count: int, seed: int) -> list[tuple[int, npt.NDArray[np.intp]]]:
-    """Cells to be asked for real: some principals, and for each some combinations, drawn by a seed.
+    """Draw cells to ask: some principals, and some combinations for each.
 
     Returns:
-        Pairs of a row and combinations, ``[combination, axis]``, none twice; together about ``count``
-        combinations, or all that there are.
+        Pairs of a row and combinations, ``[combination, axis]``, without duplicates; together about
+        ``count`` combinations, or all that exist.
     """
     random = np.random.default_rng(seed)
     combinations = math.prod(shape[2:])
@@ -213,11 +213,11 @@ def sample(shape: Sequence[int], count: int, seed: int) -> list[tuple[int, npt.N
     each = min(-(-count // rows), combinations)
     drawn = []
     for row in np.sort(random.choice(shape[0], size=rows, replace=False)):
-        if combinations > FEW * each:  # a second of the same is rare
+        if combinations > FEW * each:  # duplicates are rare
             flat = np.unique(random.integers(0, combinations, size=each))
         else:
             flat = np.sort(random.choice(combinations, size=each, replace=False))
-        places = np.zeros((len(flat), 0), dtype=np.intp)  # without an axis there is one combination
+        places = np.zeros((len(flat), 0), dtype=np.intp)  # without axes there is one combination
         if shape[2:]:
             places = np.column_stack(np.unravel_index(flat, tuple(shape[2:])))
         drawn.append((int(row), places))
@@ -234,7 +234,7 @@ def differs(
     """Ask the drawn cells and compare.
 
     Returns:
-        The first cell whose answer is another than the one that stands for it; None when all agree.
+        The first cell whose answer differs from that of the cell that represents it; None if all agree.
     """
     parts = [
         Batch(

@@ -1,4 +1,4 @@
-"""The points of an axis: which of its values are asked, and which cells each of them stands for."""
+"""The points of an axis: which of its values are asked, and which values each of them represents."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 
 class Scale:
-    """The values of an axis, sorted by kind: numbers and texts, which can be cut, and all others.
+    """The values of an axis by type: numbers and strings, which can be cut, and all others.
 
     Args:
         axis: the axis.
         ordered: whether it is compared for order, not only for equality.
-        converted: whether it stands in ``double(…)`` somewhere: then a text is not compared as one.
+        converted: whether it is inside ``double(…)`` somewhere: then a string is not compared as one.
     """
 
     def __init__(self, axis: Axis, *, ordered: bool, converted: bool) -> None:
@@ -47,40 +47,40 @@ class Scale:
         self._known: dict[Breakpoints, Points] = {}
         self._shared: dict[bytes, Points] = {}
 
-    def points(self, candidates: Breakpoints) -> Points:
-        """The points that these candidates leave; the same object for the same points."""
-        found = self._known.get(candidates)
+    def points(self, breakpoints: Breakpoints) -> Points:
+        """The points for these breakpoints; the same object for the same points."""
+        found = self._known.get(breakpoints)
         if found is None:
-            codes = self._codes(candidates)
+            codes = self._codes(breakpoints)
             first = np.full(int(codes.max()) + 1, -1, dtype=np.intp)
-            first[codes[::-1]] = np.arange(len(codes) - 1, -1, -1)  # of several, the first value stays
+            first[codes[::-1]] = np.arange(len(codes) - 1, -1, -1)  # the first of several values
             asked = np.sort(first[first >= 0])
             rank = np.empty(len(first), dtype=np.intp)
             rank[codes[asked]] = np.arange(len(asked))
             made = small(rank[codes])
             found = self._shared.setdefault(made.tobytes(), Points(asked, made))
-            self._known[candidates] = found
+            self._known[breakpoints] = found
         return found
 
-    def _codes(self, candidates: Breakpoints) -> npt.NDArray[np.int64]:
-        """A number for each value of the axis; two that share it can't be told apart."""
+    def _codes(self, breakpoints: Breakpoints) -> npt.NDArray[np.int64]:
+        """A number for each value of the axis; values with the same number can't be told apart."""
         codes = np.empty(len(self.axis.values), dtype=np.int64)
-        codes[self._numbers] = self._number_codes(candidates)
-        base = 2 * len(candidates.numbers) + 1
+        codes[self._numbers] = self._number_codes(breakpoints)
+        base = 2 * len(breakpoints.numbers) + 1
         texts = [str(self.axis.values[i]) for i in self._texts]
-        codes[self._texts] = base + self._text_codes(texts, candidates)
-        base += 2 * len(candidates.texts) + 1
+        codes[self._texts] = base + self._text_codes(texts, breakpoints)
+        base += 2 * len(breakpoints.texts) + 1
         codes[self._others] = base + np.arange(len(self._others))
         return codes
 
-    def _number_codes(self, candidates: Breakpoints) -> npt.NDArray[np.int64]:
-        cuts = np.array(candidates.numbers, dtype=np.float64)
+    def _number_codes(self, breakpoints: Breakpoints) -> npt.NDArray[np.int64]:
+        cuts = np.array(breakpoints.numbers, dtype=np.float64)
         left, right = np.searchsorted(cuts, self._values), np.searchsorted(cuts, self._values, "right")
-        codes: npt.NDArray[np.int64] = (left + right).astype(np.int64)  # odd: at a candidate; even: in a gap
+        codes: npt.NDArray[np.int64] = (left + right).astype(np.int64)  # odd: at a breakpoint; even: in a gap
         return codes if self.ordered else np.where(codes % 2 == 1, codes, 0)
 
-    def _text_codes(self, texts: Sequence[str], candidates: Breakpoints) -> npt.NDArray[np.int64]:
-        cuts = candidates.texts
+    def _text_codes(self, texts: Sequence[str], breakpoints: Breakpoints) -> npt.NDArray[np.int64]:
+        cuts = breakpoints.texts
         codes = [bisect.bisect_left(cuts, text) + bisect.bisect_right(cuts, text) for text in texts]
         found = np.array(codes, dtype=np.int64)
         return found if self.ordered else np.where(found % 2 == 1, found, 0)
@@ -100,12 +100,12 @@ class Line:
 
 
 class Sent:
-    """What is sent of the resource, looked at once for all principals.
+    """The resource as it is sent, read once for all principals.
 
     Attributes:
-        values: by attribute, fixed ones too, with ``resource_id``.
-        own: the attributes that ``SELF`` stands for somewhere.
-        texts: every text in the values.
+        values: by attribute, including fixed ones and ``resource_id``.
+        own: the attributes with ``SELF`` among their values.
+        texts: every string in the values.
     """
 
     def __init__(self, question: Question) -> None:
@@ -124,7 +124,7 @@ class Sent:
         self._all: dict[tuple[str, bool], Points] = {}
 
     def line(self, axis: Axis, use: Use) -> Line:
-        """An axis that is only used in comparisons."""
+        """A line for an axis that is only used in comparisons."""
         ordered = any(c.operator in ORDERS for c in use.comparisons)
         converted = any(c.converted for c in use.comparisons)
         key = (axis.name, ordered, converted)
@@ -133,7 +133,7 @@ class Sent:
         return Line(use.comparisons, self._scales[key])
 
     def whole(self, axis: Axis, *, read: bool) -> Points:
-        """The points of an axis that is not cut: each value, or the first where no policy reads it."""
+        """The points of an axis that is not cut: each value, or only the first if no policy reads it."""
         key = (axis.name, read)
         if key not in self._all:
             self._all[key] = every_value(axis) if read else one_point(axis)
@@ -141,16 +141,16 @@ class Sent:
 
 
 def one_point(axis: Axis) -> Points:
-    """The first value stands for all."""
+    """The first value represents all."""
     return Points(np.zeros(1, dtype=np.intp), np.zeros(len(axis.values), dtype=np.uint8))
 
 
 def every_value(axis: Axis) -> Points:
-    """Each value stands for itself."""
+    """Each value represents itself."""
     count = len(axis.values)
     return Points(np.arange(count, dtype=np.intp), small(np.arange(count)))
 
 
 def small(codes: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """The same numbers in the smallest unsigned type that holds them."""
+    """The same numbers in the smallest unsigned type that fits."""
     return codes.astype(np.min_scalar_type(int(codes.max(initial=0))))

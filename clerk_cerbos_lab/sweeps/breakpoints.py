@@ -30,18 +30,18 @@ COMPUTED: Final = Computed()
 
 @dataclass(frozen=True, slots=True)
 class Breakpoints:
-    """What a class's answers can depend on, along one axis.
+    """What the answers of a class can depend on along one axis.
 
     Attributes:
-        numbers: ascending, finite, no two the same.
-        texts: ascending, no two the same.
+        numbers: ascending, finite, distinct.
+        texts: ascending, distinct.
     """
 
     numbers: tuple[float, ...]
     texts: tuple[str, ...]
 
 
-# -- candidates -------------------------------------------------------------------------------
+# -- finding them -----------------------------------------------------------------------------
 
 
 def breakpoints_from(values: Iterable[object]) -> Breakpoints:
@@ -58,7 +58,7 @@ def _collect(value: object, numbers: set[float], texts: set[str]) -> None:
     elif is_number(value):
         number = float(value)
         if np.isfinite(number):
-            numbers.add(number + 0.0)  # -0.0 compares as 0.0
+            numbers.add(number + 0.0)  # -0.0 compares like 0.0
     elif isinstance(value, dict):
         _collect(list(value.items()), numbers, texts)
     elif isinstance(value, (list, tuple, set)) or hasattr(value, "__next__"):
@@ -69,17 +69,17 @@ def _collect(value: object, numbers: set[float], texts: set[str]) -> None:
 def value_of(
     comparison: Comparison, person: Principal, sent: Mapping[str, Sequence[object]], kind: str
 ) -> list[object] | Computed:
-    """What the other side of a comparison can be, for a principal.
+    """The possible values of the other side of a comparison, for a principal.
 
     Args:
-        comparison: of which the other side is wanted.
+        comparison: the comparison.
         person: the principal.
-        sent: each attribute of the resource that is sent, with its values; ``resource_id`` too.
+        sent: each resource attribute that is sent, with its values; including ``resource_id``.
         kind: of the resource.
 
     Returns:
-        The values, perhaps more than there are (all elements of a list); none for what is absent, which
-        is an error whatever it is compared with; ``COMPUTED`` when only the PDP can tell.
+        The values, possibly too many (all elements of a list); none for something absent, which is an
+        error whatever it is compared with; ``COMPUTED`` if only the PDP can compute them.
     """
     if comparison.path is not None:
         return _at(comparison.path, comparison.environment, person, sent, kind)

@@ -1,4 +1,4 @@
-"""Classes of principals: those that the policies cannot tell apart, asked about once."""
+"""Classes of principals whom the policies cannot tell apart, so that only one of them is asked about."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Classes:
-    """Which of some principals stand for which.
+    """Some principals, divided into classes.
 
     Attributes:
-        rows: the principals, as rows of all.
-        codes: for each of them, the number of its class.
+        rows: the principals, as rows of the whole table.
+        codes: for each of them, the number of their class.
         representatives: for each class, the row of its first principal, who is asked about.
-        apart: why principals of equal roles and attributes are kept apart by their id, in words; empty
-            when only those are that a policy or a value names.
+        apart: why principals with equal roles and attributes are distinguished by their id, in words;
+            empty if only those are whom a policy or a value names.
     """
 
     rows: npt.NDArray[np.intp]
@@ -43,7 +43,7 @@ class Classes:
 
 
 def codes_of(column: Column) -> tuple[npt.NDArray[np.intp], int]:
-    """For each row a number that two rows share when the PDP can't tell their values apart; how many."""
+    """For each row a number, equal for values that the PDP can't tell apart; and how many numbers."""
     same = _same(column)
     return same[column.codes], int(same.max()) + 1
 
@@ -51,14 +51,14 @@ def codes_of(column: Column) -> tuple[npt.NDArray[np.intp], int]:
 def classes_of(
     people: PrincipalTable, rows: npt.NDArray[np.intp], analysis: Analysis, question: Question, sent: Sent
 ) -> Classes:
-    """Put together whom the policies cannot tell apart in these questions.
+    """Group the principals whom the policies cannot tell apart for this question.
 
-    Two principals are of one class when they have the same roles and the same values of every attribute
-    that an expression reads, and their ids make no difference: every expression only asks whether an id
-    (``P.id``, or a resource attribute that ``SELF`` stands for) equals some value of the request or the
+    Two principals are in the same class if they have the same roles and the same values of every attribute
+    that an expression reads, and if their ids make no difference: every expression only tests whether an id
+    (``P.id``, or a resource attribute with ``SELF`` among its values) equals some value of the request or the
     policies, and no such value is one of the two ids, apart from ``SELF``. Exchanging the two ids then
-    leaves each such answer as it is. Who is named, by a principal policy or by such a value, is a class
-    of his own.
+    changes none of these tests. Anybody named by a principal policy or by such a value has their own
+    class.
     """
     read = analysis.principal_attributes
     names = sorted(name for name in people.attributes if read is None or name in read)
@@ -80,11 +80,11 @@ def _dense(codes: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
 
 
 def _same(column: Column) -> npt.NDArray[np.intp]:
-    """For each value of a column, a number that two values share when the PDP can't tell them apart."""
+    """For each value of a column a number, equal for values that the PDP can't tell apart."""
     return pd.factorize(np.array([key(value) for value in column.values], dtype=object))[0].astype(np.intp)
 
 
-def _ids(  # noqa: PLR0917 - what ids are held against
+def _ids(  # noqa: PLR0917 - everything that ids are compared with
     people: PrincipalTable,
     rows: npt.NDArray[np.intp],
     analysis: Analysis,
@@ -92,7 +92,7 @@ def _ids(  # noqa: PLR0917 - what ids are held against
     sent: set[str],
     own: set[str],
 ) -> tuple[tuple[str, ...], npt.NDArray[np.intp] | None]:
-    """Why ids make a difference, and a code for each principal: 0 for those whose id makes none."""
+    """Why ids make a difference, and a code for each principal: 0 if their id makes none."""
     read = sorted(name for name in own if name in analysis.uses or analysis.whole)
     reasons = list(analysis.identity)
     for name in read:
@@ -116,5 +116,5 @@ def _ids(  # noqa: PLR0917 - what ids are held against
 
 
 def _fixed_texts(question: Question, sent: Sent) -> set[str]:
-    """The texts of a question that an id could be compared with."""
+    """The strings in a question that an id could be compared with."""
     return {*sent.texts, OTHER_ID, question.kind, *question.resource, *question.principal}

@@ -1,8 +1,8 @@
-"""Values that only the PDP can compute, such as ``P.attr.limit * 1.5``: it is asked for them.
+"""Values that only the PDP can compute, such as ``P.attr.limit * 1.5``, are requested from it.
 
-A scratch policy has the same variables and constants as the policy that compares with the value, and
-the value's own expression as the output of a rule. A PDP of its own reads it, so that no decision
-ever comes from there.
+A temporary policy has the same variables and constants as the policy that compares with the value, and
+the expression of the value as the output of a rule. It runs in a separate PDP, so that no decision
+ever comes from it.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from clerk_cerbos_lab.policies.policy_set import Environment
 
 REQUEST: Final = 10
-"""What a request costs beside its resources, in resources."""
+"""The fixed cost of a request, expressed as a number of resources."""
 
 FREE: Final = 20_000
-"""Resources that may be asked about for computed values whatever they save: about a second."""
+"""Resources that may be asked about for computed values whatever that saves: about a second."""
 
 _RESERVED: Final = {
     *("as", "break", "const", "continue", "else", "false", "for", "function", "if", "import", "in", "let"),
@@ -43,7 +43,7 @@ _ERRORS: Final = re.compile(
     r"no such (key|attribute|overload|field)|undefined field|(division|divide|modulus) by zero|"
     r"overflow|out of (bounds|range)|invalid (timestamp|duration)|cannot convert|strconv"
 )
-"""Errors of the expression itself, which is then an error whatever it is compared with."""
+"""Errors of the expression itself, which then fails whatever it is compared with."""
 
 
 def computed_values(  # noqa: PLR0917 - what a request depends on
@@ -56,22 +56,22 @@ def computed_values(  # noqa: PLR0917 - what a request depends on
     *,
     cells: int,
 ) -> list[list[list[object] | None]] | None:
-    """Let a PDP compute the other sides of comparisons, for each principal.
+    """Let a PDP compute the other side of comparisons, for each principal.
 
     Args:
-        snapshot: gives the configuration.
-        comparisons: whose other side is wanted.
+        snapshot: has the configuration.
+        comparisons: the comparisons.
         documents: all policies, for what they export.
         people: the principals.
-        sent: each attribute of the resource that is sent, with its values.
+        sent: each resource attribute that is sent, with its values.
         aux_data: sent with each request.
-        cells: how many questions of the sweep each principal stands for, if nothing is computed.
+        cells: how many questions the sweep needs per principal if nothing is computed.
 
     Returns:
-        For each principal and comparison the values it can have, one for each combination of the
-        attributes it reads, none where it is an error; None where that is not certain. None instead of
-        all of it when it would take more than a second and more than half of what it can save, or when
-        the scratch policy does not compile.
+        For each principal and comparison the possible values, one for each combination of the
+        attributes it reads, none for an error; None if that is not certain. None instead of everything
+        if it would take more than a second and more than half of what it can save, or if the
+        temporary policy does not compile.
     """
     read = sorted({name for comparison in comparisons for name in comparison.reads} & set(sent))
     combinations = math.prod(len(sent[name]) for name in read)
@@ -103,18 +103,18 @@ def computed_values(  # noqa: PLR0917 - what a request depends on
     found = []
     with pdp, pdp.asking(), closing(pdp.outputs(batches, aux_data)) as answers:
         for _ in people:
-            told: dict[str, list[tuple[Any, str]]] = {}
+            outputs_of: dict[str, list[tuple[Any, str]]] = {}
             for _ in entries:
                 for name, value, error in next(answers):
-                    told.setdefault(name, []).append((value, error))
-            values_of = {name: _values(outputs, len(resources)) for name, outputs in told.items()}
+                    outputs_of.setdefault(name, []).append((value, error))
+            values_of = {name: _values(outputs, len(resources)) for name, outputs in outputs_of.items()}
             found.append([values_of.get(texts.action(comparison)) for comparison in comparisons])
     return found
 
 
 def _values(outputs: list[tuple[Any, str]], expected: int) -> list[object] | None:
-    """The values among the outputs of one expression; None when it is not certain that these are all."""
-    if len(outputs) != expected:  # one a resource, or something has swallowed some
+    """The values in the outputs of one expression; None if they may be incomplete."""
+    if len(outputs) != expected:  # one per resource, or some were lost
         return None
     values: list[object] = []
     for value, error in outputs:
@@ -126,7 +126,7 @@ def _values(outputs: list[tuple[Any, str]], expected: int) -> list[object] | Non
 
 
 def _written_numbers(value: object) -> list[object]:
-    """The numbers among the texts of a value, names of fields too: JSON has no integers above 2⁵³."""
+    """The numbers in the strings of a value, including field names: JSON has no integers above 2⁵³."""
     if isinstance(value, str):
         try:
             return [float(value)]
@@ -138,7 +138,7 @@ def _written_numbers(value: object) -> list[object]:
 
 
 def _engine(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Without strict evaluation, by which one missing value would take all others with it."""
+    """The configuration without strict evaluation, in which one missing value would suppress all others."""
     ours = {"defaultPolicyVersion", "defaultScope"}
     return {
         **{name: value for name, value in config.get("engine", {}).items() if name not in ours},
@@ -147,7 +147,7 @@ def _engine(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class _Texts:
-    """The different expressions to compute, by the policy whose variables and constants they see."""
+    """The distinct expressions to compute, by the policy whose variables and constants they use."""
 
     def __init__(self, comparisons: Sequence[Comparison]) -> None:
         self._actions: dict[tuple[int, str], str] = {}
@@ -156,7 +156,7 @@ class _Texts:
             self._environments[id(comparison.environment)] = comparison.environment
             key = (id(comparison.environment), source(comparison.other))
             self._actions.setdefault(key, f"e{len(self._actions)}")
-        self.requests: list[tuple[str, list[str]]] = []  # kind, and actions that a request can hold
+        self.requests: list[tuple[str, list[str]]] = []  # kind, and as many actions as fit into a request
         for number in self._environments:
             actions = [action for (own, _), action in self._actions.items() if own == number]
             self.requests += [
@@ -165,11 +165,11 @@ class _Texts:
             ]
 
     def action(self, comparison: Comparison) -> str:
-        """The action whose rule puts the other side out."""
+        """The action whose rule has the other side as its output."""
         return self._actions[id(comparison.environment), source(comparison.other)]
 
     def files(self, documents: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-        """The scratch policies, and what they import."""
+        """The temporary policies, and what they import."""
         files: dict[str, Any] = {
             f"export{number}.json": {name: held for name, held in document.items() if name != "metadata"}
             for number, document in enumerate(documents)
@@ -206,7 +206,7 @@ _BODIES: Final = {"resourcePolicy", "principalPolicy", "derivedRoles", "rolePoli
 
 
 def source(node: Node) -> str:
-    """A node as CEL that means the same where the same names are known."""
+    """A node as CEL source, with the same meaning wherever the same names are defined."""
     if isinstance(node, Field):
         above = source(node.operand)
         if re.fullmatch(r"[_a-zA-Z]\w*", node.name, flags=re.ASCII) and node.name not in _RESERVED:

@@ -1,9 +1,9 @@
-"""Exact thresholds: the amounts at which an effect flips, whatever grid is swept.
+"""Exact thresholds: the amounts at which an effect flips, whatever the grid.
 
-The breakpoints of a class cut the whole line of numbers into the breakpoints themselves and the gaps between
-them. What a sweep does not ask of these anyway is asked in a first round: each breakpoint, a number of each
-gap, and the ends of the line. In a second round the doubles and cents beside each breakpoint at which an
-effect flips are asked, and have to agree.
+The breakpoints of a class divide the number line into the breakpoints themselves and the gaps between them.
+The first round asks each breakpoint, one number in each gap, and the ends of the line, unless the grid
+includes them anyway. The second round asks the doubles and cents next to each breakpoint at which an effect
+flips; these answers must agree.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ FARTHEST: Final = sys.float_info.max
 
 @dataclass(frozen=True, slots=True)
 class Contradiction:
-    """Two answers that can't both be right, if the breakpoints are all there are.
+    """Two answers that can't both be right if the breakpoints are complete.
 
     Attributes:
-        person: whose they are.
-        axis: along which axis.
+        person: the principal they are about.
+        axis: the axis.
         what: what has different effects, in words.
     """
 
@@ -49,12 +49,12 @@ class Contradiction:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """The line of numbers, cut into segments: a gap, a breakpoint, a gap, …, a gap.
+    """The number line, cut into segments: a gap, a breakpoint, a gap, …, a gap.
 
     Attributes:
         breakpoints: ascending and finite.
-        asked: numbers to ask, ascending: each breakpoint, one of each gap that holds a number, both ends.
-        segment: for each of these its segment.
+        asked: numbers to ask, ascending: each breakpoint, one in each gap that contains a double, both ends.
+        segment: for each of these, its segment.
     """
 
     breakpoints: npt.NDArray[np.float64]
@@ -63,11 +63,11 @@ class Cut:
 
     @property
     def segments(self) -> int:
-        """How many there are; a gap that holds no double counts."""
+        """The number of segments, including gaps that contain no double."""
         return 2 * len(self.breakpoints) + 1
 
     def segments_of(self, numbers: npt.NDArray[np.float64]) -> npt.NDArray[np.intp]:
-        """The segments that numbers lie in."""
+        """The segments that contain these numbers."""
         left = np.searchsorted(self.breakpoints, numbers, "left")
         return (left + np.searchsorted(self.breakpoints, numbers, "right")).astype(np.intp)
 
@@ -90,12 +90,12 @@ def cut(numbers: Sequence[float]) -> Cut:
 
 
 class LineQuestions:
-    """What a sweep asks so that each effect is known at every number, not only on the grid.
+    """What a sweep asks so that every effect is known at every number, not only on the grid.
 
     Args:
         question: of the sweep.
         plan: its classes and breakpoints.
-        cells: the answers of the grid, filled in before ``take``.
+        cells: the answers on the grid, filled in before ``take``.
     """
 
     def __init__(self, question: Question, plan: Plan, cells: CompressedEffects) -> None:
@@ -104,7 +104,7 @@ class LineQuestions:
         self._groups: dict[int, list[_Group]] = {}  # by the position of the axis
         cuts: dict[tuple[float, ...], Cut] = {}
         for place, axis in enumerate(question.axes):
-            each = plan.candidates.get(axis.name)
+            each = plan.breakpoints.get(axis.name)
             if each is None or not axis.numeric:
                 continue
             values = np.array(axis.values, dtype=np.float64)
@@ -132,17 +132,17 @@ class LineQuestions:
         return [group.batch() for group in self._every()]
 
     def take(self, answers: Sequence[npt.NDArray[np.bool_]]) -> Contradiction | None:
-        """Take the answers of the first round; the grid's are there."""
+        """Store the answers of the first round; those of the grid must be there already."""
         wrong = [group.take(answer) for group, answer in zip(self._every(), answers, strict=True)]
         return next(filter(None, wrong), None)
 
-    def besides(self) -> list[Batch]:
-        """The second round: what lies beside each boundary."""
-        self._confirming = [pair for group in self._every() for pair in group.besides()]
+    def confirmations(self) -> list[Batch]:
+        """The second round: the numbers next to each boundary."""
+        self._confirming = [pair for group in self._every() for pair in group.confirmations()]
         return [confirmation.batch for _, confirmation in self._confirming]
 
     def confirm(self, answers: Sequence[npt.NDArray[np.bool_]]) -> Contradiction | None:
-        """Compare the answers of the second round with the segments they lie in."""
+        """Compare the answers of the second round with their segments."""
         for (group, confirmation), answer in zip(self._confirming, answers, strict=True):
             wrong = group.confirm(confirmation, answer)
             if wrong is not None:
@@ -156,13 +156,13 @@ class LineQuestions:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Confirmation:
-    """Numbers beside the boundaries of some classes.
+    """Numbers next to the boundaries of some classes.
 
     Attributes:
-        batch: who is asked about what.
+        batch: whom and what to ask about.
         rows: of the classes in their group.
-        combinations: for each number, positions of the points of the other axes.
-        segments: for each number its segment.
+        combinations: for each number, the positions of the points on the other axes.
+        segments: for each number, its segment.
     """
 
     batch: Batch
@@ -173,16 +173,16 @@ class _Confirmation:
 
 @dataclass(slots=True, eq=False)
 class _Group:
-    """Classes with the same breakpoints, whose grid is asked at the same points.
+    """Classes with the same breakpoints and the same points on the grid.
 
     Attributes:
         question: of the sweep.
-        place: of the axis among all axes.
-        axis: its values.
+        place: the position of the axis among all axes.
+        axis: the axis.
         cut: the line.
-        block: where the grid's answers are.
+        block: has the answers on the grid.
         classes: their numbers.
-        people: who is asked about, one for each class.
+        people: the principals to ask about, one per class.
         rows: of the classes in the block.
     """
 
@@ -200,11 +200,11 @@ class _Group:
     _swept: npt.NDArray[np.intp] = field(init=False)
 
     def __post_init__(self) -> None:
-        """Find what the grid does not ask."""
+        """Find the numbers that the grid does not ask."""
         self._swept = self.cut.segments_of(self.axis[self.block.points[self.place].asked])
         new = ~np.isin(self.cut.segment, self._swept)
         need = new.copy()
-        need[[0, -1]] = True  # the ends of the line, even where the grid knows a number of their gap
+        need[[0, -1]] = True  # the ends of the line, even if the grid has a number in the same gap
         self._need = np.flatnonzero(need)
         self._new = new[self._need]
 
@@ -215,18 +215,18 @@ class _Group:
         self.rows.append(row)
 
     def _values(self, numbers: Sequence[float]) -> list[Sequence[Any]]:
-        """The values asked of each axis."""
+        """The values to ask on each axis."""
         return [
             numbers if place == self.place else [axis.values[i] for i in points.asked]
             for place, (axis, points) in enumerate(zip(self.question.axes, self.block.points, strict=True))
         ]
 
     def batch(self) -> Batch:
-        """What the grid does not ask of the line."""
+        """The numbers of the line that the grid does not ask."""
         return Batch(self.people, tuple(self._values([self.cut.asked[i] for i in self._need])))
 
     def take(self, answer: npt.NDArray[np.bool_]) -> Contradiction | None:
-        """Put the grid's answers and these, ``allowed[person, action, *axes]``, together to whole lines."""
+        """Combine the grid's answers with these, ``allowed[person, action, *axes]``, into complete lines."""
         held = np.moveaxis(self.block.effect[self.rows], self.place + 2, -1)
         asked = np.moveaxis(answer, self.place + 2, -1)
         self.effect = np.zeros((*held.shape[:-1], self.cut.segments), dtype=np.bool_)
@@ -234,13 +234,13 @@ class _Group:
         segments = self.cut.segment[self._need]
         self.effect[..., segments[self._new]] = asked[..., self._new]
         empty = np.setdiff1d(np.arange(self.cut.segments), [*self._swept, *segments])
-        for gap in empty.tolist():  # it holds no double
+        for gap in empty.tolist():  # contains no double
             self.effect[..., gap] = self.effect[..., gap - 1 if gap else 1]
         wrong = (self.effect[..., segments] != asked).reshape(len(self.rows), -1).any(axis=1)
-        return self._contradiction(wrong, "two numbers between which the policies can tell no difference")
+        return self._contradiction(wrong, "two numbers that the policies cannot tell apart")
 
-    def besides(self) -> list[tuple[_Group, _Confirmation]]:
-        """What lies beside each boundary and was not asked yet; classes of the same boundaries together."""
+    def confirmations(self) -> list[tuple[_Group, _Confirmation]]:
+        """Numbers next to each boundary that were not asked yet, grouped by classes with equal boundaries."""
         flips = (self.effect[..., 1:] != self.effect[..., :-1]).any(axis=1)  # [class, *others, segment]
         alike: dict[bytes, list[int]] = {}
         for row in range(len(flips)):
@@ -274,7 +274,7 @@ class _Group:
     def _columns(
         self, combinations: npt.NDArray[np.intp], numbers: npt.NDArray[np.float64]
     ) -> tuple[Sequence[Any], ...]:
-        """The values of each axis, one for each number."""
+        """The values of each axis, one per number."""
         others = iter(combinations.T)
         return tuple(
             numbers.tolist() if place == self.place else [values[i] for i in next(others)]
@@ -288,7 +288,7 @@ class _Group:
         differs = (expected != answer.reshape(expected.shape)).reshape(len(asked.rows), -1).any(axis=1)
         wrong = np.zeros(len(self.rows), dtype=np.bool_)
         wrong[asked.rows] = differs
-        return self._contradiction(wrong, "the numbers beside a boundary and those farther away")
+        return self._contradiction(wrong, "the numbers next to a boundary and those farther away")
 
     def _contradiction(self, wrong: npt.NDArray[np.bool_], what: str) -> Contradiction | None:
         if not wrong.any():
@@ -297,7 +297,7 @@ class _Group:
 
 
 def _joined(groups: Sequence[_Group], classes: int) -> Lines:
-    """The lines of all groups; those with as many breakpoints and the same other points in one block."""
+    """The lines of all groups, in blocks with equally many breakpoints and the same other points."""
     alike: dict[tuple[int, int], list[_Group]] = {}
     for group in groups:
         alike.setdefault((id(group.block), len(group.cut.breakpoints)), []).append(group)

@@ -1,4 +1,4 @@
-"""Asking on other machines or processes, each worker with a PDP of its own."""
+"""Asks on other machines or in other processes, where each worker has its own PDP."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from clerk_cerbos_lab.pdp.snapshots import Snapshot
 
 ENTRIES_PER_TASK: Final = 20_000
-"""Resources that one task of an executor asks about: about a second of work."""
+"""Resources per task of an executor: about a second of work."""
 
 TASKS_WAITING: Final = 8
-"""Tasks handed to an executor and not yet collected: what an interrupt still has to wait for."""
+"""Tasks submitted to an executor and not yet collected; an interrupt has to wait for them."""
 
 # -- on other machines ------------------------------------------------------------------------
 
@@ -46,16 +46,16 @@ def ask_with(
     parts: Sequence[Batch],
     advance: Callable[[int], object],
 ) -> Generator[npt.NDArray[np.bool_]]:
-    """The same as ``ask``, by an executor whose workers each start a PDP of their own.
+    """The same as ``ask``, with an executor whose workers each start their own PDP.
 
     Args:
-        executor: any executor in the style of ``concurrent.futures``; a Dask client.
-        snapshot: the policies, which a worker on another machine can't read from here.
+        executor: any executor in the style of ``concurrent.futures``, or a Dask client.
+        snapshot: the policies, because a worker on another machine can't read them from here.
         question: as in ``ask``.
         parts: as in ``ask``.
         advance: as in ``ask``.
 
-    Yields, raises: as ``ask``; an error of a worker is raised here.
+    Yields, raises: as ``ask``; a worker's error is raised here.
     """
     tasks = (task for number, part in enumerate(parts) for task in _split(number, part))
     waiting: list[tuple[_Task, Any]] = []
@@ -76,7 +76,7 @@ def ask_with(
                         whole = collected[piece.number] = np.zeros(shape, dtype=np.bool_)
                     whole[piece.place] = answer
                     advance(answer.size)
-                while done < finished.pieces[-1].number:  # the pieces of a part follow each other
+                while done < finished.pieces[-1].number:  # the pieces of a part are consecutive
                     yield collected.pop(done)
                     done += 1
         for number in range(done, len(parts)):
@@ -84,19 +84,19 @@ def ask_with(
     finally:
         for _, call in waiting:
             call.cancel()
-        for _, call in waiting:  # what could not be cancelled ends before anybody is told of an interrupt
+        for _, call in waiting:  # let tasks that can't be cancelled finish before the interrupt is raised
             _wait(call)
 
 
 def _wait(call: Any) -> None:
     if not call.cancelled():
-        with suppress(BaseException):  # the error or interrupt under way is the one to tell
+        with suppress(BaseException):  # the error or interrupt being raised is the one to report
             call.exception()
 
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
-    """A piece of a part, and where its answer belongs in the part's."""
+    """A piece of a part, and the place of its answer in the part's answer."""
 
     number: int
     part: Batch
@@ -109,7 +109,7 @@ class _Task:
 
 
 def _split(number: int, part: Batch) -> Iterator[_Piece]:
-    """A part in pieces of about ``ENTRIES_PER_TASK`` resources: by people, then along the longest axis."""
+    """Split a part into pieces of about ``ENTRIES_PER_TASK`` resources: by people, then by longest axis."""
     if part.listed:
         yield _Piece(number, part, (slice(None),))
         return
@@ -129,7 +129,7 @@ def _split(number: int, part: Batch) -> Iterator[_Piece]:
 
 
 def _bundles(pieces: Iterator[_Piece]) -> Iterator[_Task]:
-    """Pieces together in tasks of about ``ENTRIES_PER_TASK`` resources."""
+    """Combine pieces into tasks of about ``ENTRIES_PER_TASK`` resources."""
     held: list[_Piece] = []
     size = 0
     for piece in pieces:
@@ -147,7 +147,7 @@ _own = threading.local()
 
 
 def _ask_here(snapshot: Snapshot, question: Question, parts: Sequence[Batch]) -> list[npt.NDArray[np.bool_]]:
-    """Answer a task on a worker, by a PDP that the worker's thread keeps for the next."""
+    """Answer a task on a worker, with a PDP that the worker's thread keeps for the next task."""
     held: tuple[Snapshot, PDP] | None = getattr(_own, "held", None)
     if held is None or held[0] != snapshot:
         if held is not None:
@@ -158,7 +158,7 @@ def _ask_here(snapshot: Snapshot, question: Question, parts: Sequence[Batch]) ->
 
 
 def check_executor(executor: object) -> None:
-    """Raise ``InputError`` for what is no executor."""
+    """Raise ``InputError`` if this is not an executor."""
     if not callable(getattr(executor, "submit", None)):
         msg = f"executor= needs an executor with a submit method, not a {type(executor).__name__}"
         raise InputError(msg)

@@ -1,4 +1,4 @@
-"""Names in a question, held against the policies: what to ask about, and what a reader should know."""
+"""Compares the names in a question with the policies: which actions to ask about, and which notes to add."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def actions_asked(
     """The actions to ask about.
 
     Args:
-        pdp: tells the default: all that the policies name.
+        pdp: for the default: all actions that the policies name.
         kind: the resource kind.
-        actions: as the caller gave them.
+        actions: as given by the caller.
         where: ``policy_version`` and ``scope``.
     """
     if not isinstance(kind, str) or not kind:
@@ -35,16 +35,18 @@ def actions_asked(
     if actions is None:
         known = pdp.actions(kind, **where)
         if known is None:
-            msg = "name the actions: this PDP does not tell its policies (it takes its Admin API, admin=)"
+            msg = (
+                "name the actions: this PDP does not disclose its policies (that needs its Admin API, admin=)"
+            )
             raise InputError(msg)
         plain = list(dict.fromkeys(name for name in map(only_name, known) if name is not None))
         if not plain:
-            msg = f"name the actions: the policies of '{kind}' name none that is no pattern"
+            msg = f"name the actions: the policies of '{kind}' have only patterns for them"
             raise InputError(msg)
         return tuple(plain)
     asked = [actions] if isinstance(actions, str) else list(actions)
     if not asked:
-        msg = "actions is empty; leave it out for all that the policies name"
+        msg = "actions is empty; leave it out to ask about all that the policies name"
         raise InputError(msg)
     for action in asked:
         if not isinstance(action, str) or not action:
@@ -56,37 +58,37 @@ def actions_asked(
         msg = f"given twice in actions: {twice}"
         raise InputError(msg)
     if len(asked) > limits.RESOURCES_PER_REQUEST:
-        msg = f"{len(asked)} actions; Cerbos takes {limits.RESOURCES_PER_REQUEST} a resource at most"
+        msg = f"{len(asked)} actions; Cerbos accepts at most {limits.RESOURCES_PER_REQUEST} per resource"
         raise InputError(msg)
     return tuple(asked)
 
 
 def separately(pdp: PDP, kind: str) -> str | None:
-    """Why each action is asked by itself, as a sentence; None where several can stand in one request."""
+    """Why each action is asked in a separate request, as a sentence; None if they can be asked together."""
     try:
         if not pdp.index.reads_runtime(kind):
             return None
     except CelError:
-        return "Each action is asked by itself: the policies can't be read whole."
+        return "Each action is asked in a separate request: the policies can't be fully analysed."
     except PDPError:
-        return "Each action is asked by itself: the PDP does not tell its policies."
+        return "Each action is asked in a separate request: the PDP does not disclose its policies."
     return (
-        "Each action is asked by itself: the policies read `runtime`, so that in Cerbos the answer for one "
-        "can depend on which others precede it in a request."
+        "Each action is asked in a separate request: the policies read `runtime`, so that in Cerbos the "
+        "answer for one can depend on the actions before it in a request."
     )
 
 
 def notes_on_names(
     pdp: PDP, kind: str, actions: tuple[str, ...], given: Sequence[str], where: Mapping[str, Any]
 ) -> tuple[str, ...]:
-    """What a reader should know of the attributes: a misspelt name reads as DENY, without a word.
+    """Notes on attribute names, because a misspelt name silently leads to DENY.
 
-    Only the policies that the question can reach count: those of its version and scopes.
+    Only the policies that the question can reach matter: those of its version and scopes.
 
     Args:
-        pdp: tells its policies.
+        pdp: the PDP, for its policies.
         kind: the resource kind.
-        actions: that are asked about.
+        actions: the actions asked about.
         given: the resource attributes that are sent.
         where: versions and scopes, as ``PDP.reached`` takes them.
     """
@@ -119,7 +121,7 @@ def notes_on_names(
 
 
 def _enforces_schemas(pdp: PDP) -> bool:
-    """Whether the PDP may deny what breaks a schema."""
+    """Whether the PDP may deny requests that violate a schema."""
     own = pdp.own_policies
     return own is None or (own[1].get("schema") or {}).get("enforcement", "none") not in {"none", "warn"}
 

@@ -1,7 +1,7 @@
-"""The sweep that asks each different question once: classes of principals, at points of the axes.
+"""Plans a sweep that asks each distinct question once: classes of principals at points on the axes.
 
-Every effect is the PDP's answer to a cell of the sweep. What a policy analysis claims is only that
-some cells must have the same answer; a sample of cells is asked besides, to notice where it is wrong.
+Every effect is the PDP's answer for a cell of the sweep. The policy analysis only claims that some cells
+must have the same answer. A sample of other cells is asked as well, to detect errors in the analysis.
 """
 
 from __future__ import annotations
@@ -38,36 +38,36 @@ if TYPE_CHECKING:
     from clerk_cerbos_lab.sweeps.breakpoints import Breakpoints
 
 MOST_AUDIENCES: Final = 64
-"""Different roles that are looked at one by one; with more, all policies are read for everybody."""
+"""Sets of roles that are analysed one by one; if there are more, all policies are read for everybody."""
 
 REASONS: Final = 2
-"""How many uses a note names; a policy can have hundreds."""
+"""How many uses a note lists; a policy can have hundreds."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Plan:
-    """What is asked, and which answer stands for which cell.
+    """What is asked, and which cell gets which answer.
 
     Attributes:
-        codes: for each principal, the number of its class.
+        codes: for each principal, the number of their class.
         people: for each class, its first principal, who is asked about.
-        candidates: by axis name, for each class, the values the axis is compared with (none where no
-            policy reads it); None where it is asked value by value.
+        breakpoints: by axis name, for each class, the values the axis is compared with (none if no
+            policy reads it); None if it is asked value by value.
         points: for each class, the points of each axis.
-        notes: sentences on what is asked value by value, and why.
+        notes: sentences about what is asked value by value, and why.
         clock: whether the policies read the time.
     """
 
     codes: npt.NDArray[np.intp]
     people: Sequence[Principal]
-    candidates: Mapping[str, Sequence[Breakpoints | None]]
+    breakpoints: Mapping[str, Sequence[Breakpoints | None]]
     points: Sequence[tuple[Points, ...]]
     notes: tuple[str, ...]
     clock: bool = False
 
     @property
     def questions(self) -> int:
-        """How many resources are asked about, over all classes."""
+        """How many resources are asked about, summed over all classes."""
         return sum(math.prod(len(points.asked) for points in of_class) for of_class in self.points)
 
 
@@ -75,21 +75,21 @@ def plan(pdp: PDP, people: PrincipalTable, question: Question, snapshot: Snapsho
     """Find the classes and points of a sweep.
 
     Args:
-        pdp: tells its policies.
+        pdp: the PDP, for its policies.
         people: the principals.
         question: what is asked about each.
-        snapshot: of the policies; where there is none (a PDP at an address), computed values and
-            attribute schemas are not known, and what depends on them is asked value by value.
+        snapshot: of the policies; without one (a PDP at an address), computed values and attribute
+            schemas are unknown, and everything that depends on them is asked value by value.
 
     Raises:
-        PDPError: when the PDP can't be asked.
+        PDPError: if the PDP can't be asked.
     """
     try:
         index = pdp.index
     except PDPError as error:
         if snapshot is not None:
             raise
-        return _each(people, question, f"the PDP does not tell its policies ({error})")
+        return _each(people, question, f"the PDP does not disclose its policies ({error})")
     everything = index.analysis(question.kind)
     why = (
         everything.unreadable
@@ -112,10 +112,12 @@ def plan(pdp: PDP, people: PrincipalTable, question: Question, snapshot: Snapsho
 def _audiences(
     pdp: PDP, people: PrincipalTable, question: Question, index: PolicyIndex
 ) -> Iterator[tuple[npt.NDArray[np.intp], Analysis]]:
-    """The principals by their roles, and what the rules read that can apply to them."""
+    """The principals by their roles, and what the rules that can apply to them read."""
     everything = index.analysis(question.kind)
     codes, count = codes_of(people.roles)
-    if pdp.strict is not False or count > MOST_AUDIENCES:  # strict: a variable that fails denies everything
+    if (
+        pdp.strict is not False or count > MOST_AUDIENCES
+    ):  # in strict evaluation a failing variable denies everything
         yield np.arange(len(people), dtype=np.intp), everything
         return
     order = np.argsort(codes, kind="stable")
@@ -128,22 +130,22 @@ def _audiences(
 
 
 def _joined(people: PrincipalTable, groups: Sequence[Group], question: Question) -> Plan:
-    """One plan of all groups, its classes numbered through."""
+    """One plan for all groups, with consecutive class numbers."""
     codes = np.empty(len(people), dtype=np.intp)
     before = 0
     for group in groups:
         codes[group.classes.rows] = group.classes.codes + before
         before += len(group.classes)
-    candidates: dict[str, list[Breakpoints | None]] = {}
+    breakpoints: dict[str, list[Breakpoints | None]] = {}
     for axis in question.axes:
         each: list[Breakpoints | None] = []
         for group in groups:
-            each += group.candidates_of(axis) or [None] * len(group.people)
-        candidates[axis.name] = each
+            each += group.breakpoints_of(axis) or [None] * len(group.people)
+        breakpoints[axis.name] = each
     return Plan(
         codes,
         [person for group in groups for person in group.people],
-        candidates,
+        breakpoints,
         [points for group in groups for points in group.points()],
         tuple(_notes(groups, question)),
         clock=any(group.analysis.clock for group in groups),
@@ -151,7 +153,7 @@ def _joined(people: PrincipalTable, groups: Sequence[Group], question: Question)
 
 
 def _notes(groups: Sequence[Group], question: Question) -> Iterator[str]:
-    """What is asked value by value, and why."""
+    """Sentences about what is asked value by value, and why."""
     for axis in question.axes:
         each = [group.reasons(axis) for group in groups]
         reasons = [reason for some in each for reason in some]
@@ -160,9 +162,9 @@ def _notes(groups: Sequence[Group], question: Question) -> Iterator[str]:
             yield f"Every value of {axis.name} is asked{some}: {_some(reasons)}."
     apart = [reason for group in groups for reason in group.classes.apart]
     if apart:
-        yield f"Principals are kept apart by their id: {_some(apart)}."
+        yield f"Principals are distinguished by their id: {_some(apart)}."
     if any(group.analysis.clock for group in groups):
-        yield "The policies read the clock: these decisions hold for the moment they were asked."
+        yield "The policies read the clock: these decisions are those of the moment of the requests."
 
 
 def _compute(
@@ -172,12 +174,12 @@ def _compute(
     snapshot: Snapshot | None,
     sent: Sent,
 ) -> None:
-    """Let the PDP compute what it alone can; an axis for which it can't is asked value by value."""
+    """Let the PDP compute what only it can; if it can't, the axis is asked value by value."""
     every = [comparison for group in groups for some in group.open_ends.values() for comparison in some]
     concerned = [group for group in groups if group.open_ends]
-    told = None
+    computed = None
     if every and snapshot is not None:
-        told = computed_values(
+        computed = computed_values(
             snapshot,
             every,
             documents,
@@ -188,7 +190,7 @@ def _compute(
         )
     person = comparison = 0
     for group in concerned:
-        of_group = None if told is None else told[person : person + len(group.people)]
+        of_group = None if computed is None else computed[person : person + len(group.people)]
         count = sum(map(len, group.open_ends.values()))
         group.add_computed(
             None if of_group is None else [own[comparison : comparison + count] for own in of_group]
@@ -198,18 +200,18 @@ def _compute(
 
 
 def _add_planned(pdp: PDP, groups: Sequence[Group], question: Question) -> None:
-    """Add what Cerbos's own plans compare an axis with and the text of the policies does not."""
+    """Add values that Cerbos's own plans compare an axis with and that the analysis did not find."""
     people = [person for group in groups for person in group.people]
-    told = planned_values(pdp, people, question)
+    planned = planned_values(pdp, people, question)
     before = 0
     for group in groups:
         inside = range(before, before + len(group.people))
-        group.add_planned({number - before: told[number] for number in inside if number in told})
+        group.add_planned({number - before: planned[number] for number in inside if number in planned})
         before += len(group.people)
 
 
 def _each(people: PrincipalTable, question: Question, why: str) -> Plan:
-    """The plan of somebody who knows nothing: every value of everything, for everybody."""
+    """The plan without any knowledge of the policies: every value of everything, for everybody."""
     points = tuple(axis_points.every_value(axis) for axis in question.axes)
     note = f"Every cell is asked: {why}."
     alone = np.arange(len(people), dtype=np.intp)
@@ -217,17 +219,17 @@ def _each(people: PrincipalTable, question: Question, why: str) -> Plan:
 
 
 def _schemas(index: PolicyIndex, snapshot: Snapshot | None) -> str | None:
-    """Why schemas make an analysis worthless, where they do: they may reject any value."""
+    """Why schemas make an analysis useless, if they do: they may reject any value."""
     if not index.has_schemas:
         return None
     if snapshot is None:
         return "the policies have schemas, and this PDP may enforce them"
     enforcement = (snapshot.config.get("schema") or {}).get("enforcement", "none")
-    return None if enforcement in {"none", "warn"} else "the PDP rejects what breaks a schema"
+    return None if enforcement in {"none", "warn"} else "the PDP rejects requests that violate a schema"
 
 
 def _overlooked(pdp: PDP, analysis: Analysis, index: PolicyIndex, kind: str) -> str | None:
-    """Why the analysis can't be trusted, where Cerbos's own says that more is read."""
+    """Why the analysis can't be trusted, if Cerbos's inspection finds attributes that it misses."""
     _, resource = pdp.resource_attributes(kind)
     read = analysis.principal_attributes
     of_principal = set() if read is None else pdp.principal_attributes(kind) - read
@@ -236,7 +238,7 @@ def _overlooked(pdp: PDP, analysis: Analysis, index: PolicyIndex, kind: str) -> 
         name for name in of_principal | of_resource if json.dumps(name)[1:-1] not in index.outputs
     )
     return (
-        f"Cerbos tells of attributes that the analysis does not find: {', '.join(missed)}" if missed else None
+        f"Cerbos reports attributes that the analysis does not find: {', '.join(missed)}" if missed else None
     )
 
 
@@ -249,7 +251,7 @@ def _some(reasons: Sequence[str]) -> str:
 def parts_of(
     people: PrincipalTable, question: Question, found: Plan
 ) -> tuple[list[Batch], CompressedEffects]:
-    """The questions of a plan, in parts of equal points; and cells whose effects are still to be filled in.
+    """The questions of a plan, in parts with equal points, and cells whose effects are to be filled in.
 
     Returns:
         The parts, and cells with one block for each, in the same order.

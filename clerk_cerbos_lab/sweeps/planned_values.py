@@ -1,8 +1,8 @@
-"""What Cerbos's own partial evaluation compares with: a second pair of eyes for the analysis of the text.
+"""Values in Cerbos's own query plans, which supplement the analysis of the policies' text.
 
-A plan (PlanResources) says what is left of the conditions when the principal is known and the axes are
-not. It can leave rules out (a DENY of a principal policy, cerbos/cerbos#3387), so that what it names is
-only ever added to what the text names.
+A plan (PlanResources) has the conditions that remain if the principal is known and the axes are not. It can
+omit rules (a DENY of a principal policy, cerbos/cerbos#3387), so its values are only ever added to those
+found in the text.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from clerk_cerbos_lab.pdp.client import PDP
 
 MOST: Final = 4
-"""Classes that are planned for, spread over all: a plan costs as much as twenty checks."""
+"""Classes for which plans are requested, spread over all: a plan costs as much as twenty checks."""
 
 _LOGIC: Final = {"and", "or", "not"}
 
@@ -33,16 +33,16 @@ Planned: TypeAlias = dict[int, dict[str, list[object]]]
 
 
 def planned_values(pdp: PDP, people: Sequence[Principal], question: Question) -> Planned:
-    """The literals that the plans of some principals compare each attribute with, the axes not being known.
+    """The literals that each attribute is compared with in the plans for some principals.
 
     Args:
-        pdp: whom to ask.
-        people: one of each class; ``MOST`` of them are asked about.
-        question: kind, actions, and the attributes that are fixed.
+        pdp: the PDP to ask.
+        people: one per class; ``MOST`` of them are asked about.
+        question: kind, actions, and the fixed attributes; the axes count as unknown.
 
     Returns:
-        For the position of each one asked about: attribute name to literals, in no order, perhaps
-        twice. What the PDP can't plan is not in it.
+        For the position of each person asked about: attribute name to literals, in no particular
+        order and perhaps with duplicates. Whatever the PDP can't plan is missing.
     """
     chosen = range(0, len(people), -(-len(people) // MOST))
     requests = [_request(people[i], action, question) for i in chosen for action in question.actions]
@@ -75,7 +75,7 @@ def _request(person: Principal, action: str, question: Question) -> request_pb2.
 
 
 def _comparisons(operand: Mapping[str, Any]) -> Iterator[tuple[set[str], list[object]]]:
-    """Each expression that does not only combine others: the attributes in it, and the literals."""
+    """For each expression that does more than combine others: its attributes and literals."""
     expression = operand.get("expression", {})
     parts = expression.get("operands", ())
     if expression.get("operator") in _LOGIC:

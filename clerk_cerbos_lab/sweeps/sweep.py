@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     Ask: TypeAlias = Callable[[Sequence[Batch]], Generator[npt.NDArray[np.bool_]]]
 
 EVERY: Final = "every cell is an answer of the PDP"
-"""How a sweep was verified that asked each cell."""
+"""How a sweep that asked every cell was verified."""
 
 METHODS: Final = ("auto", "every-cell")
 
@@ -81,56 +81,56 @@ def sweep(
     units: Mapping[str, str] | None = None,
     **attributes: object,
 ) -> Decisions:
-    """Ask the PDP for the effect of every combination, and hold the answers as one cube.
+    """Ask the PDP for the effect of every combination.
 
     Args:
         pdp: the PDP to ask.
-        principals: a principals frame (see ``lab.load_principals``), one row a principal.
+        principals: a principals frame (see ``lab.load_principals``), one row per principal.
         kind: the resource kind, such as ``"expense"``.
-        actions: one or several; default: all that the policies of the kind name.
+        actions: one or several actions; default: all that the policies of the kind name.
         attributes: the resource's attributes. A scalar (bool, number, string, None, dict, ``SELF``,
             ``OTHER``, ``MISSING``) is fixed; a list, tuple, range, array or Series is an axis. A
             fixed list is an axis of one value: ``tags=[["a", "b"]]``.
-        attr: the same as a dict, for names that are no Python names or belong to this function.
+        attr: the same as a dict, for names that are not Python names or are parameters of this function.
         resource_id: one fixed id, or an axis of ids.
-        policy_version: of the resource, and of the principal where not given; empty: the PDP's default.
-        scope: of the resource, and of the principal where not given.
-        principal_policy_version: sent with the principal, where it differs. Cerbos 0.55 was seen to
-            choose principal policies by the resource's version all the same.
-        principal_scope: sent with the principal, where it differs.
-        aux_data: a JWT, or ``{"token": …, "key_set_id": …}``; held in memory while the sweep runs, and not
-            kept in the decisions.
-        method: ``"auto"`` asks each different question once: principals that the policies can't tell
-            apart once, and of an axis only the values that the policies compare it with and one
-            between two of them; what they do with a value otherwise is asked for each value, and
-            ``provenance.notes`` says which and why. ``"every-cell"`` asks about each cell.
-        audit: with ``"auto"``, about how many combinations are asked besides, drawn by a seed, and
-            compared: where one differs, every cell is asked, with a warning. 0 for none, ``"all"`` for
-            all of them.
+        policy_version: of the resource, and of the principal unless given; empty: the PDP's default.
+        scope: of the resource, and of the principal unless given.
+        principal_policy_version: sent with the principal, if it differs. Even so, Cerbos 0.55 was seen
+            to choose principal policies by the resource's version.
+        principal_scope: sent with the principal, if it differs.
+        aux_data: a JWT, or ``{"token": …, "key_set_id": …}``; kept in memory while the sweep runs, but not
+            in the decisions.
+        method: ``"auto"`` asks each distinct question once: about one of the principals whom the
+            policies can't tell apart, and on an axis only at the values that the policies compare it
+            with and at one in each gap between them. If the policies use an axis in any other way,
+            each of its values is asked, and ``provenance.notes`` says which axis and why.
+            ``"every-cell"`` asks about every cell.
+        audit: with ``"auto"``: about how many additional combinations to ask and compare, drawn by a
+            seed. If one differs, every cell is asked, with a warning. 0 for none, ``"all"`` for all.
         executor: an executor in the style of ``concurrent.futures``, or a Dask client: each worker
-            asks a PDP of its own, started there on a copy of the policies.
-        units: of attributes, such as ``{"amount": "USD"}``: shown with them.
+            asks its own PDP, which it starts on a copy of the policies.
+        units: of attributes, such as ``{"amount": "USD"}``, shown with their names.
 
     Returns:
         ``Decisions`` with the axes in the order given: ``attr`` first, then the keywords, then
-        ``resource_id`` where it is an axis.
+        ``resource_id`` if it is an axis.
 
     Raises:
         InputError: for an unknown kind or action, an empty or repeated axis value, a value that
             can't be sent, or a frame that breaks its contract.
-        PolicyError: when the policies do not compile.
-        LabWarning (a warning): when the audit found a cell with another effect; for an action or kind that
-            stands in no policy, where a rule says ``*``.
-        PDPError: when the PDP refuses or is lost for good. No partial result is returned. Policies
-            that change meanwhile do not touch it: all decisions are of the state that
-            ``provenance.policy_digest`` names.
+        PolicyError: if the policies do not compile.
+        LabWarning (a warning): if the audit found a cell with another effect; for an action or kind that
+            no policy contains but a rule with ``*`` matches.
+        PDPError: if the PDP refuses or can't be restarted. No partial result is returned. Changes of the
+            policies during a sweep have no effect on it: all decisions are from the state that
+            ``provenance.policy_digest`` identifies.
     """
     aux_data = messages.hidden_aux_data(aux_data)
     if method not in METHODS:
         msg = f"no method '{method}'{did_you_mean(str(method), METHODS)}"
         raise InputError(msg)
     if not isinstance(pdp, PDP):
-        msg = f"the first argument is a PDP, lab.PDP('policies'), not a {type(pdp).__name__}"
+        msg = f"the first argument must be a PDP, such as lab.PDP('policies'), not a {type(pdp).__name__}"
         raise InputError(msg)
     _check_audit(audit)
     if executor is not None:
@@ -151,8 +151,8 @@ def sweep(
         doubts = pdp.check_names(kind, asked, **where)
         checked = doubts is not None
         unchecked = (
-            f"the PDP does not tell its policies, so '{kind}' and {list(asked)} could not be checked for "
-            "spelling: a wrong name reads as DENY"
+            f"the PDP does not disclose its policies, so '{kind}' and {list(asked)} could not be checked for "
+            "spelling: a wrong name leads to DENY"
         )
         for warning in [unchecked] if doubts is None else doubts:
             warnings.warn(warning, LabWarning, stacklevel=2)
@@ -211,7 +211,7 @@ def sweep(
     return Decisions(
         cube=found.cube,
         question=question,
-        principals=principals.copy(),  # what the next cell does to the frame is not ours
+        principals=principals.copy(),  # later changes to the caller's frame must not affect the decisions
         names=tuple(names),
         provenance=provenance,
         policies=answers.policies,
@@ -225,7 +225,7 @@ def _sentence(text: str) -> str:
 
 
 def _documents(pdp: PDP) -> tuple[dict[str, Any], ...]:
-    """The policies, to know whom they name; a report is told at once."""
+    """The policies; the names in them are handed over to a report immediately."""
     try:
         index = pdp.index
     except PDPError:
@@ -239,13 +239,13 @@ def _documents(pdp: PDP) -> tuple[dict[str, Any], ...]:
 def _check_audit(audit: object) -> None:
     whole = isinstance(audit, int) and not isinstance(audit, bool) and audit >= 0
     if not whole and audit != "all":
-        msg = f"audit is a number of combinations, 0 or more, or 'all', not {audit!r}"
+        msg = f"audit must be a number of combinations, 0 or more, or 'all', not {audit!r}"
         raise InputError(msg)
 
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """The effects of a sweep, and how they were come by."""
+    """The effects of a sweep, and how they were obtained."""
 
     cube: SweptCube
     method: str
@@ -259,7 +259,7 @@ class _Found:
 
 
 class _Answers:
-    """Asks the questions of one sweep, here or by an executor."""
+    """Asks the questions of one sweep, here or with an executor."""
 
     def __init__(
         self, pdp: PDP, people: PrincipalTable, question: Question, executor: Executor | None
@@ -292,14 +292,14 @@ class _Answers:
         )
 
     def auto(self, audit: int | Literal["all"]) -> _Found:
-        """Ask each different question once, and some besides."""
+        """Ask each distinct question once, and some spot checks."""
         people, question = self._people, self._question
         found = plan(self._pdp, people, question, self._snapshot)
         _check_size(found.questions)
         parts, cells = parts_of(people, question, found)
         total = int(np.prod(cells.shape, dtype=np.int64))
         asked = found.questions * len(question.actions)
-        if asked == total and not any(some for each in found.candidates.values() for some in each):
+        if asked == total and not any(some for each in found.breakpoints.values() for some in each):
             return dataclasses.replace(self.every_cell(found.notes), method="auto")
         drawn = []
         if audit not in {0, "all"} and asked < total:
@@ -307,17 +307,17 @@ class _Answers:
         questions = LineQuestions(question, found, cells)
         first, grid = questions.batches(), len(parts)
         with self._progress([*parts, *first]) as ask:
-            with closing(ask([*parts, *first])) as answers:  # an interrupt leaves no request running
+            with closing(ask([*parts, *first])) as answers:  # so that an interrupt leaves no request running
                 for block, answer in zip(cells.blocks, itertools.islice(answers, grid), strict=True):
                     block.effect[:] = answer
                 contradiction = questions.take(list(answers))
-            besides = [] if contradiction else questions.besides()
-            with closing(ask(besides)) as answers:
+            confirmations = [] if contradiction else questions.confirmations()
+            with closing(ask(confirmations)) as answers:
                 contradiction = contradiction or questions.confirm(list(answers))
             if contradiction is not None:
                 return self._contradicted(contradiction, found)
             cube = SweptCube(cells, {place + 2: lines for place, lines in questions.lines().items()})
-            along = sum(math.prod(part.shape) for part in [*first, *besides]) * len(question.actions)
+            along = sum(math.prod(part.shape) for part in [*first, *confirmations]) * len(question.actions)
             if audit == "all" and asked < total:
                 return self._compared(found, cube, asked, along)
             wrong = differs(people, question, cells, drawn, ask) if drawn else None
@@ -331,7 +331,7 @@ class _Answers:
         return _Found(cube, "auto", verified, found.notes, asked, len(found.people), audited, along)
 
     def _contradicted(self, found: Contradiction, plan: Plan) -> _Found:
-        """Ask every cell, so that thresholds are those of the grid, after answers contradicted each other."""
+        """Ask every cell after answers contradicted each other; thresholds are then those of the grid."""
         cause = self._cause(plan)
 
         def note(called: str) -> str:
@@ -351,12 +351,12 @@ class _Answers:
             if len(differing):
                 action, *places = (int(i) for i in differing[0])
                 return self._fallen_back(Mismatch(row, action, tuple(places)), found, every)
-        verified = "every cell was asked besides, and all agree"
+        verified = "every cell was asked in addition, and all agree"
         classes = len(found.people)
         return _Found(cube, "auto", verified, found.notes, asked, classes, effect.size, along)
 
     def _fallen_back(self, wrong: Mismatch, found: Plan, every: _Found | None = None) -> _Found:
-        """Ask every cell after a cell was found whose answer is not that of the one that stood for it."""
+        """Ask every cell after the audit found a cell with another answer than its representative."""
         question = self._question
         at = [
             f"{axis.name}={label(axis.values[i])}"
@@ -367,7 +367,7 @@ class _Answers:
 
         def note(called: str) -> str:
             cell = ", ".join([f"principal {called}", question.actions[wrong.action], *at])
-            return f"The audit found a cell with another effect than was expected of it: {cell}. {cause}"
+            return f"The audit found a cell with an unexpected effect: {cell}. {cause}"
 
         every = every or self.every_cell()
         notes = (*found.notes, f"{note(who)} So every cell was asked.")
@@ -375,15 +375,17 @@ class _Answers:
         return dataclasses.replace(every, notes=notes, warning=warning)
 
     def _cause(self, plan: Plan) -> str:
-        """What a wrong expectation may come from."""
+        """The likely cause of a wrong expectation."""
         if plan.clock:
-            return "The policies read the clock, and time has passed between two questions."
+            return "The policies read the clock, and time passed between two requests."
         if self._snapshot is None:
-            return "The policies of the PDP have changed meanwhile, or read what it does not tell of."
-        return "The policies depend on something that the analysis of their text does not see."
+            return (
+                "The policies of the PDP have changed meanwhile, or read something that it does not report."
+            )
+        return "The policies depend on something that the analysis of their text does not find."
 
     def _literals(self) -> Literals:
-        """What stands in the policies; nothing where the PDP does not tell them."""
+        """The literals in the policies; none if the PDP does not disclose them."""
         try:
             return self._pdp.index.literals
         except PDPError:

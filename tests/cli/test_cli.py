@@ -241,7 +241,7 @@ def test_a_jwt_comes_from_a_file_or_the_environment_and_is_never_shown(tmp_path:
         (["sweep", "expense", "--users", USERS, "--axis", "amount"], 2, "NAME=START:STOP:STEP"),
         (["sweep", "expense", "--users", USERS, "--role", "boss"], 2, "nobody has the role boss"),
         (["sweep", "expense", "--users", "nowhere.json"], 2, "nowhere.json"),
-        (["sweep", "expense", "--users", USERS, "--policies", "docs"], 2, "holds no policy"),
+        (["sweep", "expense", "--users", USERS, "--policies", "docs"], 2, "contains no policy"),
         (["sweep", "expense", "--users", USERS, "--address", "127.0.0.1:1"], 4, "127.0.0.1:1"),
         (["users"], 4, "CLERK_SECRET_KEY"),
         (["users", USERS, "--profile", "email"], 2, "NAME=PATH"),

@@ -35,7 +35,7 @@ def some() -> lab.Decisions:
 
 
 @given(mapped())
-def test_the_long_frame_the_matrix_and_the_cube_hold_the_same_effects(cells: Mapped) -> None:
+def test_the_long_frame_the_matrix_and_the_cube_contain_the_same_effects(cells: Mapped) -> None:
     axes = {"a": range(cells.shape[2]), "b": [f"b{i}" for i in range(cells.shape[3])]}
     some = made(cells, axes)
     cube = some.allowed()
@@ -93,7 +93,7 @@ def test_columns_of_the_long_frame_have_the_type_of_their_values(some: lab.Decis
 
 
 @pytest.mark.parametrize("values", [["south", None, lab.MISSING], [lab.SELF, None]])
-def test_null_stays_null_beside_texts(values: list[Any]) -> None:
+def test_null_stays_null_next_to_strings(values: list[Any]) -> None:
     some = made(np.ones((1, 1, len(values), 2), bool), {"region": values, "amount": [1, 2]})
     assert all(a is b for a, b in zip(some.frame()["region"][::2], values, strict=True))
     assert all(a is b for a, b in zip(some.thresholds("amount")["region"], values, strict=True))
@@ -102,7 +102,7 @@ def test_null_stays_null_beside_texts(values: list[Any]) -> None:
 # -- sel --------------------------------------------------------------------------------------
 
 
-def test_sel_keeps_every_dimension_and_the_order_asked_for(some: lab.Decisions) -> None:
+def test_sel_keeps_every_dimension_and_the_requested_order(some: lab.Decisions) -> None:
     chosen = some.sel(principal=["cid", "ann"], amount=[50, 10.0], region="west")
     assert chosen.shape == (2, 2, 2, 1)
     assert chosen.names == ("cid", "ann")
@@ -132,21 +132,21 @@ def test_sel_finds_each_value_by_what_the_pdp_was_sent() -> None:
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
-        ({"amont": 1}, "'amont' is no dimension of these decisions; did you mean 'amount'"),
+        ({"amont": 1}, "'amont' is not a dimension of these decisions; did you mean 'amount'"),
         ({"resource_id": "resource"}, "'resource_id' is fixed, not an axis"),
         ({"principal": "anne"}, "principal has no value anne; did you mean 'ann'"),
         ({"action": "aprove"}, "action has no value aprove; did you mean 'approve'"),
         ({"amount": 11}, "amount has no value 11"),
         ({"amount": "10"}, 'amount has no value "10"'),
-        ({"amount": []}, "amount: an empty choice"),
-        ({"amount": [2, 2.0]}, "amount: a value is chosen twice"),
-        ({"amount": slice(5, 6)}, "amount: no value between 5 and 6"),
-        ({"amount": slice(1, 5, 2)}, "amount: a slice without a step"),
-        ({"region": slice("a", "z")}, "region: a slice without a step chooses from a numeric axis"),
+        ({"amount": []}, "amount: the selection is empty"),
+        ({"amount": [2, 2.0]}, "amount: a value is selected twice"),
+        ({"amount": slice(5, 6)}, "amount: there is no value between 5 and 6"),
+        ({"amount": slice(1, 5, 2)}, "amount: a slice needs a numeric axis"),
+        ({"region": slice("a", "z")}, "region: a slice needs a numeric axis"),
         ({"amount": float("nan")}, "amount: not a finite number"),
     ],
 )
-def test_sel_refuses_what_is_not_there_and_names_the_nearest(
+def test_sel_refuses_unknown_labels_and_gives_the_nearest(
     some: lab.Decisions, labels: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(lab.InputError, match=message):
@@ -156,7 +156,9 @@ def test_sel_refuses_what_is_not_there_and_names_the_nearest(
 def test_effect_is_one_decision_and_says_which_are_left(some: lab.Decisions) -> None:
     one = some.effect(principal="bob", action="approve", amount=30, region="west")
     assert one == ("ALLOW" if CUBE[1, 1, 2, 1] else "DENY")
-    with pytest.raises(lab.InputError, match=r"10 decisions are left; say which: amount \(5\), region \(2\)"):
+    with pytest.raises(
+        lab.InputError, match=r"10 decisions are left; choose a value for: amount \(5\), region \(2\)"
+    ):
         some.effect(principal="bob", action="view")
 
 
@@ -181,7 +183,7 @@ def test_the_matrix_has_the_longest_numeric_axis_on_top_and_the_rest_at_the_side
     ("rows", "columns", "message"),
     [
         ("principal", "amount", r"\['action', 'region'\] have several values"),
-        (["principal", "action", "region"], "amont", "'amont' is no dimension; did you mean 'amount'"),
+        (["principal", "action", "region"], "amont", "'amont' is not a dimension; did you mean 'amount'"),
         (["principal", "amount"], ["amount", "action", "region"], "a dimension is given twice"),
     ],
 )
@@ -201,7 +203,7 @@ def test_csv_is_the_long_frame(some: lab.Decisions, tmp_path: Path) -> None:
     assert_frame_equal(back, some.frame(), check_dtype=False)
 
 
-def test_files_are_written_whole_in_parts(
+def test_complete_files_are_written_in_parts(
     some: lab.Decisions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     some.to_csv(tmp_path / "whole.csv")
@@ -223,7 +225,7 @@ def test_parquet_is_the_long_frame_with_its_provenance(some: lab.Decisions, tmp_
     assert about["fixed"] == {"resource_id": "resource"}
 
 
-def test_self_beside_values_of_another_type_is_json_in_a_file(tmp_path: Path) -> None:
+def test_self_next_to_values_of_another_type_is_json_in_a_file(tmp_path: Path) -> None:
     made(np.ones((1, 1, 3), bool), {"value": [lab.SELF, 1, [lab.OTHER]]}).to_csv(tmp_path / "out.csv")
     with (tmp_path / "out.csv").open(encoding="utf-8", newline="") as file:
         assert [json.loads(row["value (JSON)"]) for row in csv.DictReader(file)] == ["SELF", 1, ["OTHER"]]
@@ -247,14 +249,14 @@ def test_values_of_several_types_are_json_in_a_file(tmp_path: Path) -> None:
     assert about["json_columns"] == ["value"]
 
 
-def test_decisions_of_a_sweep_are_what_their_files_hold(small: lab.PDP, tmp_path: Path) -> None:
+def test_files_contain_the_decisions_of_the_sweep(small: lab.PDP, tmp_path: Path) -> None:
     swept = lab.sweep(small, users(4), "thing", actions="approve", amount=lab.amounts(0, 200, step=50))
     swept.to_parquet(tmp_path / "out.parquet")
     assert_frame_equal(pd.read_parquet(tmp_path / "out.parquet"), swept.frame())
     assert swept.counts() == {"ALLOW": 12, "DENY": 8}
 
 
-def test_a_file_that_could_not_be_written_whole_leaves_the_old_one(
+def test_a_failed_write_leaves_the_old_file(
     some: lab.Decisions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     part = some.frame()
@@ -274,7 +276,7 @@ def test_a_file_that_could_not_be_written_whole_leaves_the_old_one(
         assert [path.name for path in tmp_path.glob(".*")] == []
 
 
-def test_an_axis_called_as_a_column_of_the_thresholds_is_refused() -> None:
+def test_an_axis_named_like_a_column_of_the_thresholds_is_refused() -> None:
     decisions = made(np.ones((1, 1, 2, 2), bool), {"amount": [1, 2], "lower": [7, 8]})
     with pytest.raises(lab.InputError, match=r"\['lower'\]"):
         decisions.thresholds("amount")

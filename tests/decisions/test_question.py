@@ -53,7 +53,7 @@ def test_evenly_spaced_amounts_are_written_as_a_person_would(pdp: lab.PDP) -> No
     )
 
 
-def test_the_question_holds_versions_and_scopes_and_no_token(tmp_path: Path) -> None:
+def test_the_question_contains_versions_and_scopes_but_no_token(tmp_path: Path) -> None:
     text = up_to(10).replace('version: "default"', 'version: "v2"').replace("version: default", "version: v2")
     parts = ({"alg": "none"}, {"sub": "secret"})
     token = ".".join(
@@ -71,7 +71,7 @@ def test_the_question_holds_versions_and_scopes_and_no_token(tmp_path: Path) -> 
 # -- units --------------------------------------------------------------------------------------
 
 
-def test_units_stand_in_heads_strips_pages_files_and_thresholds(pdp: lab.PDP, tmp_path: Path) -> None:
+def test_units_are_shown_in_heads_strips_pages_files_and_thresholds(pdp: lab.PDP, tmp_path: Path) -> None:
     people = lab.load_principals(DATA).head(5)
     decisions = lab.sweep(
         pdp, people, "expense", actions="approve", amount=[0, 9_000], region=["south", "west"], status="OPEN",
@@ -91,11 +91,11 @@ def test_units_stand_in_heads_strips_pages_files_and_thresholds(pdp: lab.PDP, tm
     assert list(decisions.frame().columns) == ["principal", "action", "amount", "region", "effect"]
 
 
-def test_units_of_what_is_not_asked_about_are_refused(pdp: lab.PDP) -> None:
+def test_units_of_attributes_that_are_not_asked_about_are_refused(pdp: lab.PDP) -> None:
     people = lab.load_principals(DATA).head(2)
     with pytest.raises(lab.InputError, match="no attribute 'amout' is asked about; did you mean 'amount'"):
         lab.sweep(pdp, people, "expense", amount=[1], units={"amout": "USD"})
-    with pytest.raises(lab.InputError, match="units is a dict"):
+    with pytest.raises(lab.InputError, match="units must be a dict"):
         lab.sweep(pdp, people, "expense", amount=[1], units="USD")  # type: ignore[arg-type]
 
 
@@ -130,7 +130,7 @@ def test_too_many_decisions_for_an_array_are_refused() -> None:
     wide = made(np.zeros((1, 1, 1), bool), {"amount": [1]})
     assert wide.to_xarray().size == 1
     many = Mapped(np.zeros((1, 1, 1), bool), (np.zeros(300_000, int), np.zeros(1_000, int), np.zeros(1, int)))
-    with pytest.raises(lab.InputError, match="300,000,000 decisions; choose 200,000,000 at most"):
+    with pytest.raises(lab.InputError, match="300,000,000 decisions; select 200,000,000 at most"):
         made(many, {"amount": [1]}).to_xarray()
 
 

@@ -54,9 +54,7 @@ def test_intervals_cover_the_line_in_order_and_neighbours_differ(cells: Mapped, 
 
 @settings(max_examples=30)
 @given(cells=mapped(), points=grids)
-def test_every_amount_asked_lies_in_one_interval_of_its_own_effect(
-    cells: Mapped, points: list[float]
-) -> None:
+def test_every_amount_asked_lies_in_one_interval_with_its_effect(cells: Mapped, points: list[float]) -> None:
     some = made(cells, {"b": range(cells.shape[2]), "amount": points[: cells.shape[3]]})
     every = iter(lines(some.thresholds("amount"), "principal", "action", "b"))
     for effects in some.allowed().reshape(-1, cells.shape[3]):
@@ -66,7 +64,7 @@ def test_every_amount_asked_lies_in_one_interval_of_its_own_effect(
 
 
 @given(cells=mapped(), points=grids)
-def test_allow_is_never_claimed_between_two_amounts_of_different_effect(
+def test_allow_is_never_claimed_between_two_amounts_with_different_effects(
     cells: Mapped, points: list[float]
 ) -> None:
     points = points[: cells.shape[2]]
@@ -85,7 +83,7 @@ def test_allow_is_never_claimed_between_two_amounts_of_different_effect(
                 assert claimed == ("ALLOW" if at_low and at_high else "DENY")
 
 
-def test_a_limit_between_two_amounts_is_told_as_lying_between_them() -> None:
+def test_a_limit_between_two_amounts_is_reported_as_between_them() -> None:
     found = made([[[True, True, False, False, True]]], {"amount": [0, 4950, 5000, 9000, 9500.5]}).thresholds(
         "amount"
     )
@@ -104,7 +102,7 @@ def test_one_effect_everywhere_is_one_interval_that_says_what_was_not_asked() ->
     for effect, word in ((True, "ALLOW"), (False, "DENY")):
         (row,) = made([[[effect, effect]]], {"amount": [1, 2]}).thresholds("amount").itertuples()
         assert (row.lower, row.upper, row.effect) == (-math.inf, math.inf, word)
-        assert row.boundary == "the same at each of 2 amounts asked; not asked below 1; not asked above 2"
+        assert row.boundary == "the same at all 2 amounts asked; not asked below 1; not asked above 2"
 
 
 def test_the_order_in_which_amounts_were_asked_does_not_matter() -> None:
@@ -120,13 +118,15 @@ def test_actions_can_be_chosen_and_another_axis_is_a_column() -> None:
     assert some.thresholds("amount")["who"].tolist() == ["x", "y"] * 4
 
 
-def test_an_axis_that_is_no_line_of_numbers_is_refused() -> None:
+def test_an_axis_that_is_not_numeric_is_refused() -> None:
     axes: dict[str, Any] = {"amount": [1], "region": ["a"], "mixed": [1, lab.MISSING], "flag": [True]}
     some = made(np.ones((1, 1, 1, 1, 2, 1), bool), axes)
     for name in ("region", "mixed", "flag"):
         with pytest.raises(lab.InputError, match=f"'{name}' is not a numeric axis"):
             some.thresholds(name)
-    with pytest.raises(lab.InputError, match="'amont' is no axis of these decisions; did you mean 'amount'"):
+    with pytest.raises(
+        lab.InputError, match="'amont' is not an axis of these decisions; did you mean 'amount'"
+    ):
         some.thresholds("amont")
     with pytest.raises(lab.InputError, match="action has no value c"):
         some.thresholds("amount", action="c")

@@ -207,7 +207,7 @@ def test_without_itables_no_page_is_written_and_the_error_says_what_to_install(
 
 
 def test_a_page_needs_its_folder(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="the folder is not there"):
+    with pytest.raises(InputError, match="its folder does not exist"):
         LongTable(some()).to_html(tmp_path / "none" / "page.html")
 
 

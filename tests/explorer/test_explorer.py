@@ -303,7 +303,7 @@ def test_an_attribute_whose_name_python_would_normalize_stands_in_attr(tmp_path:
     ("arguments", "keywords", "words"),
     [
         ([{"50000": 1}], {}, "no policy defines a constant '50000'"),
-        ([{5: 1}], {}, "a constant's name is a string, not a number: 5"),
+        ([{5: 1}], {}, "the name of a constant must be a string, not a number: 5"),
         ([[("finance_limit", 1)]], {}, "or as a dict, {'limit': 7_500}, not as a list"),
         (["finance_limit"], {}, "not as a string"),
         ([{"finance_limit": 1}], {"finance_limit": 2}, r"given twice.*\['finance_limit'\]"),

@@ -75,7 +75,7 @@ def error_of(clerk: ClerkServer, **options: Any) -> lab.ClerkError:
 # --- paging -------------------------------------------------------------------------------------
 
 
-def test_users_come_500_a_page_by_the_cursor_in_the_order_they_were_created() -> None:
+def test_users_come_500_per_page_by_cursor_in_order_of_creation() -> None:
     users = people(1203)
     order = oldest_first(users)
     with serve(users) as clerk:
@@ -90,7 +90,7 @@ def test_users_come_500_a_page_by_the_cursor_in_the_order_they_were_created() ->
     ]
 
 
-def test_ten_thousand_users_come_once_each_past_a_429_and_a_503() -> None:
+def test_ten_thousand_users_are_loaded_once_each_despite_a_429_and_a_503() -> None:
     users = people(10_000)
     with serve(users, faults=[Fault(5, 429, {"Retry-After": "1"}), Fault(12, 503)]) as clerk:
         assert ids(load(clerk)) == oldest_first(users)
@@ -99,7 +99,7 @@ def test_ten_thousand_users_come_once_each_past_a_429_and_a_503() -> None:
     assert clerk.requests[5].time - clerk.requests[4].time >= 1
 
 
-def test_a_page_that_is_full_to_the_last_user_is_followed_by_an_empty_one() -> None:
+def test_after_a_full_last_page_an_empty_one_is_requested() -> None:
     with serve(people(500)) as clerk:
         assert len(load(clerk)) == 500
     assert len(asked(clerk, "/users")) == 2
@@ -117,30 +117,30 @@ def test_a_list_that_differs_from_the_count_is_not_kept(total: int, requests: tu
     body = json.dumps({"object": "total_count", "total_count": total}).encode()
     with serve(USERS, faults=[Fault(nth, body=body) for nth in requests]) as clerk:
         error = error_of(clerk)
-    assert str(error).startswith(f"Clerk listed 96 users but counts {total}: the list is not whole")
+    assert str(error).startswith(f"Clerk listed 96 users but counts {total}: the list is incomplete")
 
 
 @pytest.mark.parametrize("nth", [1, 3])
-def test_a_user_who_joins_or_leaves_meanwhile_is_no_error(nth: int) -> None:
+def test_a_user_who_joins_or_leaves_during_loading_is_not_an_error(nth: int) -> None:
     body = json.dumps({"object": "total_count", "total_count": 95 if nth == 1 else 97}).encode()
     with serve(USERS, faults=[Fault(nth, body=body)]) as clerk:
         assert len(load(clerk)) == 96
 
 
-def test_a_cursor_that_does_not_advance_is_an_error_and_no_endless_loop() -> None:
+def test_a_cursor_that_does_not_advance_is_an_error_not_an_endless_loop() -> None:
     with serve(people(1100), faults=[Fault(3, does="stick")]) as clerk:
         error = error_of(clerk)
-    assert "does not advance after 500 users" in str(error)
+    assert "repeats itself after 500 users" in str(error)
     assert len(clerk.requests) == 3
 
 
-def test_a_user_who_comes_again_on_the_next_page_counts_once() -> None:
+def test_a_user_repeated_on_the_next_page_counts_once() -> None:
     users = people(1100)
     with serve(users, faults=[Fault(3, does="repeat"), Fault(4, does="repeat")]) as clerk:
         assert ids(load(clerk)) == oldest_first(users)
 
 
-def test_a_short_page_amid_the_list_does_not_end_it() -> None:
+def test_a_short_page_in_the_middle_does_not_end_the_list() -> None:
     users = people(700)
     by_id = {user["id"]: user for user in users}
     ten = json.dumps([by_id[own] for own in oldest_first(users)[:10]]).encode()
@@ -148,7 +148,7 @@ def test_a_short_page_amid_the_list_does_not_end_it() -> None:
         assert ids(load(clerk)) == oldest_first(users)
 
 
-def test_no_users_at_all_are_an_error_that_says_so() -> None:
+def test_having_no_users_is_an_error_that_says_so() -> None:
     with serve([]) as clerk, pytest.raises(lab.UsersError, match="no users in this instance"):
         load(clerk)
     with serve(USERS) as clerk, pytest.raises(lab.UsersError, match="no users that match the filters"):
@@ -158,7 +158,7 @@ def test_no_users_at_all_are_an_error_that_says_so() -> None:
 # --- filters and organizations ------------------------------------------------------------------
 
 
-def test_filters_go_to_the_list_and_to_the_count_alike() -> None:
+def test_filters_are_sent_to_the_list_and_to_the_count() -> None:
     chosen = [USERS[65]["id"], USERS[3]["id"], USERS[4]["id"]]
     with serve(USERS) as clerk:
         users = load(clerk, {"user_id": chosen, "banned": False})
@@ -179,13 +179,13 @@ def test_an_organization_can_be_listed_alone() -> None:
         assert set(ids(load(clerk, {"organization_id": [organization]}))) == members
 
 
-def test_an_unknown_filter_is_named_with_the_nearest_and_nothing_is_asked() -> None:
+def test_an_unknown_filter_is_reported_with_the_nearest_and_no_request_is_sent() -> None:
     with serve(USERS) as clerk, pytest.raises(lab.InputError, match="did you mean 'email_address'"):
         load(clerk, {"email_adress": EMAIL})
     assert clerk.requests == []
 
 
-def test_the_filters_are_those_that_clerk_takes_for_the_list_and_for_the_count() -> None:
+def test_the_filters_are_those_that_clerk_accepts_for_list_and_count() -> None:
     assert set(parameters("/users")) & set(parameters("/users/count")) == FILTERS
 
 
@@ -209,7 +209,7 @@ def test_organization_roles_come_from_all_pages_of_memberships() -> None:
     assert roles["user_01100"] == ()
 
 
-def test_memberships_that_are_not_whole_are_not_kept() -> None:
+def test_an_incomplete_list_of_memberships_is_not_kept() -> None:
     bodies = [b"[]", b'{"data":[]}', b'{"data":[],"total_count":3}', b'{"data":7,"total_count":0}']
     faults = [Fault(nth, body=body) for nth, body in enumerate(bodies, start=1)]
     with serve(USERS, MEMBERSHIPS, faults=faults) as clerk:
@@ -217,7 +217,7 @@ def test_memberships_that_are_not_whole_are_not_kept() -> None:
             assert "organization memberships" in str(error_of(clerk, mapping=ORGANIZATIONS))
 
 
-def test_memberships_are_asked_for_only_when_the_mapping_reads_them() -> None:
+def test_memberships_are_requested_only_if_the_mapping_reads_them() -> None:
     with serve(USERS, MEMBERSHIPS) as clerk:
         load(clerk)
     assert asked(clerk, "memberships") == []
@@ -241,7 +241,7 @@ def test_principals_from_the_api_are_those_from_the_file() -> None:
 
 
 @pytest.mark.parametrize("body", [MALFORMED, b"", b"<html>", b"[" * 100_000, b'"text"', b"null"])
-def test_an_answer_that_is_no_list_of_users_or_no_count_is_an_error(body: bytes) -> None:
+def test_a_response_that_is_not_a_list_of_users_or_a_count_is_an_error(body: bytes) -> None:
     broken = (
         1,
         3,
@@ -250,17 +250,17 @@ def test_an_answer_that_is_no_list_of_users_or_no_count_is_an_error(body: bytes)
     with serve(USERS, faults=[Fault(nth, body=body) for nth in broken]) as clerk:
         for _ in broken:
             message = str(error_of(clerk))
-            assert any(part in message for part in ("was not JSON", "was no array", "held no total_count"))
+            assert any(part in message for part in ("was not JSON", "was not an array", "had no total_count"))
     assert len(clerk.requests) == 6
 
 
-def test_a_compressed_answer_is_read() -> None:
+def test_a_compressed_response_is_read() -> None:
     body = gzip.compress(json.dumps(USERS[:1]).encode())
     with serve(USERS[:1], faults=[Fault(2, headers={"Content-Encoding": "gzip"}, body=body)]) as clerk:
         assert ids(load(clerk)) == [USERS[0]["id"]]
 
 
-def test_an_answer_that_was_cut_is_asked_for_again() -> None:
+def test_a_truncated_response_is_requested_again() -> None:
     with serve(USERS, faults=[Fault(1, does="cut"), Fault(3, does="cut")]) as clerk:
         assert len(load(clerk)) == 96
     assert len(clerk.requests) == 5
@@ -300,7 +300,7 @@ def dripping() -> Iterator[str]:
         thread.join()
 
 
-def test_an_answer_that_drips_costs_no_more_than_the_budget() -> None:
+def test_a_response_that_trickles_in_costs_no_more_than_the_budget() -> None:
     with dripping() as url:
         begin = time.monotonic()
         with pytest.raises(lab.ClerkError, match="ReadTimeout"):
@@ -308,7 +308,7 @@ def test_an_answer_that_drips_costs_no_more_than_the_budget() -> None:
         assert time.monotonic() - begin < REQUEST_SECONDS
 
 
-def test_nobody_at_the_address_is_an_error_that_names_it() -> None:
+def test_an_address_where_nothing_listens_is_named_in_the_error() -> None:
     with serve(USERS) as clerk:
         pass
     error = error_of(clerk, budget=0.5)
@@ -316,7 +316,7 @@ def test_nobody_at_the_address_is_an_error_that_names_it() -> None:
     assert error.status is None
 
 
-def test_a_failure_that_stays_is_an_error_with_status_code_and_trace() -> None:
+def test_a_permanent_failure_is_an_error_with_status_code_and_trace() -> None:
     with serve(USERS, faults=[Fault(nth, 503) for nth in range(1, 50)]) as clerk:
         error = error_of(clerk, budget=3)
     assert (error.status, error.code, error.trace_id) == (503, "service_unavailable", "trace_local")
@@ -325,7 +325,7 @@ def test_a_failure_that_stays_is_an_error_with_status_code_and_trace() -> None:
 
 
 @pytest.mark.parametrize("status", [429, 503])
-def test_a_wait_that_the_budget_does_not_hold_is_not_waited_for(status: int) -> None:
+def test_a_wait_longer_than_the_budget_is_not_started(status: int) -> None:
     with serve(USERS, faults=[Fault(2, status, {"Retry-After": "3000"})]) as clerk:
         begin = time.monotonic()
         assert error_of(clerk, budget=600).status == status
@@ -333,7 +333,7 @@ def test_a_wait_that_the_budget_does_not_hold_is_not_waited_for(status: int) -> 
     assert len(clerk.requests) == 2
 
 
-def test_a_wait_that_is_no_time_is_taken_for_none() -> None:
+def test_a_retry_after_that_is_not_a_time_is_ignored() -> None:
     with serve(USERS, faults=[Fault(2, 429, {"Retry-After": "soon"})]) as clerk:
         assert len(load(clerk)) == 96
 
@@ -349,7 +349,7 @@ def test_a_wait_that_is_no_time_is_taken_for_none() -> None:
         (302, "redirect, which is never followed"),
     ],
 )
-def test_a_refusal_is_told_at_once_in_words(status: int, words: str) -> None:
+def test_a_refusal_is_reported_immediately_in_words(status: int, words: str) -> None:
     with serve(USERS, faults=[Fault(2, status)]) as clerk:
         error = error_of(clerk)
     assert (error.status, error.code, error.trace_id) == (status, f"status_{status}", "trace_local")
@@ -367,7 +367,7 @@ def test_a_redirect_is_never_followed_with_the_key() -> None:
     assert other.requests == []
 
 
-def test_a_refusal_in_another_shape_is_told_by_its_status() -> None:
+def test_a_refusal_in_another_format_is_reported_by_its_status() -> None:
     bodies = [b"", b"[]", b'{"errors":[]}', b'{"errors":"x"}', b'{"errors":[{}],"clerk_trace_id":7}']
     faults = [Fault(nth, 403, body=body) for nth, body in enumerate(bodies, start=1)]
     with serve(USERS, faults=faults) as clerk:

@@ -39,7 +39,7 @@ def _no_settings_of_mine(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("key", [SECRET, f" {SECRET}\n", SecretStr(SECRET), SecretStr(f"{SECRET}\n")])
-def test_a_key_may_have_space_around_it(key: str | SecretStr) -> None:
+def test_a_key_may_be_surrounded_by_spaces(key: str | SecretStr) -> None:
     with serve(USERS, key=SECRET) as clerk:
         assert len(lab.load_users(key=key, api_url=clerk.url)) == 96
         assert len(lab.load_principals(key=key, api_url=clerk.url)) == 96
@@ -58,7 +58,7 @@ def test_no_key_where_nobody_can_answer_is_an_error_that_says_where_keys_are() -
 
 
 @pytest.mark.parametrize("key", ["", " ", SecretStr(""), SecretStr("\n")])
-def test_an_empty_key_is_no_key(key: str | SecretStr) -> None:
+def test_an_empty_key_counts_as_no_key(key: str | SecretStr) -> None:
     with pytest.raises(lab.KeyMissingError, match="no Clerk secret key"):
         lab.load_users(key=key, api_url=NOBODY)
 
@@ -75,7 +75,7 @@ def test_an_empty_key_is_no_key(key: str | SecretStr) -> None:
     ],
 )
 @pytest.mark.parametrize("kind", [str, SecretStr])
-def test_what_is_no_secret_key_is_not_sent_and_not_shown(key: str, kind: type) -> None:
+def test_something_other_than_a_secret_key_is_neither_sent_nor_shown(key: str, kind: type) -> None:
     with pytest.raises(lab.KeyMissingError, match="not a Clerk secret key") as caught:
         lab.load_principals(key=kind(key), api_url=NOBODY)
     assert key[3:] == "" or key[3:] not in shown(caught.value)
@@ -86,7 +86,7 @@ def test_what_is_no_secret_key_is_not_sent_and_not_shown(key: str, kind: type) -
     ("held", "kind"),
     [(None, None), ("", None), ("sk_test_a", "test"), ("sk_live_a\n", "live"), ("pk_live_a", "wrong")],
 )
-def test_the_kind_of_the_key_can_be_told_without_it(
+def test_the_kind_of_key_can_be_reported_without_the_key(
     held: str | None, kind: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if held is not None:
@@ -101,7 +101,7 @@ def test_a_hidden_key_shows_nothing() -> None:
     assert hide(None) is None
 
 
-def test_in_a_terminal_the_key_is_asked_for_and_not_echoed() -> None:
+def test_in_a_terminal_there_is_a_prompt_for_the_key_that_does_not_echo() -> None:
     ours, theirs = pty.openpty()
     with serve(USERS, key=SECRET) as clerk:
         program = f"import clerk_cerbos_lab as lab; print(len(lab.load_users(api_url={clerk.url!r})))"
@@ -138,7 +138,7 @@ def test_in_a_terminal_the_key_is_asked_for_and_not_echoed() -> None:
         "HTTP://example.com",
     ],
 )
-def test_a_key_is_never_sent_openly_to_another_machine(address: str) -> None:
+def test_a_key_is_never_sent_unencrypted_to_another_machine(address: str) -> None:
     with pytest.raises(lab.InputError, match="must be https") as caught:
         lab.load_users(key=SECRET, api_url=address)
     assert SECRET not in shown(caught.value)
@@ -156,7 +156,7 @@ def test_a_key_is_never_sent_openly_to_another_machine(address: str) -> None:
         ),
     ],
 )
-def test_what_is_no_address_is_an_error_that_shows_one(address: str) -> None:
+def test_an_invalid_address_is_an_error_that_shows_a_valid_one(address: str) -> None:
     with pytest.raises(lab.InputError, match=r"must look like https://api\.clerk\.com/v1"):
         lab.load_users(key=SECRET, api_url=address)
 
@@ -193,7 +193,7 @@ def test_no_failure_shows_the_key_or_a_person(fault: Fault) -> None:
 
 
 @pytest.mark.parametrize("body", [MISSHAPEN, json.dumps([{"email": EMAIL}]).encode()])
-def test_an_entry_that_is_no_user_is_told_by_its_position(body: bytes) -> None:
+def test_an_entry_that_is_not_a_user_is_reported_by_position(body: bytes) -> None:
     with (
         serve(USERS, faults=[Fault(2, body=body)], key=SECRET) as clerk,
         pytest.raises(lab.UsersError, match=r"Clerk's user list: user [01] ") as caught,
@@ -210,7 +210,7 @@ def test_a_wrong_key_is_refused_by_clerk_and_not_shown() -> None:
     assert SECRET not in shown(caught.value)
 
 
-def test_logs_at_debug_hold_neither_the_key_nor_a_filter(caplog: pytest.LogCaptureFixture) -> None:
+def test_debug_logs_contain_neither_the_key_nor_a_filter(caplog: pytest.LogCaptureFixture) -> None:
     names = ("httpx", "httpcore", "httpx_retries")
     caplog.set_level(logging.DEBUG)
     for name in names:
@@ -224,10 +224,10 @@ def test_logs_at_debug_hold_neither_the_key_nor_a_filter(caplog: pytest.LogCaptu
     assert [logging.getLogger(name).level for name in names] == [logging.DEBUG] * 3  # as they were
 
 
-def test_options_of_the_api_are_refused_with_a_file_and_the_other_way_round() -> None:
+def test_api_options_are_refused_with_a_file_and_vice_versa() -> None:
     file = DATA / "clerk_users.json"
     for options in ({"key": KEY}, {"api_url": NOBODY}, {"filters": {"banned": True}}):
-        with pytest.raises(lab.InputError, match="a file needs none of them"):
+        with pytest.raises(lab.InputError, match="can't be used with a file"):
             lab.load_users(file, **options)
-    with pytest.raises(lab.InputError, match="memberships= goes with a file"):
+    with pytest.raises(lab.InputError, match="memberships= is for a file of users"):
         lab.load_users(key=KEY, api_url=NOBODY, memberships=DATA / "clerk_organization_memberships.json")

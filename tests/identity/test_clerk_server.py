@@ -72,7 +72,7 @@ def assert_contract(path: str, answer: httpx.Response) -> None:
 
 
 @pytest.mark.parametrize("path", sorted(PARAMETERS))
-def test_answers_and_refusals_have_the_published_shape(path: str, clerk: ClerkServer) -> None:
+def test_responses_and_refusals_have_the_published_shape(path: str, clerk: ClerkServer) -> None:
     right, wrong = get(clerk, path), get(clerk, path, nonsense=1)
     assert (right.status_code, wrong.status_code) == (200, 422)
     assert wrong.json()["errors"][0]["meta"] == {"param_name": "nonsense"}
@@ -80,7 +80,7 @@ def test_answers_and_refusals_have_the_published_shape(path: str, clerk: ClerkSe
     assert_contract(path, wrong)
 
 
-def test_a_whole_page_of_users_has_the_published_shape(clerk: ClerkServer) -> None:
+def test_a_full_page_of_users_has_the_published_shape(clerk: ClerkServer) -> None:
     assert_contract("/users", get(clerk, "/users", limit=500))
 
 
@@ -91,7 +91,7 @@ def test_only_published_query_parameters_are_accepted(path: str) -> None:
     assert set(parameters(path)) - PARAMETERS[path] <= left_out
 
 
-def test_the_contract_refuses_what_departs_from_it() -> None:
+def test_the_contract_rejects_deviations() -> None:
     user = USERS[0]
     lacking = {name: value for name, value in user.items() if name != "username"}
     for wrong in (lacking, {**user, "id": 7}, {**user, "banned": None}, {**user, "passkeys": [{}]}):
@@ -212,7 +212,7 @@ def test_the_cursor_respects_filters(clerk: ClerkServer) -> None:
     assert first + rest == wanted
 
 
-def test_memberships_page_by_offset_and_tell_their_total(clerk: ClerkServer) -> None:
+def test_memberships_page_by_offset_and_report_their_total(clerk: ClerkServer) -> None:
     pages = [
         get(clerk, "/organization_memberships", limit=25, offset=offset).json() for offset in (0, 25, 50, 75)
     ]
@@ -221,7 +221,7 @@ def test_memberships_page_by_offset_and_tell_their_total(clerk: ClerkServer) -> 
 
 
 @pytest.mark.parametrize("name", ["first_name", "username", "email_address", "last_active_at"])
-def test_users_come_in_the_order_asked_for_with_who_has_no_value_last(name: str, clerk: ClerkServer) -> None:
+def test_users_come_in_the_requested_order_with_missing_values_last(name: str, clerk: ClerkServer) -> None:
     up = ids(get(clerk, "/users", limit=500, order_by=name))
     assert up == ids(get(clerk, "/users", limit=500, order_by=f"+{name}"))
     assert set(up) == set(IDS)
@@ -306,7 +306,7 @@ def test_requests_are_recorded_without_the_key() -> None:
     ("status", "headers"),
     [(429, {"Retry-After": "2"}), (503, {}), (500, {}), (302, {"Location": "/"})],
 )
-def test_a_fault_answers_once_with_its_status_and_headers(status: int, headers: dict[str, str]) -> None:
+def test_a_fault_responds_once_with_its_status_and_headers(status: int, headers: dict[str, str]) -> None:
     with serve(USERS, faults=[(2, status, headers)]) as clerk:
         answers = [get(clerk, "/users") for _ in range(3)]
     assert [answer.status_code for answer in answers] == [200, status, 200]
@@ -332,7 +332,7 @@ def test_a_fault_can_hang_until_the_client_gives_up() -> None:
     assert [request.status for request in clerk.requests] == [0, 200]
 
 
-def test_a_fault_can_cut_the_connection_amid_the_answer() -> None:
+def test_a_fault_can_cut_the_connection_during_the_response() -> None:
     with serve(USERS, faults=[Fault(1, does="cut")]) as clerk:
         with pytest.raises(httpx.RemoteProtocolError):
             get(clerk, "/users")
@@ -346,13 +346,13 @@ def test_a_fault_can_keep_the_cursor_from_advancing() -> None:
         assert ids(get(clerk, "/users", starting_after=first[-1])) == IDS[10:20]
 
 
-def test_a_fault_can_repeat_a_user_that_the_client_has() -> None:
+def test_a_fault_can_repeat_a_user_that_the_client_already_has() -> None:
     with serve(USERS, faults=[Fault(2, does="repeat")]) as clerk:
         first = ids(get(clerk, "/users"))
         assert ids(get(clerk, "/users", starting_after=first[-1])) == IDS[9:19]
 
 
-def test_the_port_is_free_again_afterwards_even_amid_a_hang() -> None:
+def test_the_port_is_free_afterwards_even_during_a_hang() -> None:
     with serve(USERS, faults=[Fault(1, does="hang")]) as clerk:
         waiting = asked(clerk)
         address = waiting.getpeername()

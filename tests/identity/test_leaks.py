@@ -212,7 +212,7 @@ def displays(hunted: lab.PDP, tmp_path_factory: pytest.TempPathFactory) -> dict[
     return every_display(hunted, people(), tmp_path_factory.mktemp("pages"))
 
 
-def test_no_display_holds_an_id_or_a_personal_attribute(displays: dict[str, str]) -> None:
+def test_no_display_contains_an_id_or_a_personal_attribute(displays: dict[str, str]) -> None:
     found = {what: leaks(text, [*IDS, *ABSENT]) for what, text in displays.items()}
     found["rows.html"] = [one for one in found["rows.html"] if one != "al"]  # a name in the code of itables
     assert {what: some for what, some in found.items() if some} == {}
@@ -229,7 +229,7 @@ def test_one_note_says_what_is_not_shown_and_how_to_show_it(displays: dict[str, 
         assert escape(note) in displays[what] or note.replace('"', "&#34;") in displays[what], what
 
 
-def test_the_hunt_finds_what_is_shown_on_purpose(hunted: lab.PDP, tmp_path: Path) -> None:
+def test_the_search_for_leaks_finds_what_is_shown_on_purpose(hunted: lab.PDP, tmp_path: Path) -> None:
     texts = "\n".join(every_display(hunted, people(), tmp_path, names=True).values())
     assert set(leaks(texts, [*IDS, *ABSENT])) == {*IDS, *ABSENT} - {"x"}
     assert len(personal_leaks(texts)) == len(PERSONAL) + 1  # the number in both of its forms
@@ -360,11 +360,11 @@ def test_lab_shareable_names_what_it_does_not_know() -> None:
         lab.shareable(people(), "regoin")
     with pytest.raises(lab.InputError, match="name the columns"):
         lab.shareable(people())
-    with pytest.raises(lab.InputError, match="shown in any case"):
+    with pytest.raises(lab.InputError, match="always shown"):
         lab.shareable(people(), "roles")
 
 
-def test_ids_that_are_no_peoples_can_be_shown_without_a_warning(hunted: lab.PDP) -> None:
+def test_ids_that_do_not_identify_people_can_be_shown_without_a_warning(hunted: lab.PDP) -> None:
     groups = lab.shareable(
         lab.vary(pd.DataFrame({"id": ["a-user"], "roles": [("user",)]}), region=["south"]), "id"
     )
@@ -377,7 +377,7 @@ def test_ids_that_are_no_peoples_can_be_shown_without_a_warning(hunted: lab.PDP)
 # -- Parquet and back ------------------------------------------------------------------------------
 
 
-def test_a_frame_that_comes_back_from_parquet_is_swept_as_it_was(tmp_path: Path) -> None:
+def test_a_frame_read_back_from_parquet_is_swept_like_the_original(tmp_path: Path) -> None:
     columns: dict[str, Any] = {
         "text": ["a", lab.MISSING, "c"],
         "whole": [1, lab.MISSING, 3],
@@ -399,7 +399,7 @@ def test_a_frame_that_comes_back_from_parquet_is_swept_as_it_was(tmp_path: Path)
     assert list(read_principals(back)) == list(read_principals(frame))
     assert back.attrs == frame.attrs
     null = frame.assign(odd=pd.Series([None, True, lab.MISSING], dtype=object))
-    with pytest.raises(lab.InputError, match=r"row 0, column 'odd': a file does not tell null from missing"):
+    with pytest.raises(lab.InputError, match=r"row 0, column 'odd': a file does not distinguish null"):
         read_principals(parquet(null, tmp_path))
 
 

@@ -64,7 +64,7 @@ def told(frame: pd.DataFrame) -> list[tuple[str, str, str]]:
         ({}, ("user",), ["no role"]),
     ],
 )
-def test_roles_are_the_first_that_can_be_used_and_what_is_odd_is_told(
+def test_the_first_usable_roles_are_used_and_problems_are_reported(
     public: Json, roles: tuple[str, ...], problems: list[str]
 ) -> None:
     frame = principals(public)
@@ -78,7 +78,7 @@ def test_the_default_roles_are_the_mappings() -> None:
     ]
 
 
-def test_roles_come_from_any_path_and_in_either_form() -> None:
+def test_roles_come_from_any_path_and_in_either_type() -> None:
     mapping = lab.Mapping(roles=("private_metadata.auth.groups", "public_metadata.team.role"))
     frame = principals({"team": {"role": "lead"}, "role": "admin"}, mapping=mapping)
     assert frame["roles"].tolist() == [("lead",)]
@@ -88,7 +88,7 @@ def test_roles_come_from_any_path_and_in_either_form() -> None:
     assert told(frame) == []
 
 
-def test_organization_roles_join_the_others() -> None:
+def test_organization_roles_are_added_to_the_others() -> None:
     mapping = lab.Mapping(organization_roles=True)
     frame = lab.load_principals(SAMPLE, mapping=mapping, memberships=MEMBERSHIPS).set_index("id")
     membership = json.loads(MEMBERSHIPS.read_text("utf-8"))["data"][0]
@@ -100,7 +100,7 @@ def test_organization_roles_join_the_others() -> None:
     assert not any(role.startswith("org:") for roles in plain for role in roles)
 
 
-def test_a_role_from_two_places_is_held_once_and_told_and_no_user_is_lost() -> None:
+def test_a_role_from_two_places_is_used_once_and_reported_and_no_user_is_lost() -> None:
     mapping = lab.Mapping(organization_roles=True, default_roles=("guest",))
     raw = [
         {"id": "both", "public_metadata": {"roles": ["org:admin", "manager"]}},
@@ -122,7 +122,7 @@ def test_a_role_from_two_places_is_held_once_and_told_and_no_user_is_lost() -> N
             "principal": own,
             "problem": "role twice",
             "attribute": "roles",
-            "detail": f"{role} also from an organization: taken once",
+            "detail": f"{role} also from an organization: used once",
         }
         for own, role in (("both", "org:admin"), ("default", "guest"))
     ]
@@ -143,14 +143,14 @@ def test_every_other_key_of_the_public_metadata_becomes_an_attribute() -> None:
     ]
 
 
-def test_the_mapping_may_name_the_keys_to_take() -> None:
+def test_the_mapping_may_name_the_keys_to_use() -> None:
     public = {"role": "manager", "region": "south", "limit": 7}
     chosen = principals(public, mapping=lab.Mapping(metadata=("limit", "role", "other")))
     assert chosen.drop(columns=["id", "roles"]).to_dict("records") == [{"limit": 7, "role": "manager"}]
     assert principals(public, mapping=lab.Mapping(metadata=())).columns.tolist() == ["id", "roles"]
 
 
-def test_profile_fields_come_only_when_they_are_named() -> None:
+def test_profile_fields_are_loaded_only_if_named() -> None:
     person = USERS[0]
     fields = {
         "name": "first_name",
@@ -164,7 +164,7 @@ def test_profile_fields_come_only_when_they_are_named() -> None:
     assert not {*fields} & {*lab.load_principals(SAMPLE).columns}
 
 
-def test_no_personal_value_is_in_the_principals_or_the_report_unasked(sample: pd.DataFrame) -> None:
+def test_no_personal_value_is_in_the_principals_or_the_report_unless_requested(sample: pd.DataFrame) -> None:
     text = f"{sample.to_dict()} {sample.attrs} {lab.problems(sample).to_dict()}"
     for person in USERS:
         email = person["email_addresses"][0]["email_address"] if person["email_addresses"] else "@"
@@ -172,7 +172,7 @@ def test_no_personal_value_is_in_the_principals_or_the_report_unasked(sample: pd
         assert not [value for value in held if value and value in text]
 
 
-def test_a_reserved_name_is_no_attribute_and_can_be_renamed() -> None:
+def test_a_reserved_name_is_not_an_attribute_and_can_be_renamed() -> None:
     frame = principals({"role": "admin", "id": "user_boss"})
     assert (frame["id"].tolist(), told(frame)) == (["user_0"], [("user_0", "name taken", "id")])
     renamed = lab.Mapping(profile={"boss": "public_metadata.id"})
@@ -180,26 +180,26 @@ def test_a_reserved_name_is_no_attribute_and_can_be_renamed() -> None:
 
 
 @pytest.mark.parametrize("value", [10**400, 2**53 + 1, "\ud800", {"\ud800": 1}, float("inf")])
-def test_a_value_that_cerbos_cannot_hold_is_left_out_and_told(value: object) -> None:
+def test_a_value_that_cerbos_cannot_receive_is_left_out_and_reported(value: object) -> None:
     frame = principals({"role": "admin", "x": value, "y": 1}, {"role": "admin", "x": 1, "y": 1})
     assert frame["x"].tolist()[0] is MISSING
     assert told(frame)[0] == ("user_0", "can't be sent", "x")
 
 
-def test_a_value_that_is_nested_too_deeply_is_left_out_and_told() -> None:
+def test_a_value_that_is_nested_too_deeply_is_left_out_and_reported() -> None:
     deep: list[Any] = []
     for _ in range(700):
         deep = [deep]
     assert told(principals({"role": "admin", "x": deep})) == [("user_0", "can't be sent", "x")]
 
 
-def test_an_attribute_without_a_name_is_left_out_and_told() -> None:
+def test_an_attribute_without_a_name_is_left_out_and_reported() -> None:
     frame = principals({"role": "admin", "": 1})
     assert told(frame) == [("user_0", "can't be sent", "")]
     assert read_principals(frame)[0].attr == {}
 
 
-def test_nobody_is_a_frame_without_rows() -> None:
+def test_no_users_give_a_frame_without_rows() -> None:
     assert lab.to_principals([]).columns.tolist() == ["id", "roles"]
     assert told(lab.to_principals([])) == []
 
@@ -210,7 +210,7 @@ def test_nobody_is_a_frame_without_rows() -> None:
 @pytest.mark.parametrize(
     "parts", [{"roles": ("unsafe_metadata.role",)}, {"profile": {"theme": "unsafe_metadata.theme"}}]
 )
-def test_what_users_can_write_counts_only_when_named_and_then_warns_at_the_callers_line(parts: Json) -> None:
+def test_unsafe_metadata_is_read_only_if_named_and_then_warns_at_the_callers_line(parts: Json) -> None:
     with pytest.warns(lab.LabWarning, match="users can write their own") as caught:
         mapping = lab.Mapping(**parts)
     assert caught[0].filename == __file__
@@ -219,7 +219,7 @@ def test_what_users_can_write_counts_only_when_named_and_then_warns_at_the_calle
     assert own_words in (("admin",), "dark")
 
 
-def test_what_users_can_write_never_counts_unasked(sample: pd.DataFrame) -> None:
+def test_metadata_that_users_can_write_is_never_read_by_default(sample: pd.DataFrame) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert sample["roles"].tolist()[74] == ("user",)
@@ -253,12 +253,12 @@ def test_what_users_can_write_never_counts_unasked(sample: pd.DataFrame) -> None
         *({"profile": ["username"]}, {"profile": None}),
     ],
 )
-def test_a_mapping_of_another_form_is_refused_with_the_part_named(parts: Json) -> None:
+def test_a_malformed_mapping_is_refused_and_the_part_is_named(parts: Json) -> None:
     with pytest.raises(lab.InputError, match=rf"Mapping\.{next(iter(parts))}"):
         lab.Mapping(**parts)
 
 
-def test_a_mapping_tells_what_becomes_of_a_user() -> None:
+def test_a_mapping_shows_how_users_become_principals() -> None:
     mapping = lab.Mapping(metadata=("region",), profile={"<b>": "username"}, organization_roles=True)
     lines = repr(mapping).splitlines()
     assert [line.split("←")[0].strip() for line in lines] == [
@@ -273,7 +273,7 @@ def test_a_mapping_tells_what_becomes_of_a_user() -> None:
 # --- MISSING and what-if people -----------------------------------------------------------------
 
 
-def test_missing_is_one_object_that_pandas_counts_as_missing_and_is_not_null() -> None:
+def test_missing_is_one_object_that_pandas_treats_as_missing_and_not_null() -> None:
     for twin in (copy.copy(MISSING), copy.deepcopy([MISSING])[0], pickle.loads(pickle.dumps(MISSING))):
         assert twin is MISSING
     assert pd.isna(MISSING)
@@ -301,7 +301,7 @@ def test_what_if_people_are_every_combination_with_the_first_name_slowest(sample
     assert [sorted(person.attr) for person in read_principals(varied)][2] == ["approval_limit", "department"]
 
 
-def test_what_if_people_come_from_joined_frames_too(sample: pd.DataFrame) -> None:
+def test_what_if_people_can_come_from_joined_frames(sample: pd.DataFrame) -> None:
     joined = pd.concat([sample.head(1), sample.tail(1).reset_index(drop=True)])
     ids = [own for own in joined["id"] for _ in range(2)]
     assert lab.vary(joined, level=[1, 2])["id"].tolist() == ids

@@ -44,11 +44,11 @@ def test_an_id_counts_as_a_whole_word(text: str, wanted: str | None) -> None:
     assert mask("sally")(text) == (wanted or text)
 
 
-def test_a_mark_on_a_letter_belongs_to_its_word() -> None:
+def test_a_combining_mark_belongs_to_its_word() -> None:
     assert mask("al")("a\u0308l al\u0308 al") == "a\u0308l al\u0308 ⟦al⟧"
 
 
-def test_a_longer_id_counts_before_one_that_stands_in_it() -> None:
+def test_a_longer_id_takes_precedence_over_one_inside_it() -> None:
     both = mask("auth0|1", "auth0|12", "ann", "ann@example.com", "Ann Smith", "Smith", "a/b", "b")
     assert both("auth0|12 auth0|1") == "⟦auth0|12⟧ ⟦auth0|1⟧"
     assert both("ann@example.com ann") == "⟦ann@example.com⟧ ⟦ann⟧"
@@ -90,11 +90,11 @@ def test_each_form_of_an_id_is_found(identity: str) -> None:
         ("5000", "amount <= 5000, 5,000"),
     ],
 )
-def test_an_id_that_is_an_ordinary_word_or_a_short_number_stays_in_a_text(identity: str, text: str) -> None:
+def test_an_id_that_is_an_ordinary_word_or_a_short_number_is_not_replaced(identity: str, text: str) -> None:
     assert mask(identity, words=("finance",))(text) == text
 
 
-def test_a_number_is_an_id_where_it_is_quoted_or_long() -> None:
+def test_a_number_is_an_id_if_it_is_quoted_or_long() -> None:
     assert mask("5000")("P.id == \"5000\" || '5000'") == "P.id == \"⟦5000⟧\" || '⟦5000⟧'"
     assert mask("8675309123")("8675309123") == "⟦8675309123⟧"
     assert mask("auth0|5", words=("auth0|5",))("auth0|5") == "⟦auth0|5⟧"  # no word, whatever it is also
@@ -116,7 +116,7 @@ def test_a_number_is_an_id_where_it_is_quoted_or_long() -> None:
         "änn@bücher.example",
     ],
 )
-def test_what_has_the_form_of_an_id_is_replaced_whoever_it_is(identity: str) -> None:
+def test_anything_that_looks_like_an_id_is_replaced_even_if_unknown(identity: str) -> None:
     for text in ("{}", "({}).", '"{}"', "by {}, twice: {}", "<td>{}</td>", "`{}`"):
         shown = mask()(text.replace("{}", identity))
         assert shown == text.replace("{}", f"⟦{identity}⟧")
@@ -127,11 +127,11 @@ def test_what_has_the_form_of_an_id_is_replaced_whoever_it_is(identity: str) -> 
     "text",
     ["a || b", "x|y", "| id | role |", "@home 5 @ 7", "0123-4567", "arn:aws:s3:::bucket", "user_id", "a@b"],
 )
-def test_what_has_no_such_form_stays(text: str) -> None:
+def test_what_does_not_look_like_an_id_is_not_replaced(text: str) -> None:
     assert mask()(text) == text
 
 
-def test_html_keeps_its_names_and_loses_ids_in_text_attributes_and_scripts() -> None:
+def test_html_keeps_element_names_and_loses_ids_in_text_attributes_and_scripts() -> None:
     html = (
         '<div class="sally" title="sally &amp; co"><style>.sally{}</style><script>f("sally")</script>'
         "<!-- sally --><sally>sally</sally>sally"
@@ -142,7 +142,7 @@ def test_html_keeps_its_names_and_loses_ids_in_text_attributes_and_scripts() -> 
     )
 
 
-def test_colours_do_not_hide_an_id_that_they_cut_in_two() -> None:
+def test_colours_that_split_an_id_do_not_hide_it() -> None:
     cut = "\x1b[31mauth0|\x1b[32m5f7c\x1b[0m"
     assert mask("auth0|5f7c").terminal(cut) == "⟦auth0|5f7c⟧"
     assert mask("sally").terminal("\x1b[31msally\x1b[0m") == "\x1b[31m⟦sally⟧\x1b[0m"
@@ -153,7 +153,7 @@ def test_in_the_name_of_a_file_an_underscore_ends_a_word() -> None:
 
 
 @given(st.lists(st.text(min_size=1), max_size=8), st.text(), st.text())
-def test_an_id_between_blanks_is_always_found_and_nothing_is_lost(
+def test_an_id_between_spaces_is_always_found_and_nothing_is_lost(
     ids: list[str], before: str, after: str
 ) -> None:
     some = mask(*ids)

@@ -56,7 +56,7 @@ NAMES = """  variables:
         ('P.id.startsWith("svc-") && R.attr.status in ["OPEN"]', set()),
     ],
 )
-def test_a_text_that_is_compared_with_an_id_names_somebody(
+def test_a_string_that_is_compared_with_an_id_names_somebody(
     tmp_path: Path, condition: str, people: set[str]
 ) -> None:
     text = resource_policy(rule(condition)).replace("  rules:", f"{NAMES}  rules:")
@@ -65,7 +65,7 @@ def test_a_text_that_is_compared_with_an_id_names_somebody(
     assert names_in_files((text,)).people == people
 
 
-def test_principal_policies_and_outputs_name_somebody_disabled_ones_too() -> None:
+def test_principal_policies_and_outputs_name_somebody_even_if_disabled() -> None:
     rules = "rules: [{resource: thing, actions: [{action: view, effect: EFFECT_ALLOW}]}]"
     policy = (
         f"{HEAD}disabled: true\nprincipalPolicy: {{principal: 'acct:1/bob', version: default, {rules}}}\n"

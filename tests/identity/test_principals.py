@@ -11,7 +11,7 @@ from clerk_cerbos_lab.identity.principals import Principal, labels, one_principa
 ANN = {"id": "ann", "roles": ("user", "boss"), "limit": 5, "region": None}
 
 
-def test_a_row_becomes_a_principal_without_what_is_missing() -> None:
+def test_a_row_becomes_a_principal_without_missing_attributes() -> None:
     frame = pd.DataFrame(
         [ANN, {"id": "bob", "roles": ["user"], "limit": lab.MISSING, "region": pd.NA}], dtype=object
     )
@@ -21,7 +21,7 @@ def test_a_row_becomes_a_principal_without_what_is_missing() -> None:
     ]
 
 
-def test_each_way_pandas_has_to_miss_a_value_is_an_absent_attribute() -> None:
+def test_every_missing_value_of_pandas_is_an_absent_attribute() -> None:
     frame = pd.DataFrame(
         {
             "id": ["a", "b"],
@@ -38,12 +38,12 @@ def test_each_way_pandas_has_to_miss_a_value_is_an_absent_attribute() -> None:
     assert present.attr == {"float": 1.5, "nullable": 3, "text": "x", "flag": True}
 
 
-def test_an_error_names_row_and_column_and_never_the_value() -> None:
+def test_an_error_gives_row_and_column_and_never_the_value() -> None:
     frame = pd.DataFrame([ANN, {**ANN, "id": "bob", "limit": b"s3cret"}], dtype=object)
     with pytest.raises(lab.InputError, match="principals, row 1, column 'limit': a bytes") as refused:
         read_principals(frame)
     assert "s3cret" not in str(refused.value)
-    with pytest.raises(lab.InputError, match=r"columns of the same name: \['limit'"):
+    with pytest.raises(lab.InputError, match=r"columns with the same name: \['limit'"):
         read_principals(pd.DataFrame([["a", ("user",), 1, 2]], columns=["id", "roles", "limit", "limit"]))
     with pytest.raises(lab.InputError, match="column 5 can't name an attribute"):
         read_principals(pd.DataFrame([ANN]).assign(limit=1).rename(columns={"limit": 5}))
@@ -52,10 +52,10 @@ def test_an_error_names_row_and_column_and_never_the_value() -> None:
 
 
 @pytest.mark.parametrize("roles", [("user", "user"), ["a", "user", "b", "user"], np.array(["user", "user"])])
-def test_a_role_twice_is_refused_as_the_pdp_does_with_its_row_and_name(small: lab.PDP, roles: object) -> None:
+def test_a_duplicate_role_is_refused_as_by_the_pdp_with_row_and_name(small: lab.PDP, roles: object) -> None:
     with pytest.raises(lab.PDPError, match="unique"):
         small.is_allowed("approve", Principal("ann", tuple(roles), {}), "thing", {"amount": 1})  # type: ignore[arg-type]
-    message = "names 'user' 2 times, and Cerbos refuses a role that stands twice: keep one"
+    message = "lists 'user' 2 times, and Cerbos refuses duplicate roles: keep one"
     frame = pd.DataFrame([{"id": "bob", "roles": ("user",)}, {"id": "ann", "roles": roles}], dtype=object)
     with pytest.raises(lab.InputError, match=f"principals, row 1: 'roles' {message}"):
         lab.sweep(small, frame, "thing", amount=[1, 2])
@@ -67,14 +67,14 @@ def test_a_role_twice_is_refused_as_the_pdp_does_with_its_row_and_name(small: la
     assert len(lab.sweep(small, kept.iloc[1:], "thing", amount=[1, 2])) == 2
 
 
-def test_one_principal_is_a_dict_or_a_row_of_a_frame() -> None:
+def test_one_principal_can_be_a_dict_or_a_row_of_a_frame() -> None:
     nested = {**ANN, "tags": ["a", {"b": [1]}]}
     expected = Principal("ann", ("user", "boss"), {"limit": 5, "region": None, "tags": ["a", {"b": [1]}]})
     assert one_principal(nested) == expected
     assert one_principal(pd.Series(nested)) == expected
 
 
-def test_vary_makes_each_principal_once_for_every_combination() -> None:
+def test_vary_repeats_each_principal_for_every_combination() -> None:
     people = lab.vary(users(2, limit=1), region=["south", lab.MISSING], limit=[5, None])
     assert people["id"].tolist() == ["u0"] * 4 + ["u1"] * 4
     assert people["region"].tolist() == ["south", "south", lab.MISSING, lab.MISSING] * 2
@@ -87,7 +87,7 @@ def test_vary_makes_each_principal_once_for_every_combination() -> None:
     ]
 
 
-def test_vary_takes_frames_with_any_index_and_keeps_what_they_carry() -> None:
+def test_vary_accepts_any_index_and_keeps_attrs() -> None:
     both = pd.concat([users(1), users(1).assign(id="x")])  # each row has the index 0
     both.attrs["mapping"] = {"roles": "role"}
     varied = lab.vary(both, region=["south", "west"])
@@ -97,7 +97,7 @@ def test_vary_takes_frames_with_any_index_and_keeps_what_they_carry() -> None:
     assert lab.vary(both)["id"].tolist() == ["u0", "x"]
 
 
-def test_vary_refuses_what_is_no_list_and_another_id() -> None:
+def test_vary_refuses_other_types_than_lists_and_changing_the_id() -> None:
     with pytest.raises(lab.InputError, match="can't vary 'id'"):
         lab.vary(users(1), id=["a"])
     with pytest.raises(lab.InputError, match="region has no values"):
@@ -107,9 +107,9 @@ def test_vary_refuses_what_is_no_list_and_another_id() -> None:
             lab.vary(users(1), region=wrong)  # type: ignore[arg-type]
 
 
-def test_two_rows_that_are_the_same_in_everything_are_refused() -> None:
+def test_two_identical_rows_are_refused() -> None:
     twice = pd.DataFrame([ANN, {**ANN, "limit": 5.0}], dtype=object)
-    with pytest.raises(lab.InputError, match="rows 0 and 1 are the same person"):
+    with pytest.raises(lab.InputError, match="rows 0 and 1 are the same principal"):
         labels(read_principals(twice))
 
 
@@ -121,7 +121,7 @@ def test_what_if_people_are_swept_as_themselves(small: lab.PDP) -> None:
     assert decisions.principals.index.tolist() == list(decisions.names)
 
 
-def test_two_ids_that_would_be_called_the_same_are_refused() -> None:
+def test_two_ids_that_would_have_the_same_label_are_refused() -> None:
     people = lab.vary(pd.DataFrame({"id": ["a"], "roles": [("user",)]}), region=["south", "west"])
     other = pd.DataFrame({"id": ["a region=south"], "roles": [("user",)]})
     with pytest.raises(lab.InputError, match="'a region=south' in a table"):
@@ -129,7 +129,7 @@ def test_two_ids_that_would_be_called_the_same_are_refused() -> None:
 
 
 @pytest.mark.parametrize("column", ["id", "roles", "name"])
-def test_a_lone_surrogate_is_refused_where_it_stands(column: str) -> None:
+def test_a_lone_surrogate_is_refused_with_its_place(column: str) -> None:
     row = {"id": "u", "roles": ("user",), "name": "x"} | {
         column: ("\ud800",) if column == "roles" else "\ud800"
     }

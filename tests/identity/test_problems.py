@@ -82,7 +82,7 @@ def test_the_kinds_of_broken_profiles_are_those_of_the_sample() -> None:
 
 
 @pytest.mark.parametrize("place", BROKEN, ids=lambda place: BROKEN[place].kind)
-def test_a_broken_profile_keeps_its_row_and_its_values_and_is_told(place: int, sample: pd.DataFrame) -> None:
+def test_a_broken_profile_keeps_its_row_and_values_and_is_reported(place: int, sample: pd.DataFrame) -> None:
     own = USERS[place]["id"]
     assert sample["id"].tolist()[place] == own
     assert [found[1:] for found in told(sample) if found[0] == own] == EXPECTED[BROKEN[place].kind]
@@ -96,7 +96,7 @@ def test_a_broken_profile_keeps_its_row_and_its_values_and_is_told(place: int, s
         )
 
 
-def test_of_the_other_users_only_those_without_a_role_are_told(sample: pd.DataFrame) -> None:
+def test_of_the_other_users_only_those_without_a_role_are_reported(sample: pd.DataFrame) -> None:
     broken = {USERS[place]["id"] for place in BROKEN}
     others = {own: problem for own, problem, _ in told(sample) if own not in broken}
     assert set(others.values()) == {"no role"}
@@ -108,7 +108,7 @@ def test_the_report_is_in_the_order_of_the_principals(sample: pd.DataFrame) -> N
     assert order == sorted(order, key=sample["id"].tolist().index)
 
 
-def test_a_user_without_the_named_profile_is_told_and_markup_stays_text() -> None:
+def test_a_user_without_the_named_profile_is_reported_and_markup_stays_text() -> None:
     mapping = lab.Mapping(profile={"email": "primary_email_address", "name": "first_name"})
     frame = lab.load_principals(SAMPLE, mapping=mapping)
     assert (USERS[80]["id"], LACKING, "email") in told(frame)
@@ -121,7 +121,7 @@ def test_a_user_without_the_named_profile_is_told_and_markup_stays_text() -> Non
 # --- the report goes with the frame -------------------------------------------------------------
 
 
-def test_the_report_survives_what_pandas_does_with_a_frame(sample: pd.DataFrame) -> None:
+def test_the_report_survives_operations_of_pandas(sample: pd.DataFrame) -> None:
     everything = told(sample)
     assert told(sample.copy()) == told(copy.deepcopy(sample)) == told(pickle.loads(pickle.dumps(sample)))
     assert told(sample.copy()) == everything
@@ -134,7 +134,7 @@ def test_the_report_survives_what_pandas_does_with_a_frame(sample: pd.DataFrame)
         assert 0 < len(told(part)) == len([line for line in everything if line[0] in ids])
 
 
-def test_a_frame_that_lost_its_report_is_looked_at_afresh(sample: pd.DataFrame) -> None:
+def test_a_frame_that_lost_its_report_is_examined_again(sample: pd.DataFrame) -> None:
     somebody = pd.DataFrame(
         [{"id": "user_new", "roles": ("manger",), "region": "south", "department": "sales"}]
     )
@@ -146,7 +146,9 @@ def test_a_frame_that_lost_its_report_is_looked_at_afresh(sample: pd.DataFrame) 
     assert told(joined) == [*expected, ("user_new", UNUSUAL, "roles")]
 
 
-def test_a_report_is_not_changed_by_what_is_done_with_it(sample: pd.DataFrame, pdp: lab.PDP) -> None:
+def test_changing_the_returned_report_does_not_change_the_stored_one(
+    sample: pd.DataFrame, pdp: lab.PDP
+) -> None:
     before = lab.problems(sample)
     changed = lab.problems(sample, pdp)
     changed.loc[:, "detail"] = ""
@@ -172,17 +174,17 @@ def test_a_pdp_marks_what_no_policy_reads(pdp: lab.PDP) -> None:
 
 
 @pytest.mark.parametrize("gap", [np.nan, pd.NA, pd.NaT, MISSING])
-def test_every_gap_that_pandas_knows_is_an_attribute_not_set(gap: object, pdp: lab.PDP) -> None:
+def test_every_missing_value_of_pandas_is_an_attribute_not_set(gap: object, pdp: lab.PDP) -> None:
     rows = [{"id": "a", "roles": ("manager",), "approval_limit": gap, "region": "south", "department": None}]
     assert told(pd.DataFrame(rows, dtype=object), pdp) == [("a", "not set, but read", "approval_limit")]
 
 
-def test_a_what_if_person_is_told_of_once(sample: pd.DataFrame, pdp: lab.PDP) -> None:
+def test_a_what_if_person_is_reported_once(sample: pd.DataFrame, pdp: lab.PDP) -> None:
     varied = lab.vary(sample.head(3), region=["south", "west"])
     assert told(varied, pdp) == told(sample.head(3), pdp)
 
 
-def test_well_formed_principals_go_into_parquet_and_mixed_types_are_refused(
+def test_well_formed_principals_fit_into_parquet_and_mixed_types_are_refused(
     sample: pd.DataFrame, tmp_path: Path
 ) -> None:
     whole = sample.drop(index=list(BROKEN))

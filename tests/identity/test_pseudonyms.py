@@ -53,25 +53,25 @@ def test_a_pseudonym_is_the_same_in_every_process_with_the_same_key() -> None:
     assert pseudonym(ANN) == "p-298k44tkzd"
 
 
-def test_another_key_gives_other_pseudonyms(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_different_key_gives_different_pseudonyms(monkeypatch: pytest.MonkeyPatch) -> None:
     before = pseudonym(ANN)
     monkeypatch.setenv(VARIABLE, "another key than that")
     assert pseudonym(ANN) != before
 
 
 @given(st.text())
-def test_a_pseudonym_has_one_shape_and_says_nothing_of_the_id(identity: str) -> None:
+def test_a_pseudonym_has_one_format_and_reveals_nothing_about_the_id(identity: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(VARIABLE, KEY)
         assert SHAPE.fullmatch(pseudonym(identity))
         assert len(identity) < 3 or identity not in pseudonym(identity)
 
 
-def test_a_hundred_thousand_principals_are_told_apart() -> None:
+def test_a_hundred_thousand_principals_have_different_pseudonyms() -> None:
     assert len({pseudonym(f"user_{i}") for i in range(100_000)}) == 100_000
 
 
-def test_a_key_is_made_once_for_its_owner_only_and_found_from_a_folder_below(
+def test_a_key_is_created_once_for_its_owner_only_and_found_from_a_subfolder(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = pseudonym(ANN)
@@ -85,7 +85,7 @@ def test_a_key_is_made_once_for_its_owner_only_and_found_from_a_folder_below(
     assert list((project / "deep").rglob(KEY_FILE)) == []
 
 
-def test_git_takes_no_key_that_the_kit_has_made(project: Path) -> None:
+def test_git_ignores_a_key_created_by_the_kit(project: Path) -> None:
     subprocess.run(["git", "init", "-q"], cwd=project, check=True)
     pseudonym(ANN)
     subprocess.run(["git", "add", "."], cwd=project, check=True)
@@ -94,7 +94,7 @@ def test_git_takes_no_key_that_the_kit_has_made(project: Path) -> None:
     assert listed.stdout.split() == ["pyproject.toml"]
 
 
-def test_without_a_project_the_key_is_found_from_a_folder_below(
+def test_without_a_project_the_key_is_found_from_a_subfolder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv(VARIABLE)
@@ -105,7 +105,7 @@ def test_without_a_project_the_key_is_found_from_a_folder_below(
     assert pseudonym(ANN) == first
 
 
-def test_a_key_file_of_the_project_counts_and_the_environment_before_it(
+def test_the_environment_takes_precedence_over_a_key_file_of_the_project(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(VARIABLE, KEY)
@@ -117,7 +117,7 @@ def test_a_key_file_of_the_project_counts_and_the_environment_before_it(
     assert pseudonym(ANN) != with_variable
 
 
-def test_where_no_key_can_be_kept_a_warning_says_how_long_pseudonyms_hold(
+def test_if_no_key_can_be_stored_a_warning_says_how_long_pseudonyms_are_valid(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object, **__: object) -> int:
@@ -137,7 +137,7 @@ def test_a_key_that_is_too_short_is_refused(
     project: Path, monkeypatch: pytest.MonkeyPatch, text: str
 ) -> None:
     (project / KEY_FILE).write_text(text, encoding="utf-8")
-    with pytest.raises(InputError, match="it needs 16 or more"):
+    with pytest.raises(InputError, match="it needs at least 16"):
         pseudonym(ANN)
     monkeypatch.setenv(VARIABLE, "fifteen letters")
     with pytest.raises(InputError, match=VARIABLE):
@@ -158,7 +158,7 @@ def test_an_id_or_address_in_a_text_is_replaced_by_its_pseudonym(identity: str) 
 @pytest.mark.parametrize(
     "text", ["user_id", "user_short", "@home", "5 @ 7", "a@b", "P.attr.email == R.attr.email"]
 )
-def test_what_is_no_id_stays(text: str) -> None:
+def test_what_is_not_an_id_is_not_replaced(text: str) -> None:
     assert masked(text) == text
 
 
@@ -226,14 +226,14 @@ def test_nothing_stored_or_shared_names_anybody(decisions: lab.Decisions, tmp_pa
     assert plain_text.WARNING not in text
 
 
-def test_names_are_shown_with_a_warning_when_asked_for(decisions: lab.Decisions, tmp_path: Path) -> None:
+def test_names_are_shown_with_a_warning_on_request(decisions: lab.Decisions, tmp_path: Path) -> None:
     text = representations(decisions, tmp_path, names=True)
     assert [secret for secret in secrets_of(decisions.principals) if secret not in text] == []
     assert pseudonym(ANN) not in text
     assert text.count(plain_text.WARNING) >= 4
 
 
-def test_values_that_are_ids_of_principals_are_pseudonyms_however_deep(decisions: lab.Decisions) -> None:
+def test_ids_of_principals_in_values_become_pseudonyms_at_any_depth(decisions: lab.Decisions) -> None:
     shown = decisions.shown()
     assert shown.value(ANN) == pseudonym(ANN)
     assert shown.value([BOB, {"by": [ANN]}]) == f'["{pseudonym(BOB)}", {{"by": ["{pseudonym(ANN)}"]}}]'
@@ -241,7 +241,7 @@ def test_values_that_are_ids_of_principals_are_pseudonyms_however_deep(decisions
     assert shown.value(5_000) == "5,000"
 
 
-def test_what_tells_two_rows_of_one_id_apart_is_not_shown_where_it_is_personal() -> None:
+def test_a_personal_attribute_that_distinguishes_two_rows_of_one_id_is_not_shown() -> None:
     ids = ["ann", "ann"]
     people = made(np.ones((2, 1)), {}, names=["ann email=a@example.com", "ann email=b@example.com"])
     people._principals = people._principals.assign(
@@ -264,7 +264,7 @@ def test_an_attribute_that_no_policy_reads_is_not_shown_in_the_name_of_a_row() -
     ]
 
 
-def test_the_sample_is_shown_without_a_name_of_it(pdp: lab.PDP, tmp_path: Path) -> None:
+def test_the_sample_is_shown_without_any_of_its_names(pdp: lab.PDP, tmp_path: Path) -> None:
     people = lab.load_principals("data/clerk_users.json")
     users = json.loads(Path("data/clerk_users.json").read_text("utf-8"))
     names = {

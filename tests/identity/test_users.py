@@ -60,7 +60,7 @@ FORMS = {
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_every_form_of_a_file_holds_the_same_users(form: str, tmp_path: Path) -> None:
+def test_every_file_format_contains_the_same_users(form: str, tmp_path: Path) -> None:
     users = lab.load_users(write(tmp_path, FORMS[form]))
     assert [(user.id, user.public_metadata) for user in users] == [
         (raw["id"], raw["public_metadata"]) for raw in TWO
@@ -95,7 +95,7 @@ INDENTS = st.sampled_from([None, 0, 2])
 
 @given(people=PEOPLE, form=st.fixed_dictionaries({"ensure_ascii": st.booleans(), "indent": INDENTS}))
 @settings(max_examples=150, deadline=None)
-def test_any_users_read_the_same_from_each_form(
+def test_any_users_are_read_identically_from_each_format(
     people: list[Json], form: Json, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     folder = tmp_path_factory.mktemp("users")
@@ -112,7 +112,7 @@ def test_any_users_read_the_same_from_each_form(
         assert user.fields == ({"username": raw["username"]} if "username" in raw else {})
 
 
-def test_the_sample_file_holds_its_96_users_in_its_order() -> None:
+def test_the_sample_file_contains_96_users_in_order() -> None:
     assert [user.id for user in lab.load_users(SAMPLE)] == [raw["id"] for raw in USERS]
 
 
@@ -129,8 +129,8 @@ SECOND = json.dumps(ANN) + "\n"
         (b"", ": the file is empty"),
         (b"\xef\xbb\xbf", ": the file is empty"),
         (b" \n\t\r\n", ": the file is empty"),
-        (b"[]", ": holds no users"),
-        (b'{"data": []}', ": holds no users"),
+        (b"[]", ": contains no users"),
+        (b'{"data": []}', ": contains no users"),
         ("[\n{},\n{nope}\n]", ", line 3, column 2: not JSON: Expecting property name"),
         (SECOND + "\n" + '{"id": }\n' + SECOND, ", line 3, column 8: not JSON: Expecting value"),
         ('{"id": "user_b\n' + SECOND, ", line 1, column 15: not JSON"),
@@ -146,18 +146,18 @@ SECOND = json.dumps(ANN) + "\n"
         ('{"id": "a", "id": "b"}', ", line 1: an object has the key 'id' twice"),
         (SECOND + '{"id": "a", "m": {"k": 1, "k": 2}}', ", line 2: an object has the key 'k' twice"),
         ('[\n{"id": "a", "m": {"k": 1, "k": 2}}]', ": an object has the key 'k' twice"),
-        (b'[{"id": "a"},\n{"id": "\xff"}]', ", line 2: is not UTF-8"),
-        ('[{"id": "a"}]'.encode("utf-16"), ", line 1: is not UTF-8"),
+        (b'[{"id": "a"},\n{"id": "\xff"}]', ", line 2: not UTF-8"),
+        ('[{"id": "a"}]'.encode("utf-16"), ", line 1: not UTF-8"),
         (DEEP, ": the JSON is nested too deeply"),
         ('{"id":' + DEEP, ": the JSON is nested too deeply"),
         (SECOND + '{"id":' + DEEP, ": the JSON is nested too deeply"),
-        ('[{"id": "a", "n": ' + DIGITS + "}]", ": a number has more digits than Python reads"),
-        ('{"id": "a", "n": ' + DIGITS + "}", ": a number has more digits than Python reads"),
-        (b"7", ": holds a number, not Clerk users"),
-        (b'"user_ann"', ": holds a string, not Clerk users"),
-        (b"null", ": holds null, not Clerk users"),
-        (b'{"users": []}', ": holds a map, not Clerk users"),
-        (b'{"data": {}}', ": holds a map, not Clerk users"),
+        ('[{"id": "a", "n": ' + DIGITS + "}]", ": a number has more digits than Python can read"),
+        ('{"id": "a", "n": ' + DIGITS + "}", ": a number has more digits than Python can read"),
+        (b"7", ": contains a number, not Clerk users"),
+        (b'"user_ann"', ": contains a string, not Clerk users"),
+        (b"null", ": contains null, not Clerk users"),
+        (b'{"users": []}', ": contains a map, not Clerk users"),
+        (b'{"data": {}}', ": contains a map, not Clerk users"),
         (b'[{"id": "a"}, 7]', ": user 1 is a number, not an object"),
         (b'[[{"id": "a"}]]', ": user 0 is a list, not an object"),
         (b'{"id": "a"}\n[1]', ": user 1 is a list, not an object"),
@@ -167,7 +167,7 @@ SECOND = json.dumps(ANN) + "\n"
         (b'[{"id": "user_\\ud800"}]', ": user 0 has no 'id'"),
     ],
 )
-def test_a_file_that_is_no_list_of_users_is_told_with_its_name_and_line(
+def test_a_file_that_is_not_a_list_of_users_is_reported_with_name_and_line(
     content: str | bytes, message: str, tmp_path: Path
 ) -> None:
     path = write(tmp_path, content)
@@ -177,7 +177,7 @@ def test_a_file_that_is_no_list_of_users_is_told_with_its_name_and_line(
     assert caught.value.__cause__ is None
 
 
-def test_no_message_holds_what_stands_in_the_file(tmp_path: Path) -> None:
+def test_no_message_contains_data_of_the_file(tmp_path: Path) -> None:
     email = "zoe@example.com"
     for broken in (
         '{"id": "u", "m": %s}',
@@ -192,7 +192,7 @@ def test_no_message_holds_what_stands_in_the_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("name", "reason"), [("none.json", "No such file"), (".", "Is a directory")])
-def test_a_path_that_is_no_file_is_named_with_the_reason(name: str, reason: str, tmp_path: Path) -> None:
+def test_a_path_that_cannot_be_read_is_named_with_the_reason(name: str, reason: str, tmp_path: Path) -> None:
     with pytest.raises(lab.UsersError, match=reason) as caught:
         lab.load_users(tmp_path / name)
     assert str(tmp_path) in str(caught.value)
@@ -207,13 +207,13 @@ OTHER_ANN = {**ANN, "public_metadata": {"role": "admin"}}
     ("copies", "note"),
     [
         ([ANN], None),
-        ([ANN, ANN], "stands twice in the file, the same"),
-        ([ANN, ANN, ANN], "stands 3 times in the file, the same"),
-        ([ANN, OTHER_ANN], "stands twice in the file, not the same: the first one is used"),
-        ([ANN, ANN, OTHER_ANN], "stands 3 times in the file, not the same: the first one is used"),
+        ([ANN, ANN], "occurs twice in the file, identical"),
+        ([ANN, ANN, ANN], "occurs 3 times in the file, identical"),
+        ([ANN, OTHER_ANN], "occurs twice in the file, not identical: the first one is used"),
+        ([ANN, ANN, OTHER_ANN], "occurs 3 times in the file, not identical: the first one is used"),
     ],
 )
-def test_a_user_who_stands_there_more_than_once_counts_once_and_says_so(
+def test_a_user_who_occurs_more_than_once_counts_once_and_says_so(
     copies: list[Json], note: str | None, tmp_path: Path
 ) -> None:
     path = write(tmp_path, json.dumps([copies[0], BEN, *copies[1:]]))
@@ -227,7 +227,7 @@ def test_a_user_who_stands_there_more_than_once_counts_once_and_says_so(
 # --- what is kept of a user ---------------------------------------------------------------------
 
 
-def test_nothing_of_a_user_is_kept_that_the_mapping_does_not_name() -> None:
+def test_only_the_parts_of_a_user_that_the_mapping_names_are_kept() -> None:
     user = lab.load_users(SAMPLE)[0]
     assert user.model_dump() == {
         "id": USERS[0]["id"],
@@ -240,7 +240,7 @@ def test_nothing_of_a_user_is_kept_that_the_mapping_does_not_name() -> None:
     }
 
 
-def test_a_user_shows_no_more_than_the_id() -> None:
+def test_a_user_shows_only_the_id() -> None:
     user = lab.load_users(SAMPLE)[0]
     assert repr(user) == str(user) == f"{user}" == f"User({user.id})"
     assert repr([user]) == f"[User({user.id})]"
@@ -281,7 +281,7 @@ def test_fields_are_kept_by_the_path_that_the_mapping_names() -> None:
         *(([], {}), (None, {}), (7, {}), (True, {}), ("a", {}), ({"id": "a"}, {})),
     ],
 )
-def test_the_primary_email_is_the_one_that_clerk_means(addresses: object, fields: Json) -> None:
+def test_the_primary_email_is_the_one_that_clerk_designates(addresses: object, fields: Json) -> None:
     entry = {"primary_email_address_id": "a", "email_addresses": addresses}
     assert parse(entry, "primary_email_address").fields == fields
 
@@ -289,21 +289,21 @@ def test_the_primary_email_is_the_one_that_clerk_means(addresses: object, fields
 @pytest.mark.parametrize(
     ("entry", "note"),
     [
-        ({"public_metadata": ["manager"]}, "public_metadata is a list, not a map: taken as empty"),
-        ({"public_metadata": "manager"}, "public_metadata is a string, not a map: taken as empty"),
-        ({"banned": "yes"}, "banned is a string, not true or false: taken as false"),
-        ({"locked": None}, "locked is null, not true or false: taken as false"),
+        ({"public_metadata": ["manager"]}, "public_metadata is a list, not a map: treated as empty"),
+        ({"public_metadata": "manager"}, "public_metadata is a string, not a map: treated as empty"),
+        ({"banned": "yes"}, "banned is a string, not true or false: treated as false"),
+        ({"locked": None}, "locked is null, not true or false: treated as false"),
         ({"public_metadata": {"\ud800": 1}}, "public_metadata has a key with a lone surrogate"),
     ],
 )
-def test_what_is_not_as_clerk_describes_it_is_noted_and_loads(entry: Json, note: str) -> None:
+def test_data_that_does_not_match_clerks_description_is_noted_and_loaded(entry: Json, note: str) -> None:
     user = parse(entry)
     assert [odd.startswith(note) for odd in user.odd] == [True]
     assert (user.public_metadata, user.banned, user.locked) == ({}, False, False)
 
 
 @pytest.mark.parametrize("entry", [{}, {"public_metadata": None}])
-def test_a_user_without_metadata_is_nothing_odd(entry: Json) -> None:
+def test_a_user_without_metadata_is_not_a_problem(entry: Json) -> None:
     assert (parse(entry).public_metadata, parse(entry).odd) == ({}, ())
 
 
@@ -317,7 +317,7 @@ def test_memberships_from_a_file_give_the_organization_roles() -> None:
     } == membership_roles(read_json(MEMBERSHIPS))
 
 
-def test_a_role_held_in_two_organizations_counts_once() -> None:
+def test_a_role_in_two_organizations_counts_once() -> None:
     held = [("org:admin", "a"), ("org:member", "a"), ("org:admin", "a"), ("org:member", "b")]
     memberships = [{"role": role, "public_user_data": {"user_id": own}} for role, own in held]
     assert membership_roles(memberships) == {"a": ("org:admin", "org:member"), "b": ("org:member",)}
@@ -330,12 +330,12 @@ def test_a_membership_without_a_user_or_a_role_gives_nobody_a_role(odd: object) 
     assert membership_roles([odd]) == {}
 
 
-def test_memberships_are_asked_for_where_the_mapping_reads_them_and_refused_where_not(tmp_path: Path) -> None:
-    with pytest.raises(lab.InputError, match="give the file of memberships too"):
+def test_memberships_are_required_if_the_mapping_reads_them_and_refused_if_not(tmp_path: Path) -> None:
+    with pytest.raises(lab.InputError, match="pass the file of memberships too"):
         lab.load_users(SAMPLE, mapping=ORGANIZATIONS)
     with pytest.raises(lab.InputError, match="organization_roles=True"):
         lab.load_users(SAMPLE, memberships=MEMBERSHIPS)
-    with pytest.raises(lab.UsersError, match="holds no organization memberships"):
+    with pytest.raises(lab.UsersError, match="contains no organization memberships"):
         lab.load_users(SAMPLE, mapping=ORGANIZATIONS, memberships=SAMPLE)
     nobody = lab.load_users(SAMPLE, mapping=ORGANIZATIONS, memberships=write(tmp_path, "[]"))
     assert {user.organization_roles for user in nobody} == {()}

@@ -37,7 +37,7 @@ def pid_of(pdp: lab.PDP) -> int:
 # -- starting and ending ----------------------------------------------------------------------
 
 
-def test_a_pdp_answers_by_the_policies_in_its_folder(small: lab.PDP) -> None:
+def test_a_pdp_uses_the_policies_in_its_folder(small: lab.PDP) -> None:
     assert small.is_allowed("approve", USER, "thing", {"amount": 100})
     assert not small.is_allowed("approve", USER, "thing", {"amount": 100.01})
     assert small.version.startswith("0.")
@@ -55,7 +55,7 @@ def test_it_listens_on_sockets_in_that_folder_and_opens_no_port(small: lab.PDP) 
     assert {str(Path(str(path)).parent) for path in heard} == {str(folder_of(small))}
 
 
-def test_closing_ends_the_server_and_removes_its_folder_and_may_be_repeated(write: Write) -> None:
+def test_closing_ends_the_server_and_removes_its_folder_and_can_be_repeated(write: Write) -> None:
     pdp = lab.PDP(write(thing=up_to(100)))
     pid, folder = pid_of(pdp), folder_of(pdp)
     assert psutil.pid_exists(pid)
@@ -93,7 +93,7 @@ def test_an_error_inside_a_with_block_ends_the_server_too(write: Write) -> None:
     assert not psutil.pid_exists(pids[0])
 
 
-def test_two_pdps_answer_side_by_side_each_by_its_own_folder(tmp_path: Path, small: lab.PDP) -> None:
+def test_two_pdps_side_by_side_each_use_their_own_folder(tmp_path: Path, small: lab.PDP) -> None:
     (tmp_path / "thing.yaml").write_text(up_to(500))
     with lab.PDP(tmp_path) as other:
         assert other.is_allowed("approve", USER, "thing", {"amount": 300})
@@ -118,7 +118,7 @@ def test_a_temporary_folder_too_deep_for_a_socket_is_no_obstacle(
     assert list(deep.iterdir()) == []
 
 
-def test_policies_that_do_not_compile_are_named_before_anything_is_asked(write: Write) -> None:
+def test_policies_that_do_not_compile_are_reported_before_any_request(write: Write) -> None:
     before = len(psutil.Process().children())
     with pytest.raises(lab.PolicyError, match=r"thing\.yaml:10:27: Invalid expression"):
         lab.PDP(write(thing=resource_policy(rule("R.attr.amount <=== 1"))))
@@ -130,11 +130,11 @@ def test_policies_that_do_not_compile_are_named_before_anything_is_asked(write: 
     [
         (lambda path: path / "nowhere", "does not exist"),
         (lambda path: path / "a.yaml", "is a file"),
-        (lambda path: path / "empty", "holds no policy"),
-        (lambda path: path / "tests_only", "holds no policy"),
+        (lambda path: path / "empty", "contains no policy"),
+        (lambda path: path / "tests_only", "contains no policy"),
     ],
 )
-def test_a_folder_that_holds_no_policies_is_refused(
+def test_a_folder_without_policies_is_refused(
     tmp_path: Path, make: Callable[[Path], Path], message: str
 ) -> None:
     (tmp_path / "a.yaml").write_text(up_to(1))
@@ -146,14 +146,14 @@ def test_a_folder_that_holds_no_policies_is_refused(
         lab.PDP(make(tmp_path))
 
 
-def test_arguments_that_do_not_fit_together_are_refused(tmp_path: Path) -> None:
+def test_contradictory_arguments_are_refused(tmp_path: Path) -> None:
     with pytest.raises(lab.InputError, match="needs a folder of policies, or an address"):
         lab.PDP()
-    with pytest.raises(lab.InputError, match="or an address, not both"):
+    with pytest.raises(lab.InputError, match=", not both"):
         lab.PDP(tmp_path, address="localhost:3593")
-    with pytest.raises(lab.InputError, match="go with address="):
+    with pytest.raises(lab.InputError, match="need address="):
         lab.PDP(tmp_path, tls=True)
-    with pytest.raises(lab.InputError, match="go with address="):
+    with pytest.raises(lab.InputError, match="need address="):
         lab.PDP(tmp_path, playground_instance="abc")
     with pytest.raises(lab.InputError, match="one at an address has its own"):
         lab.PDP(address="localhost:3593", strict=True)
@@ -182,7 +182,7 @@ def named(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_policies_tell_kind_name_version_and_scope_whatever_dots_they_hold(named: Path) -> None:
+def test_policies_report_kind_name_version_and_scope_despite_dots_in_them(named: Path) -> None:
     with lab.PDP(named) as pdp:
         known = pdp.policies.set_index("file")[["type", "name", "version", "scope"]]
         (constants,) = pdp.policies.query("file == 'g.yaml'")["constants"]
@@ -226,7 +226,7 @@ def test_a_scope_without_a_policy_is_refused_unless_cerbos_looks_further_up(writ
         assert pdp.actions("thing", scope="acme.west") == ("approve",)
 
 
-def test_policies_tell_which_attributes_the_sample_policies_read(pdp: lab.PDP) -> None:
+def test_policies_report_which_attributes_the_sample_policies_read(pdp: lab.PDP) -> None:
     expense = pdp.policies.set_index("policy").loc["resource.expense.vdefault"]
     assert expense["actions"] == ("approve", "create", "delete", "update", "view")
     assert set(expense["resource_attributes"]) >= {"amount", "owner", "status"}
@@ -312,7 +312,7 @@ def token(**claims: str) -> str:
     return (text + b"." + part(hmac.digest(os.urandom(32), text, hashlib.sha256))).decode()
 
 
-def test_what_the_pdp_refuses_is_one_error_in_its_words(small: lab.PDP) -> None:
+def test_a_refusal_by_the_pdp_is_one_error_in_its_words(small: lab.PDP) -> None:
     with pytest.raises(lab.PDPError, match=r"the PDP refused a request.*resource.attr"):
         small.is_allowed("approve", USER, "thing", {"": 1})
     for action, kind, near in (("aprove", "thing", "approve"), ("approve", "thin", "thing")):
@@ -324,7 +324,7 @@ def test_what_the_pdp_refuses_is_one_error_in_its_words(small: lab.PDP) -> None:
         small.is_allowed("approve", USER, "thing", {"amount": float("nan")})
 
 
-def test_a_pdp_that_nobody_holds_any_more_ends_its_server(tmp_path: Path) -> None:
+def test_a_pdp_that_is_garbage_collected_ends_its_server(tmp_path: Path) -> None:
     (tmp_path / "thing.yaml").write_text(up_to(100))
     running = lab.PDP(tmp_path)
     private = folder_of(running)

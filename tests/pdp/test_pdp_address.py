@@ -101,7 +101,7 @@ def test_the_socket_of_another_pdp_is_an_address(small: lab.PDP) -> None:
     assert small.is_allowed("approve", USER, "thing", {"amount": 1})
 
 
-def test_a_server_with_cerbos_own_limits_answers_as_the_embedded_one(
+def test_a_server_with_cerbos_default_limits_answers_like_the_embedded_one(
     small: lab.PDP, plain: tuple[str, str]
 ) -> None:
     with lab.PDP(address=plain[0]) as pdp:
@@ -149,17 +149,18 @@ def test_a_wrong_password_is_named_and_never_shown(with_admin: str) -> None:
         assert "open-sesame" not in shown(refused.value)
 
 
-def test_more_actions_than_a_server_takes_are_asked_one_by_one_where_it_does_not_tell_its_policies(
+def test_more_actions_than_a_server_accepts_are_asked_one_by_one_if_it_does_not_disclose_its_policies(
     plain: tuple[str, str],
 ) -> None:
     actions = [f"a{i}" for i in range(51)]
     with lab.PDP(address=plain[0]) as pdp, pytest.warns(lab.LabWarning):
         swept = lab.sweep(pdp, users(), "thing", actions=actions, amount=[1])
     assert swept.counts() == {"ALLOW": 0, "DENY": 51}
-    assert "Each action is asked by itself: the PDP does not tell its policies." in swept.provenance.notes
+    note = "Each action is asked in a separate request: the PDP does not disclose its policies."
+    assert note in swept.provenance.notes
 
 
-def test_more_actions_than_a_server_takes_in_one_request_are_one_error_with_its_limit(
+def test_more_actions_than_a_server_accepts_in_one_request_are_one_error_with_its_limit(
     plain: tuple[str, str],
 ) -> None:
     actions = [f"a{i}" for i in range(51)]
@@ -178,24 +179,24 @@ def test_a_server_that_goes_away_is_one_error(small: lab.PDP) -> None:
     assert small._folder
     with cerbos(small._folder) as (address, _):
         pdp = lab.PDP(address=address)
-    with pdp, pytest.raises(lab.PDPError, match="does not answer"):
+    with pdp, pytest.raises(lab.PDPError, match="does not respond"):
         pdp.is_allowed("approve", USER, "thing")
 
 
-def test_where_nothing_answers_the_address_is_named_and_the_port_explained() -> None:
+def test_an_address_that_does_not_respond_is_named_and_the_port_explained() -> None:
     nowhere = f"127.0.0.1:{free_port()}"
-    with pytest.raises(lab.PDPError, match=f"no Cerbos PDP answers at {nowhere}: ") as refused:
+    with pytest.raises(lab.PDPError, match=f"no Cerbos PDP responds at {nowhere}: ") as refused:
         lab.PDP(address=nowhere)
     assert "HTTP" not in str(refused.value)
     with pytest.raises(lab.PDPError, match="3592 is Cerbos's HTTP port; its gRPC port is 3593"):
         lab.PDP(address="127.0.0.1:3592", timeout=2)
-    with pytest.raises(lab.PDPError, match="no Cerbos PDP answers at unix:/nowhere/grpc"):
+    with pytest.raises(lab.PDPError, match="no Cerbos PDP responds at unix:/nowhere/grpc"):
         lab.PDP(address="unix:/nowhere/grpc")
 
 
 @pytest.mark.parametrize("url", ["http://localhost:3592", "https://demo.example/"])
-def test_a_url_is_no_address(url: str) -> None:
-    with pytest.raises(lab.InputError, match="is a URL; give the gRPC address as host:port"):
+def test_a_url_is_not_an_address(url: str) -> None:
+    with pytest.raises(lab.InputError, match="is a URL; use the gRPC address as host:port"):
         lab.PDP(address=url)
 
 
@@ -210,7 +211,7 @@ def test_cerbos_address_is_used_before_a_folder_and_says_so(
     assert seen[0].filename == __file__
     with pdp:
         assert not pdp.is_allowed("approve", USER, "thing", {"amount": 900})
-    with pytest.raises(lab.PDPError, match=r"no Cerbos PDP answers at 127\.0\.0\.1:1:"):
+    with pytest.raises(lab.PDPError, match=r"no Cerbos PDP responds at 127\.0\.0\.1:1:"):
         lab.PDP(address="127.0.0.1:1", timeout=2)
 
 
@@ -248,9 +249,9 @@ def test_tls_takes_the_path_of_a_certificate(small: lab.PDP, certificate: tuple[
     with cerbos(small._folder, *settings) as (address, _):
         with lab.PDP(address=address, tls=str(certificate[0])) as pdp:
             assert pdp.is_allowed("approve", USER, "thing", {"amount": 1})
-        with pytest.raises(lab.PDPError, match="no Cerbos PDP answers"):
+        with pytest.raises(lab.PDPError, match="no Cerbos PDP responds"):
             lab.PDP(address=address, timeout=2)
-        with pytest.raises(lab.PDPError, match=r"no Cerbos PDP answers|can't connect"):
+        with pytest.raises(lab.PDPError, match=r"no Cerbos PDP responds|can't connect"):
             lab.PDP(address=address, tls=True, timeout=2)
         with pytest.raises(lab.PDPError, match=r"can't connect.*nowhere\.pem"):
             lab.PDP(address=address, tls="nowhere.pem")
@@ -295,14 +296,14 @@ def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def test_where_no_pdp_is_found_the_four_ways_are_named(bare: Path, write: Write) -> None:
+def test_if_no_pdp_is_found_the_four_ways_are_listed(bare: Path, write: Write) -> None:
     with pytest.raises(lab.PDPError) as nothing:
         lab.PDP(write(thing=up_to(1)))
     for way in ("CERBOS_ADDRESS", "`make report`", "`cerbos` on PATH", "docker or podman"):
         assert way in str(nothing.value)
 
 
-def test_cerbos_on_path_is_used_where_nothing_is_installed(bare: Path, write: Write) -> None:
+def test_cerbos_on_path_is_used_if_nothing_is_installed(bare: Path, write: Write) -> None:
     (bare / "cerbos").symlink_to(Path(sys.prefix, "bin", "cerbos").resolve())
     with lab.PDP(write(thing=up_to(1))) as pdp:
         assert pdp.engine == "embedded, cerbos on PATH"
@@ -401,13 +402,13 @@ def test_a_port_that_listens_before_the_pdp_behind_it_is_waited_for(
         assert pdp.is_allowed("approve", USER, "thing", {"amount": 1})
 
 
-def test_a_container_engine_that_does_not_run_is_none(bare: Path, write: Write) -> None:
+def test_a_container_engine_that_does_not_run_is_not_used(bare: Path, write: Write) -> None:
     fake_docker(bare, info=1)
     with pytest.raises(lab.PDPError, match="no Cerbos PDP was found"):
         lab.PDP(write(thing=up_to(1)))
 
 
-def test_policies_a_container_finds_broken_are_shown_at_their_place(bare: Path, write: Write) -> None:
+def test_policies_that_a_container_cannot_compile_are_shown_in_place(bare: Path, write: Write) -> None:
     fake_docker(bare)
     with pytest.raises(lab.PolicyError, match=r"thing\.yaml:10:\d+"):
         lab.PDP(write(thing=resource_policy(rule("R.attr.amount <=== 1"))))

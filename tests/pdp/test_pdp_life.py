@@ -251,7 +251,7 @@ def test_a_server_killed_again_and_again_is_one_clear_error_and_no_partial_resul
 ) -> None:
     with monkeypatch.context() as patch:
         at_answer(patch, (3, lambda: kill(own)), (9, lambda: kill(own)))
-        with pytest.raises(lab.PDPError, match="lost again after it had been restarted once") as lost:
+        with pytest.raises(lab.PDPError, match="lost again after one restart") as lost:
             ask(own)
     assert type(lost.value) is lab.PDPError
     assert ask(own).counts() == {"ALLOW": 3003, "DENY": 3000}
@@ -282,7 +282,7 @@ def test_answers_and_digest_follow_an_edit_at_once(own: lab.PDP, write: Write, f
         own.actions("other")
 
 
-def test_tests_and_notes_beside_the_policies_change_no_digest(own: lab.PDP, folder: Path) -> None:
+def test_tests_and_notes_next_to_the_policies_do_not_change_the_digest(own: lab.PDP, folder: Path) -> None:
     digest, pid = own.digest, pid_of(own)
     (folder / "thing_test.yaml").write_text("not even yaml: [")
     (folder / "README.md").write_text("about")
@@ -293,7 +293,7 @@ def test_tests_and_notes_beside_the_policies_change_no_digest(own: lab.PDP, fold
     assert (own.digest, allowed(own, 100)) == (digest, True)
 
 
-def test_other_clients_are_answered_by_an_edit_when_the_pdp_is_refreshed(own: lab.PDP, write: Write) -> None:
+def test_other_clients_get_answers_from_an_edit_after_a_refresh(own: lab.PDP, write: Write) -> None:
     with lab.PDP(address=own.address) as seen_by_others:
         write(thing=up_to(900))
         assert not allowed(seen_by_others, 900)
@@ -318,7 +318,7 @@ def test_an_edit_that_keeps_size_and_times_is_seen(own: lab.PDP, folder: Path) -
     assert not allowed(own, 100)
 
 
-def test_a_broken_edit_raises_with_its_place_until_it_is_mended(
+def test_a_broken_edit_raises_with_its_place_until_it_is_fixed(
     own: lab.PDP, write: Write, folder: Path
 ) -> None:
     digest = own.digest
@@ -337,8 +337,8 @@ def test_a_broken_edit_raises_with_its_place_until_it_is_mended(
     assert own.digest != digest
 
 
-CONFIGURATION = "this is Cerbos's configuration, not a policy; move it out of the folder"
-STRANGE = r"this is not a policy, which has one of resourcePolicy, .*move it out of the folder"
+CONFIGURATION = "this is Cerbos's configuration, not a policy; move it out of the policy folder"
+STRANGE = r"this is not a policy, which has one of resourcePolicy, .*move it out of the policy folder"
 
 
 @pytest.mark.parametrize(
@@ -353,7 +353,7 @@ STRANGE = r"this is not a policy, which has one of resourcePolicy, .*move it out
         ("typo.yaml", "apiVersion: api.cerbos.dev/v1\nresourcePolcy: {resource: x}\n", STRANGE),
     ],
 )
-def test_a_file_that_is_no_policy_is_told_with_what_to_do(
+def test_a_file_that_is_not_a_policy_is_reported_with_what_to_do(
     own: lab.PDP, folder: Path, name: str, text: str, hint: str
 ) -> None:
     (folder / name).write_text(text)
@@ -382,12 +382,12 @@ def test_a_policy_that_lacks_what_it_imports_names_what_is_missing(own: lab.PDP,
         allowed(own, 1)
 
 
-def test_a_folder_that_vanishes_is_an_error_until_it_is_back(own: lab.PDP, folder: Path) -> None:
+def test_a_folder_that_disappears_is_an_error_until_it_is_back(own: lab.PDP, folder: Path) -> None:
     away = folder.rename(folder.with_name("away"))
     with pytest.raises(lab.InputError, match="does not exist"):
         allowed(own, 1)
     folder.mkdir()
-    with pytest.raises(lab.InputError, match="holds no policy"):
+    with pytest.raises(lab.InputError, match="contains no policy"):
         allowed(own, 1)
     folder.rmdir()
     away.rename(folder)

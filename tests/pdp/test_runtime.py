@@ -112,7 +112,7 @@ def written(folder: Path, place: str) -> Path:
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_every_derived_role_counts_where_anything_reads_them(tmp_path: Path, place: str) -> None:
+def test_every_derived_role_matters_if_anything_reads_them(tmp_path: Path, place: str) -> None:
     with lab.PDP(written(tmp_path / "p", place)) as pdp:
         scopes = ["", "acme"] if place == "a parent scope" else [""]
         for scope in scopes:
@@ -124,7 +124,7 @@ def test_every_derived_role_counts_where_anything_reads_them(tmp_path: Path, pla
             swept = lab.sweep(pdp, people(), "thing", audit=0, **asked)
             every = lab.sweep(pdp, people(), "thing", method="every-cell", **asked)
             assert (swept.allowed() == every.allowed()).all()
-            assert any("asked by itself" in note for note in swept.provenance.notes)
+            assert any("asked in a separate request" in note for note in swept.provenance.notes)
             table = swept.thresholds("amount", action="approve")
             assert table["exact"].all()
             for row in table.to_dict("records"):
@@ -144,7 +144,7 @@ def test_every_derived_role_counts_where_anything_reads_them(tmp_path: Path, pla
         ("R.attr.amount > 1 &&\nruntime.effectiveDerivedRoles.size() > 0", True),
     ],
 )
-def test_an_attribute_of_that_name_is_another_thing(tmp_path: Path, text: str, *, read: bool) -> None:
+def test_an_attribute_of_that_name_is_something_else(tmp_path: Path, text: str, *, read: bool) -> None:
     (tmp_path / "thing.json").write_text(
         json.dumps(
             {
@@ -159,10 +159,10 @@ def test_an_attribute_of_that_name_is_another_thing(tmp_path: Path, text: str, *
     )
     with lab.PDP(tmp_path) as pdp:
         notes = lab.sweep(pdp, people(), "runtime-image", runtime=[1, 91], amount=1).provenance.notes
-        assert any("asked by itself" in note for note in notes) == read
+        assert any("asked in a separate request" in note for note in notes) == read
 
 
-def test_the_smallest_case_is_allowed_as_the_pdp_allows_it(tmp_path: Path) -> None:
+def test_the_smallest_case_is_allowed_as_by_the_pdp(tmp_path: Path) -> None:
     with lab.PDP(written(tmp_path / "p", "a derived role")) as pdp:
         swept = lab.sweep(pdp, people(), "thing", actions="approve", amount=[50, 150, 250])
         assert swept.sel(principal="ben").allowed().ravel().tolist() == [False, True, False]

@@ -6,14 +6,14 @@ import pytest
 
 from clerk_cerbos_lab.policies.analysis import Analysis, analyse
 from clerk_cerbos_lab.policies.cel import Literal
-from clerk_cerbos_lab.policies.policy_set import PolicySet as Library
+from clerk_cerbos_lab.policies.policy_set import PolicySet
 
 
 def of(*expressions: str, **more: Any) -> Analysis:
     """Analyse a policy with these conditions."""
     rules = [{"actions": ["do"], "condition": {"match": {"expr": text}}} for text in expressions]
     body = {"resource": "thing", "rules": rules, **more}
-    return analyse(Library([{"resourcePolicy": body, "metadata": {"sourceFile": "thing.yaml"}}]), "thing")
+    return analyse(PolicySet([{"resourcePolicy": body, "metadata": {"sourceFile": "thing.yaml"}}]), "thing")
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def of(*expressions: str, **more: Any) -> Analysis:
         "R.attr.amount <= P.attr.limits.map(l, l * 2.0)[0]",
     ],
 )
-def test_a_comparison_with_what_does_not_depend_on_the_attribute_is_a_comparison(expression: str) -> None:
+def test_a_comparison_with_something_independent_of_the_attribute_is_recorded_as_one(expression: str) -> None:
     variables = {"alias": "R.attr.amount", "open": 'R.attr.status == "OPEN"', "big": "R.attr.amount > 7.0"}
     found = of(expression, variables={"local": variables}, constants={"local": {"high": 9}})
     use = found.uses["amount"]
@@ -83,7 +83,7 @@ def test_any_other_use_is_named(expression: str) -> None:
         "dyn(request).x",
     ],
 )
-def test_the_resource_as_a_whole_is_every_attribute(expression: str) -> None:
+def test_using_the_whole_resource_counts_as_reading_every_attribute(expression: str) -> None:
     assert of(expression).whole
 
 
@@ -151,7 +151,7 @@ def test_an_id_that_is_only_compared_for_equality_can_be_exchanged(expression: s
         "R.attr.names[P.id] == 1",
     ],
 )
-def test_an_id_that_is_used_otherwise_is_named(expression: str) -> None:
+def test_any_other_use_of_an_id_is_named(expression: str) -> None:
     assert of(expression).identity
 
 
@@ -164,11 +164,11 @@ def test_an_id_that_is_used_otherwise_is_named(expression: str) -> None:
         "R.attr.owner > P.id",
     ],
 )
-def test_an_owner_that_is_used_otherwise_is_named(expression: str) -> None:
+def test_any_other_use_of_an_owner_is_named(expression: str) -> None:
     assert of(expression).uses["owner"].not_equality
 
 
-def test_a_text_between_two_policies_is_read_wherever_it_stands() -> None:
+def test_a_string_is_found_wherever_it_is_in_the_policies() -> None:
     policies: list[dict[str, Any]] = [
         {"exportVariables": {"name": "shared", "definitions": {"small": "R.attr.amount < 3"}}},
         {"exportConstants": {"name": "limits", "definitions": {"high": 7, "who": "u7"}}},
@@ -222,7 +222,7 @@ def test_a_text_between_two_policies_is_read_wherever_it_stands() -> None:
             }
         },
     ]
-    found = analyse(Library(policies), "thing")
+    found = analyse(PolicySet(policies), "thing")
     assert sorted(found.uses) == ["amount", "audited", "region", "seen"]
     assert found.principal_attributes == {"region"}
     assert found.named == {"u5"}
@@ -253,8 +253,8 @@ def test_a_text_between_two_policies_is_read_wherever_it_stands() -> None:
         },
     ],
 )
-def test_what_is_not_understood_is_said(policy: dict[str, Any]) -> None:
-    assert analyse(Library([policy]), "thing").unreadable
+def test_what_is_not_understood_is_reported(policy: dict[str, Any]) -> None:
+    assert analyse(PolicySet([policy]), "thing").unreadable
 
 
 def test_the_clock_is_noticed() -> None:

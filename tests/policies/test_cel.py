@@ -33,7 +33,7 @@ def test_operators_nest_as_they_bind(text: str, expected: list[str]) -> None:
     assert calls(parse(text)) == expected
 
 
-def test_a_field_is_the_same_by_dot_and_by_name_in_brackets() -> None:
+def test_a_field_is_the_same_with_a_dot_and_in_brackets() -> None:
     assert parse('R.attr["amount"]') == parse("R.attr.amount") == parse("(R.attr).amount")
     assert parse("R.attr.amount") == Field(Field(Name("R"), "attr"), "amount")
 
@@ -64,7 +64,7 @@ def test_literals_have_the_values_they_are_written_with(text: str, value: object
     assert type(parsed.value) is type(value)
 
 
-def test_a_text_with_escapes_and_bytes_are_left_to_the_pdp() -> None:
+def test_strings_with_escapes_and_bytes_are_left_to_the_pdp() -> None:
     assert parse(r'"a\nb"') == Odd(r'"a\nb"')
     assert parse('b"a"') == Odd('b"a"')
 
@@ -84,12 +84,12 @@ def test_a_text_with_escapes_and_bytes_are_left_to_the_pdp() -> None:
         "a\0b",
     ],
 )
-def test_what_it_can_not_read_with_certainty_is_refused(text: str) -> None:
+def test_text_that_it_cannot_read_with_certainty_is_refused(text: str) -> None:
     with pytest.raises(CelError):
         parse(text)
 
 
-def test_the_text_of_a_call_is_its_own_source() -> None:
+def test_the_text_of_a_call_is_its_source() -> None:
     found = parse("a && (R.attr.amount  <=\n P.attr.limit * 1.5)")
     assert isinstance(found, Call)
     comparison = found.arguments[1]

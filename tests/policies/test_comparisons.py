@@ -44,7 +44,7 @@ def test_a_comparison_gives_an_attribute_its_type(text: str, types: dict[str, st
     assert compared_types([{"resourcePolicy": body}]) == types
 
 
-def test_a_mistyped_value_is_told_even_where_everybody_has_it(tmp_path: Path) -> None:
+def test_a_mistyped_value_is_reported_even_if_everybody_has_it(tmp_path: Path) -> None:
     policy = resource_policy(rule("R.attr.amount <= 5000"), rule("P.attr.limit >= R.attr.amount"))
     (tmp_path / "thing.yaml").write_text(policy)
     people = pd.DataFrame({"id": ["a", "b", "c"], "roles": [("user",)] * 3, "limit": ["1", "2", "3"]})
@@ -55,7 +55,7 @@ def test_a_mistyped_value_is_told_even_where_everybody_has_it(tmp_path: Path) ->
     assert set(told["detail"]) == {"a string, and policies compare it with a number"}
 
 
-def test_a_value_that_is_told_already_is_told_once(pdp: lab.PDP) -> None:
+def test_a_value_that_was_already_reported_is_reported_once(pdp: lab.PDP) -> None:
     root = Path(__file__).parents[2]
     principals = lab.load_principals(root / "data" / "clerk_users.json")
     told = lab.problems(principals, pdp)

@@ -76,7 +76,7 @@ def allowed(pdp: lab.PDP, kind: str, actions: Sequence[str]) -> set[str]:
     return found
 
 
-def test_a_pattern_means_the_actions_that_it_means_to_the_pdp(tmp_path: Path) -> None:
+def test_a_pattern_matches_the_same_actions_as_in_the_pdp(tmp_path: Path) -> None:
     made = random.Random(1)
     made_up = {"".join(made.choices(PIECES, k=made.randint(1, 6))) for _ in range(300)}
     patterns = [*WRITTEN, *sorted(made_up - set(WRITTEN))]
@@ -142,7 +142,7 @@ def test_scopes_are_searched_upward() -> None:
 IDS = ["arn:aws:iam::1:user/johndoe", "auth0|5f7c", "a-b", "x:y/z", "ann.v2", "p/q.vr", "user_2abc", "ü b"]
 
 
-def test_policies_tell_the_whole_id_of_a_principal_its_version_and_its_scope(tmp_path: Path) -> None:
+def test_policies_report_the_complete_id_of_a_principal_with_version_and_scope(tmp_path: Path) -> None:
     rule = {"resource": "thing", "actions": [{"action": "view", "effect": "EFFECT_ALLOW"}]}
     documents = [
         {

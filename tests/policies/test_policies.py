@@ -72,7 +72,7 @@ GROUPS = pd.DataFrame(
 ).fillna(lab.MISSING)
 
 
-def test_the_founding_question_is_answered_for_each_group_without_a_group_for_each_amount(
+def test_the_founding_question_is_answered_for_each_group_without_one_group_per_amount(
     pdp: lab.PDP,
 ) -> None:
     answer = lab.sweep(
@@ -114,7 +114,7 @@ def test_each_limit_is_inclusive_to_the_cent(pdp: lab.PDP) -> None:
     assert allowed["exact"].all()
 
 
-def test_nobody_approves_an_own_expense(pdp: lab.PDP) -> None:
+def test_nobody_approves_their_own_expense(pdp: lab.PDP) -> None:
     own = lab.sweep(
         pdp, GROUPS, "expense", actions="approve", amount=ASKED, owner=lab.SELF, region="south", status="OPEN"
     )

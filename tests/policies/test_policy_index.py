@@ -31,15 +31,15 @@ def analysed(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Audience | None
     made: list[tuple[str, Audience | None]] = []
     real = analysis.analyse
 
-    def counted(library: Any, kind: str, audience: Audience | None = None) -> Any:
+    def counted(policy_set: Any, kind: str, audience: Audience | None = None) -> Any:
         made.append((kind, audience))
-        return real(library, kind, audience)
+        return real(policy_set, kind, audience)
 
     monkeypatch.setattr(analysis, "analyse", counted)
     return made
 
 
-def test_a_sweep_analyses_once_for_each_audience_and_the_next_not_at_all(
+def test_a_sweep_analyses_once_per_audience_and_the_next_sweep_not_at_all(
     fresh: Path, analysed: list[Any]
 ) -> None:
     people = users(4)
@@ -55,7 +55,7 @@ def test_a_sweep_analyses_once_for_each_audience_and_the_next_not_at_all(
     assert analysed == []
 
 
-def test_a_change_of_policies_is_analysed_anew_and_the_way_back_is_known(
+def test_changed_policies_are_analysed_again_and_restored_ones_are_not(
     tmp_path: Path, analysed: list[Any]
 ) -> None:
     first, second = up_to(next(NUMBERS)), up_to(next(NUMBERS))
@@ -103,7 +103,7 @@ def test_only_the_last_sets_of_policies_are_kept() -> None:
     assert made(0) is not first
 
 
-def test_what_is_refused_once_is_refused_each_time(fresh: Path) -> None:
+def test_a_cached_refusal_is_raised_each_time(fresh: Path) -> None:
     with lab.PDP(fresh) as pdp:
         for _ in range(2):
             with pytest.raises(lab.InputError, match="no policy is about the resource kind 'thong'"):
@@ -128,7 +128,7 @@ def test_lines_of_rules_variables_and_expressions_are_those_of_the_file() -> Non
     assert found.of_text("broken.yaml", "a") is None
 
 
-def test_json_and_block_texts_have_lines_too() -> None:
+def test_json_and_block_scalars_have_lines_too() -> None:
     block = "a:\n  b: |\n    R.attr.x == 1\n  c: R.attr.y == 2\n"
     found = lines_of({"one.yaml": block, "two.json": '{\n "a": {\n  "b": "P.id"}}'})
     assert found.of_text("one.yaml", "R.attr.x == 1") == 3

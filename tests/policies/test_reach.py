@@ -94,7 +94,7 @@ FEW = [*range(2), *(pytest.param(seed, marks=pytest.mark.long) for seed in range
 
 @pytest.mark.parametrize("seed", FEW)
 @pytest.mark.parametrize("lenient", [False, True])
-def test_every_combination_of_a_generated_store_is_refused_when_nothing_can_mean_it(
+def test_every_combination_in_a_generated_store_is_refused_if_no_policy_matches_it(
     tmp_path: Path, seed: int, *, lenient: bool
 ) -> None:
     documents = store(random.Random(seed))
@@ -151,7 +151,7 @@ def warned(call: Any) -> list[str]:
     return [str(one.message) for one in seen if issubclass(one.category, lab.LabWarning)]
 
 
-def test_a_name_that_only_a_rule_about_everything_can_mean_warns_with_the_nearest(tmp_path: Path) -> None:
+def test_a_name_that_only_a_rule_about_everything_matches_warns_with_the_nearest(tmp_path: Path) -> None:
     both = resource_policy(rule(actions=["approve", "view:*"]), rule(actions=["*"], roles=["boss"]))
     folder = write(tmp_path / "p", thing=both, sally=principal_policy("sally", "*"))
     with lab.PDP(folder) as pdp:
@@ -174,7 +174,7 @@ def test_a_name_that_only_a_rule_about_everything_can_mean_warns_with_the_neares
         assert any(note.startswith("No policy names the action 'aprove'") for note in notes)
 
 
-def test_a_name_of_one_wrong_letter_warns_where_only_a_pattern_means_it(tmp_path: Path) -> None:
+def test_a_name_with_one_wrong_letter_warns_if_only_a_pattern_matches_it(tmp_path: Path) -> None:
     both = resource_policy(
         rule(actions=["approve"]), rule(actions=["?*"], roles=["boss"]), kind="leave_request"
     )
@@ -186,20 +186,20 @@ def test_a_name_of_one_wrong_letter_warns_where_only_a_pattern_means_it(tmp_path
         assert told == "no policy names the kind 'leave_reqest', only patterns; did you mean 'leave_request'?"
 
 
-def test_what_only_a_role_policy_names_warns_because_that_allows_nothing(tmp_path: Path) -> None:
+def test_a_name_that_only_a_role_policy_has_warns_because_it_allows_nothing(tmp_path: Path) -> None:
     body = {"role": "auditor", "rules": [{"resource": "*", "allowActions": ["approve", "aprove"]}]}
     folder = write(tmp_path / "p", v2=up_to(5, version="v2"), role=json.dumps({**API, "rolePolicy": body}))
     with lab.PDP(folder) as pdp:
         (told,) = warned(lambda: lab.sweep(pdp, users(), "thing", actions="approve", amount=[1]))
-        assert told == "only role policies, which allow nothing by themselves, are about 'thing' here"
+        assert told == "only role policies are about 'thing' here, and they allow nothing by themselves"
     write(folder, one=up_to(5))
     with lab.PDP(folder) as pdp:
         (told,) = warned(lambda: lab.sweep(pdp, users(), "thing", actions="aprove", amount=[1]))
-        assert told == "only role policies, which allow nothing by themselves, name the action 'aprove'"
+        assert told == "only role policies name the action 'aprove', and they allow nothing by themselves"
         assert warned(lambda: lab.sweep(pdp, users(), "thing", actions="approve", amount=[1])) == []
 
 
-def test_a_scope_that_another_kind_or_a_role_policy_has_is_searched_upward(tmp_path: Path) -> None:
+def test_a_scope_of_another_kind_or_a_role_policy_is_searched_upwards(tmp_path: Path) -> None:
     role = {
         **API,
         "rolePolicy": {
@@ -235,7 +235,7 @@ def test_an_unknown_scope_of_another_version_is_refused_with_the_version(tmp_pat
         )  # and upward to v2's own
 
 
-def test_notes_on_attributes_leave_out_policies_that_the_question_can_not_reach(tmp_path: Path) -> None:
+def test_notes_on_attributes_ignore_policies_that_the_question_cannot_reach(tmp_path: Path) -> None:
     other = {
         **API,
         "principalPolicy": {
@@ -269,7 +269,7 @@ def test_notes_on_attributes_leave_out_policies_that_the_question_can_not_reach(
         )
 
 
-def test_under_a_schema_that_rejects_no_note_says_that_an_attribute_makes_no_difference(
+def test_with_a_rejecting_schema_no_note_says_that_an_attribute_makes_no_difference(
     tmp_path: Path,
 ) -> None:
     folder = write(

@@ -5,24 +5,24 @@ from collections.abc import Callable, Mapping
 import pytest
 
 from clerk_cerbos_lab.policies import policy_set
-from clerk_cerbos_lab.policies.policy_set import PolicySet as Library
+from clerk_cerbos_lab.policies.policy_set import PolicySet
 
 Patch = Callable[[pytest.MonkeyPatch], None]
 
 
 def _runtime_is_never_read(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Library, "reads_runtime", lambda self, kind: False)
+    patch.setattr(PolicySet, "reads_runtime", lambda self, kind: False)
 
 
 def _runtime_is_read_by_the_own_rules_only(patch: pytest.MonkeyPatch) -> None:
-    def own(self: Library, kind: str) -> bool:
+    def own(self: PolicySet, kind: str) -> bool:
         return any("runtime" in repr(body.get("rules")) for _, body in self.of_kind(kind))
 
-    patch.setattr(Library, "reads_runtime", own)
+    patch.setattr(PolicySet, "reads_runtime", own)
 
 
 def _runtime_is_not_read_through_variables(patch: pytest.MonkeyPatch) -> None:
-    def without(self: Library, kind: str) -> bool:
+    def without(self: PolicySet, kind: str) -> bool:
         imported = {name for _, body in self.of_kind(kind) for name in body.get("importDerivedRoles", ())}
         bodies = [body for _, body in self.of_kind(kind)] + [body for _, body, _ in self.about(kind)]
         bodies += [
@@ -30,11 +30,11 @@ def _runtime_is_not_read_through_variables(patch: pytest.MonkeyPatch) -> None:
         ]
         return any("runtime" in repr(body) for body in bodies)
 
-    patch.setattr(Library, "reads_runtime", without)
+    patch.setattr(PolicySet, "reads_runtime", without)
 
 
 def _runtime_is_not_read_by_principal_and_role_policies(patch: pytest.MonkeyPatch) -> None:
-    def without(self: Library, kind: str) -> bool:
+    def without(self: PolicySet, kind: str) -> bool:
         imported = {name for _, body in self.of_kind(kind) for name in body.get("importDerivedRoles", ())}
         pairs = [*self.of_kind(kind)]
         pairs += [
@@ -46,7 +46,7 @@ def _runtime_is_not_read_by_principal_and_role_policies(patch: pytest.MonkeyPatc
             for policy, body in pairs
         )
 
-    patch.setattr(Library, "reads_runtime", without)
+    patch.setattr(PolicySet, "reads_runtime", without)
 
 
 def _a_backslash_means_itself(patch: pytest.MonkeyPatch) -> None:
@@ -64,27 +64,27 @@ def _patterns_are_names(patch: pytest.MonkeyPatch) -> None:
 
 
 def _principal_policies_are_not_read(patch: pytest.MonkeyPatch) -> None:
-    read = Library.about
+    read = PolicySet.about
     patch.setattr(
-        Library, "about", lambda self, kind: [one for one in read(self, kind) if "rolePolicy" in one[0]]
+        PolicySet, "about", lambda self, kind: [one for one in read(self, kind) if "rolePolicy" in one[0]]
     )
 
 
 def _role_policies_are_not_read(patch: pytest.MonkeyPatch) -> None:
-    read = Library.about
+    read = PolicySet.about
     patch.setattr(
-        Library, "about", lambda self, kind: [one for one in read(self, kind) if "rolePolicy" not in one[0]]
+        PolicySet, "about", lambda self, kind: [one for one in read(self, kind) if "rolePolicy" not in one[0]]
     )
 
 
 def _role_policies_give_no_roles(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Library, "has_role_policies", property(lambda self: False))
+    patch.setattr(PolicySet, "has_role_policies", property(lambda self: False))
 
 
 def _scopes_are_not_read(patch: pytest.MonkeyPatch) -> None:
-    read = Library.of_kind
+    read = PolicySet.of_kind
     patch.setattr(
-        Library, "of_kind", lambda self, kind: [one for one in read(self, kind) if not one[1].get("scope")]
+        PolicySet, "of_kind", lambda self, kind: [one for one in read(self, kind) if not one[1].get("scope")]
     )
 
 
@@ -97,11 +97,11 @@ def _derived_roles_are_not_read(patch: pytest.MonkeyPatch) -> None:
 
 
 def _rules_of_derived_roles_do_not_apply(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Library, "active", lambda self, imported, audience: set())
+    patch.setattr(PolicySet, "active", lambda self, imported, audience: set())
 
 
 def _who_is_named_is_nobody_special(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Library, "named", property(lambda self: set()))
+    patch.setattr(PolicySet, "named", property(lambda self: set()))
 
 
 def _actions_are_asked_together(patch: pytest.MonkeyPatch) -> None:

@@ -26,7 +26,7 @@ Write = Callable[..., Path]
 
 
 @pytest.mark.parametrize("start", range(FIRST, STOP, BATCH))
-def test_generated_policies_give_the_answer_of_every_cell(tmp_path: Path, start: int) -> None:
+def test_sweeps_of_generated_policies_equal_every_cell(tmp_path: Path, start: int) -> None:
     people = generated_policies.people()
     asked = generated_policies.batch(tmp_path / "policies", range(start, start + BATCH))
     strict = start % (4 * BATCH) == 3 * BATCH
@@ -57,7 +57,7 @@ def classes(folder: Path, people: pd.DataFrame, **given: Any) -> lab.Decisions:
         return some
 
 
-def test_principals_of_equal_roles_and_read_attributes_are_asked_about_once(write: Write) -> None:
+def test_principals_with_equal_roles_and_read_attributes_are_asked_about_once(write: Write) -> None:
     people = users(50).assign(limit=[10, 20] * 25, unread=range(50))
     swept = classes(thing(write, "R.attr.amount <= P.attr.limit"), people, amount=range(40))
     assert swept.provenance.classes == 2
@@ -65,7 +65,7 @@ def test_principals_of_equal_roles_and_read_attributes_are_asked_about_once(writ
     assert len(swept) == 50 * 40
 
 
-def test_values_of_other_types_are_other_classes_though_python_calls_them_equal(write: Write) -> None:
+def test_values_of_different_types_are_different_classes_even_if_equal_in_python(write: Write) -> None:
     people = pd.concat([users(5), users(2).assign(id=["x", "y"])], ignore_index=True)
     people["limit"] = pd.Series([1, True, "1", 1.0, None, lab.MISSING, 1], dtype=object)
     swept = classes(thing(write, "P.attr.limit == R.attr.limit"), people, limit=[1, True, "1", None])
@@ -91,17 +91,17 @@ def test_owners_that_are_only_compared_with_the_id_make_people_equal(write: Writ
         ("size(R.attr.owner) == 2", {"owner": [lab.OTHER]}, 1),
     ],
 )
-def test_an_id_that_makes_a_difference_is_a_class_of_its_own(
+def test_an_id_that_makes_a_difference_has_its_own_class(
     write: Write, condition: str, given: dict[str, Any], expected: int
 ) -> None:
     people = users(10, reports=["u1"])
     swept = classes(thing(write, condition), people, **given)
     assert swept.provenance.classes == expected
-    apart = any("kept apart by their id" in note for note in swept.provenance.notes)
+    apart = any("distinguished by their id" in note for note in swept.provenance.notes)
     assert apart == (expected == 10)
 
 
-def test_who_is_named_by_a_principal_policy_stays_apart(write: Write) -> None:
+def test_a_person_named_by_a_principal_policy_has_their_own_class(write: Write) -> None:
     named = """apiVersion: api.cerbos.dev/v1
 principalPolicy:
   principal: u3
@@ -199,7 +199,7 @@ def test_in_strict_evaluation_every_rule_is_read(write: Write) -> None:
     assert some.provenance.classes == 30
 
 
-def test_an_axis_that_is_used_otherwise_for_some_roles_is_cut_for_the_others(write: Write) -> None:
+def test_an_axis_used_in_another_way_for_some_roles_is_cut_for_the_others(write: Write) -> None:
     odd = rule("int(R.attr.amount) % 2 == 0", roles=["clerk"])
     swept = classes(by_roles(write, odd), STAFF, actions="approve", **GRID)
     assert "Every value of amount is asked for some roles: `int(R.attr.amount)" in swept.provenance.notes[-1]
@@ -210,7 +210,7 @@ def test_an_axis_that_is_used_otherwise_for_some_roles_is_cut_for_the_others(wri
 # -- points -----------------------------------------------------------------------------------
 
 
-def test_an_attribute_that_no_policy_reads_is_no_question(write: Write) -> None:
+def test_an_attribute_that_no_policy_reads_needs_no_question(write: Write) -> None:
     swept = classes(
         thing(write, "R.attr.amount <= 5"), users(2), amount=range(10), color=[f"c{i}" for i in range(50)]
     )
@@ -218,7 +218,7 @@ def test_an_attribute_that_no_policy_reads_is_no_question(write: Write) -> None:
     assert "No policy reads color." in swept.provenance.notes
 
 
-def test_texts_that_are_only_compared_are_asked_once_for_all_that_are_not_met(write: Write) -> None:
+def test_strings_that_match_no_comparison_are_asked_once(write: Write) -> None:
     regions = ["south", "north", "west", "east", "mid"]
     people = users(2).assign(region=["south", "south"])
     swept = classes(thing(write, "R.attr.region == P.attr.region"), people, region=regions)
@@ -234,7 +234,7 @@ def test_texts_that_are_only_compared_are_asked_once_for_all_that_are_not_met(wr
         ("size(R.attr) == 2", "`size(R.attr) == 2` in thing.yaml, line 10"),
     ],
 )
-def test_an_axis_that_is_used_otherwise_is_asked_at_each_value_and_the_note_says_why(
+def test_an_axis_used_in_another_way_is_asked_at_each_value_and_the_note_says_why(
     write: Write, condition: str, words: str
 ) -> None:
     swept = classes(thing(write, condition), users(2), amount=range(12))
@@ -287,7 +287,7 @@ COMPUTED = "R.attr.amount <= P.attr.limit * 1.5"
         ("G.top < R.attr.amount", {"globals": {"top": 77}}, {}),
     ],
 )
-def test_what_is_compared_in_an_odd_way_is_found_or_said(
+def test_an_unusual_comparison_is_either_analysed_or_reported(
     write: Write, condition: str, engine: dict[str, Any], more: dict[str, str]
 ) -> None:
     """Twenty people, so that Cerbos's plans see only some of them."""
@@ -309,7 +309,7 @@ def test_what_is_compared_in_an_odd_way_is_found_or_said(
     assert np.array_equal(some.allowed(), every.allowed())
 
 
-def test_many_computed_values_and_long_chains_of_variables_are_no_burden(write: Write) -> None:
+def test_many_computed_values_and_long_chains_of_variables_are_fast(write: Write) -> None:
     chain = {f"v{i}": f"V.v{i - 1} + V.v{i - 1}" for i in range(1, 17)}
     lines = "".join(f"      {name}: {text}\n" for name, text in {"v0": "P.attr.limit", **chain}.items())
     rules = [rule(f"R.attr.amount <= P.attr.limit * {n}.5", actions=[f"a{n}"]) for n in range(520)]
@@ -321,7 +321,7 @@ def test_many_computed_values_and_long_chains_of_variables_are_no_burden(write: 
     assert swept.provenance.asked <= 3 * len(swept.values("amount"))
 
 
-def test_a_map_that_can_not_be_told_in_json_makes_every_value_a_question(write: Write) -> None:
+def test_a_map_that_cannot_be_written_as_json_means_asking_every_value(write: Write) -> None:
     swept = classes(thing(write, 'R.attr.amount in {5: "a", 7: "b"}'), users(2), amount=range(10))
     assert swept.counts()["ALLOW"] == 4
     assert any("can't be computed in advance" in note for note in swept.provenance.notes)
@@ -347,24 +347,24 @@ def test_a_plan_adds_what_the_text_does_not_show(small: lab.PDP, monkeypatch: py
 
 
 @pytest.mark.parametrize("condition", ["R.attr.?amount.orValue(0.0) <= 5.0", "R.attr.amount in [1.0, 2.0,]"])
-def test_a_policy_that_can_not_be_read_is_asked_cell_by_cell_and_the_note_says_so(
+def test_a_policy_that_cannot_be_read_is_asked_cell_by_cell_and_the_note_says_so(
     write: Write, condition: str
 ) -> None:
     swept = classes(thing(write, condition), users(2), amount=range(12))
     assert swept.provenance.asked == 24
-    assert swept.provenance.notes[-1].startswith("Every cell is asked: the parser does not take `R.attr.")
+    assert swept.provenance.notes[-1].startswith("Every cell is asked: the parser does not accept `R.attr.")
 
 
-def test_a_pdp_that_does_not_tell_its_policies_is_asked_cell_by_cell(write: Write) -> None:
+def test_a_pdp_that_does_not_disclose_its_policies_is_asked_cell_by_cell(write: Write) -> None:
     with lab.PDP(thing(write, "R.attr.amount <= 5")) as own, lab.PDP(address=own.address) as pdp:
         with pytest.warns(lab.LabWarning, match="could not be checked for spelling"):
             swept = lab.sweep(pdp, users(2), "thing", actions="approve", amount=range(12))
         assert swept.provenance.asked == 24
         assert swept.counts()["ALLOW"] == 12
-        assert any("does not tell its policies" in note for note in swept.provenance.notes)
+        assert any("does not disclose its policies" in note for note in swept.provenance.notes)
 
 
-def test_a_pdp_at_an_address_that_tells_its_policies_is_asked_each_question_once(write: Write) -> None:
+def test_a_pdp_at_an_address_that_discloses_its_policies_is_asked_each_question_once(write: Write) -> None:
     with (
         lab.PDP(thing(write, "R.attr.amount <= 5")) as own,
         lab.PDP(address=own.address, admin=("cerbos", "cerbosAdmin")) as pdp,
@@ -374,7 +374,7 @@ def test_a_pdp_at_an_address_that_tells_its_policies_is_asked_each_question_once
         assert swept.thresholds("amount")["upper"].tolist() == [5, np.inf] * 2
 
 
-def test_a_schema_that_is_enforced_makes_every_cell_a_question(write: Write) -> None:
+def test_an_enforced_schema_means_asking_every_cell(write: Write) -> None:
     folder = write(
         thing=resource_policy(rule("R.attr.amount <= 5"))
         + '  schemas: {resourceSchema: {ref: "cerbos:///thing.json"}}\n'
@@ -385,7 +385,7 @@ def test_a_schema_that_is_enforced_makes_every_cell_a_question(write: Write) -> 
     with lab.PDP(folder, config={"schema": {"enforcement": "reject"}}) as pdp:
         swept = lab.sweep(pdp, users(2), "thing", amount=range(12))
         assert swept.counts()["ALLOW"] == 8
-        assert any("rejects what breaks a schema" in note for note in swept.provenance.notes)
+        assert any("rejects requests that violate a schema" in note for note in swept.provenance.notes)
     with lab.PDP(folder) as pdp:
         assert lab.sweep(pdp, users(2), "thing", amount=range(12)).provenance.asked == 3
 
@@ -410,14 +410,14 @@ def blind(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.mark.usefixtures("blind")
 @pytest.mark.parametrize("audit", [200, "all"])
-def test_an_audit_that_finds_another_effect_asks_every_cell_and_names_the_cell(
+def test_an_audit_that_finds_an_unexpected_effect_asks_every_cell_and_names_the_cell(
     small: lab.PDP, audit: Any
 ) -> None:
     with pytest.warns(
         lab.LabWarning, match=r"principal p-\w{10}, approve, amount=\d+.*Every cell was asked"
     ) as told:
         swept = lab.sweep(small, users(3), "thing", amount=range(200), audit=audit)
-    assert "depend on something that the analysis of their text does not see" in str(told[0].message)
+    assert "depend on something that the analysis of their text does not find" in str(told[0].message)
     assert told[0].filename == __file__
     assert swept.counts() == {"ALLOW": 303, "DENY": 297}
     assert swept.provenance.method == "every-cell"
@@ -428,7 +428,7 @@ def test_an_audit_that_finds_another_effect_asks_every_cell_and_names_the_cell(
 
 
 @pytest.mark.usefixtures("blind")
-def test_without_an_audit_nothing_is_asked_besides(small: lab.PDP) -> None:
+def test_without_an_audit_no_spot_checks_are_asked(small: lab.PDP) -> None:
     swept = lab.sweep(small, users(3), "thing", amount=range(200), audit=0)
     assert swept.counts()["ALLOW"] == 600  # wrong, as the test made the analysis
     assert swept.provenance.audited == 0
@@ -438,7 +438,7 @@ def test_without_an_audit_nothing_is_asked_besides(small: lab.PDP) -> None:
 def test_a_full_audit_asks_every_cell_and_agrees(small: lab.PDP) -> None:
     swept = lab.sweep(small, users(3), "thing", amount=range(200), audit="all")
     assert (swept.provenance.method, swept.provenance.audited) == ("auto", 600)
-    assert swept.provenance.verified == "every cell was asked besides, and all agree"
+    assert swept.provenance.verified == "every cell was asked in addition, and all agree"
 
 
 def test_the_sample_is_the_same_for_the_same_seed_and_within_the_cells() -> None:
@@ -466,7 +466,7 @@ def test_a_sweep_without_an_axis_is_audited_too(pdp: lab.PDP) -> None:
     assert np.array_equal(some.allowed(), every.allowed())
 
 
-def test_a_misspelt_attribute_is_told_with_what_it_could_mean(pdp: lab.PDP) -> None:
+def test_a_misspelt_attribute_is_reported_with_a_suggestion(pdp: lab.PDP) -> None:
     swept = lab.sweep(
         pdp, users(1), "expense", actions="approve", amount=1, regoin="x", owner="y", status="OPEN"
     )
@@ -548,7 +548,7 @@ def test_an_interrupt_stops_a_sweep_of_classes_and_leaves_the_pdp_usable(
     assert lab.sweep(small, people, "thing", amount=[100, 101]).counts()["ALLOW"] == 300
 
 
-def test_a_folder_of_many_policies_is_read_whole(tmp_path: Path) -> None:
+def test_a_folder_of_many_policies_is_read_completely(tmp_path: Path) -> None:
     folder = write(tmp_path / "many", **{f"p{i}": up_to(i, kind=f"kind{i}") for i in range(230)})
     with lab.PDP(folder) as pdp:
         assert len(pdp.documents()) == 230

@@ -70,7 +70,7 @@ def test_the_boundary_and_who_owns_it_do_not_depend_on_the_grid(
         assert set(found["boundary"]) == {"exact"}
 
 
-def test_two_limits_a_double_apart_are_told_apart(write: Write) -> None:
+def test_two_limits_one_double_apart_are_distinguished(write: Write) -> None:
     low = 0.1 + 0.2
     high = math.nextafter(low, 1)
     policy = resource_policy(
@@ -136,7 +136,7 @@ def holds(row: Any, number: float) -> bool:
     return bool(above and below)
 
 
-def test_a_row_stands_for_each_principal_and_combination_in_the_order_of_the_decisions(pdp: lab.PDP) -> None:
+def test_rows_are_in_the_order_of_the_decisions_principals_and_combinations(pdp: lab.PDP) -> None:
     people = lab.load_principals(Path(__file__).parents[2] / "data" / "clerk_users.json")
     decisions = lab.sweep(
         pdp,
@@ -217,7 +217,7 @@ def test_a_copy_of_decisions_has_exact_thresholds_of_its_own(write: Write) -> No
     assert copy.counts() == decisions.counts()
 
 
-def test_thresholds_are_of_the_moment_of_the_sweep_also_of_a_pdp_at_an_address(write: Write) -> None:
+def test_thresholds_are_those_of_the_sweep_even_for_a_pdp_at_an_address(write: Write) -> None:
     with lab.PDP(write(thing=up_to(100))) as own:
         with lab.PDP(address=own.address, admin=("cerbos", "cerbosAdmin")) as pdp:
             decisions = lab.sweep(pdp, users(), "thing", amount=[1, 2])
@@ -227,14 +227,14 @@ def test_thresholds_are_of_the_moment_of_the_sweep_also_of_a_pdp_at_an_address(w
         assert bands(decisions.thresholds("amount")) == ["(-inf, 100]"]
 
 
-def test_a_flip_that_the_analysis_does_not_see_is_noticed_beside_a_boundary(
+def test_a_flip_that_the_analysis_misses_is_noticed_next_to_a_boundary(
     write: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With a candidate missing, the numbers asked in a gap contradict each other."""
     monkeypatch.setattr(breakpoints, "breakpoints_from", lambda _: breakpoints.Breakpoints((10.0,), ()))
     folder = write(thing=resource_policy(rule("R.attr.amount <= 10 || R.attr.amount == 10.01")))
     with lab.PDP(folder) as pdp:
-        with pytest.warns(lab.LabWarning, match="beside a boundary and those farther away") as told:
+        with pytest.warns(lab.LabWarning, match="next to a boundary and those farther away") as told:
             decisions = lab.sweep(pdp, users(), "thing", amount=[1, 20], audit=0)
         assert told[0].filename == __file__
         assert decisions.provenance.method == "every-cell"
@@ -242,18 +242,16 @@ def test_a_flip_that_the_analysis_does_not_see_is_noticed_beside_a_boundary(
         assert not decisions.thresholds("amount")["exact"].any()
 
 
-def test_two_answers_of_one_gap_that_differ_are_noticed(
-    write: Write, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_two_different_answers_in_one_gap_are_noticed(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(breakpoints, "breakpoints_from", lambda _: breakpoints.Breakpoints((), ()))
     folder = write(thing=up_to(100))
     with lab.PDP(folder) as pdp:
-        with pytest.warns(lab.LabWarning, match="between which the policies can tell no difference"):
+        with pytest.warns(lab.LabWarning, match="two numbers that the policies cannot tell apart"):
             decisions = lab.sweep(pdp, users(), "thing", amount=[1], audit=0)
         assert decisions.provenance.method == "every-cell"
 
 
-def test_the_line_is_cut_at_each_candidate_and_asked_in_each_gap() -> None:
+def test_the_line_is_cut_at_each_breakpoint_and_asked_in_each_gap() -> None:
     found = cut([0.0, 5.0])
     above = [math.nextafter(n, math.inf) for n in (0.0, 5.0)]
     assert found.asked == [-FAR, 0.0, above[0], 5.0, above[1], FAR]

@@ -24,7 +24,7 @@ PERSON = {"id": "u0", "roles": ["user"]}
 
 
 @pytest.mark.parametrize("forgotten", ["amount", "limit"])
-def test_an_attribute_that_cerbos_knows_of_and_the_analysis_does_not_makes_every_cell_a_question(
+def test_an_attribute_that_cerbos_reports_and_the_analysis_misses_means_asking_every_cell(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, forgotten: str
 ) -> None:
     real = PolicyIndex.analysis
@@ -47,7 +47,7 @@ def test_an_attribute_that_cerbos_knows_of_and_the_analysis_does_not_makes_every
     assert (swept.allowed() == every.allowed()).all()
 
 
-def test_a_cube_whose_lines_contradict_its_cells_is_drawn_by_its_cells() -> None:
+def test_a_cube_whose_lines_contradict_its_cells_is_drawn_from_its_cells() -> None:
     values = [1.0, 5.0, 6.0]
     block = LineBlock(np.array([0]), np.array([[5.0]]), (), np.array([[[True, True, False]]]))
     lines = {2: Lines((block,), np.array([0]), np.array([0]))}
@@ -85,7 +85,7 @@ def test_a_copy_of_policies_whose_files_are_not_known_keeps_their_schemas() -> N
     assert "thing.yaml" not in made
 
 
-def test_values_are_computed_leniently_also_for_a_strict_pdp(
+def test_values_are_computed_leniently_even_for_a_strict_pdp(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     configs: list[Any] = []

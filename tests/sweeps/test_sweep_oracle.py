@@ -139,7 +139,7 @@ def test_a_sweep_equals_one_question_at_a_time_on_every_cell_and_type(everything
     assert_as_asked_one_at_a_time(everything, decisions, PEOPLE)
 
 
-def test_more_combinations_than_a_request_holds_keep_their_order(everything: lab.PDP) -> None:
+def test_more_combinations_than_fit_into_a_request_keep_their_order(everything: lab.PDP) -> None:
     amounts = [float(n) for n in np.random.default_rng(7).permutation(1_201)]
     decisions = lab.sweep(
         everything, users(3), "thing", actions=["order"], value=600, amount=amounts, method="every-cell"

@@ -1,9 +1,9 @@
-"""The one door to Clerk's Backend API.
+"""The only module that calls Clerk's Backend API.
 
-Facts from Clerk's OpenAPI description of 2026-05-12: ``GET /users`` answers a bare array, 500 at
-most a page; ``starting_after`` is the cursor; 429 carries ``Retry-After`` in seconds. A limit
-above 500 has been seen to answer 10 rows silently, so that a list is held against
-``GET /users/count`` before it counts as whole.
+From Clerk's OpenAPI description of 2026-05-12: ``GET /users`` returns a bare array with at most 500
+users per page; ``starting_after`` is the cursor; a 429 has ``Retry-After`` in seconds. With a limit
+above 500 it has been seen to return 10 rows without an error, so the list is compared with
+``GET /users/count`` before it counts as complete.
 """
 
 from __future__ import annotations
@@ -69,13 +69,13 @@ FILTERS: Final = frozenset(
         "web3_wallet",
     }
 )
-"""The filters that both ``/users`` and ``/users/count`` take, so that a list can be checked."""
+"""The filters that both ``/users`` and ``/users/count`` accept, so that a list can be checked."""
 
 Filter = str | int | bool | list[str]
 
 
-def _told(users: list[User]) -> list[User]:
-    handed_over.hand_over(user.id for user in users)  # a report names none of them
+def _hand_over_ids(users: list[User]) -> list[User]:
+    handed_over.hand_over(user.id for user in users)  # so that a report names none of them
     return users
 
 
@@ -92,7 +92,7 @@ def _users(
         while True:
             page = api.get("/users", {**filters, "limit": PAGE, "order_by": "created_at", **cursor})
             if not isinstance(page, list):
-                msg = "Clerk's user list was no array; is the API address right?"
+                msg = "Clerk's user list was not an array; is the API address right?"
                 raise ClerkError(msg)
             parsed = parse_users(
                 page, paths=plan.paths(), organization_roles=roles, where="Clerk's user list"
@@ -104,13 +104,13 @@ def _users(
             if not parsed or (len(parsed) < PAGE and len(users) >= before):
                 break
             if len(users) == known:
-                msg = f"Clerk's user list does not advance after {known:,} users; nothing is kept"
+                msg = f"Clerk's user list repeats itself after {known:,} users; nothing is kept"
                 raise ClerkError(msg)
             cursor = {"starting_after": parsed[-1].id}
     after = _count(api, filters)
     if not min(before, after) <= len(users) <= max(before, after):
         msg = (
-            f"Clerk listed {len(users):,} users but counts {after:,}: the list is not whole, nothing "
+            f"Clerk listed {len(users):,} users but counts {after:,}: the list is incomplete, nothing "
             "is kept; try again"
         )
         raise ClerkError(msg)
@@ -121,13 +121,13 @@ def _count(api: _Api, filters: dict[str, Filter]) -> int:
     answer = api.get("/users/count", filters)
     total = answer.get("total_count") if isinstance(answer, dict) else None
     if not isinstance(total, int):
-        msg = "Clerk's user count held no total_count; is the API address right?"
+        msg = "Clerk's user count had no total_count; is the API address right?"
         raise ClerkError(msg)
     return total
 
 
 def _memberships(api: _Api) -> Iterator[Any]:
-    """All organization memberships of the instance; this list pages by offset only."""
+    """All organization memberships of the instance; this list can only be paged by offset."""
     seen: set[str] = set()
     offset = 0
     while True:
@@ -138,7 +138,7 @@ def _memberships(api: _Api) -> Iterator[Any]:
         data = page.get("data") if isinstance(page, dict) else None
         total = page.get("total_count") if isinstance(page, dict) else None
         if not isinstance(data, list) or not isinstance(total, int):
-            msg = "Clerk's list of organization memberships held no data and total_count"
+            msg = "Clerk's list of organization memberships had no data or no total_count"
             raise ClerkError(msg)
         for membership in data:
             own = str(membership.get("id")) if isinstance(membership, dict) else ""
@@ -157,7 +157,7 @@ def _memberships(api: _Api) -> Iterator[Any]:
 
 
 def hide(key: str | SecretStr | None) -> SecretStr | None:
-    """The key as something that no traceback or log shows, without the space around it."""
+    """The key, stripped and wrapped so that no traceback or log shows it."""
     if key is None:
         return None
     return SecretStr((key if isinstance(key, str) else key.get_secret_value()).strip())
@@ -168,7 +168,7 @@ def _is_secret_key(key: SecretStr) -> bool:
 
 
 def secret_key_kind() -> str | None:
-    """What CLERK_SECRET_KEY holds: ``"test"``, ``"live"``, ``"wrong"``, or None where it is not set."""
+    """The kind of key in CLERK_SECRET_KEY: ``"test"``, ``"live"``, ``"wrong"``, or None if it is not set."""
     held = hide(os.environ.get("CLERK_SECRET_KEY") or None)
     if held is None:
         return None
@@ -187,7 +187,7 @@ def _secret(given: SecretStr | None) -> SecretStr:
             given = None
     if given is None or not given.get_secret_value():
         msg = (
-            "no Clerk secret key: set CLERK_SECRET_KEY (Clerk's dashboard, API keys), or give a file of users"
+            "no Clerk secret key: set CLERK_SECRET_KEY (Clerk's dashboard, API keys), or load a file of users"
         )
         raise KeyMissingError(msg)
     if not _is_secret_key(given):
@@ -199,7 +199,7 @@ def _secret(given: SecretStr | None) -> SecretStr:
 
 
 def _somebody_can_answer() -> bool:
-    """A terminal, or a notebook whose front end takes input."""
+    """Whether this runs in a terminal, or in a notebook whose front end can ask for input."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython else None
     kernel = getattr(shell, "kernel", None)
@@ -211,7 +211,7 @@ def _somebody_can_answer() -> bool:
 def _url(given: str | None) -> str:
     text = (given or os.environ.get("CLERK_API_URL") or API_URL).rstrip("/")
     try:
-        url = httpx.URL(text)  # read as the client will read it
+        url = httpx.URL(text)  # parsed as the client will parse it
     except httpx.InvalidURL:
         url = httpx.URL()
     local = url.host in {"localhost", "127.0.0.1", "::1"}
@@ -219,13 +219,13 @@ def _url(given: str | None) -> str:
         msg = f"the Clerk API address must look like {API_URL}"
         raise InputError(msg)
     if url.scheme == "http" and not local:
-        msg = f"the Clerk API address must be https: a secret key is never sent openly ({url.host})"
+        msg = f"the Clerk API address must be https: a secret key is never sent unencrypted ({url.host})"
         raise InputError(msg)
     return text if url.path.strip("/") else f"{text}/v1"
 
 
 class _Api:
-    """GET requests with the key, within one budget of time."""
+    """Sends GET requests with the key, within one time budget."""
 
     def __init__(self, key: SecretStr, url: str, budget: float) -> None:
         if budget <= 0:
@@ -250,10 +250,10 @@ class _Api:
         self._client.close()
 
     def get(self, path: str, params: dict[str, Filter]) -> Any:
-        """The decoded answer of a GET, with 429, 5xx and network faults tried again.
+        """The decoded response to a GET; 429, 5xx and network errors are retried.
 
         Raises:
-            ClerkError: with status, code and trace id only; the body may hold personal data.
+            ClerkError: with status, code and trace id only, because the body may contain personal data.
         """
         if self._left() <= 0:
             msg = f"loading from Clerk took longer than its budget of {self._budget:g} s; nothing is kept"
@@ -275,14 +275,14 @@ class _Api:
             return response.json()
         except (ValueError, RecursionError):
             pass
-        msg = f"Clerk's answer to {path} was not JSON; nothing is kept"
+        msg = f"Clerk's response to {path} was not JSON; nothing is kept"
         raise ClerkError(msg, status=response.status_code)
 
     def _left(self) -> float:
         return self._end - time.monotonic()
 
     def _answer(self, path: str, params: dict[str, Filter]) -> httpx.Response | httpx.HTTPError:
-        """The answer, or the last of several where trying again helps and the budget allows it."""
+        """The response; the last of several if retrying can help and the budget allows it."""
         retry = Retry(
             total=ATTEMPTS,
             status_forcelist=[429, 500, 502, 503, 504],
@@ -301,14 +301,14 @@ class _Api:
             retry = retry.increment()
             wait = retry.backoff_strategy()
             if isinstance(answer, httpx.Response):
-                with suppress(ValueError):  # there is none, or it is no time
+                with suppress(ValueError):  # no such header, or not a number of seconds
                     wait = retry.parse_retry_after(answer.headers.get("Retry-After", "")) or wait
             if wait >= self._left():
                 return answer
             time.sleep(wait)
 
     def _ask(self, path: str, params: dict[str, Filter]) -> httpx.Response | httpx.HTTPError:
-        """One try. The body is read here, so that an answer cut short counts as none."""
+        """One attempt. The body is read here, so that a truncated response counts as an error."""
         timeout = min(REQUEST_SECONDS, max(self._left(), 0.001))
         body = bytearray()
         try:
@@ -323,7 +323,7 @@ class _Api:
 
 
 def _plain_word(value: object) -> str | None:
-    """A code or trace id; anything else of a body could be personal."""
+    """A code or trace id; anything else in a body could be personal."""
     plain = isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9_-]{1,80}", value)
     return value if plain and isinstance(value, str) else None
 
@@ -338,16 +338,16 @@ def _refusal(path: str, response: httpx.Response, budget: float) -> ClerkError:
     except (ValueError, LookupError, TypeError, AttributeError):
         pass
     reasons: dict[int, str] = {
-        401: "Clerk refused the secret key: is it of this instance, and still valid?",
+        401: "Clerk refused the secret key: does it belong to this instance, and is it still valid?",
         403: "Clerk does not allow this key to list users",
         404: "there is nothing at this address: is the API address right?",
         422: "Clerk refused the filters",
-        429: f"Clerk's rate limit does not clear within the budget of {budget:g} s",
+        429: f"Clerk's rate limit was not lifted within the budget of {budget:g} s",
     }
     if status in reasons:
         reason = reasons[status]
     elif 300 <= status < 400:
-        reason = "Clerk's address answered with a redirect, which is never followed with a key"
+        reason = "Clerk's API returned a redirect, which is never followed with a key"
     elif status >= 500:
         reason = f"Clerk failed and did not recover in {ATTEMPTS + 1} tries or {budget:g} s"
     else:
@@ -360,7 +360,7 @@ def _refusal(path: str, response: httpx.Response, budget: float) -> ClerkError:
 
 @contextmanager
 def _quiet(*names: str) -> Iterator[None]:
-    """Keep addresses with filters in them (an e-mail, perhaps) out of logs for a moment."""
+    """Temporarily keep URLs out of the logs: their filters may contain an e-mail address."""
     loggers = [logging.getLogger(name) for name in names]
     levels = [logger.level for logger in loggers]
     for logger in loggers:

@@ -1,4 +1,4 @@
-"""Clerk users from the API or a file, and the principals made of them."""
+"""Clerk users from the API or a file, and the principals made from them."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from clerk_cerbos_lab.errors import InputError, UsersError, did_you_mean
 from clerk_cerbos_lab.identity.clerk.api import (
     FILTERS,
     _Api,
+    _hand_over_ids,
     _memberships,
     _secret,
-    _told,
     _url,
     _users,
     hide,
@@ -36,41 +36,41 @@ def load_users(
     api_url: str | None = None,
     budget: float = 300.0,
 ) -> list[User]:
-    """Load Clerk users from a file of Clerk's own shape, or from Clerk's live Backend API.
+    """Load Clerk users from a file in Clerk's own format, or from Clerk's live Backend API.
 
     Args:
-        source: a JSON file (an array, a page ``{"data": […]}``, or one user a line); None asks Clerk.
+        source: a JSON file (an array, a page ``{"data": […]}``, or one user per line); None asks Clerk.
         mapping: what to keep of each user; default: the public metadata.
         memberships: with a file, a file of organization memberships, for a mapping with
             ``organization_roles``.
         filters: with the API, Clerk's own filters such as ``{"organization_id": ["org_…"]}``.
-        key: with the API, the secret key; default: ``CLERK_SECRET_KEY``, else it is asked for where
-            somebody can answer.
-        api_url: default: ``CLERK_API_URL``, else Clerk's own. Only a loopback address may be http.
-        budget: seconds that the whole load may take, waits included.
+        key: with the API, the secret key; default: ``CLERK_SECRET_KEY``, else a prompt if somebody
+            can answer it.
+        api_url: default: ``CLERK_API_URL``, else Clerk's own. Only a loopback address may use http.
+        budget: seconds that the entire load may take, including waits.
 
     Returns:
-        The users, once each: in the file's order, or from the API by the time they were created,
-        oldest first. A user that stands twice in a file says so in ``odd``.
+        Each user once: in the file's order, or from the API by creation time, oldest first. For a
+        user that occurs more than once in a file, ``odd`` says so.
 
     Raises:
-        UsersError: when the file can't be read, is not JSON (with the line), or holds no user.
-        KeyMissingError: when there is no key, or it is not a Clerk secret key.
-        ClerkError: when Clerk refuses, fails for good, the budget is used up, or the list is not
-            whole. No partial list is returned.
+        UsersError: if the file can't be read, is not JSON (with the line), or contains no users.
+        KeyMissingError: if there is no key, or it is not a Clerk secret key.
+        ClerkError: if Clerk refuses or keeps failing, the budget is used up, or the list is
+            incomplete. No partial list is returned.
     """
-    key = hide(key)  # from here on no frame of ours holds it in plain
+    key = hide(key)  # from here on no stack frame of the kit holds it in plain text
     plan = mapping or Mapping()
     if source is not None and not isinstance(source, (str, os.PathLike)):
-        msg = f"source is the path of a JSON file, not a {type(source).__name__}"
+        msg = f"source must be the path of a JSON file, not a {type(source).__name__}"
         raise InputError(msg)
     if source is not None:
         if filters or key or api_url:
-            msg = "filters=, key= and api_url= are for Clerk's API; a file needs none of them"
+            msg = "filters=, key= and api_url= are for Clerk's API and can't be used with a file"
             raise InputError(msg)
-        return _told(_from_file(source, plan, memberships))
+        return _hand_over_ids(_from_file(source, plan, memberships))
     if memberships is not None:
-        msg = "memberships= goes with a file; from the API they come with organization_roles=True"
+        msg = "memberships= is for a file of users; from the API they are loaded with organization_roles=True"
         raise InputError(msg)
     for name in filters or {}:
         if name not in FILTERS:
@@ -82,7 +82,7 @@ def load_users(
     if not users:
         msg = "Clerk has no users" + (" that match the filters" if filters else " in this instance")
         raise UsersError(msg)
-    return _told(users)
+    return _hand_over_ids(users)
 
 
 def _from_file(
@@ -95,18 +95,18 @@ def _from_file(
     if plan.organization_roles:
         if memberships is None:
             msg = (
-                "the mapping asks for organization roles: give the file of memberships too, "
+                "the mapping reads organization roles: pass the file of memberships too, "
                 "memberships='data/clerk_organization_memberships.json'"
             )
             raise InputError(msg)
         held = read_json(memberships)
         roles = membership_roles(held)
         if held and not roles:
-            msg = f"{memberships}: holds no organization memberships (public_user_data.user_id and role)"
+            msg = f"{memberships}: contains no organization memberships (public_user_data.user_id and role)"
             raise UsersError(msg)
     parsed = parse_users(read_json(source), paths=plan.paths(), organization_roles=roles, where=str(source))
     if not parsed:
-        msg = f"{source}: holds no users"
+        msg = f"{source}: contains no users"
         raise UsersError(msg)
     by_id: dict[str, list[User]] = {}
     for user in parsed:
@@ -115,13 +115,13 @@ def _from_file(
 
 
 def _first(copies: list[User]) -> User:
-    """The first of what a file holds under one id, with a note where that is more than one."""
+    """The first of the users in a file that have the same id, with a note if there are several."""
     first = copies[0]
     if len(copies) == 1:
         return first
     times = "twice" if len(copies) == 2 else f"{len(copies)} times"
-    same = "the same" if all(user == first for user in copies) else "not the same: the first one is used"
-    return first.model_copy(update={"odd": (*first.odd, f"stands {times} in the file, {same}")})
+    same = "identical" if all(user == first for user in copies) else "not identical: the first one is used"
+    return first.model_copy(update={"odd": (*first.odd, f"occurs {times} in the file, {same}")})
 
 
 def load_principals(
@@ -141,14 +141,14 @@ def load_principals(
         mapping: how a user becomes a principal; default: ``Mapping()``.
         memberships: with a file, the file of organization memberships.
         filters: with the API, Clerk's own filters.
-        key: with the API, the secret key, where it is not in ``CLERK_SECRET_KEY``.
+        key: with the API, the secret key, if it is not in ``CLERK_SECRET_KEY``.
         api_url: with the API, its address.
-        budget: seconds that the whole load may take.
+        budget: seconds that the entire load may take.
 
     Returns:
-        A DataFrame with ``id``, ``roles`` (tuple of str) and one column an attribute
-        (``lab.MISSING`` where a user does not have it), one row a user. ``lab.problems`` tells what
-        is odd about them.
+        A DataFrame with one row per user: ``id``, ``roles`` (tuple of str) and one column per attribute
+        (``lab.MISSING`` where a user does not have it). ``lab.problems`` reports problems in their
+        data.
 
     Raises:
         UsersError, KeyMissingError, ClerkError: as ``lab.load_users``.

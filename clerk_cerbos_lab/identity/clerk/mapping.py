@@ -1,4 +1,4 @@
-"""From Clerk users to Cerbos principals, by a mapping that is data."""
+"""Maps Clerk users to Cerbos principals, by a mapping that is data."""
 
 from __future__ import annotations
 
@@ -27,30 +27,30 @@ TWICE: Final = "role twice"
 _METADATA: Final = "public_metadata."
 
 _FORMS: Final = {"public_metadata.role": str, "public_metadata.roles": list}
-"""The form of the roles by the default paths; by any other both are as good."""
+"""The type expected at the default role paths; at any other path both types are fine."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mapping:
-    """How a Clerk user becomes a Cerbos principal. Data: print it, change it, pass it on.
+    """How a Clerk user becomes a Cerbos principal. It is data: print it, change it, pass it on.
 
     Paths are dotted and start at Clerk's ``User``: ``public_metadata.role``, ``username``,
-    ``private_metadata.level``; ``primary_email_address`` is the address that Clerk means by it.
+    ``private_metadata.level``; ``primary_email_address`` is the address itself.
 
     Attributes:
-        roles: paths of a role name or a list of them; the first that a user has counts.
+        roles: paths of a role name or a list of them; the first that a user has is used.
         default_roles: the roles of a user who has none.
-        metadata: ``"*"`` for every key of the public metadata but the roles', or the keys to take;
-            each becomes an attribute of the same name.
-        profile: attribute name to path, for anything else. Profile fields are personal: nothing of
-            them is loaded unless it is named here.
-        organization_roles: whether organization roles such as ``org:admin`` join the roles.
+        metadata: ``"*"`` for every key of the public metadata except those of the roles, or the keys to
+            use; each becomes an attribute of the same name.
+        profile: attribute name to path, for anything else. Profile fields are personal: only those
+            named here are loaded.
+        organization_roles: whether organization roles such as ``org:admin`` are added to the roles.
 
     Raises:
-        InputError: when a part is not of this form.
+        InputError: if a value does not have this form.
 
     Warns:
-        LabWarning: when a path starts at ``unsafe_metadata``, which the user can write.
+        LabWarning: if a path starts at ``unsafe_metadata``, which users can write themselves.
     """
 
     roles: tuple[str, ...] = ("public_metadata.role", "public_metadata.roles")
@@ -78,27 +78,27 @@ class Mapping:
                 msg = f"Mapping.profile maps attribute names to paths, not {attribute!r} to {path!r}"
                 raise InputError(msg)
             if attribute in RESERVED:
-                msg = f"Mapping.profile can't fill '{attribute}': the principals frame has that column"
+                msg = f"Mapping.profile can't set '{attribute}': that is a column of every principals frame"
                 raise InputError(msg)
         unsafe = [p for p in (*self.roles, *self.profile.values()) if p.startswith("unsafe_metadata")]
         if unsafe:
             warnings.warn(
                 f"the mapping reads {', '.join(unsafe)}: users can write their own unsafe_metadata, so "
-                "a decision that rests on it is theirs to make",
+                "they can influence any decision that uses it",
                 LabWarning,
                 stacklevel=3,
             )
 
     def paths(self) -> tuple[str, ...]:
-        """What a user must keep beside the public metadata."""
+        """The paths to keep for each user in addition to the public metadata."""
         wanted = [*self.roles, *self.profile.values()]
         return tuple(dict.fromkeys(path for path in wanted if not path.startswith(_METADATA)))
 
     def rows(self) -> list[tuple[str, str]]:
-        """What becomes of a user, one line a part."""
+        """What each part of a principal is made from, one row per part."""
         taken = "every other key of public_metadata" if self.metadata == "*" else ""
         taken = taken or ", ".join(f"public_metadata.{key}" for key in self.metadata) or "none"
-        organizations = "joined, as org:admin" if self.organization_roles else "left out"
+        organizations = "added, such as org:admin" if self.organization_roles else "left out"
         return [
             ("id", "id"),
             ("roles", f"{', else '.join(self.roles)}, else {list(self.default_roles)}"),
@@ -121,18 +121,18 @@ def to_principals(users: Sequence[User], mapping: Mapping | None = None) -> pd.D
     """Turn users into a principals frame, by the mapping.
 
     Args:
-        users: as ``lab.load_users`` gives them, loaded with the same mapping.
+        users: as returned by ``lab.load_users``, loaded with the same mapping.
         mapping: default: ``Mapping()``.
 
     Returns:
         A DataFrame with ``id``, ``roles`` and a column of dtype object for each attribute, in the
-        order they are first met; ``lab.MISSING`` where a user does not have it. ``attrs`` hold the
-        mapping, the report that ``lab.problems`` shows, and which columns may be shared: those of public
-        metadata, none that ``profile`` fills (see ``lab.shareable``).
+        order in which they first occur; ``lab.MISSING`` where a user does not have it. ``attrs`` holds
+        the mapping, the report that ``lab.problems`` shows, and which columns may be shared: those from
+        public metadata, but none set by ``profile`` (see ``lab.shareable``).
     """
     plan = mapping or Mapping()
     if isinstance(users, str) or not all(isinstance(user, User) for user in users):
-        msg = "to_principals takes a list of lab.User, as lab.load_users gives it"
+        msg = "to_principals needs a list of lab.User, as returned by lab.load_users"
         raise InputError(msg)
     report = Report()
     rows: list[dict[str, Any]] = []
@@ -140,7 +140,7 @@ def to_principals(users: Sequence[User], mapping: Mapping | None = None) -> pd.D
         row = {"id": user.id, "roles": _roles(user, plan, report)}
         row |= dict(_attributes(user, plan, report))
         report.extend(_line(user, "not as Clerk describes a user", "", note) for note in user.odd)
-        report.extend(_line(user, flag, "", "Clerk gives this user no session") for flag in _flags(user))
+        report.extend(_line(user, flag, "", "Clerk does not let this user sign in") for flag in _flags(user))
         rows.append(row)
     names = dict.fromkeys([*RESERVED, *(name for row in rows for name in row)])
     frame = pd.DataFrame(
@@ -188,46 +188,46 @@ def _roles(user: User, plan: Mapping, report: Report) -> tuple[str, ...]:
         if found is None:
             found = roles
         elif set(roles) != set(found):
-            detail = f"{path} names other roles than the path before it, which counts"
+            detail = f"{path} has other roles than the path before it, which is used"
             report.append(_line(user, "two sources of roles", "roles", detail))
     if found is None:
         found = plan.default_roles
         if any(_value(user, path) is not MISSING for path in plan.roles):
-            detail = f"no usable role: taken as {list(found)}"
+            detail = f"no usable role: treated as {list(found)}"
         else:
-            detail = f"no role in the metadata: taken as {list(found)}"
+            detail = f"no role in the metadata: treated as {list(found)}"
         report.append(_line(user, "no role", "roles", detail))
     both = [role for role in user.organization_roles if role in found]
     if both:
-        detail = f"{', '.join(both)} also from an organization: taken once"
+        detail = f"{', '.join(both)} also from an organization: used once"
         report.append(_line(user, TWICE, "roles", detail))
     return tuple(dict.fromkeys((*found, *user.organization_roles)))
 
 
 def _role_names(user: User, path: str, value: object, report: Report) -> tuple[str, ...] | None:
-    """The role names at a path, or None where there is none that Cerbos would take."""
+    """The role names at a path, or None if there are none that Cerbos would accept."""
     names = [value] if isinstance(value, str) else value
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         detail = f"{path} is {json_type(value)}, not a role name or a list of them"
         report.append(_line(user, "mistyped role", "roles", detail))
         return None
     if not isinstance(value, _FORMS.get(path, object)):
-        detail = f"{path} is {json_type(value)}; read as such, but others may read it otherwise"
+        detail = f"{path} is {json_type(value)}; accepted here, but other code may expect the other type"
         report.append(_line(user, "role in the other form", "roles", detail))
     blank = [name for name in names if not name.strip()]
     if blank or not names:
-        detail = f"{path} is empty" if not names else f"{path} holds an empty role name: left out"
+        detail = f"{path} is empty" if not names else f"{path} contains an empty role name: left out"
         report.append(_line(user, "empty role", "roles", detail))
         names = [name for name in names if name.strip()]
     twice = sorted(name for name, count in Counter(names).items() if count > 1)
     if twice:
-        detail = f"{path} names {', '.join(twice)} more than once: taken once"
+        detail = f"{path} lists {', '.join(twice)} more than once: used once"
         report.append(_line(user, TWICE, "roles", detail))
     return tuple(dict.fromkeys(names)) or None
 
 
 def _value(user: User, path: str) -> Any:
-    """The value at a path of a user, or MISSING."""
+    """A user's value at a path, or MISSING."""
     if not path.startswith(_METADATA):
         return user.fields.get(path, MISSING)
     value: Any = user.public_metadata
@@ -251,7 +251,7 @@ def _attributes(user: User, plan: Mapping, report: Report) -> Iterator[tuple[str
     for name in RESERVED:
         if name in given:
             detail = (
-                f"public_metadata.{name} is no attribute: the frame has that column; name it anew with "
+                f"public_metadata.{name} can't be an attribute: the frame has that column; rename it with "
                 f"profile={{'other_name': 'public_metadata.{name}'}}"
             )
             report.append(_line(user, "name taken", name, detail))
@@ -266,7 +266,7 @@ def _attributes(user: User, plan: Mapping, report: Report) -> Iterator[tuple[str
         try:
             sendable = value if value is MISSING else clean(value, name)
         except (InputError, RecursionError):
-            detail = f"{json_type(value)} that Cerbos can't hold: left out"
+            detail = f"{json_type(value)} that can't be sent to Cerbos: left out"
             report.append(_line(user, "can't be sent", name, detail))
             continue
         yield name, sendable

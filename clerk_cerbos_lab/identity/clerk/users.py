@@ -1,6 +1,6 @@
-"""Clerk users as the kit keeps them, and files of users in Clerk's own shape.
+"""Clerk users as the kit stores them, and files of users in Clerk's own format.
 
-Only what the mapping names is kept of a user; the rest of the JSON is dropped as it is read.
+Only the parts of a user that the mapping names are kept; the rest of the JSON is dropped while reading.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ class User(BaseModel):
     Attributes:
         id: Clerk's user id.
         public_metadata: as the application wrote it.
-        banned: whether Clerk refuses the user a session.
-        locked: whether Clerk has locked the user out for the moment.
-        fields: what the mapping asked for beyond that, by its path; a path that the user does not
-            have has no key.
-        organization_roles: such as ``org:admin``, in Clerk's order, when the mapping asks for them.
-        odd: what was not as Clerk's description says, in words.
+        banned: whether Clerk has banned the user from signing in.
+        locked: whether Clerk has temporarily locked the user out.
+        fields: the other values that the mapping reads, by path; a path that the user does not have
+            has no key.
+        organization_roles: such as ``org:admin``, in Clerk's order, if the mapping reads them.
+        odd: in words, whatever did not match Clerk's API description.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -46,7 +46,7 @@ class User(BaseModel):
     odd: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
-        return f"User({self.id})"  # a profile is personal: it is not shown by accident
+        return f"User({self.id})"  # a profile is personal: never show it by accident
 
     __str__ = __repr__
 
@@ -58,16 +58,16 @@ def parse_users(
     organization_roles: Mapping[str, tuple[str, ...]] | None = None,
     where: str,
 ) -> list[User]:
-    """Keep the allow-listed part of users in Clerk's JSON shape.
+    """Keep the allow-listed part of users in Clerk's JSON format.
 
     Args:
         raw: decoded JSON objects.
-        paths: dotted paths to keep beside the metadata, such as ``username``.
-        organization_roles: user id to roles, where they were asked for.
-        where: names the source in an error, such as a file's name.
+        paths: dotted paths to keep in addition to the metadata, such as ``username``.
+        organization_roles: user id to roles, if they were requested.
+        where: what an error message calls the source, such as a file's name.
 
     Raises:
-        UsersError: for an entry that is no object or has no id: it can't be told who that is.
+        UsersError: for an entry that is not an object or has no id, so that nobody can say who it is.
     """
     wanted = tuple(paths)
     users = []
@@ -88,20 +88,20 @@ def _parse(own: str, entry: dict[str, Any], paths: Sequence[str], roles: tuple[s
     metadata = entry.get("public_metadata")
     if not isinstance(metadata, dict):
         if metadata is not None:
-            odd.append(f"public_metadata is {json_type(metadata)}, not a map: taken as empty")
+            odd.append(f"public_metadata is {json_type(metadata)}, not a map: treated as empty")
         metadata = {}
     kept = {key: value for key, value in metadata.items() if _is_text(key)}
     if len(kept) < len(metadata):
         odd.append("public_metadata has a key with a lone surrogate, which is not valid Unicode: left out")
     if "publicMetadata" in entry and "public_metadata" not in entry:
         odd.append(
-            "publicMetadata is the shape of Clerk's JavaScript SDKs; the API's is public_metadata: not read"
+            "publicMetadata is the spelling of Clerk's JavaScript SDKs; the API's is public_metadata: ignored"
         )
     flags = {}
     for name in ("banned", "locked"):
         flag = entry.get(name, False)
         if not isinstance(flag, bool):
-            odd.append(f"{name} is {json_type(flag)}, not true or false: taken as false")
+            odd.append(f"{name} is {json_type(flag)}, not true or false: treated as false")
             flag = False
         flags[name] = flag
     fields = {}
@@ -128,7 +128,7 @@ def _is_text(text: str) -> bool:
 
 
 def _at(entry: dict[str, Any], path: str) -> tuple[bool, Any]:
-    """The value at a dotted path; ``primary_email_address`` is looked up as Clerk means it."""
+    """Whether a dotted path exists, and its value; ``primary_email_address`` is looked up by its id."""
     if path == "primary_email_address":
         primary = entry.get("primary_email_address_id")
         addresses = entry.get("email_addresses")
@@ -144,16 +144,18 @@ def _at(entry: dict[str, Any], path: str) -> tuple[bool, Any]:
     return True, value
 
 
-_LINE_END: Final = re.compile(r"\r\n|\n|\r")  # of JSON's: U+2028 and its like may stand inside a string
+_LINE_END: Final = re.compile(
+    r"\r\n|\n|\r"
+)  # only those of JSON: U+2028 and the like may occur inside a string
 
 _TOKEN: Final = re.compile(r'"(?:[^"\\]|\\.)*"|NaN|-?Infinity')
 
 
 def read_json(path: str | os.PathLike[str]) -> list[Any]:
-    """The objects in a file: a JSON array, a page ``{"data": […]}``, or one object a line.
+    """The objects in a file: a JSON array, a page ``{"data": […]}``, or one object per line.
 
     Raises:
-        UsersError: when the file can't be read or is not JSON; names the line and the column.
+        UsersError: if the file can't be read or is not JSON; gives the line and the column.
     """
     name = str(path)
     try:
@@ -163,10 +165,10 @@ def read_json(path: str | os.PathLike[str]) -> list[Any]:
         raise UsersError(msg) from None
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
-        msg = f"{name}, line {line}: is not UTF-8"
+        msg = f"{name}, line {line}: not UTF-8"
         raise UsersError(msg) from None
     if not text.strip():
-        msg = f"{name}: the file is empty; it should hold Clerk users as JSON"
+        msg = f"{name}: the file is empty; it should contain Clerk users as JSON"
         raise UsersError(msg)
     lines = _LINE_END.split(text)
     first = next(line for line in lines if line.strip())
@@ -183,12 +185,12 @@ def read_json(path: str | os.PathLike[str]) -> list[Any]:
         data: list[Any] = whole["data"]
         total = whole.get("total_count")
         if isinstance(total, int) and total > len(data):
-            msg = f"{name}: holds {len(data):,} of {total:,}: one page of several; give them all"
+            msg = f"{name}: contains {len(data):,} of {total:,} users: one page of several; load them all"
             raise UsersError(msg)
         return data
     if isinstance(whole, dict) and "id" in whole:
         return [whole]
-    msg = f"{name}: holds {json_type(whole)}, not Clerk users: an array, {{'data': […]}}, or one a line"
+    msg = f"{name}: contains {json_type(whole)}, not Clerk users: an array, {{'data': […]}}, or one per line"
     raise UsersError(msg)
 
 
@@ -227,12 +229,12 @@ def _loads(text: str, name: str, first_line: int) -> Any:
     except UsersError:
         raise
     except ValueError:
-        msg = f"{name}: a number has more digits than Python reads ({sys.get_int_max_str_digits():,})"
+        msg = f"{name}: a number has more digits than Python can read ({sys.get_int_max_str_digits():,})"
         raise UsersError(msg) from None
 
 
 def membership_roles(memberships: Iterable[Any]) -> dict[str, tuple[str, ...]]:
-    """User id to organization roles such as ``org:admin``, each once, in the order met."""
+    """User id to organization roles such as ``org:admin``, each once, in order of appearance."""
     roles: dict[str, dict[str, None]] = {}
     for membership in memberships:
         person = membership.get("public_user_data") if isinstance(membership, dict) else None
