@@ -1,6 +1,6 @@
 """Measures the explorer end to end in JupyterLab: part of `make bench`. Writes benchmarks/explorer.md.
 
-A thousand users (the sample profiles repeated), 200 amounts, 4 regions. From the moment a control is turned
+A thousand users (the sample profiles repeated), 200 amounts, 4 regions. From the moment a control changes
 to the frame after the cells are drawn, through the kernel where it takes part. Needs Chromium on PATH.
 """
 
@@ -78,9 +78,9 @@ def measure(page: Page) -> list[tuple[str, list[float]]]:
     """Change controls of the explorer on the page."""
     page.get_by_role("button", name="Grid").click()
     new = [
-        ("new questions: status DRAFT joins", page.evaluate(TURN, ["box", "DRAFT", 1, True])),
-        ("new questions: owner SELF joins", page.evaluate(TURN, ["box", "SELF", 1, True])),
-        ("new questions: status PAID joins", page.evaluate(TURN, ["box", "PAID", 1, True])),
+        ("new questions: status DRAFT is added", page.evaluate(TURN, ["box", "DRAFT", 1, True])),
+        ("new questions: owner SELF is added", page.evaluate(TURN, ["box", "SELF", 1, True])),
+        ("new questions: status PAID is added", page.evaluate(TURN, ["box", "PAID", 1, True])),
     ]
     for label in ("DRAFT", "SELF", "PAID"):
         page.evaluate(TURN, ["box", label, 1, True])

@@ -363,9 +363,9 @@ def main() -> None:
 
 Measured by `make bench`: 4 regions × 2 owners × 3 actions, the sample policies, {os.cpu_count()} cores,
 Python {sys.version.split()[0]}, Cerbos {cerbos}. All in one run, medians. Users are the sample
-profiles repeated under new ids. *Asked* includes the audit. The last two columns compare decisions a
-second with those of the bare asyncio SDK in batches of {BATCH} ({bare:,.0f} a second in this run) and of
-`is_allowed` one at a time ({single:,.0f} a second).
+profiles repeated under new ids. *Asked* includes the audit. The last two columns compare decisions per
+second with those of the bare asyncio SDK in batches of {BATCH} ({bare:,.0f} per second in this run) and of
+`is_allowed` one at a time ({single:,.0f} per second).
 
 {table(("users", "amounts", "decisions", "asked", "time", "bare SDK", "is_allowed"), rows)}
 

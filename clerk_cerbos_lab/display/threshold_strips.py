@@ -224,7 +224,7 @@ def svg(payload: Payload) -> str:
 
 
 def _line(strip: Strip, top: int, x: Callable[[float], float]) -> dict[str, Any]:
-    """What a strip looks like, from ``top`` on: its words and its bands, in pixels."""
+    """The drawing of a strip from ``top`` down: its words, and its bands in pixels."""
     who = _cut(" · ".join([strip.who, *strip.labels]), HEAD_CHARACTERS)
     return {
         "words": strip.words(),
@@ -239,7 +239,7 @@ def _line(strip: Strip, top: int, x: Callable[[float], float]) -> dict[str, Any]
 
 
 def _drawn(strip: Strip, band: Band, left: float, right: float) -> dict[str, Any]:
-    """A band in which there is ALLOW, and its upper end, which is written where there is room."""
+    """A band of ALLOW in pixels, and the label of its upper end, outside if there is room."""
     width = round(max(right - left, 2), 1)
     sign = "at" if not strip.exact else "≤" if band.upper_closed else "<"
     label = f"{sign} {number_label(band.upper)}" if math.isfinite(band.upper) else ""

@@ -1,4 +1,4 @@
-"""The command line, run as a user runs it."""
+"""The command line, run the way a user does."""
 
 import io
 import json
@@ -30,7 +30,7 @@ COMMAND = [sys.executable, "-c", "from clerk_cerbos_lab.cli.main import main; ma
 
 @dataclass(frozen=True)
 class Done:
-    """What a command printed, and its exit code."""
+    """A command's output and exit code."""
 
     returncode: int
     stdout: str

@@ -1,4 +1,4 @@
-"""What the grid draws is what a fresh one would draw, whatever it drew before."""
+"""The grid draws the same as a fresh grid would, whatever it drew before."""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ class Live:
         return len(self.decisions.sides()[0])
 
     def copied(self) -> pd.DataFrame:
-        """What "Copy" takes: every row and column that is shown, in the order shown."""
+        """The text that "Copy" copies: every row and column that is shown, in that order."""
         self.button("Copy").click()
         self.page.wait_for_function("() => window.copied !== undefined")
         text = self.page.evaluate("() => { const text = window.copied; delete window.copied; return text; }")
@@ -98,7 +98,7 @@ class Live:
         self.page.get_by_label(label, exact=True).select_option(value)
 
     def focused(self) -> tuple[int, int]:
-        """Row and column of the cell that has the focus, as ARIA counts them."""
+        """Row and column of the focused cell, as ARIA counts them."""
         place = (
             "() => [+document.activeElement.parentElement.ariaRowIndex, +document.activeElement.ariaColIndex]"
         )
@@ -113,7 +113,7 @@ class Live:
 
 
 def matrix_of(decisions: lab.Decisions) -> pd.DataFrame:
-    """The same table from the frame: heads as they are shown, and a column for each amount."""
+    """The same table from the frame: headers as shown, and one column per amount."""
     shown = decisions.shown()
     down, across = decisions.sides()
     wide = decisions.matrix().set_axis([shown.value(v) for v in decisions.values(across[0])], axis=1)
@@ -176,7 +176,7 @@ def exported(
 
 @pytest.fixture
 def live(exported: Live) -> Live:
-    """The same page for each test, shown as at first."""
+    """The same page for each test, in its initial state."""
     exported.page.set_viewport_size({"width": 1280, "height": 900})
     exported.page.emulate_media(media="screen", color_scheme="light")
     exported.start_again()
@@ -203,7 +203,7 @@ def grid_equals_frame(live: Live) -> None:
 
 
 def exact_equals_thresholds(live: Live) -> None:
-    """Each cell of the exact columns is the interval of ``thresholds`` that it lies in."""
+    """Each cell of the exact columns matches the interval of ``thresholds`` that contains it."""
     found = live.page.evaluate(READ)
     table = live.decisions.thresholds("amount")
     keys = sorted(
@@ -762,7 +762,7 @@ def test_the_axis_zooms_by_button_key_and_wheel_and_is_dragged(live: Live) -> No
     assert ticks(live) == whole
 
 
-def test_a_band_is_chosen_with_keys_and_told(live: Live) -> None:
+def test_a_band_is_selected_with_keys_and_announced(live: Live) -> None:
     live.button("Thresholds").click()
     live.choose("sort by", "threshold")
     live.page.locator(f"{LIVE} td").first.focus()

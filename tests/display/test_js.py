@@ -1,4 +1,4 @@
-"""What runs in the browser: its own tests, the bundle that the package holds, and what that bundle may do."""
+"""The browser part: its own tests, the bundle in the package, and what that bundle may do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The long table shows every row it says it shows, sorts numbers as numbers, and runs nothing it is given."""
+"""The long table shows every row it claims to show, sorts numbers as numbers, and runs no data as code."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _key(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def many(*shape: int) -> lab.Decisions:
-    """Return decisions of this shape, of which no more than 200,000 are ever expanded."""
+    """Return decisions of this shape, of which at most 200,000 may ever be expanded."""
     random = np.random.default_rng(7)
     maps = tuple(random.integers(0, 3, n) for n in shape)
     cells = Few(random.random([3] * len(shape)) < 0.5, maps)
@@ -190,7 +190,7 @@ def test_the_colours_are_those_of_the_matrix() -> None:
 
 
 def read(path: Path) -> str:
-    """Return a page with what is packed in it."""
+    """Return a page with its unpacked contents."""
     text = path.read_text("utf-8")
     packed = re.findall(r'<script type="text/plain" id="ccl-options">([^<]+)<', text)
     return text + zlib.decompress(base64.b64decode(packed[0])).decode()
@@ -255,7 +255,7 @@ def head(page: Page, name: str) -> Any:
 
 @pytest.fixture
 def quiet(offline_page: Visit) -> Iterator[Visit]:
-    """Return a page; when the test is over, nothing was asked of the network, complained of, or run."""
+    """Return a page; after the test, it must have made no request, logged no error, and run no data."""
     dialogs: list[str] = []
 
     def dismiss(dialog: Dialog) -> None:
@@ -420,7 +420,7 @@ def test_where_itables_can_not_start_the_page_says_so(offline_page: Visit, tmp_p
     assert offline_page.page.locator("#ccl-still tbody tr").count() == 20
 
 
-def test_a_hundred_thousand_rows_are_in_the_page_and_more_are_told_of(quiet: Visit, tmp_path: Path) -> None:
+def test_a_page_has_a_hundred_thousand_rows_and_a_note_on_the_rest(quiet: Visit, tmp_path: Path) -> None:
     decisions = many(40_000, 3, 2_000)
     page = opened(quiet, tmp_path, LongTable(decisions))
     assert (tmp_path / "page.html").stat().st_size < 2_000_000

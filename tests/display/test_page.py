@@ -1,4 +1,4 @@
-"""A page of decisions reads without scripts and on paper, and runs nothing but its own module."""
+"""A page of decisions is readable without scripts and on paper, and runs nothing but its own module."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ HOSTILE = [
 
 
 NO_ID = "<script>window.pwned=2</script>"
-"""Stands in the policies only: the other texts are ids, too."""
+"""Occurs only in the policies: the other texts are also ids."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -93,7 +93,7 @@ def open_file(seen: Visit, path: Path) -> Page:
 
 
 def looks_whole(tab: Page, decisions: lab.Decisions) -> None:
-    """Everything is used once; nothing ran that is not ours, nothing sticks out."""
+    """Use every control once; no foreign code ran, and nothing overflows."""
     live = tab.locator(".ccl-live")
     expect(live.locator(".ccl-counts")).to_contain_text(f"✓ {decisions.counts()['ALLOW']:,} ALLOW")
     assert live.locator("td").count() > 16

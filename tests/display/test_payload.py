@@ -1,4 +1,4 @@
-"""What a browser is given says what the decisions say, cell by cell, and nothing in it can run."""
+"""The browser's payload equals the decisions, cell by cell, and nothing in it can run."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def given_to(decisions: lab.Decisions, **layout: Any) -> payload.Payload:
 
 
 def read(data: bytes) -> tuple[dict[str, Any], npt.NDArray[np.bool_]]:
-    """Header and every cell, from the bytes alone, as the browser reads them."""
+    """Header and every cell, read only from the bytes, as the browser does."""
     (length,) = struct.unpack_from("<I", data)
     header = json.loads(data[4 : 4 + length])
     shape = header["small"]

@@ -1,4 +1,4 @@
-"""What is written of a notebook's kernel is what stood in the file, whatever JupyterLab made of it."""
+"""A saved notebook describes its kernel as its file did before, whatever JupyterLab changed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def says(name: str) -> Mapping[str, dict[str, Any]] | None:
 
 
 def written(metadata: dict[str, Any]) -> dict[str, Any]:
-    """What the file holds once a notebook with this metadata is saved."""
+    """The metadata in the file after a notebook with this metadata is saved."""
     model = {"type": "notebook", "content": {"cells": [], "metadata": copy.deepcopy(metadata)}}
     before_saving(model)
     found: dict[str, Any] = model["content"]["metadata"]  # type: ignore[index]
@@ -36,7 +36,7 @@ def test_it_is_known_what_the_kernel_here_says() -> None:
     assert kernel_metadata(KernelSpecManager(), "nobody-has-this-kernel") is None
 
 
-def test_nothing_is_said_of_a_kernel_that_is_another_python_or_elsewhere() -> None:
+def test_a_kernel_with_another_python_or_elsewhere_is_not_described() -> None:
     spec = KernelSpecManager().get_kernel_spec("python3")
 
     class Other:

@@ -1,4 +1,4 @@
-"""Decisions are data: what shows them sends no request and starts nothing, whatever became of the PDP."""
+"""Decisions are data: showing them sends no request and starts nothing, even after the PDP is closed."""
 
 import pickle
 import subprocess
@@ -18,7 +18,7 @@ POLICIES = Path(__file__).parents[2] / "policies"
 
 @pytest.fixture
 def counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """Everything that is asked or started from now on."""
+    """Every request and process start from now on."""
     found: list[str] = []
     asked, admin, started = Stream.ask, lab.PDP._ask_admin, subprocess.Popen.__init__
 
@@ -42,7 +42,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 
 
 def show_everything(decisions: lab.Decisions, folder: Path) -> None:
-    """Draw decisions in each way there is."""
+    """Draw decisions in every possible way."""
     repr(decisions)
     decisions._repr_mimebundle_()
     for view in ("matrix", "thresholds"):

@@ -1,4 +1,4 @@
-"""The picture of thresholds says what the table of thresholds says, in well-formed SVG that runs nothing."""
+"""The picture of thresholds agrees with the table of thresholds, as well-formed SVG that runs nothing."""
 
 from __future__ import annotations
 

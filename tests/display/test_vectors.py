@@ -1,4 +1,4 @@
-"""Cases that hold for Python and for the browser: js/test reads the same files of tests/vectors."""
+"""Test cases shared by Python and the browser: js/test reads the same files in tests/vectors."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ each_payload = pytest.mark.parametrize("case", PAYLOADS, ids=[case["name"] for c
 
 
 def payload_of(case: dict[str, Any]) -> Payload:
-    """The payload that a case holds as bytes."""
+    """The payload that a case contains as bytes."""
     data = base64.b64decode(case["bytes"])
     (length,) = struct.unpack_from("<I", data)
     header = json.loads(data[4 : 4 + length])

@@ -1,4 +1,4 @@
-"""What a notebook shows is the same in every run, escapes what it is given, and says what it leaves out."""
+"""A notebook's table is the same in every run, escapes its data, and mentions what it omits."""
 
 import re
 from typing import Any
@@ -98,7 +98,7 @@ def test_evil_names_of_a_real_sweep_are_escaped(tmp_path_factory: pytest.TempPat
     assert "<script" not in html(swept)
 
 
-def test_what_does_not_fit_is_said_and_equal_columns_are_drawn_together() -> None:
+def test_a_note_mentions_omitted_rows_and_equal_columns_are_merged() -> None:
     cube = np.zeros((60, 1, 1_000), bool)
     cube[:, 0, :500] = True
     some = made(cube, {"amount": range(1_000)})
@@ -122,7 +122,7 @@ def test_a_wide_table_has_fewer_rows_because_every_output_stores_it() -> None:
     assert f"the first {max(limits.TABLE_FEWEST_ROWS, limits.TABLE_CELLS // 14)} of 60 rows" in html(widest)
 
 
-def test_columns_beyond_those_shown_are_said() -> None:
+def test_a_note_mentions_omitted_columns() -> None:
     stripes = np.arange(30) % 2 == 0
     for name, values in (("amount", list(range(30))), ("region", [f"r{i}" for i in range(30)])):
         some = made(stripes.reshape(1, 1, 30), {name: values})

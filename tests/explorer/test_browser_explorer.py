@@ -1,4 +1,4 @@
-"""JupyterLab with a kernel: what a reader does reaches Python, what Python does reaches the page."""
+"""JupyterLab with a kernel: a reader's actions reach Python, and Python's changes reach the page."""
 
 # nbformat says that it is typed, yet what writes a notebook is not.
 # mypy: disallow-untyped-calls=False
@@ -103,7 +103,7 @@ def shown(lab_page: Visit, lab_server: LabServer, kernel: str) -> Iterator[Calla
 
 
 def read(page: Page, path: Path, until: Callable[[Any], bool] = bool) -> Any:
-    """What the kernel wrote, once it is as wanted."""
+    """The kernel's output, once it meets a condition."""
     end = time.monotonic() + SLOW / 1_000
     while time.monotonic() < end:
         if path.exists():
@@ -115,7 +115,7 @@ def read(page: Page, path: Path, until: Callable[[Any], bool] = bool) -> Any:
 
 
 def marks(page: Page) -> list[str]:
-    """The cells in sight, row by row."""
+    """The visible cells, row by row."""
     rows: list[str] = page.locator(".ccl tbody tr").evaluate_all(
         "rows => rows.map(row => [...row.querySelectorAll('td')].map(cell => cell.textContent).join(''))"
     )
@@ -297,7 +297,7 @@ def test_undo_in_the_page_and_in_python_go_through_one_history(
     assert lab_page.errors == []
 
 
-def test_what_can_not_be_answered_is_said_and_the_state_stays(
+def test_an_impossible_choice_shows_an_error_and_the_state_stays(
     shown: Callable[..., Page], lab_server: LabServer
 ) -> None:
     page = shown("wrong", EXPLORER)
@@ -327,7 +327,7 @@ def test_lab_output_is_accessible_in_light_and_dark(
         assert axe(page, ".ccl") == []
 
 
-def test_a_limit_of_the_policies_is_moved_and_the_change_is_told(
+def test_a_changed_policy_limit_shows_how_many_decisions_change(
     shown: Callable[..., Page], lab_server: LabServer, lab_page: Visit
 ) -> None:
     page = shown("limit", EXPLORER)

@@ -61,7 +61,7 @@ def page(lab_page: Visit, lab_server: LabServer) -> Page:
 
 
 def told(page: Page, folder: Path, call: str = "", **wanted: Any) -> Any:
-    """What the kernel wrote, once it is as wanted, and the page has drawn it."""
+    """The kernel's output, once it meets a condition and the page has drawn it."""
     path = folder / "told.json"
     for _ in range(200):
         found = json.loads(path.read_text("utf-8")) if path.exists() else {}

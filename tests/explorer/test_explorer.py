@@ -1,4 +1,4 @@
-"""The explorer: what it shows is what a sweep of every cell says, and it asks nothing twice."""
+"""The explorer shows the same as a sweep of every cell, and asks nothing twice."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SOME = PRINCIPALS.iloc[[2, 7, 9, 10, 15, 20, 33, 50]]
 
 
 def by_call(explorer: lab.Explorer, principals: pd.DataFrame) -> lab.Decisions:
-    """What the call that an explorer shows makes, each cell asked."""
+    """The decisions of the call that an explorer shows, with every cell asked."""
     names = {"lab": lab, "pdp": explorer.pdp, "principals": principals}
     text = explorer.call.removesuffix(")") + ", method='every-cell')"
     found: lab.Decisions = eval(text, names)
@@ -50,7 +50,7 @@ def shown(explorer: lab.Explorer) -> Any:
 
 
 def check(explorer: lab.Explorer, principals: pd.DataFrame) -> None:
-    """Compare what is shown with every cell."""
+    """Compare the explorer's view with every cell."""
     swept = by_call(explorer, principals)
     names = [dim["name"] for dim in explorer._payload.header["dims"]]
     varying = [name for name in names if name in swept.dims]  # one value alone is no axis of a sweep
@@ -354,7 +354,7 @@ def test_what_is_no_constant_can_not_be_moved(pdp: lab.PDP, constants: dict[str,
         ({"look": {"sorted": "label"}}, "no 'sorted'"),
     ],
 )
-def test_what_can_not_be_chosen_is_a_clear_error_and_changes_nothing(
+def test_an_invalid_choice_is_a_clear_error_and_changes_nothing(
     pdp: lab.PDP, patch: dict[str, Any], words: str
 ) -> None:
     explorer = lab.explore(pdp, SOME, "expense")
@@ -455,7 +455,7 @@ def test_after_an_edit_the_constants_are_the_new_ones(tmp_path: Path) -> None:
         check(explorer, SOME)
 
 
-def test_a_pdp_at_an_address_is_asked_anew_for_all_that_is_shown(tmp_path: Path) -> None:
+def test_a_pdp_at_an_address_is_asked_again_for_everything_shown(tmp_path: Path) -> None:
     folder = write(
         tmp_path / "p", thing=resource_policy(rule("R.attr.region == 'a' || R.attr.region == 'b'"))
     )
@@ -470,7 +470,7 @@ def test_a_pdp_at_an_address_is_asked_anew_for_all_that_is_shown(tmp_path: Path)
         check(explorer, users(4))
 
 
-def test_no_pdp_is_left_running_for_constants_that_were_tried(pdp: lab.PDP) -> None:
+def test_no_pdp_is_left_running_after_constants_were_tried(pdp: lab.PDP) -> None:
     before = children()
     explorer = lab.explore(pdp, SOME, "expense", region=["south"])
     for limit in (1, 2, 3):
@@ -573,7 +573,7 @@ def test_a_kind_that_no_policy_is_about_is_refused_beside_principal_policies(tmp
             lab.sweep(pdp, users(1), "thin", actions="approve")
 
 
-def test_broken_policies_are_told_by_line_where_colours_are_forced(
+def test_broken_policies_are_reported_by_line_even_if_colours_are_forced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FORCE_COLOR", "1")  # as Jupyter's kernels have it

@@ -1,4 +1,4 @@
-"""One history of undo for an explorer: what Python and what the browser changed, in the order it happened."""
+"""One undo history for an explorer: changes from Python and from the browser, in order."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def explorer(pdp: lab.PDP) -> lab.Explorer:
 
 
 def turn(explorer: lab.Explorer, patch: dict[str, Any], *, keep: bool = True) -> None:
-    """Do what the browser does when a control is turned; without ``keep`` as a drag goes on."""
+    """Do what the browser does when a control changes; without ``keep``, continue a drag."""
     widget = explorer.widget
     now = copy.deepcopy(widget.choice)
     with widget.hold_trait_notifications():

@@ -1,4 +1,4 @@
-"""The explorer asks by the version, scope, ids and JWT that a sweep is asked by, and by no other policy."""
+"""The explorer asks with the same version, scope, ids and JWT as a sweep, and with no other policy."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def constants(policy: str, **values: float) -> str:
 
 
 def policies(folder: Path) -> Path:
-    """Versions and scopes that all answer differently, with an attribute that is called `scope`, too."""
+    """Versions and scopes that all answer differently, and an attribute called `scope`."""
     cleared = "request.aux_data.jwt.cleared == true"
     plain = constants(
         resource_policy(
@@ -83,7 +83,7 @@ PEOPLE = users(3, region="south")
 
 
 def every_cell(explorer: lab.Explorer, **more: Any) -> lab.Decisions:
-    """What `lab.sweep` says of the same state, every cell asked; its arguments made here, not by the kit."""
+    """The answer of `lab.sweep` for the same state, every cell asked; the arguments are made here."""
     state = explorer.state
     attr = {}
     for name, value in state.items():
@@ -107,7 +107,7 @@ def shown(explorer: lab.Explorer) -> tuple[list[str], Any]:
 
 
 def check(explorer: lab.Explorer, **more: Any) -> None:
-    """Hold what is shown, its call and its decisions against a sweep of every cell."""
+    """Compare the view, its call and its decisions with a sweep of every cell."""
     swept = every_cell(explorer, **more)
     dims, cells = shown(explorer)
     assert set(dims) == set(swept.dims)
@@ -219,7 +219,7 @@ def test_constants_move_in_every_version_and_scope(store: lab.PDP) -> None:
         )
 
 
-def test_what_is_not_in_another_version_follows_and_it_is_said(store: lab.PDP) -> None:
+def test_choices_missing_in_another_version_change_with_a_note(store: lab.PDP) -> None:
     explorer = lab.explore(store, PEOPLE, "thing", amount=[1, 60], scope="emea")
     assert explorer.options["actions"] == ["approve", "close", "seal", "view"]
     explorer.state = {"actions": ["close"]}
@@ -282,7 +282,7 @@ def test_what_can_not_be_sent_is_a_clear_error(store: lab.PDP, sent: dict[str, A
         lab.explore(store, PEOPLE, "thing", **sent)
 
 
-def test_attributes_that_are_called_as_a_part_of_the_state_are_turned_beside_it(tmp_path: Path) -> None:
+def test_attributes_named_like_a_part_of_the_state_have_controls_too(tmp_path: Path) -> None:
     names = ["scope", "policy_version", "actions", "constants", "look", "attr.scope", "request"]
     condition = " && ".join(f"R.attr[{name!r}] == 'yes'" for name in names)
     files = {

@@ -1,4 +1,4 @@
-"""Drive pages and JupyterLab in the Chromium of the machine; the fixtures stand in browser_fixtures.py."""
+"""Drive pages and JupyterLab in this machine's Chromium; the fixtures are in browser_fixtures.py."""
 
 # nbformat says that it is typed, yet what makes its cells is not.
 # mypy: disallow-untyped-calls=False
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, ConsoleMessage, Page, Route, WebSocketRoute
 
 START = 180.0
-"""Seconds that a server has until it answers."""
+"""Seconds within which a server must answer."""
 
 SLOW = 180_000.0
 """Milliseconds that anything may take on a busy machine: a kernel to start, a cell to run, a click to act."""
@@ -87,7 +87,7 @@ AXE = """async selector => (await window.axe.run(selector, {resultTypes: ['viola
 
 @dataclass
 class Visit:
-    """A page, what it asked of the network in vain, and what it complained of."""
+    """A page, its blocked requests, and its errors."""
 
     page: Page
     requests: list[str] = field(default_factory=list)
@@ -110,7 +110,7 @@ class Visit:
 
 @dataclass(frozen=True)
 class LabServer:
-    """A JupyterLab that runs on this machine; `folder` is what it shows."""
+    """A JupyterLab that runs on this machine and shows `folder`."""
 
     url: str
     token: str = field(repr=False)
@@ -137,7 +137,7 @@ class LabServer:
             self.ask("DELETE", f"api/kernels/{started}")
 
     def join(self, path: str, kernel: str) -> None:
-        """Let a notebook run in a kernel that is there."""
+        """Let a notebook run in an existing kernel."""
         session = {"path": path, "name": path, "type": "notebook", "kernel": {"id": kernel}}
         self.ask("POST", "api/sessions", json=session)
 
@@ -161,7 +161,7 @@ def find_chromium() -> str:
 
 @contextmanager
 def visit(browser: Browser, *allowed: str) -> Iterator[Visit]:
-    """Open an empty page that gets nothing from the network but what `allowed` begins."""
+    """Open an empty page that may only reach addresses that start with `allowed`."""
     others = re.compile(f"^(?!{'|'.join(map(re.escape, (*LOCAL, *allowed)))})")
     # A service worker would ask behind the back of the routes.
     context = browser.new_context(service_workers="block", viewport={"width": 1280, "height": 900})
@@ -178,7 +178,7 @@ def visit(browser: Browser, *allowed: str) -> Iterator[Visit]:
 
 
 def lab_environment(home: Path) -> dict[str, str]:
-    """Return this environment without what the user of this machine set up for Jupyter."""
+    """Return this environment without the user's own Jupyter settings."""
     of_jupyter = ("JUPYTER", "IPYTHON", "JPY_")
     mine = {name: value for name, value in os.environ.items() if not name.startswith(of_jupyter)}
     places = {
@@ -204,7 +204,7 @@ def lab_command(folder: Path) -> list[str]:
 
 
 def answering(process: subprocess.Popen[bytes], home: Path, token: str) -> LabServer:
-    """Wait until the server answers; if it does not, fail with what it said."""
+    """Wait until the server answers; if it does not, fail with its output."""
     about = home / "runtime" / f"jpserver-{process.pid}.json"
     end = time.monotonic() + START
     while process.poll() is None and time.monotonic() < end:
@@ -220,7 +220,7 @@ def answering(process: subprocess.Popen[bytes], home: Path, token: str) -> LabSe
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
-    """End the server and all that it started."""
+    """End the server and all processes that it started."""
     # Each kernel leads a group of its own, so the server's group does not hold it.
     started = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
     process.terminate()
@@ -278,23 +278,23 @@ def wait_until_idle(page: Page) -> None:
 
 
 def command(page: Page, name: str, **options: Any) -> None:
-    """Do what stands in Lab's menus under this name, and wait until it is done."""
+    """Run a command from Lab's menus by name, and wait until it is done."""
     page.evaluate(COMMAND, [name, options, SLOW])
 
 
 def run_all(page: Page) -> None:
-    """Run every cell, wait until the kernel is idle, and fail where a cell failed."""
+    """Run every cell, wait until the kernel is idle, and fail if a cell failed."""
     start_all(page)
     finish_all(page)
 
 
 def start_all(page: Page) -> None:
-    """Begin to run every cell, and wait for nothing."""
+    """Start running every cell without waiting."""
     page.evaluate(START_ALL)
 
 
 def finish_all(page: Page) -> None:
-    """Wait until the cells have run and the kernel is idle, and fail where a cell failed."""
+    """Wait until the cells have run and the kernel is idle, and fail if a cell failed."""
     page.wait_for_function("() => window.allRan", timeout=SLOW)  # a kernel also says idle between two cells
     wait_until_idle(page)
     for source, count, outputs in page.evaluate(CODE_CELLS):
@@ -331,7 +331,7 @@ def set_theme(page: Page, theme: str) -> None:
 
 
 def axe(page: Page, selector: str) -> list[str]:
-    """Return what axe-core finds seriously or critically wrong within the elements selected."""
+    """Return the serious and critical problems that axe-core finds within the selected elements."""
     if not page.evaluate("() => 'axe' in window"):
         page.evaluate(files("axe_playwright_python").joinpath("axe.min.js").read_text("utf-8"))
     found: list[str] = page.evaluate(AXE, selector)

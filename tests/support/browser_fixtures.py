@@ -1,4 +1,4 @@
-"""A Chromium, a page without a network, a JupyterLab that runs, and a page to open it in."""
+"""A Chromium, a page without a network, a running JupyterLab, and a page to open it in."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture
 def offline_page(chromium: Browser) -> Iterator[Visit]:
-    """Return an empty page that is refused whatever it asks of the network."""
+    """Return an empty page whose network requests are all blocked."""
     with visit(chromium) as seen:
         yield seen
 
 
 @pytest.fixture(scope="session")
 def lab_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabServer]:
-    """Return a JupyterLab with this Python's kernel, and settings, notebooks and kernels of its own."""
+    """Return a JupyterLab with this Python's kernel, and its own settings, notebooks and kernels."""
     find_chromium()  # skips before a server is started that no test could use
     with run_lab(tmp_path_factory.mktemp("lab")) as server:
         yield server

@@ -1,11 +1,11 @@
-"""A table of HTML as its rows of text."""
+"""An HTML table as its rows of text."""
 
 from html.parser import HTMLParser
 from typing import Any
 
 
 class Table(HTMLParser):
-    """The text of each head and body cell, row by row; fails on tags that are not closed."""
+    """The text of each header and body cell, row by row; fails on unclosed tags."""
 
     def __init__(self, text: str) -> None:
         super().__init__()

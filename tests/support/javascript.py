@@ -1,4 +1,4 @@
-"""Node, as the set-up found it, and what esbuild makes of js/ for a test."""
+"""Node from the set-up, and bundles of js/ for tests."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ NODE = Path(sys.prefix) / "node"
 
 
 def node(*arguments: str | Path, told: str | None = None) -> str:
-    """Run Node in js/, and return what it writes; where it fails, so does the test."""
+    """Run Node in js/ and return its output; if it fails, so does the test."""
     assert (JS / "node_modules").is_dir(), "the tools of js/ are not installed: make test, or set-up-js"
     done = subprocess.run(
         [NODE, *arguments], cwd=JS, input=told, capture_output=True, text=True, check=False, timeout=300
@@ -22,5 +22,5 @@ def node(*arguments: str | Path, told: str | None = None) -> str:
 
 
 def bundle(entry: str) -> str:
-    """Bundle an entry of js/, as the module is bundled that the package holds."""
+    """Bundle an entry of js/ in the same way as the package's module."""
     return node("build.js", entry)

@@ -1,4 +1,4 @@
-"""Decisions for the long table: some plain, some whose every text tries to run."""
+"""Decisions for the long table: some plain, some in which every text tries to run as code."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -29,7 +29,7 @@ HOSTILE = [
 
 
 def some(regions: Sequence[Any] = ("south", "R&D", None)) -> lab.Decisions:
-    """Return 3 by 2 by 20 by n decisions, the amounts in no order."""
+    """Return 3 by 2 by 20 by n decisions with unordered amounts."""
     amounts = [5000, 10_000, 500, 0, 99.5, *range(1000, 4000, 200)]
     effects = np.random.default_rng(7).random((3, 2, len(amounts), len(regions))) < 0.5
     axes: dict[str, Any] = {"amount": amounts, "region": list(regions)}

@@ -1,4 +1,4 @@
-"""Decisions of any effects, made without asking anybody: what shows them can't tell."""
+"""Decisions with any effects, made without a PDP: displays cannot tell the difference."""
 
 import datetime
 from collections.abc import Sequence
@@ -70,7 +70,7 @@ def made(
 
 @dataclass(frozen=True)
 class Mapped:
-    """Cells of which many are the same: a small cube, and for each dimension where a place stands in it."""
+    """Cells of which many are equal: a small cube with index maps for each dimension."""
 
     small: npt.NDArray[np.bool_]
     maps: tuple[npt.NDArray[np.intp], ...]
