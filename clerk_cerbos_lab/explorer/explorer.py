@@ -134,7 +134,7 @@ class Explorer:
         names: bool,
     ) -> None:
         if not isinstance(pdp, PDP):
-            msg = f"the first argument is a PDP, lab.PDP('policies'), not a {type(pdp).__name__}"
+            msg = f"the first argument must be a PDP, such as lab.PDP('policies'), not a {type(pdp).__name__}"
             raise InputError(msg)
         check_frame(principals)
         self.pdp = pdp
