@@ -15,7 +15,10 @@ pytest_plugins = ["browser_fixtures"]
 POLICIES = Path(__file__).parents[1] / "policies"
 
 # On a busy machine everything takes longer, and is as right.
-settings.register_profile("lab", deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
+EXAMPLES = int(os.environ.get("LAB_EXAMPLES", "40"))
+settings.register_profile(
+    "lab", max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("lab")
 
 

@@ -390,7 +390,7 @@ def test_what_a_notebook_stores_is_the_same_in_every_run_and_names_nobody(pdp: l
 
 
 def test_the_first_argument_is_a_pdp() -> None:
-    with pytest.raises(InputError, match="the first argument is a PDP"):
+    with pytest.raises(InputError, match="the first argument must be a PDP"):
         lab.explore("policies", SOME, "expense")  # type: ignore[arg-type]
 
 

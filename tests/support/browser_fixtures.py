@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from browser import SLOW, LabServer, Visit, find_chromium, run_lab, visit
+from browser import SLOW, VIEWPORT, LabServer, Visit, close_notebooks, find_chromium, run_lab, visit
 from playwright.sync_api import Browser, expect, sync_playwright
 
 if TYPE_CHECKING:
@@ -54,10 +54,19 @@ def lab_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabServer]:
         yield server
 
 
-@pytest.fixture
-def lab_page(chromium: Browser, lab_server: LabServer) -> Iterator[Visit]:
-    """Return an empty page that reaches the JupyterLab and nothing else."""
+@pytest.fixture(scope="module")
+def lab_tab(chromium: Browser, lab_server: LabServer) -> Iterator[Visit]:
+    """Return a page that reaches the JupyterLab and nothing else; loading Lab takes seconds."""
     sockets = lab_server.url.replace("http", "ws", 1)
     with visit(chromium, lab_server.url, sockets) as seen:
         yield seen
+
+
+@pytest.fixture
+def lab_page(lab_tab: Visit, lab_server: LabServer) -> Iterator[Visit]:
+    """Return a page for a notebook in JupyterLab, without anything of an earlier test."""
+    lab_tab.forget()
+    lab_tab.page.set_viewport_size(VIEWPORT)
+    yield lab_tab
+    close_notebooks(lab_tab.page)
     lab_server.tidy()

@@ -108,6 +108,7 @@ def test_sweeps_of_generated_policies_equal_every_cell(tmp_path: Path, seed: int
                 assert wrongly_exact(pdp, kind, swept, asked) == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", MUTANTS)
 def test_errors_about_what_can_matter_are_caught(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
