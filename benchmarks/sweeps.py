@@ -204,7 +204,9 @@ def ratios(pdp: lab.PDP) -> list[Row]:
     users = compared(lambda: sweep(pdp, more, coarse), lambda: sweep(pdp, people, coarse))
     requests = recorded(lambda: sweep(pdp, people, coarse))
     beyond = compared(lambda: sweep(pdp, people, coarse), lambda: asyncio.run(send(pdp.address, requests)))
-    different = people.assign(approval_limit=[1_000.5 + 7 * i for i in range(10_000)]).head(300)
+    limits = people.assign(approval_limit=[1_000.5 + 7 * i for i in range(10_000)])
+    own = compared(lambda: sweep(pdp, limits.head(1_000), fine), lambda: sweep(pdp, people.head(1_000), fine))
+    different = limits.head(300)
     distinct = compared(
         lambda: sweep(pdp, different, [1, 7_000, 20_000, 55_000]),
         lambda: sweep(pdp, different, [1, 7_000, 20_000, 55_000], "every-cell"),
@@ -216,6 +218,7 @@ def ratios(pdp: lab.PDP) -> list[Row]:
             f"the whole sweep compared with its {len(requests)} requests sent by a bare asyncio client",
             f"{beyond:.2f} ×",
         ),
+        ("1,000 users, each with a limit of their own, compared with the shared profiles", f"{own:.2f} ×"),
         ("every user different, hardly an amount to merge, compared with every cell", f"{distinct:.2f} ×"),
         (
             "policies in which nothing can be merged, compared with every cell",

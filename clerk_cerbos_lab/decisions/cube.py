@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import pandas as pd
 
+from clerk_cerbos_lab.decisions.cells import CompressedEffects
 from clerk_cerbos_lab.decisions.intervals import Intervals, Segmented, intervals_of, segments_of
 
 if TYPE_CHECKING:
@@ -98,11 +99,14 @@ class SweptCube:
         lines = self.lines.get(dim)
         if lines is None:
             return None
-        classes = self.effects.classes(index[0])
+        if not isinstance(self.effects, CompressedEffects):
+            return None
+        people = index[0]
+        classes, own = self.effects.codes[people], self.effects.own[people]
         if not lines.know(classes):
             return None
-        others = [own for at, own in enumerate(index[2:], 2) if at != dim]
-        return lines.intervals(classes, index[1], others)
+        others = [places for at, places in enumerate(index[2:], 2) if at != dim]
+        return lines.intervals(classes, own, self.effects.classes(people), index[1], others)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

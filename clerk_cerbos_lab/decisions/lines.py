@@ -31,12 +31,25 @@ class LineBlock:
         codes: for each other axis and each of its values, the point that represents it.
         effect: ``allowed[class, action, *points of the other axes, segment]`` with ``2 n + 1``
             segments; those at odd positions are the breakpoints themselves.
+        columns: for each breakpoint, the column of a principal's own numbers that it is taken from, and -1
+            if it is the same for the whole class; None if all are.
     """
 
     classes: npt.NDArray[np.intp]
     breakpoints: npt.NDArray[np.float64]
     codes: tuple[npt.NDArray[np.intp], ...]
     effect: npt.NDArray[np.bool_]
+    columns: npt.NDArray[np.intp] | None = None
+
+    def breakpoints_of(
+        self, rows: npt.NDArray[np.intp], own: npt.NDArray[np.float64]
+    ) -> npt.NDArray[np.float64]:
+        """``[principal, n]``: breakpoints of principals with these classes and these own numbers."""
+        found = self.breakpoints[rows]
+        if self.columns is not None:
+            differing = np.flatnonzero(self.columns >= 0)
+            found[:, differing] = own[:, self.columns[differing]]
+        return found
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,6 +73,8 @@ class Lines:
     def intervals(
         self,
         classes: npt.NDArray[np.intp],
+        own: npt.NDArray[np.float64],
+        alike: npt.NDArray[np.intp],
         actions: npt.NDArray[np.intp],
         others: Sequence[npt.NDArray[np.intp]],
     ) -> Intervals:
@@ -67,15 +82,19 @@ class Lines:
 
         Args:
             classes: for each principal the class; the lines of all of them must be known.
+            own: ``[principal, column]``: their own numbers.
+            alike: for each principal a number, equal if class and own numbers are.
             actions: positions of the actions.
             others: for each other axis, positions of its values.
         """
+        _, first, line = np.unique(alike, return_index=True, return_inverse=True)
         shape = (len(classes), len(actions), *map(len, others))
         number = np.empty(shape, dtype=np.int64)  # the line of each principal, action and combination
         counts: list[npt.NDArray[np.intp]] = []
         columns: list[tuple[npt.NDArray[Any], ...]] = []
         before = 0
-        for block, own, rows in self._blocks_of(classes):
+        for block, lines in self._blocks_of(classes[first]):
+            rows = self.row[classes[first[lines]]]
             chosen = [
                 np.unique(codes[places], return_inverse=True)
                 for codes, places in zip(block.codes, others, strict=True)
@@ -85,25 +104,23 @@ class Lines:
             inner = effect.shape[1:-1]
             each = int(np.prod(inner, dtype=np.int64))
             flat = effect.reshape(len(rows) * each, len(segments))
-            columns.append(_bands(flat, np.repeat(block.breakpoints[rows], each, axis=0)))
+            breakpoints = block.breakpoints_of(rows, own[first[lines]])
+            columns.append(_bands(flat, np.repeat(breakpoints, each, axis=0)))
             counts.append(np.bincount(columns[-1][0], minlength=len(flat)))
-            at = np.flatnonzero(self.block[classes] == self.block[own[0]])
+            at = np.flatnonzero(np.isin(line, lines))
             local = np.arange(each).reshape(inner)[np.ix_(np.arange(inner[0]), *(back for _, back in chosen))]
-            start = before + each * np.searchsorted(own, classes[at])
+            start = before + each * np.searchsorted(lines, line[at])
             number[at] = start.reshape(-1, *[1] * local.ndim) + local
             before += len(flat)
         return _table(
             number, np.concatenate(counts), [np.concatenate(held) for held in zip(*columns, strict=True)]
         )
 
-    def _blocks_of(
-        self, classes: npt.NDArray[np.intp]
-    ) -> Iterator[tuple[LineBlock, npt.NDArray[np.intp], npt.NDArray[np.intp]]]:
-        """Each block with some of these classes, the classes in order, and their rows."""
-        present = np.unique(classes)
-        for number in np.unique(self.block[present]):
-            own = present[self.block[present] == number]
-            yield self.blocks[int(number)], own, self.row[own]
+    def _blocks_of(self, classes: npt.NDArray[np.intp]) -> Iterator[tuple[LineBlock, npt.NDArray[np.intp]]]:
+        """Each block with some of these classes, and their positions, ascending."""
+        of = self.block[classes]
+        for number in np.unique(of):
+            yield self.blocks[int(number)], np.flatnonzero(of == number)
 
 
 def _bands(

@@ -98,6 +98,10 @@ class Analysis:
 
     Attributes:
         principal_attributes: those that some expression reads; None for all of them.
+        compared_with: by principal attribute, the resource attributes that it is compared with, both as a
+            whole, for order or equality.
+        read_otherwise: the principal attributes that are read in another way as well; ``has(…)`` does not
+            count, because it only distinguishes missing attributes from others.
         uses: by resource attribute (``resource_id`` for the id); attributes not listed are not read.
         whole: uses of the whole resource, in words; then every attribute counts as used otherwise.
         identity: uses of ``P.id`` that depend on more than what it equals, in words.
@@ -109,6 +113,8 @@ class Analysis:
     """
 
     principal_attributes: set[str] | None = field(default_factory=set)
+    compared_with: dict[str, set[str]] = field(default_factory=dict)
+    read_otherwise: set[str] = field(default_factory=set)
     uses: dict[str, Use] = field(default_factory=dict)
     whole: list[str] = field(default_factory=list)
     identity: list[str] = field(default_factory=list)
@@ -117,6 +123,16 @@ class Analysis:
     compares_identity: bool = False
     clock: bool = False
     unreadable: str | None = None
+
+    def only_compared_with(self, name: str) -> list[str]:
+        """The principal attributes that are read in no other way than in comparisons with an attribute."""
+        if self.principal_attributes is None or self.whole:
+            return []
+        return sorted(
+            own
+            for own, others in self.compared_with.items()
+            if others == {name} and own not in self.read_otherwise
+        )
 
 
 def analyse(policy_set: PolicySet, kind: str, audience: Audience | None = None) -> Analysis:
@@ -175,7 +191,7 @@ class _Reader:
                 self._looked_at.add(name)
                 self.look(node, {})
         elif path[0] == "P":  # in strict evaluation a missing attribute is an error even so
-            self._principal(path)
+            self._principal(path, only_presence=True)
         elif path[0] == "R" and (attribute := _resource_attribute(path)):
             self._use(attribute)
 
@@ -237,8 +253,10 @@ class _Reader:
             msg = f"{text} uses the variables as a whole"
             raise CelError(msg)
 
-    def _principal(self, path: Path) -> None:
+    def _principal(self, path: Path, *, only_presence: bool = False) -> None:
         if len(path) >= 3 and path[1] == "attr":
+            if not only_presence or len(path) > 3:
+                self._found.read_otherwise.add(path[2])
             if self._found.principal_attributes is not None:
                 if path[2] == ELEMENT:
                     self._found.principal_attributes = None
@@ -266,7 +284,7 @@ class _Reader:
             elif path is None or path[0] != "P" or path[:2] == ("P",):
                 self.look(argument, bound)
             else:
-                self._principal(path)
+                self._principal(path, only_presence=True)
 
     def _macro(self, node: Call, bound: Bound) -> None:
         over, *rest = node.arguments
@@ -303,6 +321,8 @@ class _Reader:
             if not equality:
                 self._found.identity.append(self._where(node))
             return
+        if path is not None and not converted and self._compared_as_a_whole(node, path, other, bound):
+            return
         if not name or path is None:
             self.look(side, bound, node)
             return
@@ -318,6 +338,19 @@ class _Reader:
         operator = node.function
         place = path_of(other, self._environment, bound)
         use.comparisons.append(Comparison(operator, other, place, self._environment, reads, converted))
+
+    def _compared_as_a_whole(self, node: Call, path: Path, other: Node, bound: Bound) -> bool:
+        """Record a principal attribute that is compared with a resource attribute, both as a whole."""
+        opposite = path_of(other, self._environment, bound)
+        if node.function == "in" or path[:2] != ("P", "attr") or len(path) != 3 or path[2] == ELEMENT:
+            return False
+        if opposite is None or opposite[:2] != ("R", "attr") or len(opposite) != 3:
+            return False
+        if opposite[2] == ELEMENT or self._found.principal_attributes is None:
+            return False
+        self._found.principal_attributes.add(path[2])
+        self._found.compared_with.setdefault(path[2], set()).add(opposite[2])
+        return True
 
     def _is_atom(self, node: Node, bound: Bound) -> bool:
         """Whether a value, if it is a string, must occur somewhere in the request or the policies."""

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
 
 from clerk_cerbos_lab.policies.cel import Literal
 from clerk_cerbos_lab.sweeps import breakpoints
 from clerk_cerbos_lab.sweeps.breakpoints import Breakpoints
+from clerk_cerbos_lab.sweeps.classes import classes_of, members_of
+from clerk_cerbos_lab.sweeps.own_numbers import ordering, own_numbers, own_points
 from clerk_cerbos_lab.values import key
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy.typing as npt
+
     from clerk_cerbos_lab.decisions.axes import Axis
-    from clerk_cerbos_lab.decisions.cells import Points
+    from clerk_cerbos_lab.decisions.cells import OwnPoints, Points
     from clerk_cerbos_lab.decisions.question import Question
     from clerk_cerbos_lab.identity.principals import Principal, PrincipalTable
     from clerk_cerbos_lab.policies.analysis import Analysis, Comparison
     from clerk_cerbos_lab.sweeps.axis_points import Line, Sent
-    from clerk_cerbos_lab.sweeps.classes import Classes
     from clerk_cerbos_lab.sweeps.planned_values import Planned
 
 
@@ -28,41 +36,125 @@ class Group:
     Attributes:
         classes: the classes of these principals.
         people: for each class, its first principal.
+        own: attributes of which only the order matters, as they are compared with one axis and read in no
+            other way; empty if that would not make classes fewer.
         analysis: what the rules read.
         lines: the axes that are asked at points only.
         open_ends: by axis, comparisons whose other side only the PDP can compute.
     """
 
     def __init__(
-        self, people: PrincipalTable, question: Question, classes: Classes, analysis: Analysis, sent: Sent
+        self,
+        people: PrincipalTable,
+        rows: npt.NDArray[np.intp],
+        question: Question,
+        analysis: Analysis,
+        sent: Sent,
     ) -> None:
-        self.classes = classes
-        self.people = [people[int(row)] for row in classes.representatives]
         self.analysis = analysis
-        self.open_ends: dict[str, list[Comparison]] = {}
+        self._table = people
         self._question = question
         self._sent = sent
         self._reasons: dict[str, list[str]] = {}
         self.lines = self._lines()
+        self._line_of_own, self.own = self._own()
+        self.classes = classes_of(people, rows, analysis, question, sent, self.own)
+        self.people = [people[int(row)] for row in self.classes.representatives]
+        self.open_ends: dict[str, list[Comparison]] = {}
         self._found = {name: self._compared_values(name, line) for name, line in self.lines.items()}
         self._cut: dict[str, list[Breakpoints]] = {}
+        self._own_points: list[OwnPoints] = []
 
-    def points(self) -> list[tuple[Points, ...]]:
+    def _own(self) -> tuple[str, tuple[str, ...]]:
+        """The axis with which own numbers are compared, and the attributes that hold them."""
+        numeric = [axis for axis in self._question.axes if axis.numeric]
+        if len(numeric) != 1 or numeric[0].name not in self.lines:  # lines along another would differ as well
+            return "", ()
+        name = numeric[0].name
+        own = [attr for attr in self.analysis.only_compared_with(name) if attr in self._table.attributes]
+        return name, tuple(own)
+
+    def divide(self, before: int) -> None:
+        """Divide classes by the order of own numbers, or by the numbers where that makes fewer classes.
+
+        To be called once, when all breakpoints are known.
+
+        Args:
+            before: how many columns of own numbers other groups have.
+        """
+        if not self.own:
+            return
+        name = self._line_of_own
+        rows, codes = self.classes.rows, self.classes.codes
+        own = own_numbers(self._table, self.own)[rows]
+        shared = self._breakpoints_of(name) if name in self.lines else None
+        by_order, by_value = [], []
+        for number, members in enumerate(members_of(codes, len(self.classes))):
+            by_value.append(len(np.unique(own[members], axis=0)))
+            if shared is not None:
+                by_order.append((members, ordering(shared[number].numbers, own[members])))
+        orders = [len(order.representatives) for _, order in by_order]
+        if shared is None or sum(orders) >= sum(by_value):
+            self._divide_by_value(own)
+            return
+        new = np.empty(len(codes), dtype=np.intp)
+        representatives: list[int] = []
+        classes: list[int] = []
+        grid = np.array(next(axis.values for axis in self._question.axes if axis.name == name), np.float64)
+        for number, (members, order) in enumerate(by_order):
+            new[members] = order.codes + len(representatives)
+            representatives += rows[members[order.representatives]].tolist()
+            classes += [number] * len(order.representatives)
+            for numbers, columns in zip(order.numbers, order.columns, strict=True):
+                self._own_points.append(
+                    own_points(numbers, np.where(columns < 0, -1, columns + before), grid)
+                )
+        self._replace(new, np.array(representatives, dtype=np.intp), classes)
+        self._cut[name] = [
+            Breakpoints(tuple(points.numbers.tolist()), shared[number].texts)
+            for points, number in zip(self._own_points, classes, strict=True)
+        ]
+
+    def _divide_by_value(self, own: npt.NDArray[np.float64]) -> None:
+        """Divide classes by own numbers, each of which is then a breakpoint of its class."""
+        columns = [self.classes.codes, *(pd.factorize(column, use_na_sentinel=False)[0] for column in own.T)]
+        codes = pd.factorize(pd.MultiIndex.from_arrays(columns))[0]
+        first = np.unique(codes, return_index=True)[1]
+        classes = self.classes.codes[first].tolist()
+        self._replace(codes.astype(np.intp), self.classes.rows[first], classes)
+        for name in self.lines:
+            if name == self._line_of_own:
+                for number, at in enumerate(first.tolist()):
+                    self._found[name][number].extend(x for x in own[at].tolist() if math.isfinite(x))
+        self._cut.clear()
+        self.own = ()
+
+    def _replace(
+        self, codes: npt.NDArray[np.intp], representatives: npt.NDArray[np.intp], classes: Sequence[int]
+    ) -> None:
+        """Take finer classes in place of these: for each, the number of the class that it is a part of."""
+        self.classes = replace(self.classes, codes=codes, representatives=representatives)
+        self.people = [self._table[int(row)] for row in representatives]
+        self._found = {name: [list(found[i]) for i in classes] for name, found in self._found.items()}
+        self._cut = {name: [cut[i] for i in classes] for name, cut in self._cut.items()}
+
+    def points(self) -> list[tuple[Points | OwnPoints, ...]]:
         """For each class, the points of each axis."""
         fixed: dict[str, Points] = {}
         for axis in self._question.axes:
             if axis.name not in self.lines:
                 fixed[axis.name] = self._sent.whole(axis, read=not self._unread(axis))
         found = {name: self._breakpoints_of(name) for name in self.lines}
-        return [
-            tuple(
-                fixed[axis.name]
-                if axis.name in fixed
-                else self.lines[axis.name].scale.points(found[axis.name][number])
-                for axis in self._question.axes
-            )
-            for number in range(len(self.people))
-        ]
+
+        def of(axis: Axis, number: int) -> Points | OwnPoints:
+            if axis.name in fixed:
+                return fixed[axis.name]
+            if self._own_points and axis.name == self._line_of_own:
+                return self._own_points[number]
+            return self.lines[axis.name].scale.points(found[axis.name][number])
+
+        classes = range(len(self.people))
+        return [tuple(of(axis, number) for axis in self._question.axes) for number in classes]
 
     def breakpoints_of(self, axis: Axis) -> Sequence[Breakpoints] | None:
         """For each class, what an axis is compared with; None if it is asked value by value."""
@@ -107,6 +199,8 @@ class Group:
         """For each class, what a line is compared with, as far as that is known without a PDP."""
         found: list[list[object]] = [[] for _ in self.people]
         for comparison in line.comparisons:
+            if comparison.path in {("P", "attr", attribute) for attribute in self.own}:
+                continue  # see divide
             each = self._values(comparison)
             if each is None:
                 self.open_ends.setdefault(name, []).append(comparison)
@@ -122,11 +216,16 @@ class Group:
         """Add to every class the breakpoints that the plan of one class has and its own breakpoints lack."""
         for number, values_by_name in planned.items():
             for name in self.lines:
-                own = breakpoints.breakpoints_from(self._found[name][number])
+                own = breakpoints.breakpoints_from([*self._found[name][number], *self._own_values(number)])
                 other = breakpoints.breakpoints_from(values_by_name.get(name, ()))
                 new = [*(set(other.numbers) - set(own.numbers)), *(set(other.texts) - set(own.texts))]
                 for values in self._found[name] if new else ():
                     values.extend(new)
+
+    def _own_values(self, number: int) -> list[object]:
+        """The own numbers of a class's first principal, which Cerbos's plan for them contains."""
+        attributes = self.people[number].attr
+        return [attributes[name] for name in self.own if name in attributes]
 
     def _values(self, comparison: Comparison) -> list[list[object]] | None:
         """For each class, the possible values of the other side; None if only the PDP can compute them."""
@@ -145,7 +244,7 @@ class Group:
         return [
             value
             for name, value in person.attr.items()
-            if type(value) in {int, float} and (read is None or name in read)
+            if type(value) in {int, float} and (read is None or name in read) and name not in self.own
         ]
 
     def _only_of_resource(self, comparison: Comparison) -> bool:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from clerk_cerbos_lab.values import OTHER_ID, canonical, key, texts_in
+from clerk_cerbos_lab.values import OTHER_ID, canonical, is_number, key, texts_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     import numpy.typing as npt
 
@@ -48,8 +49,13 @@ def codes_of(column: Column) -> tuple[npt.NDArray[np.intp], int]:
     return same[column.codes], int(same.max()) + 1
 
 
-def classes_of(
-    people: PrincipalTable, rows: npt.NDArray[np.intp], analysis: Analysis, question: Question, sent: Sent
+def classes_of(  # noqa: PLR0917 - all that can distinguish two principals
+    people: PrincipalTable,
+    rows: npt.NDArray[np.intp],
+    analysis: Analysis,
+    question: Question,
+    sent: Sent,
+    own: Collection[str] = (),
 ) -> Classes:
     """Group the principals whom the policies cannot tell apart for this question.
 
@@ -59,11 +65,17 @@ def classes_of(
     policies, and no such value is one of the two ids, apart from ``SELF``. Exchanging the two ids then
     changes none of these tests. Anybody named by a principal policy or by such a value has their own
     class.
+
+    Of the attributes in ``own``, two numbers count as equal: ``OwnNumbers`` tells them apart.
     """
     read = analysis.principal_attributes
     names = sorted(name for name in people.attributes if read is None or name in read)
     columns = [people.roles, *(people.attributes[name] for name in names)]
-    codes = [codes_of(column)[0][rows] for column in columns]
+    codes = [codes_of(people.roles)[0][rows]]
+    for name in names:
+        column = people.attributes[name]
+        same = _same_but_numbers(column) if name in own else _same(column)
+        codes.append(same[column.codes][rows])
     apart, ids = _ids(people, rows, analysis, columns, _fixed_texts(question, sent), sent.own)
     if ids is not None:
         codes.append(ids)
@@ -74,6 +86,12 @@ def classes_of(
     return Classes(rows, of, rows[np.unique(of, return_index=True)[1]], apart)
 
 
+def members_of(codes: npt.NDArray[np.intp], count: int) -> list[npt.NDArray[np.intp]]:
+    """For each class, the positions of its members, ascending."""
+    order = np.argsort(codes, kind="stable")
+    return np.split(order, np.searchsorted(codes[order], np.arange(1, count)))
+
+
 def _dense(codes: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
     """Codes numbered by their first appearance, without gaps."""
     return pd.factorize(codes)[0].astype(np.intp)
@@ -82,6 +100,22 @@ def _dense(codes: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
 def _same(column: Column) -> npt.NDArray[np.intp]:
     """For each value of a column a number, equal for values that the PDP can't tell apart."""
     return pd.factorize(np.array([key(value) for value in column.values], dtype=object))[0].astype(np.intp)
+
+
+def _same_but_numbers(column: Column) -> npt.NDArray[np.intp]:
+    """The same with one number for all finite numbers."""
+    finite = np.isfinite(numbers_in(column))
+    codes = np.zeros(len(finite), dtype=np.intp)
+    others = [value for value, number in zip(column.values, finite, strict=True) if not number]
+    codes[~finite] = 1 + pd.factorize(np.array([key(value) for value in others], dtype=object))[0]
+    return codes
+
+
+def numbers_in(column: Column) -> npt.NDArray[np.float64]:
+    """Each value of a column as the PDP compares it, NaN for what is not a finite number."""
+    numbers = (float(value) + 0.0 if is_number(value) else math.nan for value in column.values)  # -0.0 is 0.0
+    found = np.fromiter(numbers, dtype=np.float64, count=len(column.values))
+    return np.where(np.isfinite(found), found, math.nan)
 
 
 def _ids(  # noqa: PLR0917 - everything that ids are compared with

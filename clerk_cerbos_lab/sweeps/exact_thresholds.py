@@ -9,14 +9,15 @@ flips; these answers must agree.
 from __future__ import annotations
 
 import math
-import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from clerk_cerbos_lab.decisions.cells import OwnPoints
 from clerk_cerbos_lab.decisions.lines import LineBlock, Lines
 from clerk_cerbos_lab.sweeps.ask import Batch
+from clerk_cerbos_lab.sweeps.cuts import FARTHEST, cut, neighbour
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,10 +27,10 @@ if TYPE_CHECKING:
     from clerk_cerbos_lab.decisions.cells import Block, CompressedEffects
     from clerk_cerbos_lab.decisions.question import Question
     from clerk_cerbos_lab.identity.principals import Principal
+    from clerk_cerbos_lab.sweeps.cuts import Cut
     from clerk_cerbos_lab.sweeps.plan import Plan
 
 CENT: Final = 0.01
-FARTHEST: Final = sys.float_info.max
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,48 +46,6 @@ class Contradiction:
     person: Principal
     axis: str
     what: str
-
-
-@dataclass(frozen=True, slots=True)
-class Cut:
-    """The number line, cut into segments: a gap, a breakpoint, a gap, …, a gap.
-
-    Attributes:
-        breakpoints: ascending and finite.
-        asked: numbers to ask, ascending: each breakpoint, one in each gap that contains a double, both ends.
-        segment: for each of these, its segment.
-    """
-
-    breakpoints: npt.NDArray[np.float64]
-    asked: list[float]
-    segment: npt.NDArray[np.intp]
-
-    @property
-    def segments(self) -> int:
-        """The number of segments, including gaps that contain no double."""
-        return 2 * len(self.breakpoints) + 1
-
-    def segments_of(self, numbers: npt.NDArray[np.float64]) -> npt.NDArray[np.intp]:
-        """The segments that contain these numbers."""
-        left = np.searchsorted(self.breakpoints, numbers, "left")
-        return (left + np.searchsorted(self.breakpoints, numbers, "right")).astype(np.intp)
-
-
-def cut(numbers: Sequence[float]) -> Cut:
-    """Cut the line of doubles at these numbers (ascending, finite)."""
-    asked: dict[float, int] = {}
-    if not numbers or numbers[0] > -FARTHEST:
-        asked[-FARTHEST] = 0
-    for place, number in enumerate(numbers):
-        asked[number] = 2 * place + 1
-        above = math.nextafter(number, math.inf)
-        if above < (numbers[place + 1] if place + 1 < len(numbers) else math.inf):
-            asked[above] = 2 * place + 2
-    if not numbers or numbers[-1] < FARTHEST:
-        asked[FARTHEST] = 2 * len(numbers)
-    return Cut(
-        np.array(numbers, dtype=np.float64), list(asked), np.array(list(asked.values()), dtype=np.intp)
-    )
 
 
 class LineQuestions:
@@ -129,11 +88,12 @@ class LineQuestions:
 
     def batches(self) -> list[Batch]:
         """The first round."""
-        return [group.batch() for group in self._every()]
+        return [group.batch() for group in self._every() if group.unasked]
 
     def take(self, answers: Sequence[npt.NDArray[np.bool_]]) -> Contradiction | None:
         """Store the answers of the first round; those of the grid must be there already."""
-        wrong = [group.take(answer) for group, answer in zip(self._every(), answers, strict=True)]
+        left = iter(answers)
+        wrong = [group.take(next(left) if group.unasked else None) for group in self._every()]
         return next(filter(None, wrong), None)
 
     def confirmations(self) -> list[Batch]:
@@ -201,10 +161,14 @@ class _Group:
 
     def __post_init__(self) -> None:
         """Find the numbers that the grid does not ask."""
-        self._swept = self.cut.segments_of(self.axis[self.block.points[self.place].asked])
+        points = self.block.points[self.place]
+        own = isinstance(points, OwnPoints)
+        asked = points.asked if isinstance(points, OwnPoints) else self.axis[points.asked]
+        self._swept = self.cut.segments_of(np.array(asked, dtype=np.float64))
         new = ~np.isin(self.cut.segment, self._swept)
         need = new.copy()
-        need[[0, -1]] = True  # the ends of the line, even if the grid has a number in the same gap
+        if not own:
+            need[[0, -1]] = True  # the ends of the line, even if the grid has a number in the same gap
         self._need = np.flatnonzero(need)
         self._new = new[self._need]
 
@@ -217,18 +181,23 @@ class _Group:
     def _values(self, numbers: Sequence[float]) -> list[Sequence[Any]]:
         """The values to ask on each axis."""
         return [
-            numbers if place == self.place else [axis.values[i] for i in points.asked]
+            numbers if place == self.place else points.values(axis)
             for place, (axis, points) in enumerate(zip(self.question.axes, self.block.points, strict=True))
         ]
+
+    @property
+    def unasked(self) -> bool:
+        """Whether there are numbers of the line that the grid does not ask."""
+        return len(self._need) > 0
 
     def batch(self) -> Batch:
         """The numbers of the line that the grid does not ask."""
         return Batch(self.people, tuple(self._values([self.cut.asked[i] for i in self._need])))
 
-    def take(self, answer: npt.NDArray[np.bool_]) -> Contradiction | None:
+    def take(self, answer: npt.NDArray[np.bool_] | None) -> Contradiction | None:
         """Combine the grid's answers with these, ``allowed[person, action, *axes]``, into complete lines."""
         held = np.moveaxis(self.block.effect[self.rows], self.place + 2, -1)
-        asked = np.moveaxis(answer, self.place + 2, -1)
+        asked = held[..., :0] if answer is None else np.moveaxis(answer, self.place + 2, -1)
         self.effect = np.zeros((*held.shape[:-1], self.cut.segments), dtype=np.bool_)
         self.effect[..., self._swept] = held
         segments = self.cut.segment[self._need]
@@ -237,6 +206,7 @@ class _Group:
         for gap in empty.tolist():  # contains no double
             self.effect[..., gap] = self.effect[..., gap - 1 if gap else 1]
         wrong = (self.effect[..., segments] != asked).reshape(len(self.rows), -1).any(axis=1)
+        wrong |= (self.effect[..., self._swept] != held).reshape(len(self.rows), -1).any(axis=1)
         return self._contradiction(wrong, "two numbers that the policies cannot tell apart")
 
     def confirmations(self) -> list[tuple[_Group, _Confirmation]]:
@@ -253,8 +223,8 @@ class _Group:
             boundary = self.cut.breakpoints[edge]
             numbers = np.concatenate(
                 [
-                    np.nextafter(boundary, -np.inf),
-                    np.nextafter(boundary, np.inf),
+                    neighbour(boundary, -math.inf),
+                    neighbour(boundary, math.inf),
                     boundary - CENT,
                     boundary + CENT,
                 ]
@@ -311,6 +281,8 @@ def _joined(groups: Sequence[_Group], classes: int) -> Lines:
             [np.tile(group.cut.breakpoints, (len(group.classes), 1)) for group in some]
         )
         effect = np.concatenate([group.effect for group in some])
-        points = [own.codes for at, own in enumerate(some[0].block.points) if at != some[0].place]
-        made.append(LineBlock(own[order], breakpoints[order], tuple(points), effect[order]))
+        points = [one.codes for at, one in enumerate(some[0].block.points) if at != some[0].place]
+        axis = some[0].block.points[some[0].place]
+        columns = axis.columns if isinstance(axis, OwnPoints) else None
+        made.append(LineBlock(own[order], breakpoints[order], tuple(points), effect[order], columns))
     return Lines(tuple(made), block, row)

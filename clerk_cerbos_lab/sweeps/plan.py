@@ -13,15 +13,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from clerk_cerbos_lab.decisions.cells import Block, CompressedEffects, Points
+from clerk_cerbos_lab.decisions.cells import Block, CompressedEffects
 from clerk_cerbos_lab.errors import PDPError
 from clerk_cerbos_lab.policies.policy_set import Audience
 from clerk_cerbos_lab.sweeps import axis_points
 from clerk_cerbos_lab.sweeps.ask import Batch
 from clerk_cerbos_lab.sweeps.audience import Group
 from clerk_cerbos_lab.sweeps.axis_points import Sent
-from clerk_cerbos_lab.sweeps.classes import classes_of, codes_of
+from clerk_cerbos_lab.sweeps.classes import codes_of
 from clerk_cerbos_lab.sweeps.computed_values import computed_values
+from clerk_cerbos_lab.sweeps.own_numbers import own_numbers
 from clerk_cerbos_lab.sweeps.planned_values import planned_values
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from clerk_cerbos_lab.decisions.cells import OwnPoints, Points
     from clerk_cerbos_lab.decisions.question import Question
     from clerk_cerbos_lab.identity.principals import Principal, PrincipalTable
     from clerk_cerbos_lab.pdp.client import PDP
@@ -56,14 +58,17 @@ class Plan:
         points: for each class, the points of each axis.
         notes: sentences about what is asked value by value, and why.
         clock: whether the policies read the time.
+        own: ``[principal, column]``: numbers of principals of which only the order matters; None if there
+            are no such numbers, or if they would not make classes fewer.
     """
 
     codes: npt.NDArray[np.intp]
     people: Sequence[Principal]
     breakpoints: Mapping[str, Sequence[Breakpoints | None]]
-    points: Sequence[tuple[Points, ...]]
+    points: Sequence[tuple[Points | OwnPoints, ...]]
     notes: tuple[str, ...]
     clock: bool = False
+    own: npt.NDArray[np.float64] | None = None
 
     @property
     def questions(self) -> int:
@@ -100,12 +105,16 @@ def plan(pdp: PDP, people: PrincipalTable, question: Question, snapshot: Snapsho
         return _each(people, question, why)
     sent = Sent(question)
     groups = [
-        Group(people, question, classes_of(people, rows, analysis, question, sent), analysis, sent)
+        Group(people, rows, question, analysis, sent)
         for rows, analysis in _audiences(pdp, people, question, index)
     ]
     _compute(groups, question, index.documents, snapshot, sent)
     if any(group.lines for group in groups):
         _add_planned(pdp, groups, question)
+    before = 0
+    for group in groups:
+        group.divide(before)
+        before += len(group.own)
     return _joined(people, groups, question)
 
 
@@ -132,6 +141,7 @@ def _audiences(
 def _joined(people: PrincipalTable, groups: Sequence[Group], question: Question) -> Plan:
     """One plan for all groups, with consecutive class numbers."""
     codes = np.empty(len(people), dtype=np.intp)
+    own = [name for group in groups for name in group.own]
     before = 0
     for group in groups:
         codes[group.classes.rows] = group.classes.codes + before
@@ -149,6 +159,7 @@ def _joined(people: PrincipalTable, groups: Sequence[Group], question: Question)
         [points for group in groups for points in group.points()],
         tuple(_notes(groups, question)),
         clock=any(group.analysis.clock for group in groups),
+        own=own_numbers(people, own) if own else None,
     )
 
 
@@ -269,12 +280,11 @@ def parts_of(
     parts, made = [], []
     for of_block in members:
         points = found.points[of_block[0]]
-        values = tuple(
-            [axis.values[i] for i in own.asked] for axis, own in zip(question.axes, points, strict=True)
-        )
+        values = tuple(own.values(axis) for axis, own in zip(question.axes, points, strict=True))
         who = [found.people[number] for number in of_block]
         parts.append(Batch(who, values))
         shape = (len(who), len(question.actions), *(len(own.asked) for own in points))
         made.append(Block(points, np.zeros(shape, dtype=np.bool_)))
     shape = (len(people), len(question.actions), *(len(axis.values) for axis in question.axes))
-    return parts, CompressedEffects(shape, found.codes, tuple(made), block, row)
+    own = np.zeros((len(people), 0)) if found.own is None else found.own
+    return parts, CompressedEffects(shape, found.codes, tuple(made), block, row, own)

@@ -299,10 +299,11 @@ class _Answers:
         parts, cells = parts_of(people, question, found)
         total = int(np.prod(cells.shape, dtype=np.int64))
         asked = found.questions * len(question.actions)
-        if asked == total and not any(some for each in found.breakpoints.values() for some in each):
+        every = asked == total and found.own is None  # then no cell has the answer of another
+        if every and not any(some for each in found.breakpoints.values() for some in each):
             return dataclasses.replace(self.every_cell(found.notes), method="auto")
         drawn = []
-        if audit not in {0, "all"} and asked < total:
+        if audit not in {0, "all"} and not every:
             drawn = draw(people, question, cells, self._literals(), int(audit), self._seed())
         questions = LineQuestions(question, found, cells)
         first, grid = questions.batches(), len(parts)
@@ -318,7 +319,7 @@ class _Answers:
                 return self._contradicted(contradiction, found)
             cube = SweptCube(cells, {place + 2: lines for place, lines in questions.lines().items()})
             along = sum(math.prod(part.shape) for part in [*first, *confirmations]) * len(question.actions)
-            if audit == "all" and asked < total:
+            if audit == "all" and not every:
                 return self._compared(found, cube, asked, along)
             wrong = differs(people, question, cells, drawn, ask) if drawn else None
         if wrong is not None:
@@ -326,7 +327,7 @@ class _Answers:
         audited = sum(len(places) for _, places in drawn) * len(question.actions)
         checks = f"; {audited:,} spot checks agree" if audited else "; no spot checks"
         verified = f"{total:,} decisions from {asked:,} distinct PDP checks{checks}"
-        if asked == total:
+        if every:
             verified = EVERY
         return _Found(cube, "auto", verified, found.notes, asked, len(found.people), audited, along)
 

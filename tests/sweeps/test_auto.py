@@ -58,8 +58,9 @@ def classes(folder: Path, people: pd.DataFrame, **given: Any) -> lab.Decisions:
 
 
 def test_principals_with_equal_roles_and_read_attributes_are_asked_about_once(write: Write) -> None:
-    people = users(50).assign(limit=[10, 20] * 25, unread=range(50))
-    swept = classes(thing(write, "R.attr.amount <= P.attr.limit"), people, amount=range(40))
+    people = users(50).assign(region=["south", "west"] * 25, unread=range(50))
+    condition = "R.attr.amount <= 10 && P.attr.region != R.attr.region"
+    swept = classes(thing(write, condition), people, amount=range(40), region=["south"])
     assert swept.provenance.classes == 2
     assert swept.provenance.asked == 2 * 3  # below, at and above the limit
     assert len(swept) == 50 * 40

@@ -16,7 +16,7 @@ from small_policies import resource_policy, rule, up_to, users
 
 import clerk_cerbos_lab as lab
 from clerk_cerbos_lab.sweeps import breakpoints
-from clerk_cerbos_lab.sweeps.exact_thresholds import cut
+from clerk_cerbos_lab.sweeps.cuts import cut
 
 Write = Callable[..., Path]
 FAR = 1.7976931348623157e308

@@ -10,7 +10,7 @@ import pytest
 from small_policies import resource_policy, rule, up_to, users, write
 
 import clerk_cerbos_lab as lab
-from clerk_cerbos_lab.decisions.cells import DenseEffects
+from clerk_cerbos_lab.decisions.cells import Block, CompressedEffects, Points
 from clerk_cerbos_lab.decisions.cube import SweptCube, segmented
 from clerk_cerbos_lab.decisions.lines import LineBlock, Lines
 from clerk_cerbos_lab.pdp.drafts import _with_constants
@@ -54,7 +54,10 @@ def test_a_cube_whose_lines_contradict_its_cells_is_drawn_from_its_cells() -> No
     index = [np.array([0]), np.array([0]), np.arange(3)]
 
     def drawn(effects: list[bool]) -> object:
-        return segmented(SweptCube(DenseEffects(np.array([[effects]])), lines), 2, index, values)
+        only, every = np.zeros(1, dtype=np.intp), np.arange(3)
+        block = Block((Points(every, every),), np.array([[effects]]))
+        cells = CompressedEffects((1, 1, 3), only, (block,), only, only, np.zeros((1, 0)))
+        return segmented(SweptCube(cells, lines), 2, index, values)
 
     assert drawn([True, True, False]) is not None
     assert drawn([True, False, False]) is None
