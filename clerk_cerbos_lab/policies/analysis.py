@@ -98,8 +98,8 @@ class Analysis:
 
     Attributes:
         principal_attributes: those that some expression reads; None for all of them.
-        compared_with: by principal attribute, the resource attributes that it is compared with, both as a
-            whole, for order or equality.
+        compared_with: by principal attribute, its comparisons as a whole with literals, constants and whole
+            resource attributes (``operator`` is ``in`` where the attribute is on the left).
         read_otherwise: the principal attributes that are read in another way as well; ``has(…)`` does not
             count, because it only distinguishes missing attributes from others.
         uses: by resource attribute (``resource_id`` for the id); attributes not listed are not read.
@@ -113,7 +113,7 @@ class Analysis:
     """
 
     principal_attributes: set[str] | None = field(default_factory=set)
-    compared_with: dict[str, set[str]] = field(default_factory=dict)
+    compared_with: dict[str, list[Comparison]] = field(default_factory=dict)
     read_otherwise: set[str] = field(default_factory=set)
     uses: dict[str, Use] = field(default_factory=dict)
     whole: list[str] = field(default_factory=list)
@@ -124,15 +124,15 @@ class Analysis:
     clock: bool = False
     unreadable: str | None = None
 
-    def only_compared_with(self, name: str) -> list[str]:
-        """The principal attributes that are read in no other way than in comparisons with an attribute."""
+    def only_compared(self) -> dict[str, list[Comparison]]:
+        """The principal attributes that are read in no other way than in ``compared_with``, in order."""
         if self.principal_attributes is None or self.whole:
-            return []
-        return sorted(
-            own
-            for own, others in self.compared_with.items()
-            if others == {name} and own not in self.read_otherwise
-        )
+            return {}
+        return {
+            name: comparisons
+            for name, comparisons in sorted(self.compared_with.items())
+            if name not in self.read_otherwise
+        }
 
 
 def analyse(policy_set: PolicySet, kind: str, audience: Audience | None = None) -> Analysis:
@@ -321,7 +321,8 @@ class _Reader:
             if not equality:
                 self._found.identity.append(self._where(node))
             return
-        if path is not None and not converted and self._compared_as_a_whole(node, path, other, bound):
+        right_of_in = node.function == "in" and not is_left
+        if path and not converted and not right_of_in and self._compared_as_a_whole(node, path, other, bound):
             return
         if not name or path is None:
             self.look(side, bound, node)
@@ -331,8 +332,7 @@ class _Reader:
             use.not_equality.append(text)
         reads, blocked = self._reads(other, bound)
         whole_value = len(path) == (2 if name == RESOURCE_ID else 3)
-        contains = node.function == "in" and not is_left
-        if not whole_value or contains or blocked or name in reads:
+        if not whole_value or right_of_in or blocked or name in reads:
             use.otherwise.append(text)
             return
         operator = node.function
@@ -340,16 +340,19 @@ class _Reader:
         use.comparisons.append(Comparison(operator, other, place, self._environment, reads, converted))
 
     def _compared_as_a_whole(self, node: Call, path: Path, other: Node, bound: Bound) -> bool:
-        """Record a principal attribute that is compared with a resource attribute, both as a whole."""
+        """Record a principal attribute that is compared as a whole with what ``compared_with`` allows."""
+        if path[:2] != ("P", "attr") or len(path) != 3 or path[2] == ELEMENT:
+            return False
         opposite = path_of(other, self._environment, bound)
-        if node.function == "in" or path[:2] != ("P", "attr") or len(path) != 3 or path[2] == ELEMENT:
+        of_resource = opposite is not None and _whole_attribute(opposite)
+        of_policies = _is_literal(other) or (opposite is not None and opposite[0] == "C")
+        if self._found.principal_attributes is None or not (of_resource or of_policies):
             return False
-        if opposite is None or opposite[:2] != ("R", "attr") or len(opposite) != 3:
-            return False
-        if opposite[2] == ELEMENT or self._found.principal_attributes is None:
-            return False
+        reads = frozenset({opposite[2]} if opposite is not None and of_resource else ())
         self._found.principal_attributes.add(path[2])
-        self._found.compared_with.setdefault(path[2], set()).add(opposite[2])
+        self._found.compared_with.setdefault(path[2], []).append(
+            Comparison(node.function, other, opposite, self._environment, reads, converted=False)
+        )
         return True
 
     def _is_atom(self, node: Node, bound: Bound) -> bool:
@@ -420,6 +423,17 @@ class _Reader:
             more, stop = self._reads(_without(part, name), bound)
             reads, blocked = reads | more, blocked or stop
         return reads, blocked
+
+
+def _whole_attribute(path: Path) -> bool:
+    return path[:2] == ("R", "attr") and len(path) == 3 and path[2] != ELEMENT
+
+
+def _is_literal(node: Node) -> bool:
+    """Whether a node is a literal, or a list of literals."""
+    if isinstance(node, Call):
+        return node.function == "list" and all(isinstance(part, Literal) for part in node.arguments)
+    return isinstance(node, Literal)
 
 
 def _may_bind(node: Call) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +11,7 @@ import pandas as pd
 
 from clerk_cerbos_lab.policies.cel import Literal
 from clerk_cerbos_lab.sweeps import breakpoints
-from clerk_cerbos_lab.sweeps.breakpoints import Breakpoints
+from clerk_cerbos_lab.sweeps.breakpoints import Breakpoints, breakpoints_from, value_of
 from clerk_cerbos_lab.sweeps.classes import classes_of, members_of
 from clerk_cerbos_lab.sweeps.own_numbers import ordering, own_numbers, own_points
 from clerk_cerbos_lab.values import key
@@ -30,6 +30,19 @@ if TYPE_CHECKING:
     from clerk_cerbos_lab.sweeps.planned_values import Planned
 
 
+@dataclass(frozen=True, slots=True)
+class _Compared:
+    """What an attribute of principals is compared with, if it is read in no other way.
+
+    Attributes:
+        axes: the axes.
+        shared: everything else, which is the same for all principals.
+    """
+
+    axes: set[str]
+    shared: Breakpoints
+
+
 class Group:
     """Principals to whom the same rules can apply: their classes, and the breakpoints of each axis.
 
@@ -37,7 +50,8 @@ class Group:
         classes: the classes of these principals.
         people: for each class, its first principal.
         own: attributes of which only the order matters, as they are compared with one axis and read in no
-            other way; empty if that would not make classes fewer.
+            other way, except in comparisons with what is the same for all; empty if that would not make
+            classes fewer.
         analysis: what the rules read.
         lines: the axes that are asked at points only.
         open_ends: by axis, comparisons whose other side only the PDP can compute.
@@ -57,22 +71,40 @@ class Group:
         self._sent = sent
         self._reasons: dict[str, list[str]] = {}
         self.lines = self._lines()
-        self._line_of_own, self.own = self._own()
-        self.classes = classes_of(people, rows, analysis, question, sent, self.own)
+        compared = self._only_compared()
+        self._line_of_own, self._of_own = self._own(compared)
+        self.own = tuple(self._of_own)
+        cuts = {name: one.shared for name, one in compared.items() if not one.axes}
+        self.classes = classes_of(people, rows, analysis, question, sent, own=self.own, cuts=cuts)
         self.people = [people[int(row)] for row in self.classes.representatives]
         self.open_ends: dict[str, list[Comparison]] = {}
         self._found = {name: self._compared_values(name, line) for name, line in self.lines.items()}
         self._cut: dict[str, list[Breakpoints]] = {}
         self._own_points: list[OwnPoints] = []
 
-    def _own(self) -> tuple[str, tuple[str, ...]]:
-        """The axis with which own numbers are compared, and the attributes that hold them."""
+    def _only_compared(self) -> dict[str, _Compared]:
+        """The attributes that are only compared, with what they are compared with."""
+        # One value is the same for all, but along a line of numbers every number counts.
+        axes = {axis.name for axis in self._question.axes if len(axis.values) > 1 or axis.numeric}
+        found = {}
+        for name, comparisons in self.analysis.only_compared().items():
+            if name not in self._table.attributes or any(some.reads & self._sent.own for some in comparisons):
+                continue  # SELF is another value for each principal
+            shared = [some for some in comparisons if not some.reads & axes]
+            each = [value_of(some, self._table[0], self._sent.values, self._question.kind) for some in shared]
+            values = [value for some in each if isinstance(some, list) for value in some]
+            of_axes = {axis for some in comparisons for axis in some.reads & axes}
+            if all(isinstance(some, list) for some in each):
+                found[name] = _Compared(of_axes, breakpoints_from(values))
+        return found
+
+    def _own(self, compared: dict[str, _Compared]) -> tuple[str, dict[str, _Compared]]:
+        """The axis with which own numbers are compared, and the attributes that contain them."""
         numeric = [axis for axis in self._question.axes if axis.numeric]
         if len(numeric) != 1 or numeric[0].name not in self.lines:  # lines along another would differ as well
-            return "", ()
-        name = numeric[0].name
-        own = [attr for attr in self.analysis.only_compared_with(name) if attr in self._table.attributes]
-        return name, tuple(own)
+            return "", {}
+        axis = numeric[0].name
+        return axis, {name: one for name, one in compared.items() if one.axes == {axis}}
 
     def divide(self, before: int) -> None:
         """Divide classes by the order of own numbers, or by the numbers where that makes fewer classes.
@@ -89,10 +121,12 @@ class Group:
         own = own_numbers(self._table, self.own)[rows]
         shared = self._breakpoints_of(name) if name in self.lines else None
         by_order, by_value = [], []
+        more = {number for one in self._of_own.values() for number in one.shared.numbers}
         for number, members in enumerate(members_of(codes, len(self.classes))):
             by_value.append(len(np.unique(own[members], axis=0)))
             if shared is not None:
-                by_order.append((members, ordering(shared[number].numbers, own[members])))
+                fixed = sorted({*shared[number].numbers, *more})
+                by_order.append((members, ordering(fixed, own[members])))
         orders = [len(order.representatives) for _, order in by_order]
         if shared is None or sum(orders) >= sum(by_value):
             self._divide_by_value(own)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from clerk_cerbos_lab.values import OTHER_ID, canonical, is_number, key, texts_in
+from clerk_cerbos_lab.values import OTHER_ID, canonical, is_number, is_text, key, texts_in
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     import numpy.typing as npt
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from clerk_cerbos_lab.identity.principals import Column, PrincipalTable
     from clerk_cerbos_lab.policies.analysis import Analysis
     from clerk_cerbos_lab.sweeps.axis_points import Sent
+    from clerk_cerbos_lab.sweeps.breakpoints import Breakpoints
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +51,15 @@ def codes_of(column: Column) -> tuple[npt.NDArray[np.intp], int]:
     return same[column.codes], int(same.max()) + 1
 
 
-def classes_of(  # noqa: PLR0917 - all that can distinguish two principals
+def classes_of(
     people: PrincipalTable,
     rows: npt.NDArray[np.intp],
     analysis: Analysis,
     question: Question,
     sent: Sent,
+    *,
     own: Collection[str] = (),
+    cuts: Mapping[str, Breakpoints] | None = None,
 ) -> Classes:
     """Group the principals whom the policies cannot tell apart for this question.
 
@@ -66,7 +70,15 @@ def classes_of(  # noqa: PLR0917 - all that can distinguish two principals
     changes none of these tests. Anybody named by a principal policy or by such a value has their own
     class.
 
-    Of the attributes in ``own``, two numbers count as equal: ``OwnNumbers`` tells them apart.
+    Args:
+        people: all principals.
+        rows: those to group.
+        analysis: what the rules that can apply to them read.
+        question: what is asked.
+        sent: the resource.
+        own: attributes of which all numbers count as equal here; ``Group.divide`` tells them apart.
+        cuts: by attribute that is only compared, everything that it is compared with. Values in the same
+            place among these count as equal.
     """
     read = analysis.principal_attributes
     names = sorted(name for name in people.attributes if read is None or name in read)
@@ -74,7 +86,12 @@ def classes_of(  # noqa: PLR0917 - all that can distinguish two principals
     codes = [codes_of(people.roles)[0][rows]]
     for name in names:
         column = people.attributes[name]
-        same = _same_but_numbers(column) if name in own else _same(column)
+        if name in own:
+            same = _same_but_numbers(column)
+        elif cuts is not None and name in cuts:
+            same = _same_place(column, cuts[name])
+        else:
+            same = _same(column)
         codes.append(same[column.codes][rows])
     apart, ids = _ids(people, rows, analysis, columns, _fixed_texts(question, sent), sent.own)
     if ids is not None:
@@ -109,6 +126,27 @@ def _same_but_numbers(column: Column) -> npt.NDArray[np.intp]:
     others = [value for value, number in zip(column.values, finite, strict=True) if not number]
     codes[~finite] = 1 + pd.factorize(np.array([key(value) for value in others], dtype=object))[0]
     return codes
+
+
+def _same_place(column: Column, cuts: Breakpoints) -> npt.NDArray[np.intp]:
+    """The same with one number for all numbers, and all strings, in the same place among what is compared."""
+    places: list[object] = []
+    for value in column.values:
+        if is_text(value):
+            text = str(value)
+            places.append(("text", bisect_left(cuts.texts, text) + bisect_right(cuts.texts, text)))
+        elif is_number(value) and math.isfinite(value):
+            number = float(value) + 0.0
+            places.append(("number", bisect_left(cuts.numbers, number) + bisect_right(cuts.numbers, number)))
+        else:
+            places.append(key(value))
+    return pd.factorize(_objects(places))[0].astype(np.intp)
+
+
+def _objects(values: Sequence[object]) -> npt.NDArray[Any]:
+    array = np.empty(len(values), dtype=object)
+    array[:] = values
+    return array
 
 
 def numbers_in(column: Column) -> npt.NDArray[np.float64]:
