@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
@@ -137,7 +138,10 @@ class Decisions:
                 raise InputError(msg)
             place = self.dims.index(dim)
             given = self._from_pseudonyms(wanted) if dim == "principal" else wanted
-            chosen = _positions(dim, self.values(dim), given)
+            if dim == "principal" and type(given) is str and given in self._rows:
+                chosen = np.array([self._rows[given]], dtype=np.intp)
+            else:
+                chosen = _positions(dim, self.values(dim), given)
             index[place] = index[place][chosen]
             if dim == "principal":
                 names = tuple(names[i] for i in chosen)
@@ -147,6 +151,15 @@ class Decisions:
                 axis = axes[place - 2]
                 axes[place - 2] = Axis(axis.name, tuple(axis.values[i] for i in chosen))
         return self._part(index, names, actions, tuple(axes))
+
+    @cached_property
+    def _rows(self) -> dict[str, int]:
+        """The position of each principal's label."""
+        return {name: row for row, name in enumerate(self.names)}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy or a pickle keeps: not what is found again quickly."""
+        return {name: value for name, value in vars(self).items() if name != "_rows"}
 
     def _from_pseudonyms(self, wanted: object) -> object:
         """Replace pseudonyms by the principals' labels; return anything else unchanged."""

@@ -155,7 +155,7 @@ def _table(
             "lower_closed": lower_closed,
             "upper": upper,
             "upper_closed": upper_closed,
-            "effect": pd.array(np.where(allow, "ALLOW", "DENY"), dtype="str"),
+            "effect": pd.array(["DENY", "ALLOW"], dtype="str").take(allow.astype(np.intp)),
             "exact": np.ones(len(at), dtype=np.bool_),
             "boundary": pd.array(["exact"], dtype="str").take(np.zeros(len(at), dtype=np.intp)),
         },

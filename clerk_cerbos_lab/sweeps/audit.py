@@ -161,7 +161,7 @@ class _Suspects:
             order = np.concatenate([[row for row, one in enumerate(people.ids) if one in named], order])
         mentioned = [name for name in sorted(people.attributes) if name in literals.words]
         columns = [people.roles, *(people.attributes[name] for name in mentioned)]
-        kinds = pd.DataFrame({i: codes_of(column)[0][order] for i, column in enumerate(columns)})
+        kinds = pd.DataFrame({i: codes_of(column, order)[0] for i, column in enumerate(columns)})
         turn = kinds.groupby(list(kinds.columns)).cumcount().to_numpy()
         rows: list[int] = order[np.argsort(turn, kind="stable")].tolist()
         return list(dict.fromkeys(rows))

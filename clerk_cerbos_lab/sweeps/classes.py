@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from clerk_cerbos_lab.identity.principals import Column
 from clerk_cerbos_lab.values import OTHER_ID, canonical, is_number, is_text, key, texts_in
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from clerk_cerbos_lab.decisions.question import Question
-    from clerk_cerbos_lab.identity.principals import Column, PrincipalTable
+    from clerk_cerbos_lab.identity.principals import PrincipalTable
     from clerk_cerbos_lab.policies.analysis import Analysis
     from clerk_cerbos_lab.sweeps.axis_points import Sent
     from clerk_cerbos_lab.sweeps.breakpoints import Breakpoints
@@ -45,8 +46,16 @@ class Classes:
         return len(self.representatives)
 
 
-def codes_of(column: Column) -> tuple[npt.NDArray[np.intp], int]:
-    """For each row a number, equal for values that the PDP can't tell apart; and how many numbers."""
+def codes_of(column: Column, rows: npt.NDArray[np.intp] | None = None) -> tuple[npt.NDArray[np.intp], int]:
+    """For each row a number, equal for values that the PDP can't tell apart; and how many numbers.
+
+    Args:
+        column: of the principals.
+        rows: only of these; None for all.
+    """
+    if rows is not None:
+        used, codes = np.unique(column.codes[rows], return_inverse=True)
+        column = Column(codes, tuple(column.values[i] for i in used))
     same = _same(column)
     return same[column.codes], int(same.max()) + 1
 
@@ -151,9 +160,12 @@ def _objects(values: Sequence[object]) -> npt.NDArray[Any]:
 
 def numbers_in(column: Column) -> npt.NDArray[np.float64]:
     """Each value of a column as the PDP compares it, NaN for what is not a finite number."""
-    numbers = (float(value) + 0.0 if is_number(value) else math.nan for value in column.values)  # -0.0 is 0.0
-    found = np.fromiter(numbers, dtype=np.float64, count=len(column.values))
-    return np.where(np.isfinite(found), found, math.nan)
+    if set(map(type, column.values)) <= {int, float}:
+        found = np.array(column.values, dtype=np.float64)
+    else:
+        numbers = (float(value) if is_number(value) else math.nan for value in column.values)
+        found = np.fromiter(numbers, dtype=np.float64, count=len(column.values))
+    return np.where(np.isfinite(found), found + 0.0, math.nan)  # -0.0 compares like 0.0
 
 
 def _ids(  # noqa: PLR0917 - everything that ids are compared with
