@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from clerk_cerbos_lab.decisions.axes import Axis
+
+
+_AT_ONCE: Final = 100_000
+"""Principals that are counted together."""
 
 
 class Effects(Protocol):
@@ -80,86 +84,85 @@ class Block:
     points: tuple[Points | OwnPoints, ...]
     effect: npt.NDArray[np.bool_]
 
-    @property
-    def own(self) -> tuple[int, OwnPoints] | None:
-        """The axis, counted from 0, whose points differ between principals of a class, and these points."""
-        each = enumerate(self.points)
-        return next(((place, own) for place, own in each if isinstance(own, OwnPoints)), None)
-
     def at(
-        self, index: Sequence[npt.NDArray[np.intp]], own: npt.NDArray[np.float64]
+        self, index: Sequence[npt.NDArray[np.intp]], principals: npt.NDArray[np.intp]
     ) -> tuple[npt.NDArray[Any], ...]:
         """For positions on each axis, the points that represent them.
 
-        Args:
-            index: the positions.
-            own: ``[principal, column]``: the own numbers of some principals.
-
         Returns:
-            One array per position; where principals differ, ``[principal, position]``.
+            One array per axis, ``[position]``; where principals of a class differ, ``[principal, position]``.
         """
         return tuple(
-            points.codes[places] if isinstance(points, Points) else points.codes_of(own, places)
+            points.codes[places] if isinstance(points, Points) else points.codes_of(principals, places)
             for points, places in zip(self.points, index, strict=True)
         )
 
     def expanded(
         self,
+        principals: npt.NDArray[np.intp],
         rows: npt.NDArray[np.intp],
         index: Sequence[npt.NDArray[np.intp]],
-        own: npt.NDArray[np.float64],
     ) -> npt.NDArray[np.bool_]:
         """``allowed`` of some principals.
 
         Args:
+            principals: the principals.
             rows: of their classes in this block.
             index: positions of the actions, then of each axis.
-            own: ``[principal, column]``: their own numbers.
         """
         actions, *axes = index
-        codes = self.at(axes, own)
+        codes = self.at(axes, principals)
         if all(code.ndim == 1 for code in codes):
             different, back = np.unique(rows, return_inverse=True)
             taken: npt.NDArray[np.bool_] = self.effect[np.ix_(different, actions, *codes)][back]
             return taken
-        dims = self.effect.ndim
-        grid = []
-        for dim, code in enumerate((rows, actions, *codes)):
-            shape = [1] * dims
-            shape[dim] = code.shape[-1]
-            if code.ndim == 2:
-                shape[0] = len(rows)
-            grid.append(code.reshape(shape))
-        found: npt.NDArray[np.bool_] = self.effect[tuple(grid)]
-        return found
+        return gathered(self.effect, rows, [actions, *codes])
 
     def allowed(
         self,
+        principals: npt.NDArray[np.intp],
         rows: npt.NDArray[np.intp],
         index: Sequence[npt.NDArray[np.intp]],
-        own: npt.NDArray[np.float64],
     ) -> int:
         """How many cells of these are ALLOW, with the arguments of ``expanded``."""
         actions, *axes = index
         counts = np.bincount(rows, minlength=len(self.effect))
         some = np.flatnonzero(counts)
         weighted = self.effect[np.ix_(some, actions, *map(np.arange, self.effect.shape[2:]))].astype(np.int64)
-        differing = self.own
-        if differing is not None:
-            weighted = np.moveaxis(weighted, differing[0] + 2, 1)
-        static = [
-            points.codes[places]
-            for points, places in zip(self.points, axes, strict=True)
-            if isinstance(points, Points)
-        ]
-        for codes in reversed(static):
-            weighted = weighted @ np.bincount(codes, minlength=weighted.shape[-1])
-        total = weighted.sum(axis=-1)  # [class], or [class, point of the axis that differs]
-        if differing is None:
+        own = [place for place, points in enumerate(self.points) if not isinstance(points, Points)]
+        weighted = np.moveaxis(weighted, [place + 2 for place in own], range(1, len(own) + 1))
+        for points, places in reversed(list(zip(self.points, axes, strict=True))):
+            if isinstance(points, Points):
+                weighted = weighted @ np.bincount(points.codes[places], minlength=weighted.shape[-1])
+        total = weighted.sum(axis=-1)  # [class, points of each axis that differs between principals]
+        if not own:
             return int(total @ counts[some])
-        place, points = differing
-        each = points.counts(own, axes[place])
-        return int((each * total[np.searchsorted(some, rows)]).sum())
+        found = 0
+        for start in range(0, len(rows), _AT_ONCE):
+            part = slice(start, start + _AT_ONCE)
+            left = total[np.searchsorted(some, rows[part])]
+            for place in reversed(own):
+                points = self.points[place]
+                if not isinstance(points, Points):
+                    each = points.counts(principals[part], axes[place])
+                    left = np.einsum("p...s,ps->p...", left, each)
+            found += int(left.sum())
+        return found
+
+
+def gathered(
+    effect: npt.NDArray[np.bool_], rows: npt.NDArray[np.intp], codes: Sequence[npt.NDArray[Any]]
+) -> npt.NDArray[np.bool_]:
+    """The cross product of some codes, each ``[position]`` or ``[row, position]``, for each of these rows."""
+    grid = []
+    for dim, code in enumerate((rows, *codes)):
+        shape = [1] * effect.ndim
+        shape[dim] = code.shape[-1]
+        if code.ndim == 2:
+            shape[0] = len(rows)
+        grid.append(code.reshape(shape))
+    found: npt.NDArray[np.bool_] = effect[tuple(grid)]
+    return found
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -172,7 +175,6 @@ class CompressedEffects:
         blocks: the answers.
         block: for each class, the number of its block.
         row: for each class, its position in the block.
-        own: ``[principal, column]``: numbers of principals of which only the order matters (``OwnPoints``).
     """
 
     shape: tuple[int, ...]
@@ -180,7 +182,6 @@ class CompressedEffects:
     blocks: tuple[Block, ...]
     block: npt.NDArray[np.intp]
     row: npt.NDArray[np.intp]
-    own: npt.NDArray[np.float64]
 
     def _present(
         self, principals: npt.NDArray[np.intp]
@@ -198,22 +199,24 @@ class CompressedEffects:
         principals, actions, *axes = index
         taken = np.empty(tuple(len(places) for places in index), dtype=np.bool_)
         for block, places, rows in self._present(principals):
-            taken[places] = block.expanded(rows, [actions, *axes], self.own[principals[places]])
+            taken[places] = block.expanded(principals[places], rows, [actions, *axes])
         return taken
 
     def classes(self, principals: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
-        """For each of these principals a number, equal if class and own numbers are."""
+        """For each of these principals a number, equal if their class and what is their own are."""
         classes: npt.NDArray[np.intp] = self.codes[principals]
-        used = np.zeros((len(self.block), self.own.shape[1]), dtype=np.bool_)
-        for number, block in enumerate(self.blocks):
-            if block.own is not None:
-                columns = block.own[1].columns
-                used[np.ix_(self.block == number, columns[columns >= 0])] = True
-        for column in np.flatnonzero(used.any(axis=0)):
-            own = np.where(used[self.codes[principals], column], self.own[principals, column], np.nan)
-            more, different = pd.factorize(own, use_na_sentinel=False)
-            classes = pd.factorize(classes.astype(np.int64) * len(different) + more)[0].astype(np.intp)
-        return classes
+        number = self.block[classes]
+        for own in {id(own): own for block in self.blocks for own in block.points}.values():
+            if isinstance(own, Points):
+                continue
+            blocks = [n for n, block in enumerate(self.blocks) if any(one is own for one in block.points)]
+            at = np.flatnonzero(np.isin(number, blocks))
+            for column in own.differences(principals[at]):
+                more, different = pd.factorize(column, use_na_sentinel=False)
+                apart = np.zeros(len(classes), dtype=np.int64)
+                apart[at] = more
+                classes = pd.factorize(classes.astype(np.int64) * (len(different) + 1) + apart)[0]
+        return classes.astype(np.intp)
 
     def of_one(self, principal: int, places: npt.NDArray[np.intp]) -> npt.NDArray[np.bool_]:
         """``allowed[combination, action]`` for one principal.
@@ -230,7 +233,7 @@ class CompressedEffects:
         codes = [
             points.codes[column]
             if isinstance(points, Points)
-            else points.codes_of(self.own[[principal]], column)[0]
+            else points.codes_of(np.array([principal]), column)[0]
             for points, column in zip(block.points, places.T, strict=True)
         ]
         at = (np.arange(len(effect))[:, None], *codes)
@@ -241,8 +244,7 @@ class CompressedEffects:
         """How many cells of the cross product are ALLOW: each answer times the cells that have it."""
         principals, *rest = index
         return sum(
-            block.allowed(rows, rest, self.own[principals[places]])
-            for block, places, rows in self._present(principals)
+            block.allowed(principals[places], rows, rest) for block, places, rows in self._present(principals)
         )
 
 
@@ -263,12 +265,40 @@ class Points:
         return [axis.values[i] for i in self.asked]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class OwnPoints:
-    """The segments of a numeric axis for a class whose members have breakpoints of their own.
+class OwnPoints(Protocol):
+    """The points of an axis for a class whose members differ in what they compare it with.
 
-    The breakpoints of every member are ordered as those of the representative, so the effect at a number is
-    that of the representative in the same segment: a gap, a breakpoint, a gap, …, a gap.
+    Each point has the same outcome in every comparison for every member, and so the effect that the
+    representative has there.
+    """
+
+    @property
+    def asked(self) -> Sequence[Any]:
+        """What was asked about the representative, one value per point; not all are on the axis."""
+        ...
+
+    def values(self, axis: Axis) -> list[Any]:
+        """The same, as ``Points`` has it."""
+        ...
+
+    def codes_of(
+        self, principals: npt.NDArray[np.intp], places: npt.NDArray[np.intp]
+    ) -> npt.NDArray[np.intp]:
+        """``[principal, position]``: the point that represents each of these values of the axis."""
+        ...
+
+    def counts(self, principals: npt.NDArray[np.intp], places: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
+        """``[principal, point]``: how many of these values each point represents."""
+        ...
+
+    def differences(self, principals: npt.NDArray[np.intp]) -> list[npt.NDArray[Any]]:
+        """Arrays, equal for two members exactly if they have the same points."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OwnNumbers:
+    """The segments of a numeric axis: a gap, a breakpoint, a gap, …, a gap, ordered as the representative's.
 
     Attributes:
         numbers: the breakpoints of the representative, ascending.
@@ -277,6 +307,7 @@ class OwnPoints:
         asked: the numbers asked about the representative.
         codes: for each segment, the position in ``asked`` of a number in it.
         grid: the values of the axis.
+        own: ``[principal, column]``: the own numbers of all principals.
     """
 
     numbers: npt.NDArray[np.float64]
@@ -284,36 +315,102 @@ class OwnPoints:
     asked: tuple[float, ...]
     codes: npt.NDArray[np.intp]
     grid: npt.NDArray[np.float64]
+    own: npt.NDArray[np.float64]
 
     def values(self, axis: Axis) -> list[Any]:  # noqa: ARG002 - as for other points
         """The numbers that are asked."""
         return list(self.asked)
 
-    def breakpoints(self, own: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """``[principal, n]``: the breakpoints of members with these own numbers, ascending."""
-        found = np.tile(self.numbers, (len(own), 1))
+    def breakpoints(self, principals: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
+        """``[principal, n]``: the breakpoints of members, ascending."""
+        found = np.tile(self.numbers, (len(principals), 1))
         differing = np.flatnonzero(self.columns >= 0)
-        found[:, differing] = own[:, self.columns[differing]]
+        found[:, differing] = self.own[np.ix_(principals, self.columns[differing])]
         return found
 
-    def codes_of(self, own: npt.NDArray[np.float64], places: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
+    def codes_of(
+        self, principals: npt.NDArray[np.intp], places: npt.NDArray[np.intp]
+    ) -> npt.NDArray[np.intp]:
         """``[principal, position]``: the point that represents each of these values of the axis."""
         values = self.grid[places]
-        segments = np.zeros((len(own), len(values)), dtype=np.intp)
-        for breakpoints in self.breakpoints(own).T:
+        segments = np.zeros((len(principals), len(values)), dtype=np.intp)
+        for breakpoints in self.breakpoints(principals).T:
             segments += breakpoints[:, None] < values
             segments += breakpoints[:, None] <= values
         return self.codes[segments]
 
-    def counts(self, own: npt.NDArray[np.float64], places: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
+    def counts(self, principals: npt.NDArray[np.intp], places: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
         """``[principal, point]``: how many of these values each point represents."""
         values = np.sort(self.grid[places])
-        breakpoints = self.breakpoints(own)
+        breakpoints = self.breakpoints(principals)
         ends = [np.searchsorted(values, breakpoints, side) for side in ("left", "right")]
-        before = np.stack(ends, axis=-1).reshape(len(own), -1)  # values before the end of each segment
+        before = np.stack(ends, axis=-1).reshape(len(principals), -1)  # values before the end of each segment
         every = np.pad(before, [(0, 0), (1, 1)])
         every[:, -1] = len(values)
-        counts = np.zeros((len(own), len(self.asked)), dtype=np.intp)
+        counts = np.zeros((len(principals), len(self.asked)), dtype=np.intp)
         for segment, many in enumerate(np.diff(every, axis=1).T):
             counts[:, self.codes[segment]] += many
         return counts
+
+    def differences(self, principals: npt.NDArray[np.intp]) -> list[npt.NDArray[Any]]:
+        """The own numbers that are breakpoints."""
+        return [self.own[principals, column] for column in np.unique(self.columns[self.columns >= 0])]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Matches:
+    """Which values of a text axis an attribute of principals matches: equals, or contains in a list.
+
+    Attributes:
+        codes: for each principal, the number of their value of the attribute.
+        of_value: ``[number, position on the axis]``.
+    """
+
+    codes: npt.NDArray[np.intp]
+    of_value: npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OwnTexts:
+    """The texts of an axis that is compared for equality, by which attributes of a principal they match.
+
+    Attributes:
+        asked: the texts asked about the representative.
+        codes: for each kind of text, the position in ``asked`` of one of that kind; see ``kinds``.
+        literals: for each value of the axis 0, or the number of the shared text that it is.
+        matches: for each attribute that is compared with the axis.
+    """
+
+    asked: tuple[str, ...]
+    codes: npt.NDArray[np.intp]
+    literals: npt.NDArray[np.intp]
+    matches: tuple[Matches, ...]
+
+    def values(self, axis: Axis) -> list[Any]:  # noqa: ARG002 - as for other points
+        """The texts that are asked."""
+        return list(self.asked)
+
+    def kinds(self, principals: npt.NDArray[np.intp], places: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
+        """``[principal, position]``: a number for what the policies can tell of these texts."""
+        kinds = np.repeat(self.literals[places][None, :], len(principals), axis=0)
+        for one in self.matches:
+            numbers, back = np.unique(one.codes[principals], return_inverse=True)
+            kinds = 2 * kinds + one.of_value[np.ix_(numbers, places)][back]
+        return kinds
+
+    def codes_of(
+        self, principals: npt.NDArray[np.intp], places: npt.NDArray[np.intp]
+    ) -> npt.NDArray[np.intp]:
+        """``[principal, position]``: the point that represents each of these values of the axis."""
+        return self.codes[self.kinds(principals, places)]
+
+    def counts(self, principals: npt.NDArray[np.intp], places: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
+        """``[principal, point]``: how many of these values each point represents."""
+        codes = self.codes_of(principals, places)
+        rows = np.arange(len(principals))[:, None] * len(self.asked)
+        counts = np.bincount((rows + codes).ravel(), minlength=len(principals) * len(self.asked))
+        return counts.reshape(len(principals), len(self.asked))
+
+    def differences(self, principals: npt.NDArray[np.intp]) -> list[npt.NDArray[Any]]:
+        """The values of the attributes."""
+        return [one.codes[principals] for one in self.matches]

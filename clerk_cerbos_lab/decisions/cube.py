@@ -102,11 +102,11 @@ class SweptCube:
         if not isinstance(self.effects, CompressedEffects):
             return None
         people = index[0]
-        classes, own = self.effects.codes[people], self.effects.own[people]
+        classes = self.effects.codes[people]
         if not lines.know(classes):
             return None
         others = [places for at, places in enumerate(index[2:], 2) if at != dim]
-        return lines.intervals(classes, own, self.effects.classes(people), index[1], others)
+        return lines.intervals(people, classes, self.effects.classes(people), index[1], others)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

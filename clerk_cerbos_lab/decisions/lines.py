@@ -13,12 +13,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from clerk_cerbos_lab.decisions.cells import Points, gathered
 from clerk_cerbos_lab.decisions.intervals import Intervals
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     import numpy.typing as npt
+
+    from clerk_cerbos_lab.decisions.cells import OwnNumbers, OwnPoints
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,28 +31,42 @@ class LineBlock:
     Attributes:
         classes: their numbers.
         breakpoints: ``[class, n]``, ascending.
-        codes: for each other axis and each of its values, the point that represents it.
+        points: of each other axis.
         effect: ``allowed[class, action, *points of the other axes, segment]`` with ``2 n + 1``
             segments; those at odd positions are the breakpoints themselves.
-        columns: for each breakpoint, the column of a principal's own numbers that it is taken from, and -1
-            if it is the same for the whole class; None if all are.
+        own: where members of a class have breakpoints of their own.
     """
 
     classes: npt.NDArray[np.intp]
     breakpoints: npt.NDArray[np.float64]
-    codes: tuple[npt.NDArray[np.intp], ...]
+    points: tuple[Points | OwnPoints, ...]
     effect: npt.NDArray[np.bool_]
-    columns: npt.NDArray[np.intp] | None = None
+    own: OwnNumbers | None = None
 
     def breakpoints_of(
-        self, rows: npt.NDArray[np.intp], own: npt.NDArray[np.float64]
+        self, rows: npt.NDArray[np.intp], principals: npt.NDArray[np.intp]
     ) -> npt.NDArray[np.float64]:
-        """``[principal, n]``: breakpoints of principals with these classes and these own numbers."""
-        found = self.breakpoints[rows]
-        if self.columns is not None:
-            differing = np.flatnonzero(self.columns >= 0)
-            found[:, differing] = own[:, self.columns[differing]]
-        return found
+        """``[principal, n]``: breakpoints of principals of these classes."""
+        return self.breakpoints[rows] if self.own is None else self.own.breakpoints(principals)
+
+    def expanded(
+        self,
+        rows: npt.NDArray[np.intp],
+        principals: npt.NDArray[np.intp],
+        actions: npt.NDArray[np.intp],
+        others: Sequence[npt.NDArray[np.intp]],
+    ) -> tuple[npt.NDArray[np.bool_], list[npt.NDArray[np.intp]]]:
+        """``allowed[principal, action, *points, segment]``, and the point of each value of other axes."""
+        segments = np.arange(self.effect.shape[-1])
+        codes, back = [], []
+        for points, places in zip(self.points, others, strict=True):
+            if isinstance(points, Points):
+                used, of = np.unique(points.codes[places], return_inverse=True)
+            else:
+                used, of = points.codes_of(principals, places), np.arange(len(places))
+            codes.append(used)
+            back.append(of)
+        return gathered(self.effect, rows, [actions, *codes, segments]), back
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,8 +89,8 @@ class Lines:
 
     def intervals(
         self,
+        principals: npt.NDArray[np.intp],
         classes: npt.NDArray[np.intp],
-        own: npt.NDArray[np.float64],
         alike: npt.NDArray[np.intp],
         actions: npt.NDArray[np.intp],
         others: Sequence[npt.NDArray[np.intp]],
@@ -81,9 +98,9 @@ class Lines:
         """Intervals of equal effect.
 
         Args:
-            classes: for each principal the class; the lines of all of them must be known.
-            own: ``[principal, column]``: their own numbers.
-            alike: for each principal a number, equal if class and own numbers are.
+            principals: the principals.
+            classes: of each of them; their lines must be known.
+            alike: for each of them a number, equal if class and what is their own are.
             actions: positions of the actions.
             others: for each other axis, positions of its values.
         """
@@ -95,20 +112,16 @@ class Lines:
         before = 0
         for block, lines in self._blocks_of(classes[first]):
             rows = self.row[classes[first[lines]]]
-            chosen = [
-                np.unique(codes[places], return_inverse=True)
-                for codes, places in zip(block.codes, others, strict=True)
-            ]
-            segments = np.arange(block.effect.shape[-1])
-            effect = block.effect[np.ix_(rows, actions, *(used for used, _ in chosen), segments)]
+            members = principals[first[lines]]
+            effect, back = block.expanded(rows, members, actions, others)
             inner = effect.shape[1:-1]
             each = int(np.prod(inner, dtype=np.int64))
-            flat = effect.reshape(len(rows) * each, len(segments))
-            breakpoints = block.breakpoints_of(rows, own[first[lines]])
+            flat = effect.reshape(len(rows) * each, -1)
+            breakpoints = block.breakpoints_of(rows, members)
             columns.append(_bands(flat, np.repeat(breakpoints, each, axis=0)))
             counts.append(np.bincount(columns[-1][0], minlength=len(flat)))
             at = np.flatnonzero(np.isin(line, lines))
-            local = np.arange(each).reshape(inner)[np.ix_(np.arange(inner[0]), *(back for _, back in chosen))]
+            local = np.arange(each).reshape(inner)[np.ix_(np.arange(inner[0]), *back)]
             start = before + each * np.searchsorted(lines, line[at])
             number[at] = start.reshape(-1, *[1] * local.ndim) + local
             before += len(flat)

@@ -32,6 +32,9 @@ EQUALITIES: Final = frozenset({"==", "!="})
 
 ORDERS: Final = frozenset({"<", "<=", ">", ">="})
 
+CONTAINS: Final = "contains"
+"""``in`` with the attribute on its right."""
+
 _TYPES: Final = {"bool", "bytes", "double", "int", "list", "map", "null_type", "string", "type", "uint"}
 
 _NAMESPACES: Final = {"base64", "google", "lists", "math", "optional", "sets", "strings"}
@@ -99,7 +102,7 @@ class Analysis:
     Attributes:
         principal_attributes: those that some expression reads; None for all of them.
         compared_with: by principal attribute, its comparisons as a whole with literals, constants and whole
-            resource attributes (``operator`` is ``in`` where the attribute is on the left).
+            resource attributes (``operator`` is ``in`` if the attribute is on its left, else ``CONTAINS``).
         read_otherwise: the principal attributes that are read in another way as well; ``has(…)`` does not
             count, because it only distinguishes missing attributes from others.
         uses: by resource attribute (``resource_id`` for the id); attributes not listed are not read.
@@ -322,7 +325,8 @@ class _Reader:
                 self._found.identity.append(self._where(node))
             return
         right_of_in = node.function == "in" and not is_left
-        if path and not converted and not right_of_in and self._compared_as_a_whole(node, path, other, bound):
+        operator = CONTAINS if right_of_in else node.function
+        if path and not converted and self._compared_as_a_whole(operator, path, other, bound):
             return
         if not name or path is None:
             self.look(side, bound, node)
@@ -339,19 +343,21 @@ class _Reader:
         place = path_of(other, self._environment, bound)
         use.comparisons.append(Comparison(operator, other, place, self._environment, reads, converted))
 
-    def _compared_as_a_whole(self, node: Call, path: Path, other: Node, bound: Bound) -> bool:
+    def _compared_as_a_whole(self, operator: str, path: Path, other: Node, bound: Bound) -> bool:
         """Record a principal attribute that is compared as a whole with what ``compared_with`` allows."""
         if path[:2] != ("P", "attr") or len(path) != 3 or path[2] == ELEMENT:
             return False
         opposite = path_of(other, self._environment, bound)
         of_resource = opposite is not None and _whole_attribute(opposite)
         of_policies = _is_literal(other) or (opposite is not None and opposite[0] == "C")
+        if operator == CONTAINS and not of_resource:
+            return False
         if self._found.principal_attributes is None or not (of_resource or of_policies):
             return False
         reads = frozenset({opposite[2]} if opposite is not None and of_resource else ())
         self._found.principal_attributes.add(path[2])
         self._found.compared_with.setdefault(path[2], []).append(
-            Comparison(node.function, other, opposite, self._environment, reads, converted=False)
+            Comparison(operator, other, opposite, self._environment, reads, converted=False)
         )
         return True
 

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
+from clerk_cerbos_lab.decisions.cells import OwnNumbers
+from clerk_cerbos_lab.policies.analysis import CONTAINS
 from clerk_cerbos_lab.policies.cel import Literal
-from clerk_cerbos_lab.sweeps import breakpoints
+from clerk_cerbos_lab.sweeps import breakpoints, own_numbers, own_texts
 from clerk_cerbos_lab.sweeps.breakpoints import Breakpoints, breakpoints_from, value_of
-from clerk_cerbos_lab.sweeps.classes import classes_of, members_of
-from clerk_cerbos_lab.sweeps.own_numbers import ordering, own_numbers, own_points
-from clerk_cerbos_lab.values import key
+from clerk_cerbos_lab.sweeps.classes import classes_of
+from clerk_cerbos_lab.sweeps.codes import dense_rows, first_of, members_of
+from clerk_cerbos_lab.sweeps.own_numbers import ordering
+from clerk_cerbos_lab.values import is_text, key
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import numpy.typing as npt
 
@@ -37,10 +38,44 @@ class _Compared:
     Attributes:
         axes: the axes.
         shared: everything else, which is the same for all principals.
+        contained: whether something is looked for in it.
+        lists: whether a list or a map is among what is shared.
     """
 
     axes: set[str]
     shared: Breakpoints
+    contained: bool
+    lists: bool
+
+
+class _Part:
+    """How the own values of some principals relate to one axis."""
+
+    def __init__(
+        self, table: PrincipalTable, axis: Axis, attributes: Sequence[str], shared: Breakpoints, sent: Sent
+    ) -> None:
+        self._axis = axis
+        self._columns = [table.attributes[name] for name in attributes]
+        self._shared = shared
+        self._own = sent.own_numbers(table, attributes) if axis.numeric else None
+        self._matches = () if axis.numeric else tuple(sent.matches(table, name, axis) for name in attributes)
+
+    def codes(self, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
+        """A number for each of these principals, equal if their values relate to the axis in the same way."""
+        self._rows = rows
+        if self._own is None:
+            return own_texts.kinds_of(frozenset(self._shared.texts), self._columns, rows)
+        self._order = ordering(self._shared.numbers, self._own[rows])
+        return self._order.codes
+
+    def points(self, first: int) -> OwnPoints:
+        """The points of the class that a principal, by their position, represents."""
+        row = int(self._rows[first])
+        if self._own is not None:
+            grid = np.array(self._axis.values, dtype=np.float64)
+            return own_numbers.points_of(self._order, int(self._order.codes[first]), row, grid, self._own)
+        own = [own_texts.texts_of(column.values[column.codes[row]]) for column in self._columns]
+        return own_texts.points_of(frozenset(self._shared.texts), self._axis, own, self._matches)
 
 
 class Group:
@@ -49,9 +84,8 @@ class Group:
     Attributes:
         classes: the classes of these principals.
         people: for each class, its first principal.
-        own: attributes of which only the order matters, as they are compared with one axis and read in no
-            other way, except in comparisons with what is the same for all; empty if that would not make
-            classes fewer.
+        own: attributes that are compared with one axis and read in no other way, except in comparisons with
+            what is the same for all; empty if they would not make classes fewer.
         analysis: what the rules read.
         lines: the axes that are asked at points only.
         open_ends: by axis, comparisons whose other side only the PDP can compute.
@@ -72,15 +106,22 @@ class Group:
         self._reasons: dict[str, list[str]] = {}
         self.lines = self._lines()
         compared = self._only_compared()
-        self._line_of_own, self._of_own = self._own(compared)
-        self.own = tuple(self._of_own)
+        self._compared = compared
+        self._own_axes = self._own_attributes(compared)
+        self.own = tuple(name for own in self._own_axes.values() for name in own)
         cuts = {name: one.shared for name, one in compared.items() if not one.axes}
-        self.classes = classes_of(people, rows, analysis, question, sent, own=self.own, cuts=cuts)
+        numeric = {axis.name for axis in question.axes if axis.numeric}
+        merged = {
+            name: frozenset({float} if axis in numeric else {str, list})
+            for axis, own in self._own_axes.items()
+            for name in own
+        }
+        self.classes = classes_of(people, rows, analysis, question, sent, merged=merged, cuts=cuts)
         self.people = [people[int(row)] for row in self.classes.representatives]
         self.open_ends: dict[str, list[Comparison]] = {}
         self._found = {name: self._compared_values(name, line) for name, line in self.lines.items()}
         self._cut: dict[str, list[Breakpoints]] = {}
-        self._own_points: list[OwnPoints] = []
+        self._own_points: list[dict[str, OwnPoints]] = []
 
     def _only_compared(self) -> dict[str, _Compared]:
         """The attributes that are only compared, with what they are compared with."""
@@ -95,73 +136,101 @@ class Group:
             values = [value for some in each if isinstance(some, list) for value in some]
             of_axes = {axis for some in comparisons for axis in some.reads & axes}
             if all(isinstance(some, list) for some in each):
-                found[name] = _Compared(of_axes, breakpoints_from(values))
+                contained = any(some.operator == CONTAINS for some in comparisons)
+                lists = any(isinstance(value, (list, dict)) for value in values)
+                found[name] = _Compared(of_axes, breakpoints_from(values), contained, lists)
         return found
 
-    def _own(self, compared: dict[str, _Compared]) -> tuple[str, dict[str, _Compared]]:
-        """The axis with which own numbers are compared, and the attributes that contain them."""
-        numeric = [axis for axis in self._question.axes if axis.numeric]
-        if len(numeric) != 1 or numeric[0].name not in self.lines:  # lines along another would differ as well
-            return "", {}
-        axis = numeric[0].name
-        return axis, {name: one for name, one in compared.items() if one.axes == {axis}}
+    def _own_attributes(self, compared: dict[str, _Compared]) -> dict[str, tuple[str, ...]]:
+        """By axis, the attributes that are compared with it and nothing else that differs."""
+        found = {}
+        numeric = [axis.name for axis in self._question.axes if axis.numeric]
+        for axis in self._question.axes:
+            own = {name: one for name, one in compared.items() if one.axes == {axis.name}}
+            line = self.lines.get(axis.name)
+            if line is None or not own:
+                continue
+            if axis.name in numeric:
+                of_numbers = tuple(name for name, one in own.items() if not one.contained)
+                if numeric == [axis.name] and of_numbers:  # lines along another axis would differ as well
+                    found[axis.name] = of_numbers
+            elif self._may_be_own_texts(axis, line, own):
+                found[axis.name] = tuple(own)
+        return found
 
-    def divide(self, before: int) -> None:
-        """Divide classes by the order of own numbers, or by the numbers where that makes fewer classes.
+    def _may_be_own_texts(self, axis: Axis, line: Line, own: Mapping[str, _Compared]) -> bool:
+        values = sum(len(self._table.attributes[name].values) for name in own)
+        return (
+            all(map(is_text, axis.values))
+            and not any(one.lists for one in own.values())
+            and not line.scale.ordered
+            and not any(comparison.converted for comparison in line.comparisons)
+            and len(own) <= own_texts.MOST_ATTRIBUTES
+            and values * len(axis.values) <= own_texts.LARGEST
+        )
+
+    def divide(self) -> None:
+        """Divide classes by how their own values relate to the axis, or by value if that makes fewer classes.
 
         To be called once, when all breakpoints are known.
-
-        Args:
-            before: how many columns of own numbers other groups have.
         """
         if not self.own:
             return
-        name = self._line_of_own
-        rows, codes = self.classes.rows, self.classes.codes
-        own = own_numbers(self._table, self.own)[rows]
-        shared = self._breakpoints_of(name) if name in self.lines else None
-        by_order, by_value = [], []
-        more = {number for one in self._of_own.values() for number in one.shared.numbers}
-        for number, members in enumerate(members_of(codes, len(self.classes))):
-            by_value.append(len(np.unique(own[members], axis=0)))
-            if shared is not None:
-                fixed = sorted({*shared[number].numbers, *more})
-                by_order.append((members, ordering(fixed, own[members])))
-        orders = [len(order.representatives) for _, order in by_order]
-        if shared is None or sum(orders) >= sum(by_value):
-            self._divide_by_value(own)
+        shared = {name: self._breakpoints_of(name) for name in self._own_axes if name in self.lines}
+        if len(shared) < len(self._own_axes):
+            self._divide_by_value()
             return
+        axes = {axis.name: axis for axis in self._question.axes}
+        rows, codes = self.classes.rows, self.classes.codes
+        by_value = np.column_stack([codes, *(self._table.attributes[name].codes[rows] for name in self.own)])
         new = np.empty(len(codes), dtype=np.intp)
         representatives: list[int] = []
         classes: list[int] = []
-        grid = np.array(next(axis.values for axis in self._question.axes if axis.name == name), np.float64)
-        for number, (members, order) in enumerate(by_order):
-            new[members] = order.codes + len(representatives)
-            representatives += rows[members[order.representatives]].tolist()
-            classes += [number] * len(order.representatives)
-            for numbers, columns in zip(order.numbers, order.columns, strict=True):
-                self._own_points.append(
-                    own_points(numbers, np.where(columns < 0, -1, columns + before), grid)
+        points: list[dict[str, OwnPoints]] = []
+        for number, members in enumerate(members_of(codes, len(self.classes))):
+            parts = {
+                name: _Part(
+                    self._table, axes[name], own, self._shared_with(own, shared[name][number]), self._sent
                 )
+                for name, own in self._own_axes.items()
+            }
+            signs = [part.codes(rows[members]) for part in parts.values()]
+            own = dense_rows(np.column_stack(signs))
+            new[members] = own + len(representatives)
+            for first in first_of(own).tolist():
+                representatives.append(int(rows[members[first]]))
+                classes.append(number)
+                points.append({name: part.points(first) for name, part in parts.items()})
+        if len(classes) > int(dense_rows(by_value).max()):
+            self._divide_by_value()
+            return
         self._replace(new, np.array(representatives, dtype=np.intp), classes)
-        self._cut[name] = [
-            Breakpoints(tuple(points.numbers.tolist()), shared[number].texts)
-            for points, number in zip(self._own_points, classes, strict=True)
-        ]
+        self._own_points = points
+        for name in self._own_axes:
+            self._cut[name] = [
+                Breakpoints(tuple(own.numbers.tolist()), ()) if isinstance(own, OwnNumbers) else base
+                for own, base in zip((own[name] for own in points), self._breakpoints_of(name), strict=True)
+            ]
 
-    def _divide_by_value(self, own: npt.NDArray[np.float64]) -> None:
-        """Divide classes by own numbers, each of which is then a breakpoint of its class."""
-        columns = [self.classes.codes, *(pd.factorize(column, use_na_sentinel=False)[0] for column in own.T)]
-        codes = pd.factorize(pd.MultiIndex.from_arrays(columns))[0]
-        first = np.unique(codes, return_index=True)[1]
-        classes = self.classes.codes[first].tolist()
-        self._replace(codes.astype(np.intp), self.classes.rows[first], classes)
-        for name in self.lines:
-            if name == self._line_of_own:
-                for number, at in enumerate(first.tolist()):
-                    self._found[name][number].extend(x for x in own[at].tolist() if math.isfinite(x))
-        self._cut.clear()
+    def _shared_with(self, own: Sequence[str], shared: Breakpoints) -> Breakpoints:
+        """What an axis and these attributes are compared with that is the same for a class."""
+        every = [shared, *(self._compared[name].shared for name in own)]
+        numbers = {number for one in every for number in one.numbers}
+        texts = {text for one in every for text in one.texts}
+        return Breakpoints(tuple(sorted(numbers)), tuple(sorted(texts)))
+
+    def _divide_by_value(self) -> None:
+        """Divide classes by own values, which are then breakpoints of their class."""
+        rows = self.classes.rows
+        columns = [self.classes.codes, *(self._table.attributes[name].codes[rows] for name in self.own)]
+        codes = dense_rows(np.column_stack(columns))
+        first = first_of(codes)
+        self._replace(codes, rows[first], self.classes.codes[first].tolist())
+        for name in self._own_axes:
+            for number in range(len(self.people) if name in self.lines else 0):
+                self._found[name][number].extend(self._own_values(number))
         self.own = ()
+        self._cut.clear()
 
     def _replace(
         self, codes: npt.NDArray[np.intp], representatives: npt.NDArray[np.intp], classes: Sequence[int]
@@ -183,8 +252,8 @@ class Group:
         def of(axis: Axis, number: int) -> Points | OwnPoints:
             if axis.name in fixed:
                 return fixed[axis.name]
-            if self._own_points and axis.name == self._line_of_own:
-                return self._own_points[number]
+            if self._own_points and axis.name in self._own_points[number]:
+                return self._own_points[number][axis.name]
             return self.lines[axis.name].scale.points(found[axis.name][number])
 
         classes = range(len(self.people))
@@ -257,7 +326,7 @@ class Group:
                     values.extend(new)
 
     def _own_values(self, number: int) -> list[object]:
-        """The own numbers of a class's first principal, which Cerbos's plan for them contains."""
+        """The own values of a class's first principal."""
         attributes = self.people[number].attr
         return [attributes[name] for name in self.own if name in attributes]
 

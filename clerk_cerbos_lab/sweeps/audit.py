@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 
-from clerk_cerbos_lab.decisions.cells import OwnPoints
+from clerk_cerbos_lab.decisions.cells import Points
 from clerk_cerbos_lab.policies.literals import leaves_of
 from clerk_cerbos_lab.sweeps.ask import Batch
 from clerk_cerbos_lab.sweeps.classes import codes_of
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from clerk_cerbos_lab.decisions.axes import Axis
-    from clerk_cerbos_lab.decisions.cells import CompressedEffects, Points
+    from clerk_cerbos_lab.decisions.cells import CompressedEffects
     from clerk_cerbos_lab.decisions.question import Question
     from clerk_cerbos_lab.identity.principals import PrincipalTable
     from clerk_cerbos_lab.policies.literals import Literals
@@ -130,14 +130,14 @@ class _Suspects:
         number = int(self._cells.codes[row])
         points = self._cells.blocks[int(self._cells.block[number])].points
         merged = any(
-            isinstance(of_axis, OwnPoints) or len(of_axis.asked) < len(of_axis.codes) for of_axis in points
+            not isinstance(of_axis, Points) or len(of_axis.asked) < len(of_axis.codes) for of_axis in points
         )
         if not (apart or merged):
             return None
         own = set(leaves_of([*self._people[row].attr.values(), self._people.ids[row]]))
         place: list[int] = []
         for axis, of_axis in zip(self._axes, points, strict=True):
-            if isinstance(of_axis, OwnPoints):  # its points are nobody's but the representative's
+            if not isinstance(of_axis, Points):  # its points are nobody's but the representative's
                 place.append(int(self._random.choice(self._marks[axis.name].for_person(own))))
                 continue
             asked = int(self._random.integers(len(of_axis.asked)))

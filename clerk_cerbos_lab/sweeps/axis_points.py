@@ -10,6 +10,7 @@ import numpy as np
 
 from clerk_cerbos_lab.decisions.cells import Points
 from clerk_cerbos_lab.policies.analysis import ORDERS, Comparison
+from clerk_cerbos_lab.sweeps import own_numbers, own_texts
 from clerk_cerbos_lab.values import is_number, is_text, texts_in, uses_self
 
 if TYPE_CHECKING:
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from clerk_cerbos_lab.decisions.axes import Axis
+    from clerk_cerbos_lab.decisions.cells import Matches
     from clerk_cerbos_lab.decisions.question import Question
+    from clerk_cerbos_lab.identity.principals import PrincipalTable
     from clerk_cerbos_lab.policies.analysis import Use
     from clerk_cerbos_lab.sweeps.breakpoints import Breakpoints
 
@@ -122,6 +125,20 @@ class Sent:
                     self.own.add(name)
         self._scales: dict[tuple[str, bool, bool], Scale] = {}
         self._all: dict[tuple[str, bool], Points] = {}
+        self._numbers: dict[tuple[str, ...], npt.NDArray[np.float64]] = {}
+        self._matches: dict[tuple[str, str], Matches] = {}
+
+    def own_numbers(self, people: PrincipalTable, names: Sequence[str]) -> npt.NDArray[np.float64]:
+        """``[principal, column]``: these attributes, NaN for what is not a finite number."""
+        if tuple(names) not in self._numbers:
+            self._numbers[tuple(names)] = own_numbers.own_numbers(people, names)
+        return self._numbers[tuple(names)]
+
+    def matches(self, people: PrincipalTable, name: str, axis: Axis) -> Matches:
+        """Which values of an axis an attribute matches."""
+        if (name, axis.name) not in self._matches:
+            self._matches[name, axis.name] = own_texts.matches_of(people.attributes[name], axis)
+        return self._matches[name, axis.name]
 
     def line(self, axis: Axis, use: Use) -> Line:
         """A line for an axis that is only used in comparisons."""

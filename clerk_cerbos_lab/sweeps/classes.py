@@ -14,7 +14,7 @@ from clerk_cerbos_lab.identity.principals import Column
 from clerk_cerbos_lab.values import OTHER_ID, canonical, is_number, is_text, key, texts_in
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     import numpy.typing as npt
 
@@ -67,7 +67,7 @@ def classes_of(
     question: Question,
     sent: Sent,
     *,
-    own: Collection[str] = (),
+    merged: Mapping[str, frozenset[type]] | None = None,
     cuts: Mapping[str, Breakpoints] | None = None,
 ) -> Classes:
     """Group the principals whom the policies cannot tell apart for this question.
@@ -85,7 +85,8 @@ def classes_of(
         analysis: what the rules that can apply to them read.
         question: what is asked.
         sent: the resource.
-        own: attributes of which all numbers count as equal here; ``Group.divide`` tells them apart.
+        merged: by attribute, of which types (``float``, ``str``, ``list``) all values count as equal here;
+            ``Group.divide`` tells them apart.
         cuts: by attribute that is only compared, everything that it is compared with. Values in the same
             place among these count as equal.
     """
@@ -95,8 +96,8 @@ def classes_of(
     codes = [codes_of(people.roles)[0][rows]]
     for name in names:
         column = people.attributes[name]
-        if name in own:
-            same = _same_but_numbers(column)
+        if merged is not None and name in merged:
+            same = _same_but(column, merged[name])
         elif cuts is not None and name in cuts:
             same = _same_place(column, cuts[name])
         else:
@@ -112,12 +113,6 @@ def classes_of(
     return Classes(rows, of, rows[np.unique(of, return_index=True)[1]], apart)
 
 
-def members_of(codes: npt.NDArray[np.intp], count: int) -> list[npt.NDArray[np.intp]]:
-    """For each class, the positions of its members, ascending."""
-    order = np.argsort(codes, kind="stable")
-    return np.split(order, np.searchsorted(codes[order], np.arange(1, count)))
-
-
 def _dense(codes: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
     """Codes numbered by their first appearance, without gaps."""
     return pd.factorize(codes)[0].astype(np.intp)
@@ -128,13 +123,16 @@ def _same(column: Column) -> npt.NDArray[np.intp]:
     return pd.factorize(np.array([key(value) for value in column.values], dtype=object))[0].astype(np.intp)
 
 
-def _same_but_numbers(column: Column) -> npt.NDArray[np.intp]:
-    """The same with one number for all finite numbers."""
-    finite = np.isfinite(numbers_in(column))
-    codes = np.zeros(len(finite), dtype=np.intp)
-    others = [value for value, number in zip(column.values, finite, strict=True) if not number]
-    codes[~finite] = 1 + pd.factorize(np.array([key(value) for value in others], dtype=object))[0]
-    return codes
+def _same_but(column: Column, merged: frozenset[type]) -> npt.NDArray[np.intp]:
+    """The same with one number for all finite numbers, all texts or all lists."""
+    if merged == {float} and set(map(type, column.values)) <= {int, float}:
+        return np.zeros(len(column.values), dtype=np.intp)  # a clean number is finite
+    kinds: list[object] = []
+    for value in column.values:
+        number, text = is_number(value) and math.isfinite(value), is_text(value)
+        kind = float if number else str if text else type(value)
+        kinds.append(kind if kind in merged else key(value))
+    return pd.factorize(_objects(kinds))[0].astype(np.intp)
 
 
 def _same_place(column: Column, cuts: Breakpoints) -> npt.NDArray[np.intp]:
@@ -156,16 +154,6 @@ def _objects(values: Sequence[object]) -> npt.NDArray[Any]:
     array = np.empty(len(values), dtype=object)
     array[:] = values
     return array
-
-
-def numbers_in(column: Column) -> npt.NDArray[np.float64]:
-    """Each value of a column as the PDP compares it, NaN for what is not a finite number."""
-    if set(map(type, column.values)) <= {int, float}:
-        found = np.array(column.values, dtype=np.float64)
-    else:
-        numbers = (float(value) if is_number(value) else math.nan for value in column.values)
-        found = np.fromiter(numbers, dtype=np.float64, count=len(column.values))
-    return np.where(np.isfinite(found), found + 0.0, math.nan)  # -0.0 compares like 0.0
 
 
 def _ids(  # noqa: PLR0917 - everything that ids are compared with

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from clerk_cerbos_lab.decisions.cells import OwnPoints
+from clerk_cerbos_lab.decisions.cells import OwnNumbers, Points
 from clerk_cerbos_lab.decisions.lines import LineBlock, Lines
 from clerk_cerbos_lab.sweeps.ask import Batch
 from clerk_cerbos_lab.sweeps.cuts import FARTHEST, cut, neighbour
@@ -162,8 +162,8 @@ class _Group:
     def __post_init__(self) -> None:
         """Find the numbers that the grid does not ask."""
         points = self.block.points[self.place]
-        own = isinstance(points, OwnPoints)
-        asked = points.asked if isinstance(points, OwnPoints) else self.axis[points.asked]
+        own = isinstance(points, OwnNumbers)
+        asked = self.axis[points.asked] if isinstance(points, Points) else points.asked
         self._swept = self.cut.segments_of(np.array(asked, dtype=np.float64))
         new = ~np.isin(self.cut.segment, self._swept)
         need = new.copy()
@@ -281,8 +281,8 @@ def _joined(groups: Sequence[_Group], classes: int) -> Lines:
             [np.tile(group.cut.breakpoints, (len(group.classes), 1)) for group in some]
         )
         effect = np.concatenate([group.effect for group in some])
-        points = [one.codes for at, one in enumerate(some[0].block.points) if at != some[0].place]
-        axis = some[0].block.points[some[0].place]
-        columns = axis.columns if isinstance(axis, OwnPoints) else None
-        made.append(LineBlock(own[order], breakpoints[order], tuple(points), effect[order], columns))
+        points = list(some[0].block.points)
+        axis = points.pop(some[0].place)
+        line = axis if isinstance(axis, OwnNumbers) else None
+        made.append(LineBlock(own[order], breakpoints[order], tuple(points), effect[order], line))
     return Lines(tuple(made), block, row)

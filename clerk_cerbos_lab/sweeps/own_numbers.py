@@ -14,10 +14,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
-from clerk_cerbos_lab.decisions.cells import OwnPoints
-from clerk_cerbos_lab.sweeps.classes import numbers_in
+from clerk_cerbos_lab.decisions.cells import OwnNumbers
+from clerk_cerbos_lab.sweeps.codes import dense_rows, first_of, numbers_in
 from clerk_cerbos_lab.sweeps.cuts import FARTHEST, cut, neighbour
 
 if TYPE_CHECKING:
@@ -62,9 +61,8 @@ def ordering(shared: Sequence[float], own: npt.NDArray[np.float64]) -> Ordering:
     fixed = np.array(shared, dtype=np.float64)
     held = np.flatnonzero(np.isfinite(own).all(axis=0))
     own = own[:, held]
-    codes = _dense_rows(_signs(fixed, own)) if len(held) else np.zeros(len(own), dtype=np.intp)
-    representatives = np.full(int(codes.max(initial=-1)) + 1, len(codes), dtype=np.intp)
-    np.minimum.at(representatives, codes, np.arange(len(codes), dtype=np.intp))
+    codes = dense_rows(_signs(fixed, own)) if len(held) else np.zeros(len(own), dtype=np.intp)
+    representatives = first_of(codes)
     numbers, columns = [], []
     for row in representatives.tolist():
         places = dict.fromkeys(shared, -1)
@@ -76,20 +74,24 @@ def ordering(shared: Sequence[float], own: npt.NDArray[np.float64]) -> Ordering:
     return Ordering(codes, representatives, numbers, columns)
 
 
-def own_points(
-    numbers: npt.NDArray[np.float64], columns: npt.NDArray[np.intp], grid: npt.NDArray[np.float64]
-) -> OwnPoints:
+def points_of(
+    order: Ordering, number: int, row: int, grid: npt.NDArray[np.float64], own: npt.NDArray[np.float64]
+) -> OwnNumbers:
     """What to ask a representative about, so that the effect in every segment of the line is known.
 
     Args:
-        numbers: the breakpoints of the representative, ascending.
-        columns: as ``OwnPoints``.
+        order: the order of the numbers of some principals.
+        number: the number of the order.
+        row: of the representative, who has this order.
         grid: the values of the axis.
+        own: ``[principal, column]``: the own numbers of all principals.
     """
+    numbers, columns = order.numbers[number].copy(), order.columns[number]
+    numbers[columns >= 0] = own[row, columns[columns >= 0]]
     line = cut(numbers.tolist())
     codes = np.zeros(line.segments, dtype=np.intp)
     codes[line.segment] = np.arange(len(line.asked))
-    return OwnPoints(numbers, columns, tuple(line.asked), codes, grid)
+    return OwnNumbers(numbers, columns, tuple(line.asked), codes, grid, own)
 
 
 def _signs(fixed: npt.NDArray[np.float64], own: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
@@ -117,12 +119,3 @@ def _signs(fixed: npt.NDArray[np.float64], own: npt.NDArray[np.float64]) -> npt.
         signs += [*order.T, *(following == ascending[:, :-1]).T]
         signs += list((following == neighbour(ascending[:, :-1], math.inf)).T)
     return np.column_stack([np.asarray(sign, dtype=np.int64) for sign in signs])
-
-
-def _dense_rows(columns: npt.NDArray[np.int64]) -> npt.NDArray[np.intp]:
-    """A number for each row, equal for equal rows, by first appearance."""
-    codes = np.zeros(len(columns), dtype=np.int64)
-    for column in columns.T:
-        more, different = pd.factorize(column)
-        codes = pd.factorize(codes * max(len(different), 1) + more)[0].astype(np.int64)
-    return codes.astype(np.intp)

@@ -22,7 +22,6 @@ from clerk_cerbos_lab.sweeps.audience import Group
 from clerk_cerbos_lab.sweeps.axis_points import Sent
 from clerk_cerbos_lab.sweeps.classes import codes_of
 from clerk_cerbos_lab.sweeps.computed_values import computed_values
-from clerk_cerbos_lab.sweeps.own_numbers import own_numbers
 from clerk_cerbos_lab.sweeps.planned_values import planned_values
 
 if TYPE_CHECKING:
@@ -58,8 +57,7 @@ class Plan:
         points: for each class, the points of each axis.
         notes: sentences about what is asked value by value, and why.
         clock: whether the policies read the time.
-        own: ``[principal, column]``: numbers of principals of which only the order matters; None if there
-            are no such numbers, or if they would not make classes fewer.
+        own: whether members of a class differ in what they compare an axis with.
     """
 
     codes: npt.NDArray[np.intp]
@@ -68,7 +66,7 @@ class Plan:
     points: Sequence[tuple[Points | OwnPoints, ...]]
     notes: tuple[str, ...]
     clock: bool = False
-    own: npt.NDArray[np.float64] | None = None
+    own: bool = False
 
     @property
     def questions(self) -> int:
@@ -111,10 +109,8 @@ def plan(pdp: PDP, people: PrincipalTable, question: Question, snapshot: Snapsho
     _compute(groups, question, index.documents, snapshot, sent)
     if any(group.lines for group in groups):
         _add_planned(pdp, groups, question)
-    before = 0
     for group in groups:
-        group.divide(before)
-        before += len(group.own)
+        group.divide()
     return _joined(people, groups, question)
 
 
@@ -141,7 +137,6 @@ def _audiences(
 def _joined(people: PrincipalTable, groups: Sequence[Group], question: Question) -> Plan:
     """One plan for all groups, with consecutive class numbers."""
     codes = np.empty(len(people), dtype=np.intp)
-    own = [name for group in groups for name in group.own]
     before = 0
     for group in groups:
         codes[group.classes.rows] = group.classes.codes + before
@@ -159,7 +154,7 @@ def _joined(people: PrincipalTable, groups: Sequence[Group], question: Question)
         [points for group in groups for points in group.points()],
         tuple(_notes(groups, question)),
         clock=any(group.analysis.clock for group in groups),
-        own=own_numbers(people, own) if own else None,
+        own=any(group.own for group in groups),
     )
 
 
@@ -286,5 +281,4 @@ def parts_of(
         shape = (len(who), len(question.actions), *(len(own.asked) for own in points))
         made.append(Block(points, np.zeros(shape, dtype=np.bool_)))
     shape = (len(people), len(question.actions), *(len(axis.values) for axis in question.axes))
-    own = np.zeros((len(people), 0)) if found.own is None else found.own
-    return parts, CompressedEffects(shape, found.codes, tuple(made), block, row, own)
+    return parts, CompressedEffects(shape, found.codes, tuple(made), block, row)

@@ -299,7 +299,7 @@ class _Answers:
         parts, cells = parts_of(people, question, found)
         total = int(np.prod(cells.shape, dtype=np.int64))
         asked = found.questions * len(question.actions)
-        every = asked == total and found.own is None  # then no cell has the answer of another
+        every = asked == total and not found.own  # then no cell has the answer of another
         if every and not any(some for each in found.breakpoints.values() for some in each):
             return dataclasses.replace(self.every_cell(found.notes), method="auto")
         drawn = []

@@ -56,7 +56,7 @@ def test_a_cube_whose_lines_contradict_its_cells_is_drawn_from_its_cells() -> No
     def drawn(effects: list[bool]) -> object:
         only, every = np.zeros(1, dtype=np.intp), np.arange(3)
         block = Block((Points(every, every),), np.array([[effects]]))
-        cells = CompressedEffects((1, 1, 3), only, (block,), only, only, np.zeros((1, 0)))
+        cells = CompressedEffects((1, 1, 3), only, (block,), only, only)
         return segmented(SweptCube(cells, lines), 2, index, values)
 
     assert drawn([True, True, False]) is not None
