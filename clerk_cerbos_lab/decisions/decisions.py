@@ -14,6 +14,7 @@ from clerk_cerbos_lab.decisions import files
 from clerk_cerbos_lab.decisions.axes import Axis, level, take
 from clerk_cerbos_lab.decisions.cube import segmented
 from clerk_cerbos_lab.decisions.intervals import COLUMNS, intervals
+from clerk_cerbos_lab.decisions.situations import situations_of
 from clerk_cerbos_lab.decisions.views import drawn_by
 from clerk_cerbos_lab.errors import InputError, did_you_mean
 from clerk_cerbos_lab.formatting import label
@@ -266,6 +267,38 @@ class Decisions:
     def allowed(self) -> npt.NDArray[np.bool_]:
         """The cube as an array of booleans, True for ALLOW, in the order of ``dims``."""
         return self.cube.take(self._index)
+
+    def situations(self) -> pd.DataFrame:
+        """One row per distinct situation: requests that the policies cannot tell apart count as one.
+
+        Every decision is the PDP's answer in one of these situations, so whoever reviews this table has seen
+        everything that the policies can do with these principals and values.
+
+        Returns:
+            A DataFrame with the columns ``principals`` (how many are in the situation at some of the values),
+            ``cells`` (how many combinations of a principal and values it stands for), one for each action
+            (``"ALLOW"`` or ``"DENY"``), and one example: ``principal`` and each axis. The situation with the
+            most cells comes first.
+
+        Raises:
+            InputError: if an axis or action has the name of one of the other columns.
+        """
+        taken = [*self.actions, *(axis.name for axis in self.axes)]
+        columns = ["principals", "cells", *self.actions, "principal", *(axis.name for axis in self.axes)]
+        if len(set(columns)) != len(columns):
+            twice = sorted({name for name in taken if columns.count(name) > 1})
+            msg = f"the table of situations would have several columns {twice}: rename the axis"
+            raise InputError(msg)
+        found = situations_of(self.cube, self._index)
+        order = np.argsort(-found.cells, kind="stable")
+        places = found.places[order]
+        table: dict[str, Any] = {"principals": found.principals[order], "cells": found.cells[order]}
+        effects = pd.array(EFFECTS, dtype="str")
+        for number, action in enumerate(self.actions):
+            table[action] = effects.take(found.allowed[order, number].astype(np.intp))
+        for place, dim in enumerate(["principal", *(axis.name for axis in self.axes)]):
+            table[dim] = take(Axis(dim, self.values(dim)).array(), places[:, place])
+        return pd.DataFrame(table)
 
     def frame(self) -> pd.DataFrame:
         """One row per decision.

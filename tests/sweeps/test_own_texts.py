@@ -71,11 +71,12 @@ def test_own_texts_and_own_numbers_go_together(write: Callable[..., Path]) -> No
             limit = 3.5 * number
             top = one[one["effect"] == "ALLOW"]["upper"].iloc[-1]
             assert top == (limit if mine and limit >= 5 else 5)
-    for one in (found, pickle.loads(pickle.dumps(found))):
-        some = {"principal": ["u99", "u3"], "team": ["t4", "t3", "t59"], "amount": [0, 300]}
-        assert np.array_equal(one.sel(**some).allowed(), every.sel(**some).allowed())
-        assert one.sel(**some).counts() == every.sel(**some).counts()
-        assert one.frame().equals(every.frame())
+    copied: lab.Decisions = pickle.loads(pickle.dumps(found))
+    for each in (found, copied):
+        some: dict[str, Any] = {"principal": ["u99", "u3"], "team": ["t4", "t3", "t59"], "amount": [0, 300]}
+        assert np.array_equal(each.sel(**some).allowed(), every.sel(**some).allowed())
+        assert each.sel(**some).counts() == every.sel(**some).counts()
+        assert each.frame().equals(every.frame())
 
 
 texts = st.sampled_from(["a", "b", "c", "d", "e", "z"])
