@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import matplotlib as mpl
+import numpy as np
 import pandas as pd
 from cerbos.engine.v1 import engine_pb2
 from cerbos.request.v1 import request_pb2
@@ -288,6 +289,74 @@ def thresholds(pdp: lab.PDP) -> list[Row]:
     return rows
 
 
+DIFFERENT = """apiVersion: api.cerbos.dev/v1
+resourcePolicy:
+  resource: thing
+  version: default
+  rules:
+    - {actions: [limit], roles: [user], effect: EFFECT_ALLOW,
+       condition: {match: {expr: R.attr.amount <= P.attr.limit && R.attr.region == P.attr.region}}}
+    - {actions: [team], roles: [user], effect: EFFECT_ALLOW,
+       condition: {match: {expr: R.attr.team in P.attr.teams}}}
+    - {actions: [centre], roles: [user], effect: EFFECT_ALLOW,
+       condition: {match: {expr: R.attr.centre == P.attr.centre}}}
+"""
+
+
+def everybody_different(bare: float) -> list[Row]:
+    """People of whom no two are alike."""
+
+    def frame(count: int, **columns: Any) -> pd.DataFrame:
+        ids = [f"user_{i}" for i in range(count)]
+        return pd.DataFrame({"id": ids, "roles": [("user",)] * count, **columns})
+
+    def limits(count: int) -> pd.DataFrame:
+        regions = [("north", "south", "east", "west")[i % 4] for i in range(count)]
+        return frame(count, limit=np.arange(count) * 0.37 + 1, region=regions)
+
+    amounts, regions = lab.amounts(0, 250_000, step=250), ["north", "south", "east", "west"]
+    teams, centres = [f"t{i}" for i in range(500)], [f"c{i}" for i in range(5_000)]
+    lists = pd.Series([[teams[i * k % 500] for k in range(1, 9)] for i in range(1, 1_001)], dtype=object)
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "thing.yaml").write_text(DIFFERENT, encoding="utf-8")
+        with lab.PDP(folder) as pdp:
+            for what, people, action, given in (
+                (
+                    "1,000 users, each with a limit",
+                    limits(1_000),
+                    "limit",
+                    {"amount": amounts, "region": regions},
+                ),
+                (
+                    "1,000,000 users, each with a limit",
+                    limits(1_000_000),
+                    "limit",
+                    {"amount": amounts, "region": regions},
+                ),
+                (
+                    "1,000 users, each with a list of 8 teams, 500 teams",
+                    frame(1_000, teams=lists),
+                    "team",
+                    {"team": teams},
+                ),
+                (
+                    "1,000 users, each with a cost centre, 5,000 centres",
+                    frame(1_000, centre=centres[::5]),
+                    "centre",
+                    {"centre": centres},
+                ),
+            ):
+                ask = partial(lab.sweep, pdp, people, "thing", actions=action, **given)
+                took = statistics.median(seconds(ask) for _ in range(3))
+                found = ask()
+                made = found.provenance
+                asked = made.asked + made.audited + made.asked_along_axes
+                rate = len(found) / took / bare
+                rows.append((what, f"{len(found):,}", f"{asked:,}", f"{took:.2f} s", f"{rate:,.0f} ×"))
+    return rows
+
+
 def memory() -> list[Row]:
     """Peak memory of a separate process."""
     code = """
@@ -361,6 +430,7 @@ def main() -> None:
         rows, points, bare, single = growing(pdp)
         constant = ratios(pdp)
         exact = thresholds(pdp)
+        different = everybody_different(bare)
         cerbos = pdp.version
     text = f"""# A sweep asks each different question once
 
@@ -379,6 +449,8 @@ The dashed and dotted lines extrapolate the measured rates.
 {table(("what", "ratio of times"), constant)}
 
 {table(("exact thresholds, each boundary asked on both sides", "rows", "time"), exact)}
+
+{table(("everybody different, own policy", "decisions", "asked", "time", "bare SDK"), different)}
 
 {table(("memory", "of the whole process"), used)}
 """

@@ -129,7 +129,7 @@ fixed_values: st.SearchStrategy[Any] = st.sampled_from([1, "m", None, True, lab.
 rows = st.lists(st.tuples(values, values), min_size=4, max_size=30)
 
 
-@settings(max_examples=20)
+@settings(max_examples=10)
 @given(some=st.lists(conditions, min_size=1, max_size=3), denied=conditions, who=rows, fixed=fixed_values)
 def test_random_comparisons_give_the_answer_of_every_cell(
     random_policy: tuple[Path, lab.PDP], some: list[str], denied: str, who: list[tuple[Any, Any]], fixed: Any

@@ -178,7 +178,7 @@ conditions = st.recursive(
 rows = st.lists(st.tuples(values, values, st.sampled_from([1, 2, lab.MISSING])), min_size=8, max_size=40)
 
 
-@settings(max_examples=15)
+@settings(max_examples=8)
 @given(some=st.lists(conditions, min_size=1, max_size=3), denied=conditions, who=rows)
 def test_random_comparisons_give_the_answer_of_every_cell(
     random_policy: tuple[Path, lab.PDP], some: list[str], denied: str, who: list[tuple[Any, Any, Any]]

@@ -117,7 +117,7 @@ rows = st.lists(st.tuples(values, values, st.sampled_from([1, 2, 2.5, 3])), min_
 teams = st.lists(texts, min_size=1, max_size=6, unique=True)
 
 
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(rules=st.lists(conditions, min_size=2, max_size=4), who=rows, axis=teams, other=texts)
 def test_random_comparisons_give_the_answer_of_every_cell(
     random_policy: tuple[Path, lab.PDP],
