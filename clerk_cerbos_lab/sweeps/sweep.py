@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import datetime
 import itertools
@@ -16,7 +17,7 @@ import numpy as np
 
 from clerk_cerbos_lab import limits
 from clerk_cerbos_lab.decisions.cells import DenseEffects
-from clerk_cerbos_lab.decisions.cube import SweptCube
+from clerk_cerbos_lab.decisions.cube import SweptCube, extended
 from clerk_cerbos_lab.decisions.decisions import Decisions
 from clerk_cerbos_lab.decisions.provenance import Provenance
 from clerk_cerbos_lab.decisions.question import Question
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from pydantic import SecretStr
 
+    from clerk_cerbos_lab.decisions.cube import Cube
     from clerk_cerbos_lab.identity.principals import PrincipalTable
     from clerk_cerbos_lab.policies.literals import Literals
     from clerk_cerbos_lab.sweeps.exact_thresholds import Contradiction
@@ -58,7 +60,15 @@ if TYPE_CHECKING:
 EVERY: Final = "every cell is an answer of the PDP"
 """How a sweep that asked every cell was verified."""
 
+ALL_AGREE: Final = "every cell was asked in addition, and all agree"
+
 METHODS: Final = ("auto", "every-cell")
+
+MANY: Final = 10_000
+"""Questions of which it is worth planning each action alone, which may take fewer."""
+
+MOST_PLANNED: Final = 3_000_000
+"""Principals times actions that are planned: planning a million people takes a second."""
 
 
 def sweep(
@@ -247,7 +257,7 @@ def _check_audit(audit: object) -> None:
 class _Found:
     """The effects of a sweep, and how they were obtained."""
 
-    cube: SweptCube
+    cube: Cube
     method: str
     verified: str
     notes: tuple[str, ...]
@@ -293,8 +303,30 @@ class _Answers:
 
     def auto(self, audit: int | Literal["all"]) -> _Found:
         """Ask each distinct question once, and some spot checks."""
+        found = plan(self._pdp, self._people, self._question, self._snapshot)
+        alone = self._action_by_action(found)
+        if not alone:
+            return self._asked(found, audit)
+        each = [answers._asked(own, audit) for answers, own in alone]  # noqa: SLF001 - of the same class
+        return _joined(each, self._question.actions)
+
+    def _action_by_action(self, found: Plan) -> list[tuple[_Answers, Plan]]:
+        """A plan for each action, if that takes much fewer questions than one for all of them."""
+        question, people = self._question, self._people
+        actions = len(question.actions)
+        if actions == 1 or found.questions * actions < MANY or len(people) * actions > MOST_PLANNED:
+            return []
+        alone = []
+        for action in question.actions:
+            answers = copy.copy(self)
+            answers._question = dataclasses.replace(question, actions=(action,))  # noqa: SLF001 - as above
+            alone.append((answers, plan(self._pdp, people, answers._question, self._snapshot)))  # noqa: SLF001
+        fewer = 2 * sum(own.questions for _, own in alone) < actions * found.questions
+        return alone if fewer else []
+
+    def _asked(self, found: Plan, audit: int | Literal["all"]) -> _Found:
+        """Ask the questions of a plan."""
         people, question = self._people, self._question
-        found = plan(self._pdp, people, question, self._snapshot)
         _check_size(found.questions)
         parts, cells = parts_of(people, question, found)
         total = int(np.prod(cells.shape, dtype=np.int64))
@@ -352,7 +384,7 @@ class _Answers:
             if len(differing):
                 action, *places = (int(i) for i in differing[0])
                 return self._fallen_back(Mismatch(row, action, tuple(places)), found, every)
-        verified = "every cell was asked in addition, and all agree"
+        verified = ALL_AGREE
         classes = len(found.people)
         return _Found(cube, "auto", verified, found.notes, asked, classes, effect.size, along)
 
@@ -406,6 +438,38 @@ class _Answers:
                 return ask_with(self._executor, self._snapshot, self._question, some, advance)
 
             yield ask_these
+
+
+def _joined(each: Sequence[_Found], actions: Sequence[str]) -> _Found:
+    """What was found for each action, as one."""
+    cube: Cube = each[0].cube
+    for more in each[1:]:
+        cube = extended(cube, more.cube, 1)
+    concerned: dict[str, list[str]] = {}
+    for found, action in zip(each, actions, strict=True):
+        for note in found.notes:
+            concerned.setdefault(note, []).append(action)
+    notes = [
+        note if len(some) == len(actions) else f"For {', '.join(some)}: {note}"
+        for note, some in concerned.items()
+    ]
+    asked, audited = sum(found.asked for found in each), sum(found.audited for found in each)
+    verified = each[0].verified
+    if verified not in {EVERY, ALL_AGREE} or any(found.verified != verified for found in each):
+        total = math.prod(cube.shape)
+        checks = f"; {audited:,} spot checks agree" if audited else "; no spot checks"
+        verified = f"{total:,} decisions from {asked:,} distinct PDP checks{checks}"
+    return _Found(
+        cube=cube,
+        method="auto" if any(found.method == "auto" for found in each) else "every-cell",
+        verified=verified,
+        notes=tuple(notes),
+        asked=asked,
+        classes=max(found.classes for found in each),
+        audited=audited,
+        along=sum(found.along for found in each),
+        warning=" ".join(found.warning for found in each if found.warning) or None,
+    )
 
 
 def _check_size(questions: int) -> None:
