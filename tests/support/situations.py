@@ -10,6 +10,7 @@ has.
 import json
 import math
 import sys
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -442,14 +443,14 @@ class Maker:
     def people(self) -> pd.DataFrame:
         count = self.one(1, self.random.randint(2, 12), *[self.random.randint(20, 60)] * 3)
         roles = [("user",), ("user",), ("boss",), ("user", "boss"), ("guest",)]
-        few: dict[str, Sequence[Any]] = {"roles": self.random.sample(roles, self.one(1, 1, 2, 5))}
-        for name in self.random.sample(
-            "cdelmab", self.one(0, 3, 5, 6)
-        ):  # people who are alike but for a and b
+        few: dict[str, Sequence[Any]] = {"roles": self.random.sample(roles, self.one(1, 1, 1, 2, 5))}
+        vary = self.one("ab", "ab", "cde", "abcde")  # in the rest, most people are alike
+        for name in "abcdelm":
             made = [
                 {"c": self.near(), "a": self.near(), "b": self.near(), **self.others()}[name] for _ in "12"
             ]
-            few[name] = made if self.chance(0.5) else made[:1]
+            if self.chance(0.1 if name in vary else 0.8):
+                few[name] = made if self.chance(0.3) else made[:1]
         rows = [self.person(number, few) for number in range(count)]
         return pd.DataFrame(rows, dtype=object)
 
@@ -471,7 +472,7 @@ class Maker:
         """Return the people and the question."""
         people = self.people()
         finer = self.amounts(people)
-        amounts = self.random.sample(finer, min(len(finer), self.one(1, 2, 9, 9, 25, 25)))
+        amounts = self.random.sample(finer, min(len(finer), self.one(1, 2, 9, 25, 25, 25)))
         fixed = self.one(*self.pool, *TEXTS, *OTHERS, lab.SELF, lab.OTHER, self.near(), {"k": self.near()})
         given: dict[str, Any] = {
             "fixed": [fixed] if isinstance(fixed, list) or self.chance(0.1) else fixed,
@@ -500,7 +501,9 @@ def faults(pdp: lab.PDP, case: Case, every: lab.Decisions) -> list[str]:
         every: the decisions at ``case.finer``, from a sweep of every cell.
     """
     asked = {"actions": ACTIONS, "amount": case.amounts, "audit": 0, **case.given}
-    swept = lab.sweep(pdp, case.people, case.kind, **asked)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", lab.LabWarning)  # of a contradiction
+        swept = lab.sweep(pdp, case.people, case.kind, **asked)
     right = every.sel(amount=case.amounts)
     if swept.provenance.method != "auto":
         return ["the answers contradict each other"]
