@@ -82,7 +82,7 @@ def test_a_column_tells_apart_and_orders_whatever_the_pdp_tells_apart() -> None:
 
 
 def test_of_billions_of_decisions_only_what_is_shown_is_expanded() -> None:
-    for shape in ((40_000, 3, 20_000), (2, 5, 1_000_000, 1), (3, 1, 7, 300_000), (300_000, 1, 1)):
+    for shape in ((2, 5, 1_000_000, 1), (300_000, 1, 1)):
         decisions = many(*shape)
         table = LongTable(decisions)
         frame = table.frame()

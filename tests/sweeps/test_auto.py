@@ -18,7 +18,7 @@ import clerk_cerbos_lab as lab
 from clerk_cerbos_lab.sweeps import audit, breakpoints, executors
 from clerk_cerbos_lab.sweeps.axis_points import Scale
 
-FIRST, STOP = map(int, os.environ.get("LAB_POLICIES", "0:60").split(":"))
+FIRST, STOP = map(int, os.environ.get("LAB_POLICIES", "0:40").split(":"))
 """Which generated policies are tried; `make long` tries 2,000, in parts."""
 
 BATCH = 20

@@ -52,19 +52,19 @@ def test_a_list_of_teams_of_each_person_costs_a_few_questions(write: Callable[..
 def test_own_texts_and_own_numbers_go_together(write: Callable[..., Path]) -> None:
     condition = "R.attr.amount <= P.attr.limit && (R.attr.team == P.attr.team || R.attr.team in P.attr.teams)"
     who = people(
-        limit=[3.5 * i for i in range(150)],
-        team=[f"t{i}" for i in range(150)],
-        teams=[[f"t{i + 1}", f"t{2 * i}"] for i in range(150)],
+        limit=[3.5 * i for i in range(60)],
+        team=[f"t{i}" for i in range(60)],
+        teams=[[f"t{i + 1}", f"t{2 * i}"] for i in range(60)],
     )
     folder = write(
         thing=resource_policy(
             rule(condition), rule("R.attr.amount < 5"), rule("R.attr.amount > 400", effect="DENY")
         )
     )
-    found, every = both(folder, who, amount=range(0, 500, 50), team=TEAMS)
+    found, every = both(folder, who, amount=range(0, 500, 50), team=TEAMS[:45])
     assert found.provenance.classes < 12
-    told = found.sel(principal=["u20", "u0", "u100"], team=["t20", "t40", "t21"]).thresholds("amount")
-    for name, number in (("u20", 20), ("u0", 0), ("u100", 100)):
+    told = found.sel(principal=["u20", "u0", "u33"], team=["t20", "t40", "t21"]).thresholds("amount")
+    for name, number in (("u20", 20), ("u0", 0), ("u33", 33)):
         for team in ("t20", "t40", "t21"):
             mine = team in {f"t{number}", f"t{number + 1}", f"t{2 * number}"}
             one = told[(told["principal"] == name) & (told["team"] == team)]
@@ -73,7 +73,7 @@ def test_own_texts_and_own_numbers_go_together(write: Callable[..., Path]) -> No
             assert top == (limit if mine and limit >= 5 else 5)
     copied: lab.Decisions = pickle.loads(pickle.dumps(found))
     for each in (found, copied):
-        some: dict[str, Any] = {"principal": ["u99", "u3"], "team": ["t4", "t3", "t59"], "amount": [0, 300]}
+        some: dict[str, Any] = {"principal": ["u59", "u3"], "team": ["t4", "t3", "t44"], "amount": [0, 300]}
         assert np.array_equal(each.sel(**some).allowed(), every.sel(**some).allowed())
         assert each.sel(**some).counts() == every.sel(**some).counts()
         assert each.frame().equals(every.frame())
