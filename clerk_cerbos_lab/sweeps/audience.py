@@ -57,8 +57,10 @@ class _Part:
         self._axis = axis
         self._columns = [table.attributes[name] for name in attributes]
         self._shared = shared
-        self._own = sent.own_numbers(table, attributes) if axis.numeric else None
-        self._matches = () if axis.numeric else tuple(sent.matches(table, name, axis) for name in attributes)
+        self._grid = sent.grids.get(axis.name)
+        numeric = self._grid is not None
+        self._own = sent.own_numbers(table, attributes) if numeric else None
+        self._matches = () if numeric else tuple(sent.matches(table, name, axis) for name in attributes)
 
     def codes(self, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
         """A number for each of these principals, equal if their values relate to the axis in the same way."""
@@ -71,9 +73,9 @@ class _Part:
     def points(self, first: int) -> OwnPoints:
         """The points of the class that a principal, by their position, represents."""
         row = int(self._rows[first])
-        if self._own is not None:
-            grid = np.array(self._axis.values, dtype=np.float64)
-            return own_numbers.points_of(self._order, int(self._order.codes[first]), row, grid, self._own)
+        if self._own is not None and self._grid is not None:
+            number = int(self._order.codes[first])
+            return own_numbers.points_of(self._order, number, row, self._grid, self._own)
         own = [own_texts.texts_of(column.values[column.codes[row]]) for column in self._columns]
         return own_texts.points_of(frozenset(self._shared.texts), self._axis, own, self._matches)
 
@@ -110,9 +112,8 @@ class Group:
         self._own_axes = self._own_attributes(compared)
         self.own = tuple(name for own in self._own_axes.values() for name in own)
         cuts = {name: one.shared for name, one in compared.items() if not one.axes}
-        numeric = {axis.name for axis in question.axes if axis.numeric}
         merged = {
-            name: frozenset({float} if axis in numeric else {str, list})
+            name: frozenset({float} if axis in sent.grids else {str, list})
             for axis, own in self._own_axes.items()
             for name in own
         }
@@ -125,8 +126,9 @@ class Group:
 
     def _only_compared(self) -> dict[str, _Compared]:
         """The attributes that are only compared, with what they are compared with."""
+        grids = self._sent.grids
         # One value is the same for all, but along a line of numbers every number counts.
-        axes = {axis.name for axis in self._question.axes if len(axis.values) > 1 or axis.numeric}
+        axes = {axis.name for axis in self._question.axes if len(axis.values) > 1 or axis.name in grids}
         found = {}
         for name, comparisons in self.analysis.only_compared().items():
             if name not in self._table.attributes or any(some.reads & self._sent.own for some in comparisons):
@@ -144,7 +146,7 @@ class Group:
     def _own_attributes(self, compared: dict[str, _Compared]) -> dict[str, tuple[str, ...]]:
         """By axis, the attributes that are compared with it and nothing else that differs."""
         found = {}
-        numeric = [axis.name for axis in self._question.axes if axis.numeric]
+        numeric = list(self._sent.grids)
         for axis in self._question.axes:
             own = {name: one for name, one in compared.items() if one.axes == {axis.name}}
             line = self.lines.get(axis.name)

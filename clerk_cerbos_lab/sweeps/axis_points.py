@@ -109,6 +109,7 @@ class Sent:
         values: by attribute, including fixed ones and ``resource_id``.
         own: the attributes with ``SELF`` among their values.
         texts: every string in the values.
+        grids: by numeric axis, its values.
     """
 
     def __init__(self, question: Question) -> None:
@@ -123,6 +124,9 @@ class Sent:
                 texts_in(values, self.texts)
                 if any(uses_self(value) for value in values):
                     self.own.add(name)
+        self.grids = {
+            axis.name: np.array(axis.values, dtype=np.float64) for axis in question.axes if axis.numeric
+        }
         self._scales: dict[tuple[str, bool, bool], Scale] = {}
         self._all: dict[tuple[str, bool], Points] = {}
         self._numbers: dict[tuple[str, ...], npt.NDArray[np.float64]] = {}
