@@ -125,9 +125,6 @@ MUTANTS: Mapping[str, Mutant] = {
         "is_number(value) and math.isfinite(value)",
         "isinstance(value, (int, float)) and math.isfinite(value)",
     ),
-    "self_is_the_same_for_all": _one(
-        audience, "Group._only_compared", "any(some.reads & self._sent.own for some in comparisons)", "False"
-    ),
     "an_attribute_with_several_values_has_the_first": _one(
         audience,
         "Group._only_compared",

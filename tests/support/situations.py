@@ -132,16 +132,38 @@ SAID_PLAINLY = [
 """Conditions with no more than comparisons and ``has``."""
 
 FOCUS = [
-    *SAID_OTHERWISE,
-    *["P.attr.a > {n} && R.attr.amount <= P.attr.a", "P.attr.a == {n} || R.attr.amount < P.attr.a"] * 3,
-    *["P.attr.d == R.attr.owner", "P.attr.d == R.attr.fixed", "P.attr.d in R.attr.listed"] * 3,
-    *["P.attr.e == {n}", 'P.attr.e == "m"', "P.attr.e == true", "P.attr.e <= {n}", 'P.attr.e > "a"'] * 2,
-    *[
+    [
+        "R.attr.amount >= P.attr.a && R.attr.amount <= P.attr.b",
+        "R.attr.amount < P.attr.a || R.attr.amount == P.attr.b",
+        "R.attr.amount > P.attr.a && R.attr.amount != P.attr.b",
+        "R.attr.amount > P.attr.a && R.attr.amount < {n}",
+        "R.attr.amount > {n} && R.attr.amount < P.attr.a",
         "R.attr.amount == P.attr.a && R.attr.amount > {n}",
-        "P.attr.b == R.attr.second && P.attr.b < R.attr.amount",
+        "P.attr.a > {n} && R.attr.amount <= P.attr.a",
+        "P.attr.a == {n} || R.attr.amount < P.attr.a",
     ],
+    [
+        "P.attr.d == R.attr.owner",
+        "P.attr.d == R.attr.fixed",
+        "P.attr.d in R.attr.listed",
+        "P.attr.e == {n}",
+        'P.attr.e == "m"',
+        "P.attr.e == true",
+        "P.attr.e <= {n}",
+        'P.attr.e > "a"',
+    ],
+    [
+        "P.attr.a in [P.attr.b, 5.0]",
+        "double(P.attr.d) <= {n}",
+        "P.attr.a < P.attr.b",
+        "P.attr.a == P.attr.b && R.attr.amount > {n}",
+        "P.attr.a * 2.0 > {n} && R.attr.amount <= P.attr.a",
+        "P.attr.b == R.attr.second && P.attr.b < R.attr.amount",
+        "P.attr.d == R.attr.second",
+    ],
+    SAID_OTHERWISE,
 ]
-"""What a policy may say again and again, so that it shows in the effects."""
+"""What a policy may say again and again, so that it shows in the effects: of one kind each."""
 
 SAID_BRIEFLY = [
     "has(P.attr.a)",
@@ -184,6 +206,7 @@ class Maker:
     random: Random = field(init=False)
     odd: float = field(init=False)
     focus: str | None = field(init=False)
+    small: bool = field(init=False)
     strange: float = field(init=False)
     pool: list[float] = field(init=False)
     variables: dict[str, str] = field(init=False)
@@ -194,7 +217,8 @@ class Maker:
         """Choose what is the same in all policies of this seed."""
         self.random = Random(f"situations {self.seed}")
         self.odd = self.random.choice([0.0, 0.0, 0.0, 0.05, 0.25])
-        self.focus = self.random.choice([None, self.random.choice(FOCUS)])
+        self.focus = self.random.choice([None, *map(self.random.choice, [FOCUS[0], *FOCUS])])
+        self.small = self.focus is not None and self.chance(0.6)  # little else, which could hide an error
         self.strange = self.random.choice([0.0, 0.05, 0.3])
         pool = self.random.sample(NUMBERS, self.random.randint(2, 6))
         for number in list(pool):
@@ -285,7 +309,7 @@ class Maker:
         return form.format(p=p, q=self.attribute(), n=self.number())
 
     def atom(self, *, plain: bool = False) -> str:
-        if not plain and self.focus and self.chance(0.4):
+        if not plain and self.focus and self.chance(0.9 if self.small else 0.4):
             return self.filled(self.focus)
         if not plain and self.chance(self.odd):
             return self.filled(self.one(*SAID_OTHERWISE))
@@ -300,7 +324,7 @@ class Maker:
         return self.random.choices(forms, [8, 2, 3, 1.4, 3, 0 if plain else 2.6])[0]()
 
     def condition(self, depth: int = 2) -> str:
-        if depth and self.chance(0.55):
+        if depth and self.chance(0.15 if self.small else 0.55):
             a, b = self.condition(depth - 1), self.condition(depth - 1)
             form = self.one("&&", "&&", "||", "||", "!", "?:")
             if form == "!":
@@ -310,7 +334,7 @@ class Maker:
 
     def match(self, text: str | None = None) -> dict[str, Any]:
         form = self.one("expr", "expr", "expr", "all", "any", "none")
-        if form == "expr":
+        if form == "expr" or self.small:
             return {"expr": text or self.condition()}
         return {form: {"of": [self.match() for _ in range(self.random.randint(1, 2))]}}
 
@@ -368,7 +392,7 @@ class Maker:
         return made
 
     def resource_policy(self, body: Mapping[str, Any], version: str = "default") -> dict[str, Any]:
-        rules = [self.rule() for _ in range(self.random.randint(1, 4))]
+        rules = [self.rule() for _ in range(0 if self.small else self.random.randint(1, 4))]
         whole = {"effect": "EFFECT_ALLOW", "roles": ["*"]}
         rules += [
             {"actions": [action], **whole, "condition": {"match": {"expr": self.condition(1)}}}
@@ -430,18 +454,18 @@ class Maker:
             row["b"] = beside if math.isfinite(beside) else row["a"]
         rest = self.others()
         row |= {name: self.one(*few.get(name, [rest[name]])) for name in rest}
-        return {**row, "d": row["id"]} if self.chance(0.08) else row
+        return {**row, "d": row["id"]} if self.chance(0.15) else row
 
     def others(self) -> dict[str, Any]:
         return {
-            "d": self.one(*OTHERS) if self.chance(self.strange) else self.one(*TEXTS),
+            "d": self.one(*OTHERS) if self.chance(self.strange) else self.one(*TEXTS, "5", "7"),
             "e": self.one(self.one(*OTHERS), self.one(*TEXTS), self.near()),
             "l": self.one(lab.MISSING, [], [self.near()], ["m", self.near()]),
             "m": self.one(lab.MISSING, {}, {"k": self.near()}, {"k": "m"}),
         }
 
     def people(self) -> pd.DataFrame:
-        count = self.one(1, self.random.randint(2, 12), *[self.random.randint(20, 60)] * 3)
+        count = self.one(1, self.random.randint(2, 12), *[self.random.randint(15, 40)] * 3)
         roles = [("user",), ("user",), ("boss",), ("user", "boss"), ("guest",)]
         few: dict[str, Sequence[Any]] = {"roles": self.random.sample(roles, self.one(1, 1, 1, 2, 5))}
         vary = self.one("ab", "ab", "cde", "abcde")  # in the rest, most people are alike
@@ -466,14 +490,16 @@ class Maker:
             found |= {number - 0.01, number + 0.01}
         found |= {self.random.uniform(-20, 300) for _ in range(6)} | {self.random.uniform(-1e16, 1e16)}
         known = sorted({number + 0.0 for number in found if math.isfinite(number)})
-        return sorted(self.random.sample(known, min(len(known), 70)))
+        return sorted(self.random.sample(known, min(len(known), 50)))
 
     def case(self, *, scoped: bool, versioned: bool) -> Case:
         """Return the people and the question."""
         people = self.people()
         finer = self.amounts(people)
         amounts = self.random.sample(finer, min(len(finer), self.one(1, 2, 9, 25, 25, 25)))
-        fixed = self.one(*self.pool, *TEXTS, *OTHERS, lab.SELF, lab.OTHER, self.near(), {"k": self.near()})
+        fixed = self.one(
+            *self.pool, *TEXTS, *OTHERS, lab.SELF, lab.SELF, lab.OTHER, self.near(), {"k": self.near()}
+        )
         given: dict[str, Any] = {
             "fixed": [fixed] if isinstance(fixed, list) or self.chance(0.1) else fixed,
             "listed": [[self.one(*self.pool), "m", self.one(*OTHERS[2:], "u1", lab.SELF)]],
@@ -482,7 +508,7 @@ class Maker:
         seconds += [lab.MISSING, None, None]
         if self.chance(0.8):
             given["second"] = self.one(*seconds[:2], *seconds)
-        if self.chance(0.3):
+        if self.chance(0.4):
             given["owner"] = self.one([lab.SELF, lab.OTHER], [lab.SELF, "u1", "m"], lab.SELF, "u1", lab.OTHER)
         if scoped and self.chance(0.7):
             given["scope"] = "acme"
