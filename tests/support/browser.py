@@ -87,6 +87,10 @@ AXE = """async selector => (await window.axe.run(selector, {resultTypes: ['viola
     .flatMap(rule => rule.nodes.map(node => `${rule.id}: ${node.target.join(' ')} (${rule.help})`))"""
 
 
+OF_LAB = {"Disposed", "Cannot read properties of null (reading 'kernel')"}
+"""What Lab itself complains of when a notebook is closed while its kernel starts or ends."""
+
+
 @dataclass
 class Visit:
     """A page, its blocked requests, and its errors."""
@@ -111,7 +115,7 @@ class Visit:
 
     def fail(self, error: str) -> None:
         """Note an error that the page did not catch."""
-        if error != "Disposed":  # Lab's own: a notebook was closed while its kernel started
+        if error not in OF_LAB:
             self.errors.append(error)
 
     def hear(self, message: ConsoleMessage) -> None:
