@@ -72,44 +72,47 @@ MUTANTS: Mapping[str, Mutant] = {
         "pass",
     ),
     "what_is_no_number_is_one_number_of_many": _one(
-        classes, "_same_but_numbers", "codes[~finite] = 1", "codes[~finite] = 0 * 1"
+        classes, "_same_but", "kind if kind in merged else key(value)", "float"
     ),
     "a_boolean_is_a_number": _one(
-        classes, "numbers_in", "is_number(value) else", "isinstance(value, (int, float)) else"
+        classes,
+        "_same_but",
+        "number, text = is_number(value)",
+        "number, text = isinstance(value, (int, float))",
     ),
     "what_own_numbers_are_also_compared_with_is_forgotten": _one(
-        audience, "Group.divide", "{*shared[number].numbers, *more}", "{*shared[number].numbers}"
+        audience, "Group._shared_with", "*(self._compared[name].shared for name in own)", ""
     ),
     "own_numbers_by_value_are_no_breakpoints": _one(
         audience,
         "Group._divide_by_value",
-        "x for x in own[at].tolist() if math.isfinite(x)",
-        "x for x in own[at].tolist() if math.isinf(x)",
-    ),
-    "the_columns_of_all_groups_are_those_of_the_first": _one(
-        audience, "Group.divide", "columns + before", "columns"
+        "extend(self._own_values(number))",
+        "extend(())",
     ),
     "own_numbers_are_also_compared_with_another_axis": _one(
-        audience, "Group._own", "one.axes == {axis}", "axis in one.axes"
+        audience, "Group._own_attributes", "one.axes == {axis.name}", "axis.name in one.axes"
     ),
     # reading answers at somebody's own numbers
     "cells_are_read_at_the_numbers_of_the_representative": _one(
-        cells, "OwnPoints.breakpoints", "found[:, differing] = own[:, self.columns[differing]]", "pass"
+        cells,
+        "OwnNumbers.breakpoints",
+        "found[:, differing] = self.own[np.ix_(principals, self.columns[differing])]",
+        "pass",
     ),
     "lines_are_read_at_the_numbers_of_the_representative": _one(
-        lines, "LineBlock.breakpoints_of", "self.columns is not None", "False"
+        lines, "LineBlock.breakpoints_of", "self.own is None", "True"
     ),
     "an_amount_at_a_breakpoint_is_in_the_gap_below": _one(
-        cells, "OwnPoints.codes_of", "breakpoints[:, None] <= values", "breakpoints[:, None] < values"
+        cells, "OwnNumbers.codes_of", "breakpoints[:, None] <= values", "breakpoints[:, None] < values"
     ),
     "an_amount_at_a_breakpoint_is_counted_above": _one(
-        cells, "OwnPoints.counts", '("left", "right")', '("left", "left")'
+        cells, "OwnNumbers.counts", '("left", "right")', '("left", "left")'
     ),
     "people_of_one_class_have_equal_effects": _one(
         cells,
         "CompressedEffects.classes",
-        "block.own is not None",
-        "block.own is not None and not self.shape",
+        "if isinstance(own, Points):",
+        "if True:",
     ),
     # the place among what is the same for all
     "a_value_and_the_gap_below_it_are_one": _one(
@@ -128,13 +131,13 @@ MUTANTS: Mapping[str, Mutant] = {
     "an_attribute_with_several_values_has_the_first": _one(
         audience,
         "Group._only_compared",
-        "len(axis.values) > 1 or axis.numeric",
-        "axis.numeric",
+        "len(axis.values) > 1 or axis.name in grids",
+        "axis.name in grids",
         "self._sent.values",
         "{name: values[:1] for name, values in self._sent.values.items()}",
     ),
     "one_amount_is_every_number": _one(
-        audience, "Group._only_compared", "len(axis.values) > 1 or axis.numeric", "len(axis.values) > 1"
+        audience, "Group._only_compared", "len(axis.values) > 1 or axis.name in grids", "len(axis.values) > 1"
     ),
     # what the policies read
     "any_use_is_a_comparison": _one(
@@ -147,7 +150,7 @@ MUTANTS: Mapping[str, Mutant] = {
         analysis, "_is_literal", "all(isinstance(part, Literal) for part in node.arguments)", "True"
     ),
     "a_conversion_is_no_use": _one(
-        analysis, "_Reader._side", "path and not converted and not right_of_in", "path and not right_of_in"
+        analysis, "_Reader._side", "if path and not converted and self", "if path and self"
     ),
 }
 """For each error, how to introduce it."""

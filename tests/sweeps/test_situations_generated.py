@@ -54,14 +54,6 @@ CAUGHT_IN = {
 NUMBERS = [float(7 * i % 23) for i in range(20)]
 
 WRITTEN: dict[str, tuple[Sequence[str], dict[str, Sequence[Any]], dict[str, Any]]] = {
-    "the_columns_of_all_groups_are_those_of_the_first": (
-        [
-            rule("R.attr.amount <= P.attr.a", actions=ACTIONS),
-            rule("R.attr.amount <= P.attr.b", actions=ACTIONS, roles=["boss"]),
-        ],
-        {"roles": [("user",), ("boss",)] * 10, "a": NUMBERS, "b": NUMBERS[::-1]},
-        {},
-    ),
     "own_numbers_are_also_compared_with_another_axis": (
         [rule("R.attr.amount <= P.attr.a && P.attr.a == R.attr.second", actions=ACTIONS)],
         {"a": NUMBERS},
