@@ -7,7 +7,7 @@ BIN := .venv/bin
 NODE := .venv/node
 
 # Parts of `make long`, each of at most nine minutes on two quiet cores.
-LONG := long-environments long-examples long-reaching-1 long-reaching-2 long-audit long-policies-1 long-policies-2 long-policies-3 long-policies-4
+LONG := long-environments long-examples long-reaching-1 long-reaching-2 long-audit long-situations long-policies-1 long-policies-2 long-policies-3 long-policies-4
 
 .PHONY: help report test static long $(LONG) busy lab bench lint lock notebooks screenshots set-up set-up-js clean
 
@@ -52,6 +52,10 @@ $(filter long-reaching-%,$(LONG)): long-reaching-%: set-up
 # The default audit, with the analysis broken on purpose in fourteen ways.
 long-audit: set-up
 	@LAB_REACHING=0:12 $(BIN)/python -m pytest -m long tests/sweeps/test_reaching.py
+
+# 600 policies that compare attributes of people, at every number; the claims about them broken on purpose.
+long-situations: set-up
+	@LAB_SITUATIONS=0:600 $(BIN)/python -m pytest -m "long or not long" tests/sweeps/test_situations_generated.py
 
 # 500 generated policies swept by both methods; the four parts use different policies.
 $(filter long-policies-%,$(LONG)): long-policies-%: set-up
