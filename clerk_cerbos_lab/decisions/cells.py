@@ -406,10 +406,14 @@ class OwnTexts:
 
     def counts(self, principals: npt.NDArray[np.intp], places: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
         """``[principal, point]``: how many of these values each point represents."""
-        codes = self.codes_of(principals, places)
-        rows = np.arange(len(principals))[:, None] * len(self.asked)
-        counts = np.bincount((rows + codes).ravel(), minlength=len(principals) * len(self.asked))
-        return counts.reshape(len(principals), len(self.asked))
+        values = np.column_stack([one.codes[principals] for one in self.matches])
+        _, first, back = np.unique(values, axis=0, return_index=True, return_inverse=True)
+        different = principals[first]  # of a million people in 2,000 departments, 2,000 are counted
+        counts = np.zeros((len(different), len(self.asked)), dtype=np.intp)
+        for row, one in enumerate(different):
+            codes = self.codes_of(np.array([one]), places)[0]
+            counts[row] = np.bincount(codes, minlength=len(self.asked))
+        return counts[back.ravel()]
 
     def differences(self, principals: npt.NDArray[np.intp]) -> list[npt.NDArray[Any]]:
         """The values of the attributes."""

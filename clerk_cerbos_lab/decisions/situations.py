@@ -86,15 +86,15 @@ def _of_class(
         else None
         for points, places in zip(block.points, axes, strict=True)
     ]
-    own = [place for place, one in enumerate(static) if one is None]
-    shape = [len(block.points[place].asked) for place in own]
+    own = {place: points for place, points in enumerate(block.points) if not isinstance(points, Points)}
+    shape = [len(points.asked) for points in own.values()]
     cells, people = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
     first = np.zeros(shape, np.int64)
     for start in range(0, len(members), _AT_ONCE):
         some = members[start : start + _AT_ONCE]
         each = np.ones(len(some), np.int64)
-        for place in own:
-            counts = _counts(block.points[place], principals[some], axes[place])
+        for place, points in own.items():
+            counts = points.counts(principals[some], axes[place])
             each = each[..., None] * counts.reshape(len(some), *[1] * (each.ndim - 1), -1)
         here = (each > 0).sum(axis=0)
         first = np.where((people == 0) & (here > 0), start + (each > 0).argmax(axis=0), first)
@@ -106,7 +106,7 @@ def _of_class(
         choices: list[npt.NDArray[Any]] = []
         for place, one in enumerate(static):
             if one is None:
-                codes = _codes(block.points[place], principals[[who]], axes[place])
+                codes = own[place].codes_of(principals[[who]], axes[place])[0]
                 choices.append(np.array([[int(np.argmax(codes == next(found))), 1]]))
             else:
                 weights, (used, where) = one
@@ -122,11 +122,3 @@ def _of_class(
         rows.append((many, times * cells[tuple(at)], places))
     principal_counts, cell_counts, all_places = zip(*rows, strict=True)
     return np.concatenate(principal_counts), np.concatenate(cell_counts), np.concatenate(all_places)
-
-
-def _counts(points: Any, principals: npt.NDArray[np.intp], places: npt.NDArray[np.intp]) -> Any:
-    return points.counts(principals, places)
-
-
-def _codes(points: Any, principals: npt.NDArray[np.intp], places: npt.NDArray[np.intp]) -> Any:
-    return points.codes_of(principals, places)[0]

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from clerk_cerbos_lab.identity.principals import Column
+from clerk_cerbos_lab.sweeps.codes import dense_rows, first_of
 from clerk_cerbos_lab.values import OTHER_ID, canonical, is_number, is_text, key, texts_in
 
 if TYPE_CHECKING:
@@ -106,16 +107,8 @@ def classes_of(
     apart, ids = _ids(people, rows, analysis, columns, _fixed_texts(question, sent), sent.own)
     if ids is not None:
         codes.append(ids)
-    of = codes[0]
-    for more in codes[1:]:
-        of = _dense(of.astype(np.int64) * (int(more.max()) + 1) + more)
-    of = _dense(of)
-    return Classes(rows, of, rows[np.unique(of, return_index=True)[1]], apart)
-
-
-def _dense(codes: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
-    """Codes numbered by their first appearance, without gaps."""
-    return pd.factorize(codes)[0].astype(np.intp)
+    of = dense_rows(np.column_stack(codes))
+    return Classes(rows, of, rows[first_of(of)], apart)
 
 
 def _same(column: Column) -> npt.NDArray[np.intp]:

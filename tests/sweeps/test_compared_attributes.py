@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytest
+from compared import any_policy, conditions_of, people, swept_by
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_policies import resource_policy, rule, write
@@ -14,20 +14,10 @@ from small_policies import resource_policy, rule, write
 import clerk_cerbos_lab as lab
 
 
-def people(**columns: Any) -> pd.DataFrame:
-    count = len(next(iter(columns.values())))
-    frame = {"id": [f"u{i}" for i in range(count)], "roles": [("user",)] * count}
-    return pd.DataFrame({**frame, **columns}, dtype=object)
-
-
 def swept(folder: Path, who: pd.DataFrame, **more: Any) -> lab.Decisions:
     """The decisions of a sweep, which are those of every cell."""
     with lab.PDP(folder) as pdp:
-        found = lab.sweep(pdp, who, "thing", **more)
-        every = lab.sweep(pdp, who, "thing", **more, method="every-cell")
-    assert found.provenance.method == "auto"
-    assert np.array_equal(found.allowed(), every.allowed())
-    return found
+        return swept_by(pdp, who, **more)[0]
 
 
 @pytest.mark.parametrize(
@@ -110,15 +100,7 @@ atoms = st.one_of(
         ["has(P.attr.a)", "R.attr.amount < 3", "P.attr.a == R.attr.amount", 'R.attr.text == "m"']
     ),
 )
-conditions = st.recursive(
-    atoms,
-    lambda inner: st.one_of(
-        st.builds("({} && {})".format, inner, inner),
-        st.builds("({} || {})".format, inner, inner),
-        st.builds("!({})".format, inner),
-    ),
-    max_leaves=5,
-)
+conditions = conditions_of(atoms)
 values: st.SearchStrategy[Any] = st.sampled_from(
     [
         *(1, 1.0, 2, 2.5, 3, -1, 0, "m", "a", "z", "zz", ""),
@@ -132,21 +114,16 @@ rows = st.lists(st.tuples(values, values), min_size=4, max_size=30)
 @settings(max_examples=10)
 @given(some=st.lists(conditions, min_size=1, max_size=3), denied=conditions, who=rows, fixed=fixed_values)
 def test_random_comparisons_give_the_answer_of_every_cell(
-    random_policy: tuple[Path, lab.PDP], some: list[str], denied: str, who: list[tuple[Any, Any]], fixed: Any
+    random_policy: lab.PDP, some: list[str], denied: str, who: list[tuple[Any, Any]], fixed: Any
 ) -> None:
-    folder, pdp = random_policy
     policy = resource_policy(*map(rule, some), rule(denied, effect="DENY"))
     constants = "  constants: {local: {one: 1, text: m, some: [m, 2.5, [1]]}}\n  rules:"
-    write(folder, thing=policy.replace("  rules:", constants))
+    write(Path(str(random_policy._folder)), thing=policy.replace("  rules:", constants))
     a, b = zip(*who, strict=True)
     given: dict[str, Any] = {"amount": [1, 2.5, 4], "text": ["m", "a"], "fixed": fixed}
-    found = lab.sweep(pdp, people(a=a, b=b), "thing", actions="approve", **given)
-    every = lab.sweep(pdp, people(a=a, b=b), "thing", actions="approve", **given, method="every-cell")
-    assert np.array_equal(found.allowed(), every.allowed())
+    swept_by(random_policy, people(a=a, b=b), actions="approve", **given)
 
 
 @pytest.fixture(scope="module")
-def random_policy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, lab.PDP]]:
-    folder = write(tmp_path_factory.mktemp("random"), thing=resource_policy(rule()))
-    with lab.PDP(folder) as running:
-        yield folder, running
+def random_policy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[lab.PDP]:
+    yield from any_policy(tmp_path_factory.mktemp("random"))

@@ -3,13 +3,14 @@
 import math
 import pickle
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from compared import any_policy, conditions_of, people, swept_by
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_policies import resource_policy, rule, write
@@ -20,23 +21,12 @@ FARTHEST = sys.float_info.max
 GRID = [-1, 0, 0.5, 10, 99, 100, 101, 150, 250, 1_000, 5_000, 5_000.01, 9_999, 10_000, 1e15]
 
 
-def people(**columns: Any) -> pd.DataFrame:
-    count = len(next(iter(columns.values())))
-    frame = {"id": [f"u{i}" for i in range(count)], "roles": [("user",)] * count}
-    return pd.DataFrame({**frame, **columns}, dtype=object)
-
-
 def both(
     folder: Path, who: pd.DataFrame, amount: Any = tuple(GRID), **more: Any
 ) -> tuple[lab.Decisions, lab.Decisions]:
     """The decisions of a sweep, and those of every cell."""
     with lab.PDP(folder) as pdp:
-        swept = lab.sweep(pdp, who, "thing", amount=list(amount), **more)
-        every = lab.sweep(pdp, who, "thing", amount=list(amount), **more, method="every-cell")
-    assert swept.provenance.method == "auto"
-    assert np.array_equal(swept.allowed(), every.allowed())
-    assert swept.counts() == every.counts()
-    return swept, every
+        return swept_by(pdp, who, amount=list(amount), **more)
 
 
 def thing(write: Callable[..., Path], *conditions: str, effect: str = "ALLOW") -> Path:
@@ -166,38 +156,26 @@ atoms = st.one_of(
     st.builds("{1} {0} R.attr.amount".format, st.sampled_from(["<", "<=", ">", ">=", "==", "!="]), sides),
     st.sampled_from(["has(P.attr.a)", "!has(P.attr.b)", "P.attr.c > 1", "R.attr.other == P.attr.c"]),
 )
-conditions = st.recursive(
-    atoms,
-    lambda inner: st.one_of(
-        st.builds("({} && {})".format, inner, inner),
-        st.builds("({} || {})".format, inner, inner),
-        st.builds("!({})".format, inner),
-    ),
-    max_leaves=5,
-)
+conditions = conditions_of(atoms)
 rows = st.lists(st.tuples(values, values, st.sampled_from([1, 2, lab.MISSING])), min_size=8, max_size=40)
 
 
 @settings(max_examples=8)
 @given(some=st.lists(conditions, min_size=1, max_size=3), denied=conditions, who=rows)
 def test_random_comparisons_give_the_answer_of_every_cell(
-    random_policy: tuple[Path, lab.PDP], some: list[str], denied: str, who: list[tuple[Any, Any, Any]]
+    random_policy: lab.PDP, some: list[str], denied: str, who: list[tuple[Any, Any, Any]]
 ) -> None:
-    folder, pdp = random_policy
     policy = resource_policy(*map(rule, some), rule(denied, effect="DENY"))
-    write(folder, thing=policy.replace("  rules:", "  constants:\n    local: {five: 5}\n  rules:"))
+    write(
+        Path(str(random_policy._folder)),
+        thing=policy.replace("  rules:", "  constants:\n    local: {five: 5}\n  rules:"),
+    )
     a, b, c = zip(*who, strict=True)
     frame = people(a=a, b=b, c=c)
     given: dict[str, Any] = {"amount": [0, 0.1, 1, 1.5, 2, 2.5, 3, 4.5, 5, 99, 101], "other": [2, "x"]}
-    swept = lab.sweep(pdp, frame, "thing", actions="approve", **given)
-    every = lab.sweep(pdp, frame, "thing", actions="approve", **given, method="every-cell")
-    assert swept.provenance.method == "auto", swept.provenance.notes
-    assert np.array_equal(swept.allowed(), every.allowed())
-    assert swept.counts() == every.counts()
+    swept_by(random_policy, frame, actions="approve", **given)
 
 
 @pytest.fixture(scope="module")
-def random_policy(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    folder = write(tmp_path_factory.mktemp("random"), thing=resource_policy(rule()))
-    with lab.PDP(folder) as running:
-        yield folder, running
+def random_policy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[lab.PDP]:
+    yield from any_policy(tmp_path_factory.mktemp("random"))

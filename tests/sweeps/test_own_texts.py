@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from compared import any_policy, conditions_of, people, swept_by
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_policies import resource_policy, rule, write
@@ -15,21 +16,10 @@ from small_policies import resource_policy, rule, write
 import clerk_cerbos_lab as lab
 
 
-def people(**columns: Any) -> pd.DataFrame:
-    count = len(next(iter(columns.values())))
-    frame = {"id": [f"u{i}" for i in range(count)], "roles": [("user",)] * count}
-    return pd.DataFrame({**frame, **columns}, dtype=object)
-
-
 def both(folder: Path, who: pd.DataFrame, **more: Any) -> tuple[lab.Decisions, lab.Decisions]:
     """The decisions of a sweep, and those of every cell."""
     with lab.PDP(folder) as pdp:
-        found = lab.sweep(pdp, who, "thing", **more)
-        every = lab.sweep(pdp, who, "thing", **more, method="every-cell")
-    assert found.provenance.method == "auto"
-    assert np.array_equal(found.allowed(), every.allowed())
-    assert found.counts() == every.counts()
-    return found, every
+        return swept_by(pdp, who, **more)
 
 
 TEAMS = [f"t{i}" for i in range(60)]
@@ -104,15 +94,7 @@ atoms = st.sampled_from(
         *("R.attr.other == P.attr.b", "P.attr.b == R.attr.fixed", "R.attr.amount > 2"),
     ]
 )
-conditions = st.recursive(
-    atoms,
-    lambda inner: st.one_of(
-        st.builds("({} && {})".format, inner, inner),
-        st.builds("({} || {})".format, inner, inner),
-        st.builds("!({})".format, inner),
-    ),
-    max_leaves=5,
-)
+conditions = conditions_of(atoms)
 rows = st.lists(st.tuples(values, values, st.sampled_from([1, 2, 2.5, 3])), min_size=6, max_size=40)
 teams = st.lists(texts, min_size=1, max_size=6, unique=True)
 
@@ -120,26 +102,23 @@ teams = st.lists(texts, min_size=1, max_size=6, unique=True)
 @settings(max_examples=12)
 @given(rules=st.lists(conditions, min_size=2, max_size=4), who=rows, axis=teams, other=texts)
 def test_random_comparisons_give_the_answer_of_every_cell(
-    random_policy: tuple[Path, lab.PDP],
+    random_policy: lab.PDP,
     rules: list[str],
     who: list[tuple[Any, Any, Any]],
     axis: list[str],
     other: str,
 ) -> None:
-    folder, pdp = random_policy
     policy = resource_policy(*map(rule, rules[1:]), rule(rules[0], effect="DENY"))
-    write(folder, thing=policy.replace("  rules:", "  constants:\n    local: {one: c}\n  rules:"))
+    write(
+        Path(str(random_policy._folder)),
+        thing=policy.replace("  rules:", "  constants:\n    local: {one: c}\n  rules:"),
+    )
     a, b, limit = zip(*who, strict=True)
     frame = people(a=a, b=b, limit=limit)
     given: dict[str, Any] = {"team": axis, "other": [other, "q"], "amount": [1, 2, 2.5, 4], "fixed": "d"}
-    found = lab.sweep(pdp, frame, "thing", actions="approve", **given)
-    every = lab.sweep(pdp, frame, "thing", actions="approve", **given, method="every-cell")
-    assert np.array_equal(found.allowed(), every.allowed())
-    assert found.counts() == every.counts()
+    swept_by(random_policy, frame, actions="approve", **given)
 
 
 @pytest.fixture(scope="module")
-def random_policy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, lab.PDP]]:
-    folder = write(tmp_path_factory.mktemp("random"), thing=resource_policy(rule()))
-    with lab.PDP(folder) as running:
-        yield folder, running
+def random_policy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[lab.PDP]:
+    yield from any_policy(tmp_path_factory.mktemp("random"))

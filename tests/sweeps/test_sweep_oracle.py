@@ -12,6 +12,7 @@ import pytest
 from cerbos.effect.v1 import effect_pb2
 from cerbos.engine.v1 import engine_pb2
 from cerbos.sdk.grpc.client import CerbosClient
+from compared import any_policy, conditions_of
 from google.protobuf import json_format, struct_pb2
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -253,15 +254,7 @@ atoms = st.one_of(
     st.builds("size({}) > 0".format, terms | ids),
     st.sampled_from(["has(R.attr.a)", "!has(R.attr.b)", "has(P.attr.c)"]),
 )
-conditions = st.recursive(
-    atoms,
-    lambda inner: st.one_of(
-        st.builds("({} && {})".format, inner, inner),
-        st.builds("({} || {})".format, inner, inner),
-        st.builds("!({})".format, inner),
-    ),
-    max_leaves=4,
-)
+conditions = conditions_of(atoms, 4)
 rules = st.lists(
     st.builds(
         rule,
@@ -309,6 +302,4 @@ def test_a_sweep_under_a_random_policy_equals_one_question_at_a_time(
 
 @pytest.fixture(scope="module")
 def random_policy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[lab.PDP]:
-    folder = write(tmp_path_factory.mktemp("random"), thing=resource_policy(rule()))
-    with lab.PDP(folder) as running:
-        yield running
+    yield from any_policy(tmp_path_factory.mktemp("random"))
