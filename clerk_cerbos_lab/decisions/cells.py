@@ -384,13 +384,13 @@ class OwnTexts:
     """The texts of an axis that is compared for equality, by which attributes of a principal they match.
 
     Attributes:
-        asked: the texts asked about the representative.
+        asked: the texts asked about the representative, perhaps with ``MISSING``.
         codes: for each kind of text, the position in ``asked`` of one of that kind; see ``kinds``.
-        literals: for each value of the axis 0, or the number of the shared text that it is.
+        literals: for each value of the axis 0, or a number for the shared text that it is or for ``MISSING``.
         matches: for each attribute that is compared with the axis.
     """
 
-    asked: tuple[str, ...]
+    asked: tuple[Any, ...]
     codes: npt.NDArray[np.intp]
     literals: npt.NDArray[np.intp]
     matches: tuple[Matches, ...]

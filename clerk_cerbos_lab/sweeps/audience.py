@@ -180,7 +180,7 @@ class Group:
     def _may_be_own_texts(self, axis: Axis, line: Line, own: Mapping[str, _Compared]) -> bool:
         values = sum(len(column.values) for name in own if (column := self._table.column(name)))
         return (
-            all(map(is_text, axis.values))
+            all(value is MISSING or is_text(value) for value in axis.values)
             and not line.scale.told_apart
             and not any(one.lists for one in own.values())
             and not line.scale.ordered
