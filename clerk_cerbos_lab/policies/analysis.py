@@ -113,6 +113,8 @@ class Analysis:
         principal_presence: those in ``has(…)``.
         compared_with: by principal attribute, its comparisons as a whole with literals, constants and whole
             resource attributes (``operator`` is ``in`` if the attribute is on its left, else ``CONTAINS``).
+        elements_compared: the same for the elements of a list, each compared in a loop such as ``exists``.
+        loops: the principal attributes over which there is such a loop.
         terms: expressions that read principal attributes and nothing else.
         read_otherwise: the principal attributes whose value is read in another way as well.
         uses: by resource attribute (``resource_id`` for the id), the uses of just this attribute.
@@ -128,6 +130,8 @@ class Analysis:
     principal_attributes: set[str] | None = field(default_factory=set)
     principal_presence: set[str] = field(default_factory=set)
     compared_with: dict[str, list[Comparison]] = field(default_factory=dict)
+    elements_compared: dict[str, list[Comparison]] = field(default_factory=dict)
+    loops: set[str] = field(default_factory=set)
     terms: list[Term] = field(default_factory=list)
     read_otherwise: set[str] = field(default_factory=set)
     uses: dict[str, Use] = field(default_factory=dict)
@@ -140,13 +144,17 @@ class Analysis:
     unreadable: str | None = None
 
     def only_compared(self) -> dict[str, list[Comparison]]:
-        """The principal attributes that are read only in ``compared_with`` and ``terms``, in order."""
+        """The principal attributes that are read only in comparisons and ``terms``, in order.
+
+        Either the attributes themselves or the elements of lists are compared.
+        """
         read = self.principal_attributes
         if read is None or self.whole:
             return {}
-        names = {*self.compared_with, *(name for term in self.terms for name in term.names)}
+        names = {*self.compared_with, *(name for term in self.terms for name in term.names)} - self.loops
+        names |= self.elements_compared.keys() - self.compared_with.keys()
         return {
-            name: self.compared_with.get(name, [])
+            name: self.elements_compared.get(name) or self.compared_with.get(name, [])
             for name in sorted(names)
             if name not in self.read_otherwise
             and not any(overlap(other, name) for other in read if other != name)
@@ -386,6 +394,10 @@ class _Reader:
             use = self._use(attribute)  # its elements are read below
             use.otherwise.append(self._where(node))
             use.everywhere.append(self._where(node))
+        elif one_name and node.function in _ONLY_LOOKS and path and _is_whole(path, "P"):
+            self._found.loops.add(name_of(path[2:]))  # its elements are read below
+            if self._found.principal_attributes is not None:
+                self._found.principal_attributes.add(name_of(path[2:]))
         else:
             self.look(over, bound)
         for part in rest[len(names) :]:
@@ -428,20 +440,23 @@ class _Reader:
         use.comparisons.append(Comparison(operator, other, place, self._environment, reads, converted))
 
     def _compared_as_a_whole(self, operator: str, path: Path, other: Node, bound: Bound) -> bool:
-        """Record a principal attribute that is compared as a whole with what ``compared_with`` allows."""
-        if path[:2] != ("P", "attr") or len(path) < 3 or ELEMENT in path:
+        """Record a principal attribute, or its elements, compared with what ``compared_with`` allows."""
+        element = path[-1] == ELEMENT
+        whole = path[:-1] if element else path
+        if not _is_whole(whole, "P"):
             return False
         opposite = path_of(other, self._environment, bound)
-        of_resource = opposite is not None and _whole_attribute(opposite)
+        of_resource = opposite is not None and _is_whole(opposite, "R")
         of_policies = _is_literal(other) or (opposite is not None and opposite[0] == "C")
-        if operator == CONTAINS and not of_resource:
+        if operator == CONTAINS and (element or not of_resource):
             return False
         if self._found.principal_attributes is None or not (of_resource or of_policies):
             return False
         reads = frozenset({name_of(opposite[2:])} if opposite is not None and of_resource else ())
-        name = name_of(path[2:])
+        name = name_of(whole[2:])
         self._found.principal_attributes.add(name)
-        self._found.compared_with.setdefault(name, []).append(
+        found = self._found.elements_compared if element else self._found.compared_with
+        found.setdefault(name, []).append(
             Comparison(operator, other, opposite, self._environment, reads, converted=False)
         )
         return True
@@ -513,8 +528,9 @@ class _Reader:
         return reads, blocked
 
 
-def _whole_attribute(path: Path) -> bool:
-    return path[:2] == ("R", "attr") and len(path) > 2 and ELEMENT not in path
+def _is_whole(path: Path, side: str) -> bool:
+    """Whether a path leads to an attribute of the principal or the resource, or to what is inside a map."""
+    return path[:2] == (side, "attr") and len(path) > 2 and ELEMENT not in path
 
 
 def _is_literal(node: Node) -> bool:

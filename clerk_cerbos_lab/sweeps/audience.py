@@ -11,10 +11,11 @@ from clerk_cerbos_lab.attribute_names import overlap, steps_of, value_at
 from clerk_cerbos_lab.decisions.cells import OwnNumbers
 from clerk_cerbos_lab.policies.analysis import CONTAINS
 from clerk_cerbos_lab.policies.cel import Literal
+from clerk_cerbos_lab.policies.paths import ELEMENT, attribute_steps
 from clerk_cerbos_lab.sweeps import breakpoints, own_numbers, own_texts
 from clerk_cerbos_lab.sweeps.breakpoints import Breakpoints, breakpoints_from, value_of
 from clerk_cerbos_lab.sweeps.classes import classes_of
-from clerk_cerbos_lab.sweeps.codes import dense_rows, first_of, members_of
+from clerk_cerbos_lab.sweeps.codes import dense_rows, first_of, length_of, members_of
 from clerk_cerbos_lab.sweeps.own_numbers import ordering
 from clerk_cerbos_lab.values import MISSING, is_text, key
 
@@ -40,12 +41,14 @@ class _Compared:
         axes: the axes.
         shared: everything else, which is the same for all principals.
         contained: whether something is looked for in it.
+        elements: whether its elements are compared, not the attribute itself.
         lists: whether a list or a map is among what is shared.
     """
 
     axes: set[str]
     shared: Breakpoints
     contained: bool
+    elements: bool
     lists: bool
 
 
@@ -53,14 +56,21 @@ class _Part:
     """How the own values of some principals relate to one axis."""
 
     def __init__(
-        self, table: PrincipalTable, axis: Axis, attributes: Sequence[str], shared: Breakpoints, sent: Sent
+        self,
+        table: PrincipalTable,
+        axis: Axis,
+        own: Mapping[str, bool],
+        shared: Breakpoints,
+        sent: Sent,
     ) -> None:
+        attributes = list(own)
+        elements = tuple(name for name, of_elements in own.items() if of_elements)
         self._axis = axis
         self._columns = [column for name in attributes if (column := table.column(name)) is not None]
         self._shared = shared
         self._grid = sent.grids.get(axis.name)
         numeric = self._grid is not None
-        self._own = sent.own_numbers(table, attributes) if numeric else None
+        self._own = sent.own_numbers(table, attributes, elements) if numeric else None
         self._matches = () if numeric else tuple(sent.matches(table, name, axis) for name in attributes)
 
     def codes(self, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
@@ -113,7 +123,7 @@ class Group:
         self._own_axes = self._own_attributes(compared)
         self.own = tuple(name for own in self._own_axes.values() for name in own)
         cuts = {
-            name: one.shared if analysis.compared_with.get(name) else None
+            name: one.shared if one.elements or analysis.compared_with.get(name) else None
             for name, one in compared.items()
             if not one.axes
         }
@@ -123,7 +133,9 @@ class Group:
             if {*term.names} & {*compared} and term in sent.outcomes
         }
         merged = {
-            name: frozenset({float} if axis in sent.grids else {str, list})
+            name: frozenset(
+                {str, list} if axis not in sent.grids else {tuple} if compared[name].elements else {float}
+            )
             for axis, own in self._own_axes.items()
             for name in own
         }
@@ -157,7 +169,9 @@ class Group:
             if all(isinstance(some, list) for some in each):
                 contained = any(some.operator == CONTAINS for some in comparisons)
                 lists = any(isinstance(value, (list, dict)) for value in values)
-                found[name] = _Compared(of_axes, breakpoints_from(values), contained, lists)
+                elements = name in self.analysis.elements_compared
+                if not elements or of_axes <= grids.keys():  # elements that are texts can be there twice
+                    found[name] = _Compared(of_axes, breakpoints_from(values), contained, elements, lists)
         return found
 
     def _own_attributes(self, compared: dict[str, _Compared]) -> dict[str, tuple[str, ...]]:
@@ -210,7 +224,11 @@ class Group:
         for number, members in enumerate(members_of(codes, len(self.classes))):
             parts = {
                 name: _Part(
-                    self._table, axes[name], own, self._shared_with(own, shared[name][number]), self._sent
+                    self._table,
+                    axes[name],
+                    {one: self._compared[one].elements for one in own},
+                    self._shared_with(own, shared[name][number]),
+                    self._sent,
                 )
                 for name, own in self._own_axes.items()
             }
@@ -329,9 +347,14 @@ class Group:
     def _compared_values(self, name: str, line: Line) -> list[list[object]]:
         """For each class, what a line is compared with, as far as that is known without a PDP."""
         found: list[list[object]] = [[] for _ in self.people]
+        own_paths = {("P", "attr", *steps_of(name)) for name in self.own}
+        own_paths |= {(*path, ELEMENT) for path in own_paths}
         for comparison in line.comparisons:
-            if comparison.path in {("P", "attr", *steps_of(attribute)) for attribute in self.own}:
-                continue  # see divide
+            if comparison.path in own_paths:  # see divide, but some lists are compared by value
+                for own, person in zip(found, self.people, strict=True):
+                    held = value_at(person.attr, attribute_steps(comparison.path))
+                    own.extend([held] if isinstance(held, list) and length_of(held) is None else [])
+                continue
             each = self._values(comparison)
             if each is None:
                 self.open_ends.setdefault(name, []).append(comparison)

@@ -140,14 +140,17 @@ class Sent:
         self.outcomes: dict[Term, npt.NDArray[np.intp]] = {}
         self._scales: dict[tuple[str, bool, bool, tuple[Term, ...]], Scale] = {}
         self._all: dict[tuple[str, bool], Points] = {}
-        self._numbers: dict[tuple[str, ...], npt.NDArray[np.float64]] = {}
+        self._numbers: dict[tuple[tuple[str, ...], tuple[str, ...]], npt.NDArray[np.float64]] = {}
         self._matches: dict[tuple[str, str], Matches] = {}
 
-    def own_numbers(self, people: PrincipalTable, names: Sequence[str]) -> npt.NDArray[np.float64]:
-        """``[principal, column]``: these attributes, NaN for what is not a finite number."""
-        if tuple(names) not in self._numbers:
-            self._numbers[tuple(names)] = own_numbers.own_numbers(people, names)
-        return self._numbers[tuple(names)]
+    def own_numbers(
+        self, people: PrincipalTable, names: Sequence[str], elements: tuple[str, ...]
+    ) -> npt.NDArray[np.float64]:
+        """``[principal, column]``: these attributes, or their elements, NaN for no finite number."""
+        key = (tuple(names), elements)
+        if key not in self._numbers:
+            self._numbers[key] = own_numbers.own_numbers(people, names, elements)
+        return self._numbers[key]
 
     def matches(self, people: PrincipalTable, name: str, axis: Axis) -> Matches:
         """Which values of an axis an attribute matches."""

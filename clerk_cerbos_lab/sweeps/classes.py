@@ -12,7 +12,7 @@ import pandas as pd
 
 from clerk_cerbos_lab.attribute_names import is_inside, name_of, steps_of, value_at
 from clerk_cerbos_lab.identity.principals import Column
-from clerk_cerbos_lab.sweeps.codes import dense_rows, first_of
+from clerk_cerbos_lab.sweeps.codes import dense_rows, first_of, length_of
 from clerk_cerbos_lab.values import (
     MISSING,
     OTHER_ID,
@@ -98,8 +98,8 @@ def classes_of(
         analysis: what the rules that can apply to them read.
         question: what is asked.
         sent: the resource.
-        merged: by attribute, of which types (``float``, ``str``, ``list``) all values count as equal here;
-            ``Group.divide`` tells them apart.
+        merged: by attribute, of which types (``float``, ``str``, ``list``) all values count as equal here, or
+            all lists of as many numbers (``tuple``); ``Group.divide`` tells them apart.
         cuts: by attribute that is only compared, everything that it is compared with. Values in the same
             place among these count as equal; all do if it is only read in terms (None).
         terms: expressions that read the attributes in ``merged`` and ``cuts``, with a number for each
@@ -162,12 +162,16 @@ def _same(column: Column) -> npt.NDArray[np.intp]:
 
 
 def _same_but(column: Column, merged: frozenset[type]) -> npt.NDArray[np.intp]:
-    """The same with one number for all finite numbers, all texts or all lists."""
+    """The same with one number for all finite numbers, all texts, all lists, or lists of as many numbers."""
     if merged == {float} and set(map(type, column.values)) <= {int, float}:
         return np.zeros(len(column.values), dtype=np.intp)  # a clean number is finite
     kinds: list[object] = []
     for value in column.values:
         number, text = is_number(value) and math.isfinite(value), is_text(value)
+        length = length_of(value) if tuple in merged else None
+        if length is not None:
+            kinds.append((tuple, length))
+            continue
         kind = float if number else str if text else type(value)
         kinds.append(kind if kind in merged else key(value))
     return pd.factorize(_objects(kinds))[0].astype(np.intp)

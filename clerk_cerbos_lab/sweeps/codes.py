@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
@@ -36,6 +36,30 @@ def members_of(codes: npt.NDArray[np.intp], count: int) -> list[npt.NDArray[np.i
     """For each class, the positions of its members, ascending."""
     order = np.argsort(codes, kind="stable")
     return np.split(order, np.searchsorted(codes[order], np.arange(1, count)))
+
+
+MOST_ELEMENTS: Final = 8
+"""Elements of a list that are told apart by their order; longer lists are compared by value."""
+
+
+def length_of(value: object) -> int | None:
+    """The length of a list of finite numbers that is not too long; None for anything else."""
+    if not isinstance(value, list) or len(value) > MOST_ELEMENTS:
+        return None
+    return len(value) if all(is_number(item) and math.isfinite(item) for item in value) else None
+
+
+def numbers_in_lists(column: Column) -> npt.NDArray[np.float64]:
+    """``[value, element]``: the numbers in each list as the PDP compares them, NaN where there is none.
+
+    Ascending: ``exists``, ``all`` and ``exists_one`` do not depend on the order of a list.
+    """
+    lengths = [length_of(value) for value in column.values]
+    found = np.full((len(lengths), max((length or 0 for length in lengths), default=0)), math.nan)
+    for row, (value, length) in enumerate(zip(column.values, lengths, strict=True)):
+        if length:
+            found[row, :length] = np.sort(np.array(value, dtype=np.float64)) + 0.0  # -0.0 compares like 0.0
+    return found
 
 
 def numbers_in(column: Column) -> npt.NDArray[np.float64]:

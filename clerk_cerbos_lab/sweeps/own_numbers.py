@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from clerk_cerbos_lab.decisions.cells import OwnNumbers
-from clerk_cerbos_lab.sweeps.codes import dense_rows, first_of, numbers_in
+from clerk_cerbos_lab.sweeps.codes import dense_rows, first_of, numbers_in, numbers_in_lists
 from clerk_cerbos_lab.sweeps.cuts import FARTHEST, cut, neighbour
 
 if TYPE_CHECKING:
@@ -45,10 +45,17 @@ class Ordering:
     columns: Sequence[npt.NDArray[np.intp]]
 
 
-def own_numbers(people: PrincipalTable, names: Sequence[str]) -> npt.NDArray[np.float64]:
-    """``[principal, column]``: these attributes, NaN for what is not a finite number."""
-    columns = [column for name in names if (column := people.column(name)) is not None]
-    return np.column_stack([numbers_in(column)[column.codes] for column in columns])
+def own_numbers(
+    people: PrincipalTable, names: Sequence[str], elements: Sequence[str]
+) -> npt.NDArray[np.float64]:
+    """``[principal, column]``: these attributes, or their elements, NaN for what is not a finite number."""
+    columns = {name: column for name in names if (column := people.column(name)) is not None}
+    return np.column_stack(
+        [
+            (numbers_in_lists(column) if name in elements else numbers_in(column))[column.codes]
+            for name, column in columns.items()
+        ]
+    )
 
 
 def ordering(shared: Sequence[float], own: npt.NDArray[np.float64]) -> Ordering:

@@ -170,6 +170,14 @@ MUTANTS: Mapping[str, Mutant] = {
     "maps_are_read_by_what_is_inside_only": _one(
         classes, "_read", "{name: people.column(name) for name in sorted(names - inside)}", "{}"
     ),
+    # elements of lists
+    "lists_of_any_length_are_one": _one(classes, "_same_but", "(tuple, length)", "(tuple,)"),
+    "a_list_of_texts_and_numbers_has_no_breakpoints": _one(
+        audience, "Group._compared_values", "length_of(held) is None", "held is None"
+    ),
+    "elements_that_are_texts_can_be_there_once": _one(
+        audience, "Group._only_compared", "not elements or of_axes <= grids.keys()", "True"
+    ),
     # outcomes
     "an_error_is_false": _one(
         outcomes, "_outcome", '"error" if ERRORS.search(error)', "(bool, False) if ERRORS.search(error)"

@@ -72,6 +72,21 @@ WRITTEN: dict[str, tuple[Sequence[str], dict[str, Sequence[Any]], dict[str, Any]
         {"a": NUMBERS},
         {},
     ),
+    "lists_of_any_length_are_one": (
+        [rule("P.attr.a.exists_one(x, x >= R.attr.amount)", actions=ACTIONS)],
+        {"a": [[number] * (1 + i % 3) for i, number in enumerate(NUMBERS)]},
+        {},
+    ),
+    "a_list_of_texts_and_numbers_has_no_breakpoints": (
+        [rule("P.attr.a.exists(x, x < R.attr.amount)", actions=ACTIONS)],
+        {"a": [*([number] for number in NUMBERS[1:]), ["x", 7.0]]},
+        {},
+    ),
+    "elements_that_are_texts_can_be_there_once": (
+        [rule("P.attr.a.exists_one(x, x == R.attr.title)", actions=ACTIONS)],
+        {"a": [["x"] * (i % 2 + 1) for i in range(20)]},
+        {"title": ["x", "y"]},
+    ),
     "an_error_is_false": (
         [rule('!("x" in P.attr.a) && R.attr.amount < 9', actions=ACTIONS)],
         {"a": [*NUMBERS[:10], *([str(i)] for i in range(10))]},
