@@ -177,15 +177,14 @@ class Group:
     def _own_attributes(self, compared: dict[str, _Compared]) -> dict[str, tuple[str, ...]]:
         """By axis, the attributes that are compared with it and nothing else that differs."""
         found = {}
-        numeric = list(self._sent.grids)
         for axis in self._question.axes:
             own = {name: one for name, one in compared.items() if one.axes == {axis.name}}
             line = self.lines.get(axis.name)
             if line is None or not own:
                 continue
-            if axis.name in numeric:
+            if axis.name in self._sent.grids:
                 of_numbers = tuple(name for name, one in own.items() if not one.contained)
-                if numeric == [axis.name] and of_numbers:  # lines along another axis would differ as well
+                if of_numbers:
                     found[axis.name] = of_numbers
             elif self._may_be_own_texts(axis, line, own):
                 found[axis.name] = tuple(own)

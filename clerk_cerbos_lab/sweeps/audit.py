@@ -138,7 +138,8 @@ class _Suspects:
         place: list[int] = []
         for axis, of_axis in zip(self._axes, points, strict=True):
             if not isinstance(of_axis, Points):  # its points are nobody's but the representative's
-                place.append(int(self._random.choice(self._marks[axis.name].for_person(own))))
+                marks = self._marks[axis.name].for_person(own)
+                place.append(int(self._random.choice(marks if len(marks) else len(axis.values))))
                 continue
             asked = int(self._random.integers(len(of_axis.asked)))
             place.append(self._beside(axis, of_axis, asked, own))

@@ -179,3 +179,11 @@ def test_random_comparisons_give_the_answer_of_every_cell(
 @pytest.fixture(scope="module")
 def random_policy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[lab.PDP]:
     yield from any_policy(tmp_path_factory.mktemp("random"))
+
+
+def test_somebody_without_a_limit_can_be_checked_where_policies_hold_no_number(
+    write: Callable[..., Path],
+) -> None:
+    who = people(limit=[*range(30), lab.MISSING, "7"])
+    with lab.PDP(write(thing=resource_policy(rule("R.attr.amount <= P.attr.limit")))) as pdp:
+        swept_by(pdp, who, amount=range(40))
