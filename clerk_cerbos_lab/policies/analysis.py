@@ -35,15 +35,18 @@ ORDERS: Final = frozenset({"<", "<=", ">", ">="})
 CONTAINS: Final = "contains"
 """``in`` with the attribute on its right."""
 
-_TYPES: Final = {"bool", "bytes", "double", "int", "list", "map", "null_type", "string", "type", "uint"}
+_TYPES: Final = {"bool", "bytes", "double", "int", "list", "map", "null_type", "string", "type", "uint"} | {
+    "optional_type"
+}
 
-_NAMESPACES: Final = {"base64", "google", "lists", "math", "optional", "sets", "strings"}
+_NAMESPACES: Final = {"base64", "google", "lists", "math", "optional", "regex", "sets", "strings"}
 
 _BINDS_AN_ELEMENT: Final = {".all", ".exists", ".exists_one", ".existsOne", ".filter", ".map"}
 
 _ONLY_LOOKS: Final = {".all", ".exists", ".exists_one", ".existsOne"}
 
 _BINDS_OTHERWISE: Final = {
+    ".bind",
     ".optFlatMap",
     ".optMap",
     ".sortBy",
@@ -225,6 +228,10 @@ class _Reader:
                 self._comparison(node, bound)
             elif node.function == "has":
                 self._presence(node, bound)
+            elif node.function == ".?":  # used for its value, whatever that is compared with
+                self.look(_selected(node), bound, within or node)
+            elif node.function == ".bind":
+                self._bind(node, bound)
             elif node.function in _BINDS_AN_ELEMENT | _BINDS_OTHERWISE:
                 self._macro(node, bound)
             elif _may_bind(node):
@@ -307,6 +314,15 @@ class _Reader:
             self.look(over, bound)
         for part in rest[len(names) :]:
             self.look(part, inner)
+
+    def _bind(self, node: Call, bound: Bound) -> None:
+        """``cel.bind(name, value, expression)``: what the value reads is asked by value."""
+        cel_itself, name, *rest = node.arguments
+        if cel_itself != Name("cel") or not isinstance(name, Name) or len(rest) != 2:
+            msg = f"{self._where(node)}: a macro without a variable"
+            raise CelError(msg)
+        self.look(rest[0], bound, node)
+        self.look(rest[1], {**bound, name.name: None})
 
     def _comparison(self, node: Call, bound: Bound) -> None:
         left, right = node.arguments
@@ -395,6 +411,8 @@ class _Reader:
             return self._reads(node.operand, bound)
         if not isinstance(node, Call):
             return frozenset(), False
+        if node.function == ".?":
+            return self._reads(_selected(node), bound)
         reads: frozenset[str] = frozenset()
         blocked = node.function in _CLOCK or node.function in _BINDS_OTHERWISE
         inner = dict(bound)
@@ -440,6 +458,12 @@ def _is_literal(node: Node) -> bool:
     if isinstance(node, Call):
         return node.function == "list" and all(isinstance(part, Literal) for part in node.arguments)
     return isinstance(node, Literal)
+
+
+def _selected(node: Call) -> Field:
+    """The field that ``a.?b`` reads if it exists."""
+    operand, name = node.arguments
+    return Field(operand, name.value)  # type: ignore[union-attr]
 
 
 def _may_bind(node: Call) -> bool:

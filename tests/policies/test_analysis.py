@@ -100,6 +100,16 @@ def test_using_the_whole_resource_counts_as_reading_every_attribute(expression: 
         ("P.attr.exists(k, k == R.attr.x)", None),
         ("P.attr[R.attr.key] == 1", None),
         ("dyn(P).id", None),
+        ("P.attr.?a.orValue(P.attr[?'b'].?c.orValue(1)) == 1", {"a", "b"}),
+        ("[1, ?P.attr.?a] == [] || {?'k': P.attr.?b} == {}", {"a", "b"}),
+        ("P.?attr.hasValue()", None),
+        ("request.?principal.hasValue()", None),
+        ("P.attr.`b-c` == .P.attr.d", {"b-c", "d"}),
+        ("google.protobuf.Value{string_value: P.attr.a} == 'x'", {"a"}),
+        ("cel.bind(P, P.attr.a, P == 1)", {"a"}),
+        ("cel.bind(x, P.attr.a, x == 1 && P.attr.b)", {"a", "b"}),
+        ("cel.bind(x, P, x.attr.b == 1)", None),
+        ("V.?unused_alias.hasValue()", {"level"}),
         ("V.unused_alias == 1", {"level"}),
     ],
 )
@@ -117,6 +127,7 @@ def test_the_attributes_of_the_principal_are_those_that_are_read(
         "P.id == R.attr.owner",
         "R.attr.owner != request.principal.id",
         'P.id in ["a", "b"]',
+        'P.id == "a\\u0062"',
         "P.id in R.attr.owners",
         "R.attr.owners.exists(o, o == P.id)",
         "R.attr.owners.all(o, o != P.id) && P.attr.boss == P.id",
@@ -144,7 +155,8 @@ def test_an_id_that_is_only_compared_for_equality_can_be_exchanged(expression: s
         'P.id == P.attr.first + "." + P.attr.last',
         "P.id == request.auxData.jwt.sub",
         "P.id == G.admin",
-        'P.id == "a\\u0062"',
+        'P.id == b"ab"',
+        'P.id == P.attr.?boss.orValue("u1")',
         "dyn(P) == R.attr.owner",
         "P.attr.exists(name, name == P.id)",
         "hasIntersection([P.id], R.attr.owners)",
@@ -236,7 +248,7 @@ def test_a_string_is_found_wherever_it_is_in_the_policies() -> None:
     [
         {"resourcePolicy": {"resource": "thing", "rules": [{"condition": {"script": "x"}}]}},
         {"resourcePolicy": {"resource": "thing", "rules": [{"condition": {"match": {"some": {"of": []}}}}]}},
-        {"resourcePolicy": {"resource": "thing", "rules": [{"condition": {"match": {"expr": "P.attr.?a"}}}]}},
+        {"resourcePolicy": {"resource": "thing", "rules": [{"condition": {"match": {"expr": "P.id =="}}}]}},
         {
             "resourcePolicy": {
                 "resource": "thing",
