@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from clerk_cerbos_lab import limits
+from clerk_cerbos_lab.attribute_names import is_inside, name_of, overlap, steps_of
 from clerk_cerbos_lab.errors import InputError, PDPError
 from clerk_cerbos_lab.explorer.state import checked_range
 from clerk_cerbos_lab.policies.analysis import ORDERS, Use
+from clerk_cerbos_lab.policies.paths import ELEMENT
 from clerk_cerbos_lab.policies.policy_set import Audience
 from clerk_cerbos_lab.sweeps.breakpoints import breakpoints_from, value_of
 from clerk_cerbos_lab.values import MISSING, OTHER, RESOURCE_ID, SELF, amounts, is_number, key
@@ -133,7 +135,11 @@ def controls_of(
             below the decisions names them (``Disclosure.note``).
     """
     made = Controls(actions, constants=_constants(pdp, kind))
-    uses = _uses(pdp, kind, actions, made)
+    uses = {
+        name: use
+        for name, use in _uses(pdp, kind, actions, made).items()
+        if name in given or not any(overlap(name, other) for other in given)
+    }
     numeric: dict[str, list[float]] = {}
     lowest: dict[str, float] = {}
     for name in dict.fromkeys([*uses, *given]):
@@ -220,7 +226,9 @@ def _uses(pdp: PDP, kind: str, actions: tuple[str, ...], made: Controls) -> dict
         )
         _, read = pdp.resource_attributes(kind)
         return {name: Use() for name in sorted(read)}
-    return {name: found.uses[name] for name in sorted(found.uses) if name != RESOURCE_ID}
+    names = [name for name in sorted(found.uses) if name != RESOURCE_ID]
+    inner = [name for name in names if not any(is_inside(other, name) for other in names if other != name)]
+    return {name: found.uses[name] for name in inner}
 
 
 def _control(  # noqa: PLR0917 - what a control is made of
@@ -243,7 +251,8 @@ def _control(  # noqa: PLR0917 - what a control is made of
             choice.of_principal = True
             if set(path[2:3]) & hidden:
                 continue
-            column = people.attributes.get(path[2]) if len(path) > 2 else None
+            inside = tuple(itertools.takewhile(lambda step: step != ELEMENT, path[2:]))
+            column = people.column(name_of(inside)) if inside else None
             values = [] if column is None else _frequent(column.codes, column.values)
         else:
             found = value_of(comparison, one, {}, kind)
@@ -340,10 +349,11 @@ def _of_schema(pdp: PDP, kind: str, name: str) -> list[Any]:
             continue
         path = own[0] / SCHEMAS / ref.removeprefix("cerbos:///")
         try:
-            properties = json.loads(path.read_text("utf-8")).get("properties", {})
+            about = json.loads(path.read_text("utf-8"))
+            for step in steps_of(name):
+                about = about.get("properties", {}).get(step, {})
         except (OSError, ValueError, AttributeError):  # if it matters, the PDP itself reports this
             continue
-        about = properties.get(name, {})
         found += _scalars(about.get("enum", []))
         if about.get("type") == "boolean":
             found += [True, False]

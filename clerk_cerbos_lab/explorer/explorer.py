@@ -78,7 +78,8 @@ def explore(
         kind: the resource kind, such as ``"expense"``.
         actions: actions to offer; default: all that the policies of the kind name in any offered version.
         attributes: values to start with and to offer, as in ``lab.sweep``: a scalar or a list.
-        attr: the same as a dict, for names that are arguments of this function: ``attr={"scope": …}``.
+        attr: the same as a dict, for names that are arguments of this function (``attr={"scope": …}``) or
+            lie inside a map (``attr={"money.amount": …}``).
         resource_id: one fixed id, or a list of ids to choose from.
         policy_version: the version to start with, as in ``lab.sweep``.
         scope: the scope to start with, as in ``lab.sweep``.

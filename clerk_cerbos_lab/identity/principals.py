@@ -33,6 +33,7 @@ from typing import TYPE_CHECKING, Any, Final, overload
 import numpy as np
 import pandas as pd
 
+from clerk_cerbos_lab.attribute_names import steps_of, value_at
 from clerk_cerbos_lab.errors import InputError, did_you_mean
 from clerk_cerbos_lab.formatting import label
 from clerk_cerbos_lab.identity import handed_over
@@ -109,6 +110,21 @@ class PrincipalTable(Sequence[Principal]):
         self.id_set = frozenset(ids)
         self.roles = roles
         self.attributes = attributes
+        self._inside: dict[str, Column] = {}
+
+    def column(self, name: str) -> Column | None:
+        """An attribute, or what is inside maps, by name (see ``attribute_names``); None if there is none."""
+        first, *rest = steps_of(name)
+        whole = self.attributes.get(first)
+        if whole is None or not rest:
+            return whole
+        if name not in self._inside:
+            values = [value_at(value, tuple(rest)) for value in whole.values]
+            numbers: dict[str, int] = {}
+            codes = np.array([numbers.setdefault(key(v), len(numbers)) for v in values], dtype=np.intp)
+            by_number = dict(zip(codes.tolist()[::-1], values[::-1], strict=True))
+            self._inside[name] = Column(codes[whole.codes], tuple(by_number[i] for i in range(len(numbers))))
+        return self._inside[name]
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from clerk_cerbos_lab.attribute_names import steps_of, value_at
 from clerk_cerbos_lab.identity.principals import check_frame
 from clerk_cerbos_lab.identity.quality import (
     COLUMNS,
@@ -15,7 +16,7 @@ from clerk_cerbos_lab.identity.quality import (
     _holders,
     _row,
 )
-from clerk_cerbos_lab.values import json_type
+from clerk_cerbos_lab.values import MISSING, json_type
 
 if TYPE_CHECKING:
     from clerk_cerbos_lab.identity.quality import Row
@@ -27,8 +28,10 @@ def _unlike_policies(frame: pd.DataFrame, types: dict[str, str], lines: list[Row
     known = {(line["principal"], line["attribute"]): line for line in lines if line["problem"] == MISTYPED}
     found = []
     for name, wanted in types.items():
-        for own, value in _holders(frame, name) if name in frame else ():
-            if json_type(value) == wanted:
+        first, *inside = steps_of(name)
+        for own, whole in _holders(frame, first) if first in frame else ():
+            value = value_at(whole, tuple(inside))
+            if value is MISSING or json_type(value) == wanted:
                 continue
             if (own, name) in known:
                 known[own, name]["detail"] += f"; policies compare it with {wanted}"

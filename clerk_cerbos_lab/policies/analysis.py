@@ -13,14 +13,22 @@ can change only where the outcome of one of these comparisons changes. Other ope
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
+from clerk_cerbos_lab.attribute_names import name_of, overlap, steps_of
 from clerk_cerbos_lab.policies import cel
 from clerk_cerbos_lab.policies.cel import Call, CelError, Field, Literal, Name, Node
-from clerk_cerbos_lab.policies.paths import ELEMENT, _resource_attribute, _variable, path_of, written
+from clerk_cerbos_lab.policies.paths import (
+    ELEMENT,
+    _resource_attribute,
+    _variable,
+    attribute_steps,
+    path_of,
+    written,
+)
 from clerk_cerbos_lab.policies.policy_set import relevant
-from clerk_cerbos_lab.values import RESOURCE_ID, texts_in
+from clerk_cerbos_lab.values import texts_in
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -91,11 +99,15 @@ class Use:
         comparisons: what it is compared with.
         otherwise: each other use, in words; if there is one, each value has to be asked.
         not_equality: each use that depends on more than what the value equals, in words.
+        present: each ``has(…)``, in words.
+        everywhere: each use of the value, also in a comparison, in words.
     """
 
     comparisons: list[Comparison] = field(default_factory=list)
     otherwise: list[str] = field(default_factory=list)
     not_equality: list[str] = field(default_factory=list)
+    present: list[str] = field(default_factory=list)
+    everywhere: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -103,12 +115,13 @@ class Analysis:
     """What the policies of a resource kind read.
 
     Attributes:
-        principal_attributes: those that some expression reads; None for all of them.
+        principal_attributes: those whose value some expression reads, by name (see ``attribute_names``); None
+            for all of them.
+        principal_presence: those in ``has(…)``.
         compared_with: by principal attribute, its comparisons as a whole with literals, constants and whole
             resource attributes (``operator`` is ``in`` if the attribute is on its left, else ``CONTAINS``).
-        read_otherwise: the principal attributes that are read in another way as well; ``has(…)`` does not
-            count, because it only distinguishes missing attributes from others.
-        uses: by resource attribute (``resource_id`` for the id); attributes not listed are not read.
+        read_otherwise: the principal attributes whose value is read in another way as well.
+        uses: by resource attribute (``resource_id`` for the id), the uses of just this attribute.
         whole: uses of the whole resource, in words; then every attribute counts as used otherwise.
         identity: uses of ``P.id`` that depend on more than what it equals, in words.
         named: the principals that principal policies name.
@@ -119,6 +132,7 @@ class Analysis:
     """
 
     principal_attributes: set[str] | None = field(default_factory=set)
+    principal_presence: set[str] = field(default_factory=set)
     compared_with: dict[str, list[Comparison]] = field(default_factory=dict)
     read_otherwise: set[str] = field(default_factory=set)
     uses: dict[str, Use] = field(default_factory=dict)
@@ -132,13 +146,35 @@ class Analysis:
 
     def only_compared(self) -> dict[str, list[Comparison]]:
         """The principal attributes that are read in no other way than in ``compared_with``, in order."""
-        if self.principal_attributes is None or self.whole:
+        read = self.principal_attributes
+        if read is None or self.whole:
             return {}
         return {
             name: comparisons
             for name, comparisons in sorted(self.compared_with.items())
             if name not in self.read_otherwise
+            and not any(overlap(other, name) for other in read if other != name)
         }
+
+    def use_of(self, name: str) -> Use | None:
+        """How the policies use an attribute, what is inside it, and the maps around it; None if not at all.
+
+        A use of anything but just the attribute depends on more than comparisons of it. ``has(…)`` of a map
+        around it is no use: the map is always there.
+        """
+        found = self.uses.get(name)
+        depth = len(steps_of(name))
+        made = Use() if found is None else replace(found, otherwise=[*found.otherwise])
+        for other, use in self.uses.items():
+            if other == name or not overlap(other, name):
+                continue
+            inside = len(steps_of(other)) > depth
+            otherwise = [*use.everywhere, *(use.present if inside else ())]
+            if otherwise:
+                found = made
+                made.otherwise += otherwise
+                made.not_equality = [*made.not_equality, *use.not_equality]
+        return None if found is None else made
 
 
 def analyse(policy_set: PolicySet, kind: str, audience: Audience | None = None) -> Analysis:
@@ -197,9 +233,9 @@ class _Reader:
                 self._looked_at.add(name)
                 self.look(node, {})
         elif path[0] == "P":  # in strict evaluation a missing attribute is an error even so
-            self._principal(path, only_presence=True)
+            self._principal_presence(path)
         elif path[0] == "R" and (attribute := _resource_attribute(path)):
-            self._use(attribute)
+            self._use(attribute).present.append(self._where(node))
 
     def look(  # noqa: C901, PLR0912 - one branch per form
         self, node: Node, bound: Bound, within: Node | None = None
@@ -229,7 +265,7 @@ class _Reader:
             elif node.function == "has":
                 self._presence(node, bound)
             elif node.function == ".?":  # used for its value, whatever that is compared with
-                self.look(_selected(node), bound, within or node)
+                self.look(self._selected(node, bound), bound, within or node)
             elif node.function == ".bind":
                 self._bind(node, bound)
             elif node.function in _BINDS_AN_ELEMENT | _BINDS_OTHERWISE:
@@ -249,8 +285,9 @@ class _Reader:
             if name is None:
                 found.whole.append(text)
             elif name:
-                self._use(name).otherwise.append(text)
-                self._use(name).not_equality.append(text)
+                use = self._use(name)
+                for some in (use.otherwise, use.not_equality, use.everywhere):
+                    some.append(text)
         elif path[0] == "P":
             self._principal(path)
             if path in {("P",), ("P", "id")}:
@@ -263,17 +300,26 @@ class _Reader:
             msg = f"{text} uses the variables as a whole"
             raise CelError(msg)
 
-    def _principal(self, path: Path, *, only_presence: bool = False) -> None:
+    def _principal(self, path: Path) -> None:
+        """Record a path below ``P`` that is read for its value."""
         if len(path) >= 3 and path[1] == "attr":
-            if not only_presence or len(path) > 3:
-                self._found.read_otherwise.add(path[2])
+            steps = attribute_steps(path)
+            if not steps:
+                self._found.principal_attributes = None
+                return
+            self._found.read_otherwise.add(name_of(steps))
             if self._found.principal_attributes is not None:
-                if path[2] == ELEMENT:
-                    self._found.principal_attributes = None
-                else:
-                    self._found.principal_attributes.add(path[2])
+                self._found.principal_attributes.add(name_of(steps))
         elif len(path) < 2 or path[1] not in {"id", "roles", "scope", "policyVersion", "policy_version"}:
             self._found.principal_attributes = None
+
+    def _principal_presence(self, path: Path) -> None:
+        """Record a path below ``P`` of which only the presence matters."""
+        steps = attribute_steps(path)
+        if path[1:2] == ("attr",) and steps and len(steps) == len(path) - 2:
+            self._found.principal_presence.add(name_of(steps))
+        else:
+            self._principal(path)
 
     def _use(self, name: str) -> Use:
         return self._found.uses.setdefault(name, Use())
@@ -282,19 +328,21 @@ class _Reader:
         return f"`{written(node)}` in {self._location}"
 
     def _presence(self, node: Call, bound: Bound) -> None:
-        """``has(…)`` has the same outcome for every value that is sent."""
+        """``has(…)`` has the same outcome for every value that is sent under the name."""
         for argument in node.arguments:
             path = path_of(argument, self._environment, bound)
             name = _resource_attribute(path) if path and path[0] == "R" else None
             if name and path is not None:
-                if len(path) > (2 if name == RESOURCE_ID else 3):
-                    self._use(name).otherwise.append(self._where(node))
+                use, text = self._use(name), self._where(node)
+                if ELEMENT in path:
+                    use.otherwise.append(text)
+                    use.everywhere.append(text)
                 else:
-                    self._use(name)
+                    use.present.append(text)
             elif path is None or path[0] != "P" or path[:2] == ("P",):
                 self.look(argument, bound)
             else:
-                self._principal(path, only_presence=True)
+                self._principal_presence(path)
 
     def _macro(self, node: Call, bound: Bound) -> None:
         over, *rest = node.arguments
@@ -309,11 +357,21 @@ class _Reader:
             inner[name.name] = (*path, ELEMENT) if one_name and path else None  # type: ignore[union-attr]
         attribute = _resource_attribute(path) if path and path[0] == "R" else None
         if attribute and node.function in _ONLY_LOOKS and one_name:
-            self._use(attribute).otherwise.append(self._where(node))  # its elements are read below
+            use = self._use(attribute)  # its elements are read below
+            use.otherwise.append(self._where(node))
+            use.everywhere.append(self._where(node))
         else:
             self.look(over, bound)
         for part in rest[len(names) :]:
             self.look(part, inner)
+
+    def _selected(self, node: Call, bound: Bound) -> Node:
+        """What ``a.?b`` reads: an attribute, or all of a map in one, because its absence is an error."""
+        operand, name = node.arguments
+        path = path_of(operand, self._environment, bound)
+        if path is not None and path[0] in {"P", "R"} and len(path) > 2:
+            return operand
+        return Field(operand, name.value)  # type: ignore[union-attr]
 
     def _bind(self, node: Call, bound: Bound) -> None:
         """``cel.bind(name, value, expression)``: what the value reads is asked by value."""
@@ -348,11 +406,12 @@ class _Reader:
             self.look(side, bound, node)
             return
         use, text = self._use(name), self._where(node)
+        use.everywhere.append(text)
         if not equality:
             use.not_equality.append(text)
         reads, blocked = self._reads(other, bound)
-        whole_value = len(path) == (2 if name == RESOURCE_ID else 3)
-        if not whole_value or right_of_in or blocked or name in reads:
+        within = any(overlap(name, other) for other in reads)
+        if ELEMENT in path or right_of_in or blocked or within:
             use.otherwise.append(text)
             return
         operator = node.function
@@ -361,7 +420,7 @@ class _Reader:
 
     def _compared_as_a_whole(self, operator: str, path: Path, other: Node, bound: Bound) -> bool:
         """Record a principal attribute that is compared as a whole with what ``compared_with`` allows."""
-        if path[:2] != ("P", "attr") or len(path) != 3 or path[2] == ELEMENT:
+        if path[:2] != ("P", "attr") or len(path) < 3 or ELEMENT in path:
             return False
         opposite = path_of(other, self._environment, bound)
         of_resource = opposite is not None and _whole_attribute(opposite)
@@ -370,9 +429,10 @@ class _Reader:
             return False
         if self._found.principal_attributes is None or not (of_resource or of_policies):
             return False
-        reads = frozenset({opposite[2]} if opposite is not None and of_resource else ())
-        self._found.principal_attributes.add(path[2])
-        self._found.compared_with.setdefault(path[2], []).append(
+        reads = frozenset({name_of(opposite[2:])} if opposite is not None and of_resource else ())
+        name = name_of(path[2:])
+        self._found.principal_attributes.add(name)
+        self._found.compared_with.setdefault(name, []).append(
             Comparison(operator, other, opposite, self._environment, reads, converted=False)
         )
         return True
@@ -412,7 +472,7 @@ class _Reader:
         if not isinstance(node, Call):
             return frozenset(), False
         if node.function == ".?":
-            return self._reads(_selected(node), bound)
+            return self._reads(self._selected(node, bound), bound)
         reads: frozenset[str] = frozenset()
         blocked = node.function in _CLOCK or node.function in _BINDS_OTHERWISE
         inner = dict(bound)
@@ -450,7 +510,7 @@ class _Reader:
 
 
 def _whole_attribute(path: Path) -> bool:
-    return path[:2] == ("R", "attr") and len(path) == 3 and path[2] != ELEMENT
+    return path[:2] == ("R", "attr") and len(path) > 2 and ELEMENT not in path
 
 
 def _is_literal(node: Node) -> bool:
@@ -458,12 +518,6 @@ def _is_literal(node: Node) -> bool:
     if isinstance(node, Call):
         return node.function == "list" and all(isinstance(part, Literal) for part in node.arguments)
     return isinstance(node, Literal)
-
-
-def _selected(node: Call) -> Field:
-    """The field that ``a.?b`` reads if it exists."""
-    operand, name = node.arguments
-    return Field(operand, name.value)  # type: ignore[union-attr]
 
 
 def _may_bind(node: Call) -> bool:

@@ -6,12 +6,13 @@ one of these. It may miss others; no decision depends on it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
+from clerk_cerbos_lab.attribute_names import name_of
 from clerk_cerbos_lab.policies import cel
 from clerk_cerbos_lab.policies.analysis import EQUALITIES, ORDERS
 from clerk_cerbos_lab.policies.cel import Call, CelError, Literal
-from clerk_cerbos_lab.policies.paths import path_of
+from clerk_cerbos_lab.policies.paths import ELEMENT, path_of
 from clerk_cerbos_lab.policies.policy_set import expressions
 from clerk_cerbos_lab.values import json_type
 
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 
 Side: TypeAlias = "tuple[str, str] | str | None"
 """An attribute (``("P", name)`` or ``("R", name)``), a type in words, or neither."""
-
-_ATTRIBUTE_PATH: Final = 3  # P, attr, name
 
 
 def compared_types(policies: Sequence[Mapping[str, Any]]) -> dict[str, str]:
@@ -83,8 +82,8 @@ def _side(node: Node, environment: Environment) -> Side:
         return None
     if path[0] == "C":
         return _of_constant(path, environment)
-    whole = len(path) == _ATTRIBUTE_PATH and path[0] in {"P", "R"} and path[1] == "attr"
-    return (path[0], path[2]) if whole else None
+    whole = len(path) > 2 and path[0] in {"P", "R"} and path[1] == "attr" and ELEMENT not in path
+    return (path[0], name_of(path[2:])) if whole else None
 
 
 def _of_constant(path: Path, environment: Environment) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from clerk_cerbos_lab.attribute_names import name_of
 from clerk_cerbos_lab.policies.cel import CelError, Field, Literal, Name, Node
 from clerk_cerbos_lab.values import RESOURCE_ID
 
@@ -63,14 +64,23 @@ def _variable(node: Node, bound: Bound) -> str | None:
 
 
 def _resource_attribute(path: Path) -> str | None:
-    """The attribute in a path below ``R``; None for the whole resource, empty for what never varies."""
+    """The attribute in a path below ``R``; None for the whole resource, empty for what never varies.
+
+    The path can go on with an element of a list or a key of a map.
+    """
     if path == ("R", "id"):
         return RESOURCE_ID
-    if len(path) >= 3 and path[1] == "attr" and path[2] != ELEMENT:
-        return path[2]
+    if path[:2] == ("R", "attr") and (steps := attribute_steps(path)):
+        return name_of(steps)
     if len(path) >= 2 and path[1] in {"kind", "scope", "policyVersion", "policy_version"}:
         return ""
     return None
+
+
+def attribute_steps(path: Path) -> tuple[str, ...]:
+    """The keys in a path below ``attr``, up to the first that is not known."""
+    below = path[2:]
+    return below[: below.index(ELEMENT)] if ELEMENT in below else below
 
 
 def written(node: Node) -> str:

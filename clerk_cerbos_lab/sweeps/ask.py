@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clerk_cerbos_lab import limits
+from clerk_cerbos_lab.attribute_names import is_plain, nested
 from clerk_cerbos_lab.pdp import messages
 from clerk_cerbos_lab.values import OTHER_ID
 
@@ -99,13 +100,14 @@ def _batches(
     question: Question, parts: Sequence[Batch]
 ) -> Iterator[tuple[engine_pb2.Principal, Sequence[messages.Entry]]]:
     names = [axis.name for axis in question.axes]
+    plain = all(map(is_plain, [*names, *question.fixed]))
     version, scope = question.principal
     for part in parts:
         products = part.resources()
         who = [messages.principal_message(p, policy_version=version, scope=scope) for p in part.people]
         for chunk in _chunks(part.combinations):
             resources = [
-                resource({**question.fixed, **dict(zip(names, values, strict=True))})
+                resource({**question.fixed, **dict(zip(names, values, strict=True))}, plain=plain)
                 for values in itertools.islice(products, chunk.stop - chunk.start)
             ]
             for actions in question.together:
@@ -121,6 +123,6 @@ def _batches(
                     yield message, entries.for_principal(person.id)
 
 
-def resource(values: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """Split a combination of values into resource id and attributes."""
-    return values.pop("resource_id"), values
+def resource(values: dict[str, Any], *, plain: bool) -> tuple[str, dict[str, Any]]:
+    """Split a combination of values into resource id and attributes; ``plain`` if none is inside a map."""
+    return values.pop("resource_id"), values if plain else nested(values)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 
+from clerk_cerbos_lab.attribute_names import check_apart, name_of, steps_of
 from clerk_cerbos_lab.decisions.axes import Axis
 from clerk_cerbos_lab.errors import InputError, did_you_mean
 from clerk_cerbos_lab.formatting import label
@@ -38,11 +39,14 @@ def read_attributes(
     if "resource_id" in given:
         msg = "'resource_id' is the resource's id here; an attribute can't have that name"
         raise InputError(msg)
-    for name, value in {**given, "resource_id": resource_id}.items():
-        if not isinstance(name, str) or not name:
-            msg = f"an attribute's name must be a non-empty string, not {name!r}"
+    for spelling, value in {**given, "resource_id": resource_id}.items():
+        if not isinstance(spelling, str) or not spelling:
+            msg = f"an attribute's name must be a non-empty string, not {spelling!r}"
             raise InputError(msg)
-        text(name, "an attribute's name")
+        name = name_of(steps_of(text(spelling, "an attribute's name")))
+        if name in fixed or any(axis.name == name for axis in axes):
+            msg = f"given twice, under two spellings: '{name}'"
+            raise InputError(msg)
         values = _axis_values(value, name)
         if values is None:
             fixed[name] = clean(value, f"attribute '{name}'")
@@ -52,6 +56,7 @@ def read_attributes(
         else:
             axes.append(_axis(name, values))
     _check_resource_ids(axes, fixed)
+    check_apart([axis.name for axis in axes], fixed)
     return tuple(axes), fixed
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from clerk_cerbos_lab.attribute_names import overlap, steps_of, value_at
 from clerk_cerbos_lab.decisions.cells import OwnNumbers
 from clerk_cerbos_lab.policies.analysis import CONTAINS
 from clerk_cerbos_lab.policies.cel import Literal
@@ -15,10 +16,10 @@ from clerk_cerbos_lab.sweeps.breakpoints import Breakpoints, breakpoints_from, v
 from clerk_cerbos_lab.sweeps.classes import classes_of
 from clerk_cerbos_lab.sweeps.codes import dense_rows, first_of, members_of
 from clerk_cerbos_lab.sweeps.own_numbers import ordering
-from clerk_cerbos_lab.values import is_text, key
+from clerk_cerbos_lab.values import MISSING, is_text, key
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     import numpy.typing as npt
 
@@ -55,7 +56,7 @@ class _Part:
         self, table: PrincipalTable, axis: Axis, attributes: Sequence[str], shared: Breakpoints, sent: Sent
     ) -> None:
         self._axis = axis
-        self._columns = [table.attributes[name] for name in attributes]
+        self._columns = [column for name in attributes if (column := table.column(name)) is not None]
         self._shared = shared
         self._grid = sent.grids.get(axis.name)
         numeric = self._grid is not None
@@ -127,12 +128,15 @@ class Group:
     def _only_compared(self) -> dict[str, _Compared]:
         """The attributes that are only compared, with what they are compared with."""
         grids = self._sent.grids
+        sent = self._sent.own
         # One value is the same for all, but along a line of numbers every number counts.
         axes = {axis.name for axis in self._question.axes if len(axis.values) > 1 or axis.name in grids}
         found = {}
         for name, comparisons in self.analysis.only_compared().items():
-            if name not in self._table.attributes or any(some.reads & self._sent.own for some in comparisons):
+            if self._table.column(name) is None or any(concerned(some, sent) for some in comparisons):
                 continue  # SELF is another value for each principal
+            if any(concerned(some, axes) - some.reads for some in comparisons):
+                continue  # an axis inside a map, or around it
             shared = [some for some in comparisons if not some.reads & axes]
             each = [value_of(some, self._table[0], self._sent.values, self._question.kind) for some in shared]
             values = [value for some in each if isinstance(some, list) for value in some]
@@ -161,7 +165,7 @@ class Group:
         return found
 
     def _may_be_own_texts(self, axis: Axis, line: Line, own: Mapping[str, _Compared]) -> bool:
-        values = sum(len(self._table.attributes[name].values) for name in own)
+        values = sum(len(column.values) for name in own if (column := self._table.column(name)))
         return (
             all(map(is_text, axis.values))
             and not any(one.lists for one in own.values())
@@ -184,7 +188,7 @@ class Group:
             return
         axes = {axis.name: axis for axis in self._question.axes}
         rows, codes = self.classes.rows, self.classes.codes
-        by_value = np.column_stack([codes, *(self._table.attributes[name].codes[rows] for name in self.own)])
+        by_value = np.column_stack([codes, *self._own_codes(rows)])
         new = np.empty(len(codes), dtype=np.intp)
         representatives: list[int] = []
         classes: list[int] = []
@@ -224,8 +228,7 @@ class Group:
     def _divide_by_value(self) -> None:
         """Divide classes by own values, which are then breakpoints of their class."""
         rows = self.classes.rows
-        columns = [self.classes.codes, *(self._table.attributes[name].codes[rows] for name in self.own)]
-        codes = dense_rows(np.column_stack(columns))
+        codes = dense_rows(np.column_stack([self.classes.codes, *self._own_codes(rows)]))
         first = first_of(codes)
         self._replace(codes, rows[first], self.classes.codes[first].tolist())
         for name in self._own_axes:
@@ -233,6 +236,11 @@ class Group:
                 self._found[name][number].extend(self._own_values(number))
         self.own = ()
         self._cut.clear()
+
+    def _own_codes(self, rows: npt.NDArray[np.intp]) -> list[npt.NDArray[np.intp]]:
+        """The own attributes of these principals: for each a number, equal for equal values."""
+        columns = [self._table.column(name) for name in self.own]
+        return [column.codes[rows] for column in columns if column is not None]
 
     def _replace(
         self, codes: npt.NDArray[np.intp], representatives: npt.NDArray[np.intp], classes: Sequence[int]
@@ -273,14 +281,15 @@ class Group:
         return self._cut[name]
 
     def _unread(self, axis: Axis) -> bool:
-        return not self.analysis.whole and axis.name not in self.analysis.uses
+        return not self.analysis.whole and self.analysis.use_of(axis.name) is None
 
     def _lines(self) -> dict[str, Line]:
         """The axes that can be cut, longest first; axes they are compared with are asked value by value."""
         lines: dict[str, Line] = {}
+        axes = {axis.name for axis in self._question.axes}
         held: dict[str, str] = {}  # axis → the axis that is compared with it
         for axis in sorted(self._question.axes, key=lambda axis: -len(axis.values)):
-            use = self.analysis.uses.get(axis.name)
+            use = self.analysis.use_of(axis.name)
             if use is None and not self.analysis.whole:
                 continue
             otherwise = [*self.analysis.whole, *(use.otherwise if use else ())]
@@ -289,7 +298,7 @@ class Group:
             if use is None or otherwise:
                 self._reasons[axis.name] = otherwise
                 continue
-            reads = {name for comparison in use.comparisons for name in comparison.reads}
+            reads = {other for comparison in use.comparisons for other in concerned(comparison, axes)}
             both = reads & set(lines)
             if both:
                 self._reasons[axis.name] = [f"it is compared with '{min(both)}'"]
@@ -304,7 +313,7 @@ class Group:
         """For each class, what a line is compared with, as far as that is known without a PDP."""
         found: list[list[object]] = [[] for _ in self.people]
         for comparison in line.comparisons:
-            if comparison.path in {("P", "attr", attribute) for attribute in self.own}:
+            if comparison.path in {("P", "attr", *steps_of(attribute)) for attribute in self.own}:
                 continue  # see divide
             each = self._values(comparison)
             if each is None:
@@ -330,7 +339,8 @@ class Group:
     def _own_values(self, number: int) -> list[object]:
         """The own values of a class's first principal."""
         attributes = self.people[number].attr
-        return [attributes[name] for name in self.own if name in attributes]
+        own = (value_at(attributes, steps_of(name)) for name in self.own)
+        return [value for value in own if value is not MISSING]
 
     def _values(self, comparison: Comparison) -> list[list[object]] | None:
         """For each class, the possible values of the other side; None if only the PDP can compute them."""
@@ -345,11 +355,13 @@ class Group:
 
     def _numbers(self, person: Principal) -> list[object]:
         """The numbers in the attributes that are read: breakpoints, whatever they are compared with."""
-        read = self.analysis.principal_attributes
+        names = self.analysis.principal_attributes
+        read = None if names is None else {steps_of(name)[0] for name in names}
+        own = {steps_of(name) for name in self.own}
         return [
             value
             for name, value in person.attr.items()
-            if type(value) in {int, float} and (read is None or name in read) and name not in self.own
+            if type(value) in {int, float} and (read is None or name in read) and (name,) not in own
         ]
 
     def _only_of_resource(self, comparison: Comparison) -> bool:
@@ -380,6 +392,11 @@ class Group:
     def reasons(self, axis: Axis) -> Sequence[str]:
         """Why an axis is asked value by value, in words; empty if it is not."""
         return () if axis.name in self.lines else self._reasons.get(axis.name, ())
+
+
+def concerned(comparison: Comparison, names: Iterable[str]) -> set[str]:
+    """Which of these attributes the other side of a comparison reads, in part or with more around them."""
+    return {name for name in names for other in comparison.reads if overlap(name, other)}
 
 
 def shared_breakpoints(each_class: Sequence[Sequence[object]]) -> list[Breakpoints]:

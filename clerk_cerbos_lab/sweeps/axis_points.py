@@ -140,8 +140,9 @@ class Sent:
 
     def matches(self, people: PrincipalTable, name: str, axis: Axis) -> Matches:
         """Which values of an axis an attribute matches."""
-        if (name, axis.name) not in self._matches:
-            self._matches[name, axis.name] = own_texts.matches_of(people.attributes[name], axis)
+        column = people.column(name)
+        if column is not None and (name, axis.name) not in self._matches:
+            self._matches[name, axis.name] = own_texts.matches_of(column, axis)
         return self._matches[name, axis.name]
 
     def line(self, axis: Axis, use: Use) -> Line:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from clerk_cerbos_lab.attribute_names import steps_of
 from clerk_cerbos_lab.policies.cel import Call, Literal
 from clerk_cerbos_lab.policies.paths import ELEMENT, path_of
 from clerk_cerbos_lab.values import MISSING, OTHER_ID, RESOURCE_ID, is_number, resolve
@@ -123,15 +124,32 @@ def _at(
     elif root == "P" and rest[:1] == ["roles"]:
         start, rest = [list(person.roles)], rest[1:]
     elif root == "R" and rest[:1] == ["attr"] and len(rest) > 1:
-        values = [value for value in sent.get(rest[1], ()) if value is not MISSING]
-        start, rest = [resolve(value, own=person.id, other=OTHER_ID) for value in values], rest[2:]
+        return _sent_at(tuple(rest[1:]), person, sent)
     elif root == "R" and rest[:1] == ["id"]:
         start, rest = list(sent[RESOURCE_ID]), rest[1:]
     elif root == "R" and rest[:1] == ["kind"]:
         start, rest = [kind], rest[1:]
     else:
         return COMPUTED
-    for step in rest:
+    return _followed(start, rest)
+
+
+def _sent_at(path: Path, person: Principal, sent: Mapping[str, Sequence[object]]) -> list[object] | Computed:
+    """The possible values below the resource's attributes, some of which may be inside maps."""
+    found: list[object] = []
+    for name, values in sent.items():
+        steps = steps_of(name)
+        if steps[: len(path)] == path and len(steps) > len(path):
+            return COMPUTED  # a map that is put together for each resource
+        if path[: len(steps)] == steps and name != RESOURCE_ID:
+            held = [resolve(value, own=person.id, other=OTHER_ID) for value in values if value is not MISSING]
+            found += _followed(held, path[len(steps) :])
+    return found
+
+
+def _followed(start: list[object], path: Iterable[str]) -> list[object]:
+    """What a path leads to inside these values."""
+    for step in path:
         start = list(_step(start, step))
     return start
 

@@ -10,9 +10,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from clerk_cerbos_lab.attribute_names import is_inside, name_of, steps_of, value_at
 from clerk_cerbos_lab.identity.principals import Column
 from clerk_cerbos_lab.sweeps.codes import dense_rows, first_of
-from clerk_cerbos_lab.values import OTHER_ID, canonical, is_number, is_text, key, texts_in
+from clerk_cerbos_lab.values import (
+    MISSING,
+    OTHER_ID,
+    canonical,
+    is_number,
+    is_text,
+    json_type,
+    key,
+    texts_in,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -91,12 +101,10 @@ def classes_of(
         cuts: by attribute that is only compared, everything that it is compared with. Values in the same
             place among these count as equal.
     """
-    read = analysis.principal_attributes
-    names = sorted(name for name in people.attributes if read is None or name in read)
-    columns = [people.roles, *(people.attributes[name] for name in names)]
+    read = _read(people, analysis)
+    columns = [people.roles, *read.values()]
     codes = [codes_of(people.roles)[0][rows]]
-    for name in names:
-        column = people.attributes[name]
+    for name, column in read.items():
         if merged is not None and name in merged:
             same = _same_but(column, merged[name])
         elif cuts is not None and name in cuts:
@@ -104,11 +112,42 @@ def classes_of(
         else:
             same = _same(column)
         codes.append(same[column.codes][rows])
+    for name in sorted(analysis.principal_presence):
+        first = people.attributes.get(steps_of(name)[0])
+        if first is not None:
+            codes.append(_present(first, steps_of(name)[1:])[first.codes][rows])
     apart, ids = _ids(people, rows, analysis, columns, _fixed_texts(question, sent), sent.own)
     if ids is not None:
         codes.append(ids)
     of = dense_rows(np.column_stack(codes))
     return Classes(rows, of, rows[first_of(of)], apart)
+
+
+def _read(people: PrincipalTable, analysis: Analysis) -> dict[str, Column]:
+    """The attributes that policies read, by name, without those inside others of them."""
+    names = analysis.principal_attributes
+    if names is None:
+        return {name_of((name,)): column for name, column in sorted(people.attributes.items())}
+    inside = {name for name in names for other in names if other != name and is_inside(name, other)}
+    found = {name: people.column(name) for name in sorted(names - inside)}
+    return {name: column for name, column in found.items() if column is not None}
+
+
+def _present(column: Column, steps: tuple[str, ...]) -> npt.NDArray[np.intp]:
+    """For each value of a column a number, equal if ``has(…)`` can't tell the values apart.
+
+    For CEL it matters whether there is a map in which the last key could be, and what there is instead.
+    """
+    kinds: list[object] = []
+    for value in column.values:
+        around = value if not steps else value_at(value, steps[:-1])
+        if not steps:
+            kinds.append(around is MISSING)
+        elif isinstance(around, dict):
+            kinds.append(steps[-1] in around)
+        else:
+            kinds.append("MISSING" if around is MISSING else json_type(around))
+    return pd.factorize(_objects(kinds))[0].astype(np.intp)
 
 
 def _same(column: Column) -> npt.NDArray[np.intp]:
@@ -158,10 +197,11 @@ def _ids(  # noqa: PLR0917 - everything that ids are compared with
     own: set[str],
 ) -> tuple[tuple[str, ...], npt.NDArray[np.intp] | None]:
     """Why ids make a difference, and a code for each principal: 0 if their id makes none."""
-    read = sorted(name for name in own if name in analysis.uses or analysis.whole)
+    uses = {name: use for name in sorted(own) if (use := analysis.use_of(name)) or analysis.whole}
+    read = list(uses)
     reasons = list(analysis.identity)
-    for name in read:
-        reasons += [*analysis.whole, *(analysis.uses[name].not_equality if name in analysis.uses else ())]
+    for use in uses.values():
+        reasons += [*analysis.whole, *(use.not_equality if use else ())]
     if reasons:
         ids = np.array([people.ids[row] for row in rows], dtype=object)
         return tuple(dict.fromkeys(reasons)), pd.factorize(ids)[0]

@@ -15,6 +15,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final
 
 from clerk_cerbos_lab import limits
+from clerk_cerbos_lab.attribute_names import nested, overlap
 from clerk_cerbos_lab.errors import LabError
 from clerk_cerbos_lab.pdp import messages
 from clerk_cerbos_lab.pdp.snapshots import Snapshot
@@ -73,7 +74,8 @@ def computed_values(  # noqa: PLR0917 - what a request depends on
         if it would take more than a second and more than half of what it can save, or if the
         temporary policy does not compile.
     """
-    read = sorted({name for comparison in comparisons for name in comparison.reads} & set(sent))
+    reads = {name for comparison in comparisons for name in comparison.reads}
+    read = sorted(name for name in sent if any(overlap(name, other) for other in reads))
     combinations = math.prod(len(sent[name]) for name in read)
     texts = _Texts(comparisons)
     cost = len(texts.requests) * (combinations + REQUEST)
@@ -82,7 +84,7 @@ def computed_values(  # noqa: PLR0917 - what a request depends on
     resources = []
     for values in itertools.product(*(sent[name] for name in read)):
         attributes = dict(zip(read, values, strict=True))
-        resources.append((str(attributes.pop(RESOURCE_ID, sent[RESOURCE_ID][0])), attributes))
+        resources.append((str(attributes.pop(RESOURCE_ID, sent[RESOURCE_ID][0])), nested(attributes)))
     files = {name: json.dumps(content).encode() for name, content in texts.files(documents).items()}
     try:
         pdp = Snapshot(files, {**snapshot.config, "engine": _engine(snapshot.config)}).start()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from clerk_cerbos_lab import limits
+from clerk_cerbos_lab.attribute_names import overlap, steps_of
 from clerk_cerbos_lab.errors import InputError, PDPError, did_you_mean
 from clerk_cerbos_lab.policies.cel import CelError
 from clerk_cerbos_lab.policies.names import only_name
@@ -100,8 +101,14 @@ def notes_on_names(
         unread: list[str] = []
         left = sorted(read - {*given})
     else:
-        unread = [] if every.whole else [name for name in given if name not in every.uses]
-        left = sorted(set(index.analysis_of_reached(reached, Audience(actions, None)).uses) - {*given})
+        unread = [] if every.whole else [name for name in given if every.use_of(name) is None]
+        applies = index.analysis_of_reached(reached, Audience(actions, None)).uses
+        left = sorted(
+            name
+            for name, use in applies.items()
+            if not any(overlap(name, one) for one in given)
+            and not (not use.everywhere and any(overlap(name, one) for one in applies if one != name))
+        )
     unread = [name for name in unread if name != RESOURCE_ID]
     left = [name for name in left if name != RESOURCE_ID]
     notes = []
@@ -109,8 +116,8 @@ def notes_on_names(
     schemas = any((policy.document.get("resourcePolicy") or {}).get("schemas") for policy in reached.policies)
     but = "; the PDP may still reject it by a schema" if schemas and _enforces_schemas(pdp) else ""
     for who, some in (
-        ("No policy", [name for name in unread if name not in anywhere]),
-        ("No policy that applies here", [name for name in unread if name in anywhere]),
+        ("No policy", [name for name in unread if steps_of(name)[0] not in anywhere]),
+        ("No policy that applies here", [name for name in unread if steps_of(name)[0] in anywhere]),
     ):
         if some:
             hints = [f"{name}{_near(name, left)}" for name in some]

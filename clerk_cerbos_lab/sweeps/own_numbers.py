@@ -47,7 +47,7 @@ class Ordering:
 
 def own_numbers(people: PrincipalTable, names: Sequence[str]) -> npt.NDArray[np.float64]:
     """``[principal, column]``: these attributes, NaN for what is not a finite number."""
-    columns = [people.attributes[name] for name in names]
+    columns = [column for name in names if (column := people.column(name)) is not None]
     return np.column_stack([numbers_in(column)[column.codes] for column in columns])
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from clerk_cerbos_lab.attribute_names import steps_of
 from clerk_cerbos_lab.decisions.cells import Block, CompressedEffects
 from clerk_cerbos_lab.errors import PDPError
 from clerk_cerbos_lab.policies.policy_set import Audience
@@ -25,7 +26,7 @@ from clerk_cerbos_lab.sweeps.computed_values import computed_values
 from clerk_cerbos_lab.sweeps.planned_values import planned_values
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import numpy.typing as npt
 
@@ -238,14 +239,23 @@ def _overlooked(pdp: PDP, analysis: Analysis, index: PolicyIndex, kind: str) -> 
     """Why the analysis can't be trusted, if Cerbos's inspection finds attributes that it misses."""
     _, resource = pdp.resource_attributes(kind)
     read = analysis.principal_attributes
-    of_principal = set() if read is None else pdp.principal_attributes(kind) - read
-    of_resource = set() if analysis.whole else resource - set(analysis.uses)
+    of_principal = (
+        set()
+        if read is None
+        else pdp.principal_attributes(kind) - _first_of({*read, *analysis.principal_presence})
+    )
+    of_resource = set() if analysis.whole else resource - _first_of(analysis.uses)
     missed = sorted(
         name for name in of_principal | of_resource if json.dumps(name)[1:-1] not in index.outputs
     )
     return (
         f"Cerbos reports attributes that the analysis does not find: {', '.join(missed)}" if missed else None
     )
+
+
+def _first_of(names: Iterable[str]) -> set[str]:
+    """The attributes that these are or are inside of: Cerbos reports no more."""
+    return {steps_of(name)[0] for name in names}
 
 
 def _some(reasons: Sequence[str]) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from clerk_cerbos_lab.attribute_names import nested, overlap
 from clerk_cerbos_lab.pdp import messages
 from clerk_cerbos_lab.values import MISSING, OTHER_ID, RESOURCE_ID, resolve
 
@@ -27,7 +28,7 @@ MOST: Final = 4
 
 _LOGIC: Final = {"and", "or", "not"}
 
-_ATTRIBUTE: Final = re.compile(r"^(?:R|request\.resource)\.attr\.(\w+)$")
+_ATTRIBUTE: Final = re.compile(r"^(?:R|request\.resource)\.attr\.(\w+(?:\.\w+)*)$")
 
 Planned: TypeAlias = dict[int, dict[str, list[object]]]
 
@@ -59,10 +60,11 @@ def planned_values(pdp: PDP, people: Sequence[Principal], question: Question) ->
 
 def _request(person: Principal, action: str, question: Question) -> request_pb2.PlanResourcesRequest:
     version, scope = question.principal
+    axes = [axis.name for axis in question.axes]
     known = {
         name: resolve(value, own=person.id, other=OTHER_ID)
-        for name, value in question.fixed.items()
-        if name != RESOURCE_ID and value is not MISSING
+        for name, value in nested(question.fixed).items()
+        if name != RESOURCE_ID and value is not MISSING and not any(overlap(name, axis) for axis in axes)
     }
     return messages.plan_request(
         messages.principal_message(person, policy_version=version, scope=scope),

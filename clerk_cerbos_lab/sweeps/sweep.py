@@ -101,7 +101,10 @@ def sweep(
         attributes: the resource's attributes. A scalar (bool, number, string, None, dict, ``SELF``,
             ``OTHER``, ``MISSING``) is fixed; a list, tuple, range, array or Series is an axis. A
             fixed list is an axis of one value: ``tags=[["a", "b"]]``.
-        attr: the same as a dict, for names that are not Python names or are parameters of this function.
+        attr: the same as a dict, for names that are not Python names or are parameters of this function. A
+            name with dots is an attribute inside a map, as in a policy: ``"money.amount"`` is
+            ``R.attr.money.amount``; one that itself contains a dot is written ``'["net.amount"]'``.
+            ``MISSING`` leaves the key out, not the map.
         resource_id: one fixed id, or an axis of ids.
         policy_version: of the resource, and of the principal unless given; empty: the PDP's default.
         scope: of the resource, and of the principal unless given.

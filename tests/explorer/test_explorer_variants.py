@@ -292,7 +292,7 @@ def test_attributes_named_like_a_part_of_the_state_have_controls_too(tmp_path: P
     }
     with lab.PDP(write(tmp_path / "p", **files)) as pdp:
         explorer = lab.explore(pdp, PEOPLE, "thing", actions="approve")
-        keys = [f"attr.{name}" for name in names[:-1]] + ["request"]
+        keys = [*(f"attr.{name}" for name in names[:-2]), '["attr.scope"]', "request"]
         assert explorer.state | {key: ["yes"] for key in keys} == explorer.state
         check(explorer)
         assert explorer.counts()["ALLOW"] == 3

@@ -68,8 +68,10 @@ def test_a_comparison_with_something_independent_of_the_attribute_is_recorded_as
 def test_any_other_use_is_named(expression: str) -> None:
     found = of(expression, variables={"local": {"big": "R.attr.amount > 7.0"}})
     assert found.unreadable is None
-    assert found.uses["amount"].otherwise
-    assert all(text.endswith("in thing.yaml") for text in found.uses["amount"].otherwise)
+    use = found.use_of("amount")
+    assert use is not None
+    assert use.otherwise
+    assert all(text.endswith("in thing.yaml") for text in use.otherwise)
 
 
 @pytest.mark.parametrize(
@@ -91,8 +93,9 @@ def test_using_the_whole_resource_counts_as_reading_every_attribute(expression: 
     ("expression", "read"),
     [
         ("P.attr.a == 1 && request.principal.attr.b", {"a", "b"}),
-        ('P.attr["a"].b > 1', {"a"}),
-        ("has(P.attr.a)", {"a"}),
+        ('P.attr["a"].b > 1', {"a.b"}),
+        ('P.attr["a.b"] > 1', {'["a.b"]'}),
+        ("has(P.attr.a)", set()),
         ("P.attr.teams.exists(t, t == R.attr.team)", {"teams"}),
         ("P.attr.teams.exists(P, P == R.attr.team)", {"teams"}),
         ("P.id == R.attr.owner", set()),
@@ -102,6 +105,8 @@ def test_using_the_whole_resource_counts_as_reading_every_attribute(expression: 
         ("dyn(P).id", None),
         ("P.attr.?a.orValue(P.attr[?'b'].?c.orValue(1)) == 1", {"a", "b"}),
         ("[1, ?P.attr.?a] == [] || {?'k': P.attr.?b} == {}", {"a", "b"}),
+        ("P.attr.a.?b.hasValue()", {"a"}),
+        ("P.attr.a.b[?'c'].hasValue()", {"a.b"}),
         ("P.?attr.hasValue()", None),
         ("request.?principal.hasValue()", None),
         ("P.attr.`b-c` == .P.attr.d", {"b-c", "d"}),
@@ -109,16 +114,17 @@ def test_using_the_whole_resource_counts_as_reading_every_attribute(expression: 
         ("cel.bind(P, P.attr.a, P == 1)", {"a"}),
         ("cel.bind(x, P.attr.a, x == 1 && P.attr.b)", {"a", "b"}),
         ("cel.bind(x, P, x.attr.b == 1)", None),
-        ("V.?unused_alias.hasValue()", {"level"}),
-        ("V.unused_alias == 1", {"level"}),
+        ("V.?alias.hasValue()", {"level"}),
+        ("V.alias == 1", {"level"}),
     ],
 )
 def test_the_attributes_of_the_principal_are_those_that_are_read(
     expression: str, read: set[str] | None
 ) -> None:
-    assert of(expression, variables={"local": {"unused_alias": "P.attr.level"}}).principal_attributes == (
-        read if read is None else read | {"level"}
-    )
+    found = of(expression, variables={"local": {"alias": "P.attr.level"}})
+    assert found.principal_attributes == read
+    presence = {"a", "level"} if expression == "has(P.attr.a)" else {"level"}
+    assert found.principal_presence == presence  # a variable that fails is an error in strict evaluation
 
 
 @pytest.mark.parametrize(
@@ -177,7 +183,9 @@ def test_any_other_use_of_an_id_is_named(expression: str) -> None:
     ],
 )
 def test_any_other_use_of_an_owner_is_named(expression: str) -> None:
-    assert of(expression).uses["owner"].not_equality
+    use = of(expression).use_of("owner")
+    assert use is not None
+    assert use.not_equality
 
 
 def test_a_string_is_found_wherever_it_is_in_the_policies() -> None:

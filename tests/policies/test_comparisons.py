@@ -26,7 +26,7 @@ Write = Callable[..., Path]
         ("P.attr.limit == C.by.region", {"limit": "a string"}),
         ("P.attr.m == 1 || P.attr.m == 'x'", {}),
         ("P.attr.m == P.attr.n", {}),
-        ("P.attr.map.key == 3", {}),
+        ("P.attr.map.key == 3", {"map.key": "a number"}),
         ("P.attr.text.size() > 3", {}),
         ("size(P.attr.text) > 3", {}),
         ("P.attr.limit >= C.unknown", {}),

@@ -141,7 +141,7 @@ MUTANTS: Mapping[str, Mutant] = {
     ),
     # what the policies read
     "any_use_is_a_comparison": _one(
-        analysis, "_Reader._principal", "self._found.read_otherwise.add(path[2])", "pass"
+        analysis, "_Reader._principal", "self._found.read_otherwise.add(name_of(steps))", "pass"
     ),
     "attributes_of_the_principal_are_the_same_for_all": _one(
         analysis, "_Reader._compared_as_a_whole", 'opposite[0] == "C"', 'opposite[0] in {"C", "P"}'
