@@ -31,7 +31,7 @@ from clerk_cerbos_lab.policies.policy_set import relevant
 from clerk_cerbos_lab.values import texts_in
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from clerk_cerbos_lab.policies.paths import Bound, Path
     from clerk_cerbos_lab.policies.policy_set import Audience, Environment, PolicySet
@@ -128,7 +128,9 @@ class Analysis:
         strings: every string in an expression or a constant.
         compares_identity: whether an expression compares ``P.id`` with anything.
         clock: whether an expression reads the time.
-        unreadable: why there is no analysis, in words; None if everything was understood.
+        unreadable: why the analysis is not complete, in words; None if everything was understood.
+        not_understood: the expressions that were not understood, and all variables that these could use;
+            empty although there is no complete analysis: nothing was understood.
     """
 
     principal_attributes: set[str] | None = field(default_factory=set)
@@ -143,6 +145,7 @@ class Analysis:
     compares_identity: bool = False
     clock: bool = False
     unreadable: str | None = None
+    not_understood: list[str] = field(default_factory=list)
 
     def only_compared(self) -> dict[str, list[Comparison]]:
         """The principal attributes that are read in no other way than in ``compared_with``, in order."""
@@ -197,14 +200,28 @@ def analyse(policy_set: PolicySet, kind: str, audience: Audience | None = None) 
         for environment, texts in relevant(policy_set, kind, audience):
             reader = _Reader(found, environment)
             for text in texts:
-                reader.read(text)
+                _try(reader, reader.read, text)
             for variable in environment.variables if audience is None else ():
-                reader.variable(variable)
+                _try(reader, reader.variable, variable)
             texts_in(environment.constants, found.strings)
-    except (CelError, KeyError, TypeError, RecursionError) as error:
-        why = str(error) if isinstance(error, CelError) else f"an unknown form of policy ({error})"
-        return Analysis(unreadable=why)
+    except _NOT_UNDERSTOOD as error:
+        return Analysis(unreadable=_in_words(error))
     return found
+
+
+_NOT_UNDERSTOOD: Final = (CelError, KeyError, TypeError, RecursionError)
+
+
+def _try(reader: _Reader, read: Callable[[str], None], what: str) -> None:
+    """Read an expression or a variable, or note that it was not understood."""
+    try:
+        read(what)
+    except _NOT_UNDERSTOOD as error:
+        reader.not_understood(what, _in_words(error))
+
+
+def _in_words(error: BaseException) -> str:
+    return str(error) if isinstance(error, CelError) else f"an unknown form of policy ({error})"
 
 
 # -- reading an expression --------------------------------------------------------------------
@@ -236,6 +253,11 @@ class _Reader:
             self._principal_presence(path)
         elif path[0] == "R" and (attribute := _resource_attribute(path)):
             self._use(attribute).present.append(self._where(node))
+
+    def not_understood(self, text: str, why: str) -> None:
+        """Note an expression that can read anything."""
+        self._found.unreadable = self._found.unreadable or why
+        self._found.not_understood += [text, *self._environment.sources]
 
     def look(  # noqa: C901, PLR0912 - one branch per form
         self, node: Node, bound: Bound, within: Node | None = None
