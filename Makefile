@@ -34,6 +34,7 @@ report: set-up
 
 # One test file per core at a time, so that fixtures shared within a file are made once.
 test: set-up-js
+	@$(BIN)/python setup/install.py --older
 	@$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile
 
 static: set-up-js

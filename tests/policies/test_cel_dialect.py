@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
-from probe import Probe
+from probe import values
 from small_policies import resource_policy, rule, write
 
 from clerk_cerbos_lab.pdp.compiler import compile_problems
@@ -284,8 +284,7 @@ def test_cerbos_compiles_what_the_parser_reads_and_nothing_that_it_refuses(tmp_p
 
 
 def test_literals_have_the_values_that_cerbos_gives_them(tmp_path: Path) -> None:
-    with Probe(tmp_path / "policies", LITERALS) as probe:
-        (by_cerbos,) = probe.ask([{}])
+    (by_cerbos,) = values(tmp_path / "policies", LITERALS, [{}])
     read = [node.value if isinstance(node := parse(text), Literal) else node for text in LITERALS]
     assert read == by_cerbos
 
@@ -293,9 +292,9 @@ def test_literals_have_the_values_that_cerbos_gives_them(tmp_path: Path) -> None
 def test_two_signs_are_none_even_where_one_would_be_an_error(tmp_path: Path) -> None:
     pairs = [("!!R.attr.a", "R.attr.a"), ("--R.attr.a", "R.attr.a"), ("!!!R.attr.a", "!R.attr.a")]
     assert [parse(text) == parse(same) or shape(parse(text)) == shape(parse(same)) for text, same in pairs]
-    with Probe(tmp_path / "policies", [text for pair in pairs for text in pair]) as probe:
-        for found in probe.ask([{"a": value} for value in ("x", 5, True, None)]):
-            assert found[::2] == found[1::2]
+    texts = [text for pair in pairs for text in pair]
+    for found in values(tmp_path / "policies", texts, [{"a": value} for value in ("x", 5, True, None)]):
+        assert found[::2] == found[1::2]
 
 
 NESTED: dict[str, Callable[[int], str]] = {

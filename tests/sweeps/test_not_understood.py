@@ -13,6 +13,11 @@ from small_policies import HEAD, resource_policy, rule, write
 
 import clerk_cerbos_lab as lab
 
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:no policy names the action"),
+    pytest.mark.filterwarnings("ignore:only role policies"),
+]
+
 ODD = "['o'].exists(x, R.attr.region.replace(x, 'a') == 'sauth') && R.attr.size <= 2"
 """It compiles, but the analysis takes ``replace`` for a macro that it does not know."""
 
@@ -197,7 +202,7 @@ def test_in_strict_evaluation_it_matters_to_all(tmp_path: Path) -> None:
     assert found.provenance.notes[-1].startswith("Every cell is asked: ")
 
 
-FIRST, LAST = map(int, os.environ.get("LAB_NOT_UNDERSTOOD", "0:1").split(":"))
+FIRST, LAST = map(int, os.environ.get("LAB_NOT_UNDERSTOOD", "0:2").split(":"))
 
 
 class OddStore(Store):
@@ -205,24 +210,26 @@ class OddStore(Store):
 
     def _plain(self) -> str:
         text = super()._plain()
-        return f"['o'].exists(x, 'o'.replace(x, 'a') == 'a' && ({text}))" if self.chance(0.06) else text
+        return f"['o'].exists(x, 'o'.replace(x, 'a') == 'a' && ({text}))" if self.chance(0.1) else text
 
 
-@pytest.mark.parametrize("seed", range(FIRST, LAST))
 def test_generated_policies_that_are_partly_not_understood_have_the_answers_of_every_cell(
-    tmp_path: Path, seed: int
+    tmp_path: Path,
 ) -> None:
-    store = OddStore(seed, 10)
-    partly = 0
-    with lab.PDP(store.write(tmp_path / "policies")) as pdp:
-        for kind in store.kinds:
-            for action in ACTIONS[:2]:
-                given: dict[str, Any] = {"actions": [action], "amount": AMOUNTS, "region": REGIONS}
-                try:
-                    every = lab.sweep(pdp, reaching_people(), kind, method="every-cell", **given)
-                except lab.InputError:
-                    continue
-                found = lab.sweep(pdp, reaching_people(), kind, audit=0, **given)
-                assert (found.allowed() == every.allowed()).all(), (kind, action, found.provenance.notes)
-                partly += any("not known here" in note for note in found.provenance.notes)
-    assert partly
+    partly = fewer = 0
+    for seed in range(FIRST, LAST):
+        store = OddStore(seed, 10)
+        with lab.PDP(store.write(tmp_path / str(seed))) as pdp:
+            for kind in store.kinds:
+                for action in ACTIONS[:2]:
+                    given: dict[str, Any] = {"actions": [action], "amount": AMOUNTS, "region": REGIONS}
+                    try:
+                        every = lab.sweep(pdp, reaching_people(), kind, method="every-cell", **given)
+                    except lab.InputError:  # no policy can match this action
+                        continue
+                    found = lab.sweep(pdp, reaching_people(), kind, audit=0, **given)
+                    assert (found.allowed() == every.allowed()).all(), (kind, found.provenance.notes)
+                    odd = any("not known here" in note for note in found.provenance.notes)
+                    partly += odd
+                    fewer += odd and found.provenance.asked < every.provenance.asked
+    assert partly > fewer > 0
