@@ -28,6 +28,8 @@ _COMPARES: Final = {"==", "!=", "in", "[]", "[?]"}
 
 _OVER_ELEMENTS: Final = {".all", ".exists", ".exists_one", ".existsOne", ".filter", ".map"}
 
+_BINDS: Final = {*_OVER_ELEMENTS, ".optMap", ".optFlatMap", ".bind"}
+
 _SETS: Final = {
     *("hasIntersection", "hasDuplicates", "intersect", "isSubset", "except"),
     *(".hasIntersection", ".intersect", ".isSubset", ".except", ".contains", ".intersects", ".equivalent"),
@@ -191,8 +193,8 @@ class _Reader:
                 self._add(side, bound, group)
             yield group
         inner = dict(bound)
-        if node.function in _OVER_ELEMENTS and len(arguments) > 2 and isinstance(arguments[1], Name):
-            inner[arguments[1].name] = arguments[0]
+        if node.function in _BINDS and len(arguments) > 2 and isinstance(arguments[1], Name):
+            inner[arguments[1].name] = arguments[2] if node.function == ".bind" else arguments[0]
         for argument in arguments:
             yield from self.groups(argument, inner)
 
