@@ -97,7 +97,7 @@ def plan(pdp: PDP, people: PrincipalTable, question: Question, snapshot: Snapsho
     everything = index.analysis(question.kind)
     nothing_understood = everything.unreadable and not everything.not_understood
     why = (
-        (everything.unreadable if nothing_understood or pdp.strict is not False else None)
+        (everything.unreadable if nothing_understood else None)
         or _schemas(index, snapshot)
         or _overlooked(pdp, everything, index, question.kind)
     )
