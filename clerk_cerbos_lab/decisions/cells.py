@@ -202,21 +202,30 @@ class CompressedEffects:
             taken[places] = block.expanded(principals[places], rows, [actions, *axes])
         return taken
 
-    def classes(self, principals: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
-        """For each of these principals a number, equal if their class and what is their own are."""
+    def classes(self, principals: npt.NDArray[np.intp], besides: int | None = None) -> npt.NDArray[np.intp]:
+        """For each of these principals a number, equal if their class and what is their own are.
+
+        Args:
+            principals: the principals.
+            besides: the position of an axis; what is their own on it makes no difference.
+        """
         classes: npt.NDArray[np.intp] = self.codes[principals]
         number = self.block[classes]
-        for own in {id(own): own for block in self.blocks for own in block.points}.values():
+        each = {
+            id(own): own for block in self.blocks for axis, own in enumerate(block.points) if axis != besides
+        }
+        apart = np.zeros(len(classes), dtype=np.int64)  # told apart within their class
+        for own in each.values():
             if isinstance(own, Points):
                 continue
             blocks = [n for n, block in enumerate(self.blocks) if any(one is own for one in block.points)]
             at = np.flatnonzero(np.isin(number, blocks))
             for column in own.differences(principals[at]):
                 more, different = pd.factorize(column, use_na_sentinel=False)
-                apart = np.zeros(len(classes), dtype=np.int64)
-                apart[at] = more
-                classes = pd.factorize(classes.astype(np.int64) * (len(different) + 1) + apart)[0]
-        return classes.astype(np.intp)
+                apart[at] = pd.factorize(apart[at] * len(different) + more)[0]
+        if not apart.any():
+            return classes
+        return pd.factorize(classes * (int(apart.max()) + 1) + apart)[0].astype(np.intp)
 
     def of_one(self, principal: int, places: npt.NDArray[np.intp]) -> npt.NDArray[np.bool_]:
         """``allowed[combination, action]`` for one principal.
@@ -375,13 +384,13 @@ class OwnTexts:
     """The texts of an axis that is compared for equality, by which attributes of a principal they match.
 
     Attributes:
-        asked: the texts asked about the representative.
+        asked: the texts asked about the representative, perhaps with ``MISSING``.
         codes: for each kind of text, the position in ``asked`` of one of that kind; see ``kinds``.
-        literals: for each value of the axis 0, or the number of the shared text that it is.
+        literals: for each value of the axis 0, or a number for the shared text that it is or for ``MISSING``.
         matches: for each attribute that is compared with the axis.
     """
 
-    asked: tuple[str, ...]
+    asked: tuple[Any, ...]
     codes: npt.NDArray[np.intp]
     literals: npt.NDArray[np.intp]
     matches: tuple[Matches, ...]

@@ -106,7 +106,8 @@ class SweptCube:
         if not lines.know(classes):
             return None
         others = [places for at, places in enumerate(index[2:], 2) if at != dim]
-        return lines.intervals(people, classes, self.effects.classes(people), index[1], others)
+        alike = self.effects.classes(people, besides=dim - 2)
+        return lines.intervals(people, classes, alike, index[1], others)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

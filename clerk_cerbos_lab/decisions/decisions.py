@@ -158,9 +158,18 @@ class Decisions:
         """The position of each principal's label."""
         return {name: row for row, name in enumerate(self.names)}
 
+    @cached_property
+    def _names(self) -> Any:
+        """The principals' labels as an array for a column."""
+        return pd.array(self.names, dtype="str")
+
+    def _array(self, dim: str) -> Any:
+        """The labels of a dimension as an array for a column."""
+        return self._names if dim == "principal" else Axis(dim, self.values(dim)).array()
+
     def __getstate__(self) -> dict[str, Any]:
         """What a copy or a pickle keeps: not what is found again quickly."""
-        return {name: value for name, value in vars(self).items() if name != "_rows"}
+        return {name: value for name, value in vars(self).items() if name not in {"_rows", "_names"}}
 
     def _from_pseudonyms(self, wanted: object) -> object:
         """Replace pseudonyms by the principals' labels; return anything else unchanged."""
@@ -297,7 +306,7 @@ class Decisions:
         for number, action in enumerate(self.actions):
             table[action] = effects.take(found.allowed[order, number].astype(np.intp))
         for place, dim in enumerate(["principal", *(axis.name for axis in self.axes)]):
-            table[dim] = take(Axis(dim, self.values(dim)).array(), places[:, place])
+            table[dim] = take(self._array(dim), places[:, place])
         return pd.DataFrame(table)
 
     def frame(self) -> pd.DataFrame:
@@ -308,7 +317,7 @@ class Decisions:
             attribute's name, and ``effect`` (``"ALLOW"`` or ``"DENY"``); the last axis varies
             fastest.
         """
-        arrays = {dim: Axis(dim, self.values(dim)).array() for dim in self.dims}
+        arrays = {dim: self._array(dim) for dim in self.dims}
         return pd.concat(list(self.frames(arrays)), ignore_index=True)
 
     def frames(self, arrays: Mapping[str, Any]) -> Iterator[pd.DataFrame]:
@@ -399,7 +408,7 @@ class Decisions:
 
     def _labels(self, dims: Sequence[str]) -> pd.Index[Any]:
         if len(dims) == 1:
-            array = Axis(dims[0], self.values(dims[0])).array()
+            array = self._array(dims[0])
             one: pd.Index[Any] = pd.Index(array, name=dims[0], tupleize_cols=False)
             return one
         levels = [level(self.values(dim)) for dim in dims]
@@ -455,7 +464,7 @@ class Decisions:
         others = [dim for dim in chosen.dims if dim != axis]
         flips = chosen.intervals(axis) or chosen._on_the_grid(found)  # noqa: SLF001 - of the same class
         columns: dict[str, Any] = {
-            dim: take(Axis(dim, chosen.values(dim)).array(), codes)
+            dim: take(self._names if dim == "principal" else Axis(dim, chosen.values(dim)).array(), codes)
             for dim, codes in zip(others, flips.codes, strict=True)
         }
         table = pd.DataFrame({**columns, **flips.columns})
@@ -484,9 +493,7 @@ class Decisions:
             "units": dict(self.question.units),
             "provenance": self.provenance.caption(),
         }
-        return files.data_array(
-            self.allowed(), {dim: Axis(dim, self.values(dim)).array() for dim in self.dims}, about
-        )
+        return files.data_array(self.allowed(), {dim: self._array(dim) for dim in self.dims}, about)
 
     def intervals(self, axis: str) -> Intervals | None:
         """The intervals of ``thresholds`` as arrays; None if only the grid is known."""
@@ -529,7 +536,7 @@ class Decisions:
         files.write_parquet(path, self.frames(self._columns("")), about)
 
     def _columns(self, suffix: str) -> dict[str, Any]:
-        labels = {dim: Axis(dim, self.values(dim)).array() for dim in self.dims[:2]}
+        labels = {dim: self._array(dim) for dim in self.dims[:2]}
         return files.columns_of(labels, self.axes, suffix)
 
     # -- showing ------------------------------------------------------------------------------

@@ -100,34 +100,40 @@ class Lines:
         Args:
             principals: the principals.
             classes: of each of them; their lines must be known.
-            alike: for each of them a number, equal if class and what is their own are.
+            alike: for each of them a number, equal if the class and what is their own on other axes are.
             actions: positions of the actions.
             others: for each other axis, positions of its values.
         """
-        _, first, line = np.unique(alike, return_index=True, return_inverse=True)
+        line, first = _numbered(alike)
         shape = (len(classes), len(actions), *map(len, others))
-        number = np.empty(shape, dtype=np.int64)  # the line of each principal, action and combination
+        number = np.empty(shape, dtype=np.int32)  # the line of each principal, action and combination
+        place = np.empty(len(classes), dtype=np.intp)  # of each principal's first edge among all edges
+        edges: list[npt.NDArray[np.float64]] = []
+        bands: list[tuple[npt.NDArray[Any], ...]] = []
         counts: list[npt.NDArray[np.intp]] = []
-        columns: list[tuple[npt.NDArray[Any], ...]] = []
-        before = 0
+        before = edges_before = 0
         for block, lines in self._blocks_of(classes[first]):
             rows = self.row[classes[first[lines]]]
-            members = principals[first[lines]]
-            effect, back = block.expanded(rows, members, actions, others)
+            effect, back = block.expanded(rows, principals[first[lines]], actions, others)
             inner = effect.shape[1:-1]
             each = int(np.prod(inner, dtype=np.int64))
             flat = effect.reshape(len(rows) * each, -1)
-            breakpoints = block.breakpoints_of(rows, members)
-            columns.append(_bands(flat, np.repeat(breakpoints, each, axis=0)))
-            counts.append(np.bincount(columns[-1][0], minlength=len(flat)))
-            at = np.flatnonzero(np.isin(line, lines))
-            local = np.arange(each).reshape(inner)[np.ix_(np.arange(inner[0]), *back)]
-            start = before + each * np.searchsorted(lines, line[at])
+            bands.append(_bands(flat))
+            counts.append(np.bincount(bands[-1][0], minlength=len(flat)))
+            of = np.full(len(first), -1, dtype=np.int32)  # the position in this block of each line
+            of[lines] = np.arange(len(lines))
+            at = np.flatnonzero(of[line] >= 0)
+            local = np.arange(each, dtype=np.int32).reshape(inner)[np.ix_(np.arange(inner[0]), *back)]
+            start = before + each * of[line[at]]
             number[at] = start.reshape(-1, *[1] * local.ndim) + local
             before += len(flat)
-        return _table(
-            number, np.concatenate(counts), [np.concatenate(held) for held in zip(*columns, strict=True)]
-        )
+            own = block.own is not None  # then each member has edges of their own
+            found = _edges(block.breakpoints_of(self.row[classes[at]] if own else rows, principals[at]))
+            place[at] = edges_before + found.shape[1] * (np.arange(len(at)) if own else of[line[at]])
+            edges.append(found.ravel())
+            edges_before += found.size
+        columns = [np.concatenate(held) for held in zip(*bands, strict=True)]
+        return _table(number, np.concatenate(counts), columns, np.concatenate(edges), place)
 
     def _blocks_of(self, classes: npt.NDArray[np.intp]) -> Iterator[tuple[LineBlock, npt.NDArray[np.intp]]]:
         """Each block with some of these classes, and their positions, ascending."""
@@ -136,40 +142,61 @@ class Lines:
             yield self.blocks[int(number)], np.flatnonzero(of == number)
 
 
-def _bands(
-    effect: npt.NDArray[np.bool_], breakpoints: npt.NDArray[np.float64]
-) -> tuple[npt.NDArray[Any], ...]:
-    """Runs of equal segments: the line, lower, lower_closed, upper, upper_closed, effect of each."""
+def _numbered(values: npt.NDArray[np.intp]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """A number for each value, equal for equal ones, and for each number the position of its first value."""
+    codes, different = pd.factorize(values)
+    first = np.empty(len(different), dtype=np.intp)
+    first[codes[::-1]] = np.arange(len(codes) - 1, -1, -1)
+    return codes, first
+
+
+def _edges(breakpoints: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """``[row, edge]``: -∞, the breakpoints, ∞."""
+    return np.pad(breakpoints, [(0, 0), (1, 1)], constant_values=[(-np.inf, np.inf)] * 2)
+
+
+def _bands(effect: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[Any], ...]:
+    """Runs of equal segments: the line, lower, lower_closed, upper, upper_closed, effect of each.
+
+    Lower and upper are positions among the line's edges.
+    """
     line, start = np.nonzero(np.diff(effect, axis=1, prepend=~effect[:, :1]))
-    first = start == 0
     last = np.append(line[1:] != line[:-1], True)
-    edges = np.column_stack([np.full(len(breakpoints), -np.inf), breakpoints])
-    lower = edges[line, (start + 1) // 2]
-    closed = ~first & (start % 2 == 1)
+    lower = (start + 1) // 2
+    closed = (start > 0) & (start % 2 == 1)
     after = np.append(np.arange(1, len(start)), 0)  # an interval ends where the next one begins
-    upper = np.where(last, np.inf, lower[after])
+    upper = np.where(last, (effect.shape[1] + 1) // 2, lower[after])
     return line, lower, closed, upper, ~last & ~closed[after], effect[line, start]
 
 
 def _table(
-    number: npt.NDArray[np.int64], count: npt.NDArray[np.intp], columns: Sequence[npt.NDArray[Any]]
+    number: npt.NDArray[np.int32],
+    count: npt.NDArray[np.intp],
+    columns: Sequence[npt.NDArray[Any]],
+    edges: npt.NDArray[np.float64],
+    place: npt.NDArray[np.intp],
 ) -> Intervals:
-    """The bands of each line, repeated at each position that has the line."""
-    first = np.concatenate([[0], np.cumsum(count)[:-1]])
+    """The bands of each line at each position that has the line, with the edges of its principal."""
+    first = np.cumsum(count) - count
     flat = number.ravel()
     repeats = count[flat]
-    starts = np.repeat(np.cumsum(repeats) - repeats, repeats)
-    at = np.repeat(first[flat], repeats) + np.arange(int(repeats.sum())) - starts
+    total = int(repeats.sum())
+    at = np.arange(total) + np.repeat(first[flat] - (np.cumsum(repeats) - repeats), repeats)
     lower, lower_closed, upper, upper_closed, allow = (column[at] for column in columns[1:])
+    inner = number[0].size  # actions and combinations of one principal
+    each = repeats.reshape(-1, inner).sum(axis=1)
+    start = np.repeat(place, each)
+    within = np.repeat(np.tile(np.arange(inner), len(place)), repeats)
+    codes = [part[within] for part in np.unravel_index(np.arange(inner), number.shape[1:])]
     return Intervals(
-        codes=np.unravel_index(np.repeat(np.arange(len(flat)), repeats), number.shape),
+        codes=(np.repeat(np.arange(len(place)), each), *codes),
         columns={
-            "lower": lower,
+            "lower": edges[start + lower],
             "lower_closed": lower_closed,
-            "upper": upper,
+            "upper": edges[start + upper],
             "upper_closed": upper_closed,
             "effect": pd.array(["DENY", "ALLOW"], dtype="str").take(allow.astype(np.intp)),
-            "exact": np.ones(len(at), dtype=np.bool_),
-            "boundary": pd.array(["exact"], dtype="str").take(np.zeros(len(at), dtype=np.intp)),
+            "exact": np.ones(total, dtype=np.bool_),
+            "boundary": pd.array(["exact"], dtype="str").take(np.zeros(total, dtype=np.intp)),
         },
     )

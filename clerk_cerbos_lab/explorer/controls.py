@@ -20,9 +20,10 @@ from clerk_cerbos_lab import limits
 from clerk_cerbos_lab.attribute_names import is_inside, name_of, overlap, steps_of
 from clerk_cerbos_lab.errors import InputError, PDPError
 from clerk_cerbos_lab.explorer.state import checked_range
-from clerk_cerbos_lab.policies.analysis import ORDERS, Use
+from clerk_cerbos_lab.policies.analysis import Use
 from clerk_cerbos_lab.policies.paths import ELEMENT
 from clerk_cerbos_lab.policies.policy_set import Audience
+from clerk_cerbos_lab.policies.terms import ORDERS
 from clerk_cerbos_lab.sweeps.breakpoints import breakpoints_from, value_of
 from clerk_cerbos_lab.values import MISSING, OTHER, RESOURCE_ID, SELF, amounts, is_number, key
 

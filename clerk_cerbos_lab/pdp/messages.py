@@ -102,6 +102,11 @@ def principal_message(principal: Principal, *, policy_version: str, scope: str) 
     )
 
 
+def nobody() -> engine_pb2.Principal:
+    """A principal for requests in which only the resource matters."""
+    return engine_pb2.Principal(id="nobody", roles=["nobody"], policy_version="default")
+
+
 def plan_request(
     principal: engine_pb2.Principal,
     action: str,

@@ -28,6 +28,7 @@ from clerk_cerbos_lab.policies.paths import (
     written,
 )
 from clerk_cerbos_lab.policies.policy_set import relevant
+from clerk_cerbos_lab.policies.terms import CLOCK, EQUALITIES, LOOPS, ORDERS, term_of
 from clerk_cerbos_lab.values import texts_in
 
 if TYPE_CHECKING:
@@ -35,10 +36,7 @@ if TYPE_CHECKING:
 
     from clerk_cerbos_lab.policies.paths import Bound, Path
     from clerk_cerbos_lab.policies.policy_set import Audience, Environment, PolicySet
-
-EQUALITIES: Final = frozenset({"==", "!="})
-
-ORDERS: Final = frozenset({"<", "<=", ">", ">="})
+    from clerk_cerbos_lab.policies.terms import Term
 
 CONTAINS: Final = "contains"
 """``in`` with the attribute on its right."""
@@ -48,8 +46,6 @@ _TYPES: Final = {"bool", "bytes", "double", "int", "list", "map", "null_type", "
 }
 
 _NAMESPACES: Final = {"base64", "google", "lists", "math", "optional", "regex", "sets", "strings"}
-
-_BINDS_AN_ELEMENT: Final = {".all", ".exists", ".exists_one", ".existsOne", ".filter", ".map"}
 
 _ONLY_LOOKS: Final = {".all", ".exists", ".exists_one", ".existsOne"}
 
@@ -66,8 +62,6 @@ _BINDS_OTHERWISE: Final = {
 _MACRO_PARTS: Final = 3  # the operand, a variable name, an expression
 
 _LOGIC: Final = {"&&", "||", "!", "?:"}
-
-_CLOCK: Final = {"now", ".timeSince", "timeSince"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +91,7 @@ class Use:
 
     Attributes:
         comparisons: what it is compared with.
+        terms: expressions that read nothing else.
         otherwise: each other use, in words; if there is one, each value has to be asked.
         not_equality: each use that depends on more than what the value equals, in words.
         present: each ``has(…)``, in words.
@@ -104,6 +99,7 @@ class Use:
     """
 
     comparisons: list[Comparison] = field(default_factory=list)
+    terms: list[Term] = field(default_factory=list)
     otherwise: list[str] = field(default_factory=list)
     not_equality: list[str] = field(default_factory=list)
     present: list[str] = field(default_factory=list)
@@ -120,6 +116,7 @@ class Analysis:
         principal_presence: those in ``has(…)``.
         compared_with: by principal attribute, its comparisons as a whole with literals, constants and whole
             resource attributes (``operator`` is ``in`` if the attribute is on its left, else ``CONTAINS``).
+        terms: expressions that read principal attributes and nothing else.
         read_otherwise: the principal attributes whose value is read in another way as well.
         uses: by resource attribute (``resource_id`` for the id), the uses of just this attribute.
         whole: uses of the whole resource, in words; then every attribute counts as used otherwise.
@@ -136,6 +133,7 @@ class Analysis:
     principal_attributes: set[str] | None = field(default_factory=set)
     principal_presence: set[str] = field(default_factory=set)
     compared_with: dict[str, list[Comparison]] = field(default_factory=dict)
+    terms: list[Term] = field(default_factory=list)
     read_otherwise: set[str] = field(default_factory=set)
     uses: dict[str, Use] = field(default_factory=dict)
     whole: list[str] = field(default_factory=list)
@@ -148,13 +146,14 @@ class Analysis:
     not_understood: list[str] = field(default_factory=list)
 
     def only_compared(self) -> dict[str, list[Comparison]]:
-        """The principal attributes that are read in no other way than in ``compared_with``, in order."""
+        """The principal attributes that are read only in ``compared_with`` and ``terms``, in order."""
         read = self.principal_attributes
         if read is None or self.whole:
             return {}
+        names = {*self.compared_with, *(name for term in self.terms for name in term.names)}
         return {
-            name: comparisons
-            for name, comparisons in sorted(self.compared_with.items())
+            name: self.compared_with.get(name, [])
+            for name in sorted(names)
             if name not in self.read_otherwise
             and not any(overlap(other, name) for other in read if other != name)
         }
@@ -279,8 +278,8 @@ class _Reader:
         elif isinstance(node, Literal):
             if isinstance(node.value, str):
                 self._found.strings.add(node.value)
-        elif isinstance(node, Call):
-            if node.function in _CLOCK:
+        elif isinstance(node, Call) and not self._term(node, bound):
+            if node.function in CLOCK:
                 self._found.clock = True
             if node.function in {*EQUALITIES, *ORDERS, "in"}:
                 self._comparison(node, bound)
@@ -290,7 +289,7 @@ class _Reader:
                 self.look(self._selected(node, bound), bound, within or node)
             elif node.function == ".bind":
                 self._bind(node, bound)
-            elif node.function in _BINDS_AN_ELEMENT | _BINDS_OTHERWISE:
+            elif node.function in LOOPS | _BINDS_OTHERWISE:
                 self._macro(node, bound)
             elif _may_bind(node):
                 msg = f"{self._where(node)} may be a macro that is not known here"
@@ -298,6 +297,40 @@ class _Reader:
             else:
                 for argument in node.arguments:
                     self.look(argument, bound, within if node.function in _LOGIC else within or node)
+
+    def _term(self, node: Call, bound: Bound) -> bool:
+        """Record an expression that reads attributes of one side only, and is no plain comparison."""
+        if node.function in {*EQUALITIES, *ORDERS, "in"} and self._is_plain(node, bound):
+            return False
+        term = term_of(node, self._environment, bound, self._where(node))
+        read = self._found.principal_attributes
+        if term is None or read is None:
+            return False
+        parts = (part for part in cel.walk(node) if isinstance(part, Literal))
+        self._found.strings.update(part.value for part in parts if isinstance(part.value, str))
+        if term.side == "P":
+            self._found.terms.append(term)
+            read.update(term.names)
+        else:
+            use = self._use(term.names[0])
+            use.terms.append(term)
+            use.everywhere.append(term.where)
+            if node.function in ORDERS or not all(self._is_atom(part, bound) for part in node.arguments):
+                use.not_equality.append(term.where)
+        return True
+
+    def _is_plain(self, node: Call, bound: Bound) -> bool:
+        """Whether an attribute is compared with a literal or a constant, or with those in a list."""
+        left, right = node.arguments
+        for side, other in ((left, right), (right, left)):
+            path = path_of(other, self._environment, bound)
+            if path is None or path[0] == "C":
+                continue
+            constant = path_of(side, self._environment, bound)
+            literal = _is_literal(side) if node.function == "in" else isinstance(side, Literal)
+            if literal or (constant is not None and constant[0] == "C"):
+                return node.function != "in" or other is left
+        return False
 
     def _place(self, path: Path, node: Node) -> None:
         """Record a path that is used for its value, outside any comparison."""
@@ -368,7 +401,7 @@ class _Reader:
 
     def _macro(self, node: Call, bound: Bound) -> None:
         over, *rest = node.arguments
-        one_name = node.function in _BINDS_AN_ELEMENT and (len(rest) == 2 or node.function == ".map")
+        one_name = node.function in LOOPS and (len(rest) == 2 or node.function == ".map")
         names = rest[:1] if one_name else [part for part in rest[:-1] if isinstance(part, Name)]
         if not all(isinstance(name, Name) for name in names):
             msg = f"{self._where(node)}: a macro without a variable"
@@ -496,10 +529,10 @@ class _Reader:
         if node.function == ".?":
             return self._reads(self._selected(node, bound), bound)
         reads: frozenset[str] = frozenset()
-        blocked = node.function in _CLOCK or node.function in _BINDS_OTHERWISE
+        blocked = node.function in CLOCK or node.function in _BINDS_OTHERWISE
         inner = dict(bound)
         parts = list(node.arguments)
-        if node.function in _BINDS_AN_ELEMENT and len(parts) > 1 and isinstance(parts[1], Name):
+        if node.function in LOOPS and len(parts) > 1 and isinstance(parts[1], Name):
             below, stop = self._reads(parts[0], bound)
             inside = any(isinstance(part, Name) and part.name in bound for part in cel.walk(parts[0]))
             reads, blocked = reads | below, blocked or stop or inside or len(parts) > _MACRO_PARTS
@@ -521,10 +554,7 @@ class _Reader:
             for below in cel.walk(part):
                 if isinstance(below, Name) and below.name in bound:
                     blocked = True
-                if (
-                    isinstance(below, Call)
-                    and below.function in _BINDS_AN_ELEMENT | _BINDS_OTHERWISE | _CLOCK
-                ):
+                if isinstance(below, Call) and below.function in LOOPS | _BINDS_OTHERWISE | CLOCK:
                     blocked = True  # nested macros are not analysed
             more, stop = self._reads(_without(part, name), bound)
             reads, blocked = reads | more, blocked or stop

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from clerk_cerbos_lab.attribute_names import name_of
 from clerk_cerbos_lab.policies import cel
-from clerk_cerbos_lab.policies.analysis import EQUALITIES, ORDERS
 from clerk_cerbos_lab.policies.cel import Call, CelError, Literal
 from clerk_cerbos_lab.policies.paths import ELEMENT, path_of
 from clerk_cerbos_lab.policies.policy_set import expressions
+from clerk_cerbos_lab.policies.terms import EQUALITIES, ORDERS
 from clerk_cerbos_lab.values import json_type
 
 if TYPE_CHECKING:

@@ -112,13 +112,24 @@ class Group:
         self._compared = compared
         self._own_axes = self._own_attributes(compared)
         self.own = tuple(name for own in self._own_axes.values() for name in own)
-        cuts = {name: one.shared for name, one in compared.items() if not one.axes}
+        cuts = {
+            name: one.shared if analysis.compared_with.get(name) else None
+            for name, one in compared.items()
+            if not one.axes
+        }
+        terms = {
+            term: sent.outcomes[term]
+            for term in dict.fromkeys(analysis.terms)
+            if {*term.names} & {*compared} and term in sent.outcomes
+        }
         merged = {
             name: frozenset({float} if axis in sent.grids else {str, list})
             for axis, own in self._own_axes.items()
             for name in own
         }
-        self.classes = classes_of(people, rows, analysis, question, sent, merged=merged, cuts=cuts)
+        self.classes = classes_of(
+            people, rows, analysis, question, sent, merged=merged, cuts=cuts, terms=terms
+        )
         self.people = [people[int(row)] for row in self.classes.representatives]
         self.open_ends: dict[str, list[Comparison]] = {}
         self._found = {name: self._compared_values(name, line) for name, line in self.lines.items()}
@@ -137,6 +148,8 @@ class Group:
                 continue  # SELF is another value for each principal
             if any(concerned(some, axes) - some.reads for some in comparisons):
                 continue  # an axis inside a map, or around it
+            if any(name in term.names and term not in self._sent.outcomes for term in self.analysis.terms):
+                continue  # too few values to compute the outcome of each
             shared = [some for some in comparisons if not some.reads & axes]
             each = [value_of(some, self._table[0], self._sent.values, self._question.kind) for some in shared]
             values = [value for some in each if isinstance(some, list) for value in some]
@@ -167,7 +180,8 @@ class Group:
     def _may_be_own_texts(self, axis: Axis, line: Line, own: Mapping[str, _Compared]) -> bool:
         values = sum(len(column.values) for name in own if (column := self._table.column(name)))
         return (
-            all(map(is_text, axis.values))
+            all(value is MISSING or is_text(value) for value in axis.values)
+            and not line.scale.told_apart
             and not any(one.lists for one in own.values())
             and not line.scale.ordered
             and not any(comparison.converted for comparison in line.comparisons)
@@ -293,6 +307,9 @@ class Group:
             if use is None and not self.analysis.whole:
                 continue
             otherwise = [*self.analysis.whole, *(use.otherwise if use else ())]
+            unknown = axis.name in self._sent.grids
+            terms = use.terms if use else ()
+            otherwise += [term.where for term in terms if unknown or term not in self._sent.outcomes]
             if axis.name in held:
                 otherwise.append(f"'{held[axis.name]}' is compared with it")
             if use is None or otherwise:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clerk_cerbos_lab.decisions.cells import Points
-from clerk_cerbos_lab.policies.analysis import ORDERS, Comparison
+from clerk_cerbos_lab.policies.terms import ORDERS
 from clerk_cerbos_lab.sweeps import own_numbers, own_texts
+from clerk_cerbos_lab.sweeps.codes import dense_rows
 from clerk_cerbos_lab.values import is_number, is_text, texts_in, uses_self
 
 if TYPE_CHECKING:
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     from clerk_cerbos_lab.decisions.cells import Matches
     from clerk_cerbos_lab.decisions.question import Question
     from clerk_cerbos_lab.identity.principals import PrincipalTable
-    from clerk_cerbos_lab.policies.analysis import Use
+    from clerk_cerbos_lab.policies.analysis import Comparison, Use
+    from clerk_cerbos_lab.policies.terms import Term
     from clerk_cerbos_lab.sweeps.breakpoints import Breakpoints
 
 
@@ -33,10 +35,14 @@ class Scale:
         axis: the axis.
         ordered: whether it is compared for order, not only for equality.
         converted: whether it is inside ``double(…)`` somewhere: then a string is not compared as one.
+        outcomes: of terms, a number for each value; values with another number are told apart.
     """
 
-    def __init__(self, axis: Axis, *, ordered: bool, converted: bool) -> None:
+    def __init__(
+        self, axis: Axis, *, ordered: bool, converted: bool, outcomes: npt.NDArray[np.intp] | None = None
+    ) -> None:
         self.axis = axis
+        self._outcomes = outcomes
         self.ordered = ordered
         count = len(axis.values)
         if set(map(type, axis.values)) <= {int, float}:
@@ -46,6 +52,7 @@ class Scale:
             self._texts = [i for i, v in enumerate(axis.values) if is_text(v) and not converted]
             plain = {*self._numbers, *self._texts}
             self._others = [i for i in range(count) if i not in plain]
+        self.told_apart = outcomes is not None
         self._values = np.array([axis.values[i] for i in self._numbers], dtype=np.float64)
         self._known: dict[Breakpoints, Points] = {}
         self._shared: dict[bytes, Points] = {}
@@ -74,7 +81,9 @@ class Scale:
         codes[self._texts] = base + self._text_codes(texts, breakpoints)
         base += 2 * len(breakpoints.texts) + 1
         codes[self._others] = base + np.arange(len(self._others))
-        return codes
+        if self._outcomes is None:
+            return codes
+        return dense_rows(np.column_stack([codes, self._outcomes])).astype(np.int64)
 
     def _number_codes(self, breakpoints: Breakpoints) -> npt.NDArray[np.int64]:
         cuts = np.array(breakpoints.numbers, dtype=np.float64)
@@ -110,6 +119,7 @@ class Sent:
         own: the attributes with ``SELF`` among their values.
         texts: every string in the values.
         grids: by numeric axis, its values.
+        outcomes: a number for each principal, or each value of the axis, by term whose outcomes are known.
     """
 
     def __init__(self, question: Question) -> None:
@@ -127,7 +137,8 @@ class Sent:
         self.grids = {
             axis.name: np.array(axis.values, dtype=np.float64) for axis in question.axes if axis.numeric
         }
-        self._scales: dict[tuple[str, bool, bool], Scale] = {}
+        self.outcomes: dict[Term, npt.NDArray[np.intp]] = {}
+        self._scales: dict[tuple[str, bool, bool, tuple[Term, ...]], Scale] = {}
         self._all: dict[tuple[str, bool], Points] = {}
         self._numbers: dict[tuple[str, ...], npt.NDArray[np.float64]] = {}
         self._matches: dict[tuple[str, str], Matches] = {}
@@ -146,12 +157,14 @@ class Sent:
         return self._matches[name, axis.name]
 
     def line(self, axis: Axis, use: Use) -> Line:
-        """A line for an axis that is only used in comparisons."""
+        """A line for an axis that is only used in comparisons, and in terms whose outcomes are known."""
         ordered = any(c.operator in ORDERS for c in use.comparisons)
         converted = any(c.converted for c in use.comparisons)
-        key = (axis.name, ordered, converted)
+        terms = tuple(dict.fromkeys(use.terms))
+        key = (axis.name, ordered, converted, terms)
         if key not in self._scales:
-            self._scales[key] = Scale(axis, ordered=ordered, converted=converted)
+            outcomes = dense_rows(np.column_stack([self.outcomes[term] for term in terms])) if terms else None
+            self._scales[key] = Scale(axis, ordered=ordered, converted=converted, outcomes=outcomes)
         return Line(use.comparisons, self._scales[key])
 
     def whole(self, axis: Axis, *, read: bool) -> Points:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from clerk_cerbos_lab.decisions.question import Question
     from clerk_cerbos_lab.identity.principals import PrincipalTable
     from clerk_cerbos_lab.policies.analysis import Analysis
+    from clerk_cerbos_lab.policies.terms import Term
     from clerk_cerbos_lab.sweeps.axis_points import Sent
     from clerk_cerbos_lab.sweeps.breakpoints import Breakpoints
 
@@ -79,7 +80,8 @@ def classes_of(
     sent: Sent,
     *,
     merged: Mapping[str, frozenset[type]] | None = None,
-    cuts: Mapping[str, Breakpoints] | None = None,
+    cuts: Mapping[str, Breakpoints | None] | None = None,
+    terms: Mapping[Term, npt.NDArray[np.intp]] | None = None,
 ) -> Classes:
     """Group the principals whom the policies cannot tell apart for this question.
 
@@ -99,7 +101,9 @@ def classes_of(
         merged: by attribute, of which types (``float``, ``str``, ``list``) all values count as equal here;
             ``Group.divide`` tells them apart.
         cuts: by attribute that is only compared, everything that it is compared with. Values in the same
-            place among these count as equal.
+            place among these count as equal; all do if it is only read in terms (None).
+        terms: expressions that read the attributes in ``merged`` and ``cuts``, with a number for each
+            principal that tells their outcomes apart.
     """
     read = _read(people, analysis)
     columns = [people.roles, *read.values()]
@@ -108,10 +112,12 @@ def classes_of(
         if merged is not None and name in merged:
             same = _same_but(column, merged[name])
         elif cuts is not None and name in cuts:
-            same = _same_place(column, cuts[name])
+            held = cuts[name]
+            same = np.zeros(len(column.values), np.intp) if held is None else _same_place(column, held)
         else:
             same = _same(column)
         codes.append(same[column.codes][rows])
+    codes += [outcomes[rows] for outcomes in (terms or {}).values()]
     for name in sorted(analysis.principal_presence):
         first = people.attributes.get(steps_of(name)[0])
         if first is not None:

@@ -8,43 +8,28 @@ ever comes from it.
 from __future__ import annotations
 
 import itertools
-import json
 import math
-import re
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final
 
 from clerk_cerbos_lab import limits
 from clerk_cerbos_lab.attribute_names import nested, overlap
-from clerk_cerbos_lab.errors import LabError
 from clerk_cerbos_lab.pdp import messages
-from clerk_cerbos_lab.pdp.snapshots import Snapshot
-from clerk_cerbos_lab.policies.cel import Call, Field, Literal, Name, Node
+from clerk_cerbos_lab.sweeps.temporary_policies import ERRORS, Expressions, source
 from clerk_cerbos_lab.values import OTHER_ID, RESOURCE_ID
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from clerk_cerbos_lab.identity.principals import Principal
+    from clerk_cerbos_lab.pdp.snapshots import Snapshot
     from clerk_cerbos_lab.policies.analysis import Comparison
-    from clerk_cerbos_lab.policies.policy_set import Environment
 
 REQUEST: Final = 10
 """The fixed cost of a request, expressed as a number of resources."""
 
 FREE: Final = 20_000
 """Resources that may be asked about for computed values whatever that saves: about a second."""
-
-_RESERVED: Final = {
-    *("as", "break", "const", "continue", "else", "false", "for", "function", "if", "import", "in", "let"),
-    *("loop", "namespace", "null", "package", "return", "true", "var", "void", "while"),
-}
-
-_ERRORS: Final = re.compile(
-    r"no such (key|attribute|overload|field)|undefined field|(division|divide|modulus) by zero|"
-    r"overflow|out of (bounds|range)|invalid (timestamp|duration)|cannot convert|strconv"
-)
-"""Errors of the expression itself, which then fails whatever it is compared with."""
 
 
 def computed_values(  # noqa: PLR0917 - what a request depends on
@@ -77,7 +62,7 @@ def computed_values(  # noqa: PLR0917 - what a request depends on
     reads = {name for comparison in comparisons for name in comparison.reads}
     read = sorted(name for name in sent if any(overlap(name, other) for other in reads))
     combinations = math.prod(len(sent[name]) for name in read)
-    texts = _Texts(comparisons)
+    texts = Expressions((one.environment, source(one.other)) for one in comparisons)
     cost = len(texts.requests) * (combinations + REQUEST)
     if (len(people) * cost > FREE and 2 * cost > cells) or combinations > limits.RESOURCES_PER_REQUEST:
         return None
@@ -85,10 +70,8 @@ def computed_values(  # noqa: PLR0917 - what a request depends on
     for values in itertools.product(*(sent[name] for name in read)):
         attributes = dict(zip(read, values, strict=True))
         resources.append((str(attributes.pop(RESOURCE_ID, sent[RESOURCE_ID][0])), nested(attributes)))
-    files = {name: json.dumps(content).encode() for name, content in texts.files(documents).items()}
-    try:
-        pdp = Snapshot(files, {**snapshot.config, "engine": _engine(snapshot.config)}).start()
-    except LabError:
+    pdp = texts.start(snapshot, documents)
+    if pdp is None:
         return None
     entries = [
         messages.Entries(
@@ -110,7 +93,8 @@ def computed_values(  # noqa: PLR0917 - what a request depends on
                 for name, value, error in next(answers):
                     outputs_of.setdefault(name, []).append((value, error))
             values_of = {name: _values(outputs, len(resources)) for name, outputs in outputs_of.items()}
-            found.append([values_of.get(texts.action(comparison)) for comparison in comparisons])
+            actions = (texts.action(one.environment, source(one.other)) for one in comparisons)
+            found.append([values_of.get(action) for action in actions])
     return found
 
 
@@ -120,7 +104,7 @@ def _values(outputs: list[tuple[Any, str]], expected: int) -> list[object] | Non
         return None
     values: list[object] = []
     for value, error in outputs:
-        if error and not _ERRORS.search(error):
+        if error and not ERRORS.search(error):
             return None
         if not error:
             values += [value, _written_numbers(value)]
@@ -137,85 +121,3 @@ def _written_numbers(value: object) -> list[object]:
     if isinstance(value, dict):
         return [*_written_numbers(list(value)), *_written_numbers(list(value.values()))]
     return [number for item in value for number in _written_numbers(item)] if isinstance(value, list) else []
-
-
-def _engine(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The configuration without strict evaluation, in which one missing value would suppress all others."""
-    ours = {"defaultPolicyVersion", "defaultScope"}
-    return {
-        **{name: value for name, value in config.get("engine", {}).items() if name not in ours},
-        "strictEvaluation": False,
-    }
-
-
-class _Texts:
-    """The distinct expressions to compute, by the policy whose variables and constants they use."""
-
-    def __init__(self, comparisons: Sequence[Comparison]) -> None:
-        self._actions: dict[tuple[int, str], str] = {}
-        self._environments: dict[int, Environment] = {}
-        for comparison in comparisons:
-            self._environments[id(comparison.environment)] = comparison.environment
-            key = (id(comparison.environment), source(comparison.other))
-            self._actions.setdefault(key, f"e{len(self._actions)}")
-        self.requests: list[tuple[str, list[str]]] = []  # kind, and as many actions as fit into a request
-        for number in self._environments:
-            actions = [action for (own, _), action in self._actions.items() if own == number]
-            self.requests += [
-                (f"scratch{number}", actions[start : start + limits.RESOURCES_PER_REQUEST])
-                for start in range(0, len(actions), limits.RESOURCES_PER_REQUEST)
-            ]
-
-    def action(self, comparison: Comparison) -> str:
-        """The action whose rule has the other side as its output."""
-        return self._actions[id(comparison.environment), source(comparison.other)]
-
-    def files(self, documents: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-        """The temporary policies, and what they import."""
-        files: dict[str, Any] = {
-            f"export{number}.json": {name: held for name, held in document.items() if name != "metadata"}
-            for number, document in enumerate(documents)
-            if {"exportVariables", "exportConstants"} & set(document)
-        }
-        for number, environment in self._environments.items():
-            policy = environment.policy
-            body = next(value for name, value in policy.items() if name in _BODIES)
-            files[f"scratch{number}.json"] = {
-                "apiVersion": "api.cerbos.dev/v1",
-                "variables": policy.get("variables", {}),
-                "resourcePolicy": {
-                    "resource": f"scratch{number}",
-                    "version": "default",
-                    "variables": body.get("variables", {}),
-                    "constants": body.get("constants", {}),
-                    "rules": [
-                        {
-                            "name": action,
-                            "actions": [action],
-                            "roles": ["*"],
-                            "effect": "EFFECT_ALLOW",
-                            "output": {"when": {"ruleActivated": text}},
-                        }
-                        for (own, text), action in self._actions.items()
-                        if own == number
-                    ],
-                },
-            }
-        return files
-
-
-_BODIES: Final = {"resourcePolicy", "principalPolicy", "derivedRoles", "rolePolicy"}
-
-
-def source(node: Node) -> str:
-    """A node as CEL source, with the same meaning wherever the same names are defined."""
-    if isinstance(node, Field):
-        above = source(node.operand)
-        if re.fullmatch(r"[_a-zA-Z]\w*", node.name, flags=re.ASCII) and node.name not in _RESERVED:
-            return f"{above}.{node.name}"
-        return f"{above}[{json.dumps(node.name, ensure_ascii=False)}]"
-    if isinstance(node, Name):
-        return node.name
-    if isinstance(node, Literal):
-        return json.dumps(node.value, ensure_ascii=False)
-    return f"({node.text})" if isinstance(node, Call) else node.text

@@ -15,7 +15,7 @@ import numpy as np
 
 from clerk_cerbos_lab.decisions.cells import Matches, OwnTexts
 from clerk_cerbos_lab.sweeps.codes import dense_rows, first_of
-from clerk_cerbos_lab.values import is_text
+from clerk_cerbos_lab.values import MISSING, is_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,8 +47,8 @@ def texts_of(value: object) -> frozenset[str]:
 
 def matches_of(column: Column, axis: Axis) -> Matches:
     """Which values of an axis each value of an attribute matches."""
-    place = {str(value): i for i, value in enumerate(axis.values)}
-    of_value = np.zeros((len(column.values), len(place)), dtype=np.bool_)
+    place = {str(value): i for i, value in enumerate(axis.values) if is_text(value)}
+    of_value = np.zeros((len(column.values), len(axis.values)), dtype=np.bool_)
     for number, value in enumerate(column.values):
         at = [place[text] for text in texts_of(value) if text in place]
         of_value[number, at] = True
@@ -87,10 +87,15 @@ def points_of(
         own: the texts that each attribute of the representative matches.
         matches: of each attribute, for all principals.
     """
-    values = [str(value) for value in axis.values]
+    values = [str(value) for value in axis.values if is_text(value)]
     number = {text: i for i, text in enumerate(sorted(shared & set(values)), 1)}
-    literals = np.array([number.get(text, 0) for text in values], dtype=np.intp)
-    samples = {_kind(place, text, own): text for text, place in number.items()}
+    absent = len(number) + 1  # the kind of a text that is missing
+    literals = np.array(
+        [number.get(str(value), 0) if is_text(value) else absent for value in axis.values], dtype=np.intp
+    )
+    samples: dict[int, object] = {_kind(place, text, own): text for text, place in number.items()}
+    if len(values) < len(axis.values):
+        samples[_number(absent, (False,) * len(own))] = MISSING
     patterns = _patterns(own, shared)
     on_axis = set(values)
     for pattern, texts in patterns.items():
@@ -100,7 +105,7 @@ def points_of(
     while free is None or free in taken:
         free = f"{free or ''}{ANOTHER}"
     samples[0] = free
-    codes = np.zeros((len(number) + 1) * 2 ** len(own), dtype=np.intp)
+    codes = np.zeros((absent + 1) * 2 ** len(own), dtype=np.intp)
     codes[list(samples)] = np.arange(len(samples))
     return OwnTexts(tuple(samples.values()), codes, literals, tuple(matches))
 

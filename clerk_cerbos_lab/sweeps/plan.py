@@ -24,6 +24,7 @@ from clerk_cerbos_lab.sweeps.audience import Group
 from clerk_cerbos_lab.sweeps.axis_points import Sent
 from clerk_cerbos_lab.sweeps.classes import codes_of
 from clerk_cerbos_lab.sweeps.computed_values import computed_values
+from clerk_cerbos_lab.sweeps.outcomes import outcomes_of
 from clerk_cerbos_lab.sweeps.planned_values import planned_values
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from clerk_cerbos_lab.pdp.client import PDP
     from clerk_cerbos_lab.pdp.snapshots import Snapshot
     from clerk_cerbos_lab.policies.index import PolicyIndex
+    from clerk_cerbos_lab.policies.terms import Term
     from clerk_cerbos_lab.sweeps.breakpoints import Breakpoints
 
 MOST_AUDIENCES: Final = 64
@@ -107,14 +109,27 @@ def plan(pdp: PDP, people: PrincipalTable, question: Question, snapshot: Snapsho
     not_understood = [analysis.unreadable for _, analysis in audiences if analysis.unreadable]
     if not_understood and len(not_understood) == len(audiences):
         return _each(people, question, not_understood[0])
+    audiences = [(rows, _by_value(analysis)) for rows, analysis in audiences]
     sent = Sent(question)
-    groups = [Group(people, rows, question, _by_value(analysis), sent) for rows, analysis in audiences]
+    if snapshot is not None:
+        terms = [term for _, analysis in audiences for term in _terms(analysis)]
+        sent.outcomes |= outcomes_of(pdp, snapshot, terms, people, question)
+    groups = [Group(people, rows, question, analysis, sent) for rows, analysis in audiences]
     _compute(groups, question, index.documents, snapshot, sent)
     if any(group.lines for group in groups):
         _add_planned(pdp, groups, question)
     for group in groups:
         group.divide()
     return _joined(people, groups, question)
+
+
+def _terms(analysis: Analysis) -> Iterator[Term]:
+    """The expressions that read attributes which are read in no other way, apart from comparisons."""
+    compared = analysis.only_compared()
+    yield from (term for term in analysis.terms if not compared.keys().isdisjoint(term.names))
+    for use in analysis.uses.values():
+        if not use.otherwise and not analysis.whole:
+            yield from use.terms
 
 
 def _audiences(

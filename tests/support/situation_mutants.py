@@ -12,7 +12,7 @@ import pytest
 
 from clerk_cerbos_lab.decisions import cells, lines
 from clerk_cerbos_lab.policies import analysis
-from clerk_cerbos_lab.sweeps import audience, classes, own_numbers
+from clerk_cerbos_lab.sweeps import audience, axis_points, classes, outcomes, own_numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,14 +143,45 @@ MUTANTS: Mapping[str, Mutant] = {
     "any_use_is_a_comparison": _one(
         analysis, "_Reader._principal", "self._found.read_otherwise.add(name_of(steps))", "pass"
     ),
-    "attributes_of_the_principal_are_the_same_for_all": _one(
-        analysis, "_Reader._compared_as_a_whole", 'opposite[0] == "C"', 'opposite[0] in {"C", "P"}'
-    ),
     "a_list_is_a_literal": _one(
         analysis, "_is_literal", "all(isinstance(part, Literal) for part in node.arguments)", "True"
     ),
     "a_conversion_is_no_use": _one(
         analysis, "_Reader._side", "if path and not converted and self", "if path and self"
+    ),
+    "what_is_around_an_attribute_is_not_read": _one(
+        analysis,
+        "Analysis.use_of",
+        "otherwise = [*use.everywhere, *(use.present if inside else ())]",
+        "otherwise = [*use.everywhere, *use.present] if inside else []",
+    ),
+    "what_is_inside_an_attribute_is_not_read": _one(
+        analysis,
+        "Analysis.use_of",
+        "otherwise = [*use.everywhere, *(use.present if inside else ())]",
+        "otherwise = [] if inside else use.everywhere",
+    ),
+    "a_map_without_a_key_is_like_none": _one(
+        classes,
+        "_present",
+        "kinds.append(steps[-1] in around)",
+        'kinds.append("a list" if steps[-1] not in around else True)',
+    ),
+    "maps_are_read_by_what_is_inside_only": _one(
+        classes, "_read", "{name: people.column(name) for name in sorted(names - inside)}", "{}"
+    ),
+    # outcomes
+    "an_error_is_false": _one(
+        outcomes, "_outcome", '"error" if ERRORS.search(error)', "(bool, False) if ERRORS.search(error)"
+    ),
+    "outcomes_of_people_are_forgotten": _one(
+        audience, "Group.__init__", "cuts=cuts, terms=terms", "cuts=cuts"
+    ),
+    "outcomes_of_an_axis_are_forgotten": _one(
+        axis_points, "Scale._codes", "if self._outcomes is None:", "if True:"
+    ),
+    "a_term_reads_one_attribute": _one(
+        outcomes, "_of_people", "for name in term.names if", "for name in term.names[:1] if"
     ),
 }
 """For each error, how to introduce it."""

@@ -17,7 +17,7 @@ from clerk_cerbos_lab.pdp.drafts import _with_constants
 from clerk_cerbos_lab.pdp.snapshots import Snapshot
 from clerk_cerbos_lab.policies.analysis import Analysis
 from clerk_cerbos_lab.policies.index import PolicyIndex
-from clerk_cerbos_lab.sweeps import computed_values
+from clerk_cerbos_lab.sweeps import temporary_policies
 
 VARIABLES = '{most: "P.attr.limit * 1.5", more: "P.attr.other * 2.0"}'
 PERSON = {"id": "u0", "roles": ["user"]}
@@ -97,7 +97,7 @@ def test_values_are_computed_leniently_even_for_a_strict_pdp(
         configs.append(config)
         return Snapshot(files, config)
 
-    monkeypatch.setattr(computed_values, "Snapshot", noted)
+    monkeypatch.setattr(temporary_policies, "Snapshot", noted)
     policy = resource_policy(
         rule("R.attr.amount <= V.most", actions=["one"]), rule("R.attr.amount <= V.more", actions=["two"])
     ).replace("  rules:", f"  variables: {{local: {VARIABLES}}}\n  rules:")

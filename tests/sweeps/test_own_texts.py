@@ -96,16 +96,26 @@ atoms = st.sampled_from(
 )
 conditions = conditions_of(atoms)
 rows = st.lists(st.tuples(values, values, st.sampled_from([1, 2, 2.5, 3])), min_size=6, max_size=40)
-teams = st.lists(texts, min_size=1, max_size=6, unique=True)
+absent: list[list[Any]] = [[], [lab.MISSING]]
+teams = st.builds(
+    lambda some, more: [*some, *more],
+    st.sampled_from(absent),
+    st.lists(texts, min_size=1, max_size=6, unique=True),
+)
 
 
 @settings(max_examples=12)
-@given(rules=st.lists(conditions, min_size=2, max_size=4), who=rows, axis=teams, other=texts)
+@given(
+    rules=st.lists(conditions, min_size=2, max_size=4),
+    who=rows,
+    axis=teams,
+    other=texts,
+)
 def test_random_comparisons_give_the_answer_of_every_cell(
     random_policy: lab.PDP,
     rules: list[str],
     who: list[tuple[Any, Any, Any]],
-    axis: list[str],
+    axis: list[Any],
     other: str,
 ) -> None:
     policy = resource_policy(*map(rule, rules[1:]), rule(rules[0], effect="DENY"))
@@ -115,7 +125,12 @@ def test_random_comparisons_give_the_answer_of_every_cell(
     )
     a, b, limit = zip(*who, strict=True)
     frame = people(a=a, b=b, limit=limit)
-    given: dict[str, Any] = {"team": axis, "other": [other, "q"], "amount": [1, 2, 2.5, 4], "fixed": "d"}
+    given: dict[str, Any] = {
+        "team": axis,
+        "other": [other, "q"],
+        "amount": [1, 2, 2.5, 4],
+        "fixed": "d",
+    }
     swept_by(random_policy, frame, actions="approve", **given)
 
 

@@ -15,6 +15,7 @@ from small_policies import resource_policy, rule, users, write
 
 import clerk_cerbos_lab as lab
 from clerk_cerbos_lab.display.payload import payload
+from clerk_cerbos_lab.sweeps import outcomes
 
 FIRST, STOP = map(int, os.environ.get("LAB_SITUATIONS", "0:12").split(":"))
 """Which generated policies are tried."""
@@ -24,7 +25,7 @@ BATCH = 12
 CAUGHT_IN = {
     "own_numbers_by_value_are_no_breakpoints": 7,
     "a_number_and_the_gap_below_it_are_one": 11,
-    "one_amount_is_every_number": 11,
+    "one_amount_is_every_number": 19,
     "texts_and_numbers_are_one": 17,
     "what_own_numbers_are_also_compared_with_is_forgotten": 19,
     "a_boolean_is_in_a_place": 20,
@@ -35,18 +36,15 @@ CAUGHT_IN = {
     "a_breakpoint_and_the_gap_below_it_are_one": 31,
     "what_is_no_number_is_one_number_of_many": 31,
     "a_boolean_is_a_number": 31,
-    "attributes_of_the_principal_are_the_same_for_all": 32,
     "own_numbers_are_in_any_order": 49,
     "equal_own_numbers_are_like_others": 49,
     "an_amount_at_a_breakpoint_is_in_the_gap_below": 49,
     "a_value_and_the_gap_below_it_are_one": 62,
     "an_attribute_with_several_values_has_the_first": 102,
     "an_amount_at_a_breakpoint_is_counted_above": 103,
-    "a_conversion_is_no_use": 103,
     "an_empty_gap_below_a_breakpoint_is_like_others": 250,
     "the_farthest_double_is_like_others": 270,
     "an_empty_gap_between_own_numbers_is_like_others": 270,
-    "any_use_is_a_comparison": 312,
     "an_empty_gap_above_a_breakpoint_is_like_others": 728,
 }
 """The generated policy that first shows each error; others are shown by ``WRITTEN``."""
@@ -62,6 +60,56 @@ WRITTEN: dict[str, tuple[Sequence[str], dict[str, Sequence[Any]], dict[str, Any]
     "a_list_is_a_literal": (
         [rule("P.attr.a in [P.attr.b, 5.0] && R.attr.amount < 9", actions=ACTIONS)],
         {"a": NUMBERS, "b": [*NUMBERS[:10], *NUMBERS[9::-1]]},
+        {},
+    ),
+    "a_conversion_is_no_use": (
+        [rule("double(P.attr.a) > R.attr.second && R.attr.amount < 9", actions=ACTIONS)],
+        {"a": [*NUMBERS[:10], *map(str, NUMBERS[10:])]},
+        {"second": 5},
+    ),
+    "any_use_is_a_comparison": (
+        [rule("P.attr.a + R.attr.amount > 9.0 || P.attr.a == 1.0", actions=ACTIONS)],
+        {"a": NUMBERS},
+        {},
+    ),
+    "an_error_is_false": (
+        [rule('!("x" in P.attr.a) && R.attr.amount < 9', actions=ACTIONS)],
+        {"a": [*NUMBERS[:10], *([str(i)] for i in range(10))]},
+        {},
+    ),
+    "outcomes_of_people_are_forgotten": (
+        [rule("P.attr.a * 2.0 > 20.0", actions=ACTIONS)],
+        {"a": NUMBERS},
+        {},
+    ),
+    "outcomes_of_an_axis_are_forgotten": (
+        [rule('R.attr.title.startsWith("1") && R.attr.amount < 9', actions=ACTIONS)],
+        {"a": NUMBERS},
+        {"title": [str(number) for number in range(20)]},
+    ),
+    "a_term_reads_one_attribute": (
+        [rule("P.attr.a > P.attr.b + 1.0", actions=ACTIONS)],
+        {"a": NUMBERS, "b": NUMBERS[::-1]},
+        {},
+    ),
+    "what_is_around_an_attribute_is_not_read": (
+        [rule('R.attr.m == {"k": "5"}', actions=ACTIONS)],
+        {"a": NUMBERS},
+        {"attr": {"m.k": ["4", "5"]}},
+    ),
+    "what_is_inside_an_attribute_is_not_read": (
+        [rule('R.attr.m.k == "5"', actions=ACTIONS)],
+        {"a": NUMBERS},
+        {"m": [{"k": "4"}, {"k": "5"}]},
+    ),
+    "a_map_without_a_key_is_like_none": (
+        [rule("!has(P.attr.a.k)", actions=ACTIONS)],
+        {"a": [*({"x": 1} for _ in range(10)), *([i] for i in range(10))]},
+        {},
+    ),
+    "maps_are_read_by_what_is_inside_only": (
+        [rule("P.attr.a.k == 5 || P.attr.a == {'x': 1}", actions=ACTIONS)],
+        {"a": [{"x": i} for i in range(20)]},
         {},
     ),
 }
@@ -82,7 +130,11 @@ def every_cell(pdp: lab.PDP, case: Case) -> lab.Decisions:
 
 
 @pytest.mark.parametrize("start", range(FIRST, STOP, BATCH))
-def test_sweeps_of_generated_policies_equal_every_cell_at_every_number(tmp_path: Path, start: int) -> None:
+def test_sweeps_of_generated_policies_equal_every_cell_at_every_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, start: int
+) -> None:
+    if start // BATCH % 2:
+        monkeypatch.setattr(outcomes, "FEW", 0)
     pdp, cases = opened(tmp_path / "policies", start)
     with pdp:
         for case in cases:
@@ -125,6 +177,8 @@ def test_errors_about_attributes_that_are_compared_are_caught(
         forget(pdp)  # other tests read the same policies, some of them wrong
         assert faults(pdp, case, every) == []
         MUTANTS[name].introduce(monkeypatch)
+        if name in WRITTEN:
+            monkeypatch.setattr(outcomes, "FEW", 0)
         forget(pdp)
         assert faults(pdp, case, every)
         forget(pdp)
@@ -149,3 +203,4 @@ def written(folder: Path, name: str) -> tuple[lab.PDP, Case]:
 def forget(pdp: lab.PDP) -> None:
     """Clear what the index has found: what it found before the analysis was broken is right."""
     pdp.index._found.clear()
+    outcomes._known.clear()
