@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -128,3 +129,48 @@ def test_it_has_the_answers_of_every_cell_and_asks_fewer(forms: lab.PDP, text: s
     assert not any(note.startswith("Every cell") for note in swept.provenance.notes)
     assert swept.provenance.asked < every.provenance.asked
     assert 0 < every.counts()["ALLOW"] < len(every)
+
+
+OF_ONE_SIDE = [
+    "P.attr.home.?brand == optional.none()",
+    "P.attr.home[?'brand'].orValue('1x').startsWith('1')",
+    "size([?P.attr.home.?brand, 'x']) == 2",
+    r".P.attr.text.endsWith('\x31') || P.attr.`te-xt`.endsWith('''1''')",
+    "P.attr.text in ['1x', '2x',] || !!(P.attr.text in ['11x'])",
+    "google.protobuf.Value{string_value: P.attr.text} == '1x' || P.attr.text.matches(r'^2\\d?x')",
+    "P.attr.text.?brand == optional.none()",
+    r"R.attr.text.endsWith('1\x78') || R.attr.text.?brand == optional.none()",
+    ".R.attr.text.matches('''^1''') && !!has(R.attr.text)",
+    "cel.bind(text, R.attr.text, text.startsWith('1')) || P.attr.text == '1x'",
+]
+"""Conditions whose outcome is computed for each value, if there are many."""
+
+
+def test_conditions_about_many_values_of_one_side_have_the_answers_of_every_cell(tmp_path: Path) -> None:
+    homes = [{"brand": f"{i}x"} for i in range(30)] + [
+        {},
+        {"brand": 1},
+        5,
+        "text",
+        None,
+        lab.MISSING,
+        {"other": 1},
+    ]
+    people = pd.DataFrame({"id": [f"u{i}" for i in range(70)]}, dtype=object)
+    people["roles"] = pd.Series([("user",)] * 70, dtype=object)
+    people["home"] = pd.Series([homes[i % len(homes)] for i in range(70)], dtype=object)
+    people["text"] = pd.Series([f"{i}x" for i in range(66)] + [1, None, lab.MISSING, {}], dtype=object)
+    people["te-xt"] = pd.Series([f"{i}x{i}" for i in range(70)], dtype=object)
+    texts = [*(f"{i}x" for i in range(55)), 5, None, True, ["1x"], {"brand": "1x"}, lab.MISSING]
+    policies = {
+        f"p{i}": resource_policy(rule("@"), kind=f"kind{i}").replace('"@"', json.dumps(text))
+        for i, text in enumerate(OF_ONE_SIDE)
+    }
+    with lab.PDP(write(tmp_path / "policies", **policies)) as pdp:
+        for number, condition in enumerate(OF_ONE_SIDE):
+            asked: dict[str, Any] = {"actions": ["approve"], "attr": {"text": texts}}
+            every = lab.sweep(pdp, people, f"kind{number}", method="every-cell", **asked)
+            swept = lab.sweep(pdp, people, f"kind{number}", audit=0, **asked)
+            assert (swept.allowed() == every.allowed()).all(), condition
+            assert swept.provenance.asked < every.provenance.asked
+            assert 0 < every.counts()["ALLOW"] < len(every), condition
