@@ -7,7 +7,7 @@ BIN := .venv/bin
 NODE := .venv/node
 
 # Parts of `make long`, each of at most nine minutes on two quiet cores.
-LONG := long-environments long-examples long-situations long-situations-mutants long-reaching-1 long-reaching-2 long-audit long-policies-1 long-policies-2 long-policies-3 long-policies-4
+LONG := long-environments long-examples long-not-understood long-situations long-situations-mutants long-reaching-1 long-reaching-2 long-audit long-policies-1 long-policies-2 long-policies-3 long-policies-4
 
 .PHONY: help report test static long $(LONG) busy lab bench lint lock notebooks screenshots set-up set-up-js clean
 
@@ -34,6 +34,7 @@ report: set-up
 
 # One test file per core at a time, so that fixtures shared within a file are made once.
 test: set-up-js
+	@$(BIN)/python setup/install.py --older
 	@$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile
 
 static: set-up-js
@@ -48,6 +49,10 @@ long-environments: set-up
 # 1,000 policies in which everything can reach everything, compared with every cell; the parts use different policies.
 $(filter long-reaching-%,$(LONG)): long-reaching-%: set-up
 	@LAB_REACHING=$$((($* - 1) * 125)):$$(($* * 125)) $(BIN)/python -m pytest tests/sweeps/test_reaching.py -k every_cell
+
+# 800 generated policies in which some conditions are not understood, compared with every cell.
+long-not-understood: set-up
+	@LAB_NOT_UNDERSTOOD=0:80 $(BIN)/python -m pytest tests/sweeps/test_not_understood.py -k generated
 
 # 600 generated policies about attributes that are only compared, against every cell at every number.
 long-situations: set-up

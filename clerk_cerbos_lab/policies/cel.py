@@ -1,6 +1,7 @@
-"""The only module that uses the CEL parser: turns the text of a condition into a small syntax tree.
+"""The only module that uses a CEL parser: turns the text of a condition into a small syntax tree.
 
-Nothing is evaluated here. The tree shows what a policy reads; only the PDP decides.
+Nothing is evaluated here. The tree shows what a policy reads; only the PDP decides. The syntax, in
+``cel.lark``, is what Cerbos accepts.
 """
 
 from __future__ import annotations
@@ -8,12 +9,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cache
+from math import isinf
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    from lark import Token, Tree
+    from lark import Lark, Token, Tree
 
 
 class CelError(Exception):
@@ -22,7 +24,7 @@ class CelError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Literal:
-    """A number, a string without escapes, a boolean or null. Integers are Python ints, doubles floats."""
+    """A number, a string, a boolean or null. Integers are Python ints, doubles floats."""
 
     value: Any
 
@@ -48,7 +50,9 @@ class Call:
 
     Attributes:
         function: an operator as in CEL (``<=``, ``&&``, ``in``, ``?:``, ``[]``, ``list``, ``map``), the
-            name of a function, or the name of a method after a dot: ``.exists``.
+            name of a function, or the name of a method after a dot: ``.exists``. ``.?`` is the selection
+            of a field that may be missing, with its name as the second argument; ``[?]`` the same with
+            an index; ``?`` an element that may be absent; ``{}`` a message with the values of its fields.
         arguments: the operands in source order.
         text: the source of the whole call.
     """
@@ -60,27 +64,28 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Odd:
-    """A literal that only the PDP evaluates: bytes, or a string with escapes."""
+    """A literal that only the PDP evaluates: bytes."""
 
     text: str
 
 
 Node: TypeAlias = Literal | Name | Field | Call | Odd
 
-_RELATIONS: Final = {
-    "relation_lt": "<",
-    "relation_le": "<=",
-    "relation_gt": ">",
-    "relation_ge": ">=",
-    "relation_eq": "==",
-    "relation_ne": "!=",
-    "relation_in": "in",
-    "addition_add": "+",
-    "addition_sub": "-",
-    "multiplication_mul": "*",
-    "multiplication_div": "/",
-    "multiplication_mod": "%",
+_RESERVED: Final = {
+    *("as", "break", "const", "continue", "else", "for", "function", "if", "import", "let", "loop"),
+    *("namespace", "package", "return", "var", "void", "while"),
 }
+
+_LARGEST_INTEGER: Final = 2**63  # with a minus sign, which is an operator here
+
+_LARGEST_UNSIGNED: Final = 2**64 - 1
+
+_ESCAPE: Final = re.compile(
+    r"\\(?:[xX](?P<x>[0-9a-fA-F]{2})|u(?P<u>[0-9a-fA-F]{4})|U(?P<U>[0-9a-fA-F]{8})"
+    r"|(?P<octal>[0-3][0-7]{2})|(?P<letter>.))"
+)
+
+_ESCAPED: Final = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 
 
 @cache
@@ -88,26 +93,17 @@ def parse(text: str) -> Node:
     """The syntax tree of a CEL expression.
 
     Raises:
-        CelError: if the parser does not accept the text. cel-python's grammar lacks what was added to
-            CEL after the specification it follows: optional selection (``a.?b``), quoted fields, and a
-            comma after the last element.
+        CelError: if Cerbos would not accept the text, or it contains one of two things that are not read: the
+            name ``.x`` where ``x`` is also a macro's variable, and a field whose name contains a NUL.
     """
-    from celpy.celparser import CELParseError, CELParser  # noqa: PLC0415 - takes 0.2 s, needed only for an analysis
-    from lark.exceptions import LarkError  # noqa: PLC0415
+    from lark.exceptions import LarkError  # noqa: PLC0415 - takes 0.1 s, needed only for an analysis
 
-    if "\0" in text:
-        msg = f"`{_shown(text)}` contains a character that no policy file can contain"
-        raise CelError(msg)
     try:
-        tree = CELParser().parse(text)
-    except (CELParseError, LarkError, RecursionError):
+        tree = _parser().parse(text)
+    except LarkError:
         msg = f"the parser does not accept `{_shown(text)}`"
         raise CelError(msg) from None
-    try:
-        return _node(tree, text)
-    except RecursionError:
-        msg = f"`{_shown(text)}` is nested too deeply"
-        raise CelError(msg) from None
+    return _Builder(text).node(tree)
 
 
 def walk(node: Node) -> Iterator[Node]:
@@ -125,101 +121,144 @@ def _shown(text: str) -> str:
     return flat if len(flat) <= 80 else f"{flat[:77]}…"
 
 
-def _source(tree: Tree[Token], text: str) -> str:
-    return text[tree.meta.start_pos : tree.meta.end_pos]
+@cache
+def _parser() -> Lark:
+    from lark import Lark  # noqa: PLC0415 - as above
+
+    return Lark.open(
+        "cel.lark",
+        rel_to=__file__,
+        start="expression",
+        parser="lalr",
+        lexer="basic",  # in CEL the place of a word does not matter: `in` is never a field
+        propagate_positions=True,
+        maybe_placeholders=False,
+    )
 
 
-def _node(tree: Tree[Token], text: str) -> Node:  # noqa: C901, PLR0911, PLR0912 - one branch per grammar rule
-    rule, parts = str(tree.data), tree.children
-    below = [part for part in parts if not isinstance(part, str)]
-    if rule == "expr" and len(below) == 3:
-        return _call("?:", below, tree, text)
-    if rule in {"conditionalor", "conditionaland"} and len(below) == 2:
-        return _call("||" if rule == "conditionalor" else "&&", _chain(tree), tree, text)
-    if rule in {"relation", "addition", "multiplication"} and len(below) == 2:
-        operator, right = below
-        function = _RELATIONS[str(operator.data)]
-        return Call(function, (_node(operator.children[0], text), _node(right, text)), _source(tree, text))  # type: ignore[arg-type]
-    if rule == "unary" and len(below) == 2:
-        return _unary(below, tree, text)
-    if rule == "paren_expr" or (len(below) == 1 and len(parts) == 1 and rule not in _OWN_FORMS):
-        return _node(below[0], text)
-    if rule == "literal":
-        return _literal(parts[0])  # type: ignore[arg-type]
-    if rule == "ident":
-        return Name(str(parts[0]))
-    if rule == "member_dot":
-        return Field(_node(below[0], text), str(parts[1]))
-    if rule == "member_dot_arg":
-        arguments = [_node(below[0], text), *_list(below[1:], text)]
-        return Call(f".{parts[1]}", tuple(arguments), _source(tree, text))
-    if rule == "ident_arg":
-        return Call(str(parts[0]), tuple(_list(below, text)), _source(tree, text))
-    if rule == "member_index":
-        operand, index = (_node(part, text) for part in below)
-        if isinstance(index, Literal) and isinstance(index.value, str):
-            return Field(operand, index.value)
-        return Call("[]", (operand, index), _source(tree, text))
-    if rule == "list_lit":
-        return Call("list", tuple(_list(below, text)), _source(tree, text))
-    if rule == "map_lit":
-        return Call("map", tuple(_list(below, text)), _source(tree, text))
-    msg = f"`{_shown(_source(tree, text) or text)}` has a form that the analysis does not know"
-    raise CelError(msg)
+class _Builder:
+    """Builds the nodes of one expression from the parser's tree: bottom up, because it may be deep."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._global: set[str] = set()  # names with a leading dot
+        self._may_be_bound: set[str] = set()
+
+    def node(self, tree: Tree[Token]) -> Node:
+        built: dict[int, Node] = {}
+        for part in tree.iter_subtrees():
+            below = [child if isinstance(child, str) else built[id(child)] for child in part.children]
+            built[id(part)] = self._node(part, below)
+        shadowed = self._global & self._may_be_bound
+        if shadowed:
+            msg = f"`{_shown(self._text)}` has both .{min(shadowed)} and a variable {min(shadowed)}"
+            raise CelError(msg)
+        return built[id(tree)]
+
+    def _node(  # noqa: C901, PLR0911 - one branch per form
+        self, tree: Tree[Token], below: Sequence[Any]
+    ) -> Node:
+        """A node, from the tokens and nodes in it."""
+        rule = str(tree.data)
+        match rule, below:
+            case "literal", [token]:
+                return self._literal(token)
+            case "name" | "global_name", [name]:
+                return self._name(str(name), everywhere=rule == "global_name")
+            case "select", [operand, name]:
+                return Field(operand, self._field_name(name))
+            case "index", [operand, Literal(str(name))]:
+                return Field(operand, self._field_name(name))
+            case "optional_select", [operand, name]:
+                return self._call(".?", tree, operand, Literal(self._field_name(name)))
+            case "optional_index", [operand, Literal(str(name))]:
+                return self._call(".?", tree, operand, Literal(self._field_name(name)))
+            case "operation", [left, operator, right]:
+                return self._call(str(operator), tree, left, right)
+            case "negation", [*operators, operand]:
+                return self._negation(tree, operators, operand)
+            case "call", [name, *arguments]:
+                return self._call(str(name), tree, *arguments)
+            case "method", [operand, name, *arguments]:
+                self._may_be_bound.update(part.name for part in arguments if isinstance(part, Name))
+                return self._call(f".{name}", tree, operand, *arguments)
+            case "message", [_, *fields]:
+                return self._call("{}", tree, *(part for part in fields if not isinstance(part, str)))
+        return self._call(_FUNCTIONS[rule], tree, *below)
+
+    def _call(self, function: str, tree: Tree[Token], *arguments: Node) -> Call:
+        return Call(function, arguments, self._text[tree.meta.start_pos : tree.meta.end_pos])
+
+    def _name(self, name: str, *, everywhere: bool) -> Name:
+        if name in _RESERVED:
+            msg = f"`{_shown(self._text)}` uses the reserved word {name}"
+            raise CelError(msg)
+        if everywhere:
+            self._global.add(name)
+        return Name(name)
+
+    def _field_name(self, name: str) -> str:
+        if "\0" in name:  # see paths.ELEMENT
+            msg = f"`{_shown(self._text)}` has a field whose name contains a NUL"
+            raise CelError(msg)
+        return name.strip("`") if getattr(name, "type", None) == "QUOTED" else str(name)
+
+    def _negation(self, tree: Tree[Token], operators: Sequence[str], operand: Node) -> Node:
+        """``!!x`` is ``x`` in CEL, whatever it is, and so is ``--x``."""
+        if len(operators) % 2 == 0:
+            return operand
+        if operators[0] == "!":
+            return self._call("!", tree, operand)
+        if isinstance(operand, Literal) and type(operand.value) in {int, float}:
+            return Literal(-operand.value)
+        return self._call("neg", tree, operand)
+
+    def _literal(self, token: Token) -> Literal | Odd:
+        kind, text = token.type, str(token)
+        if kind == "STRING":
+            return Literal(self._string(text))
+        if kind == "BYTES":
+            return Odd(text)
+        if kind in {"INTEGER", "UNSIGNED"}:
+            digits = text.rstrip("uU")
+            whole = int(digits, 16) if digits.startswith("0x") else int(digits)
+            if whole > (_LARGEST_INTEGER if kind == "INTEGER" else _LARGEST_UNSIGNED):
+                msg = f"the number {text} is too large"
+                raise CelError(msg)
+            return Literal(whole)
+        if kind == "DOUBLE":
+            if isinf(float(text)):
+                msg = f"the number {text} is too large"
+                raise CelError(msg)
+            return Literal(float(text))
+        return Literal({"TRUE": True, "FALSE": False, "NULL": None}[kind])
+
+    def _string(self, text: str) -> str:
+        bare = re.sub("\r\n?", "\n", text)
+        raw = bare[0] in "rR"
+        bare = bare[1:] if raw else bare
+        quotes = 3 if bare[:3] in {'"""', "'''"} and len(bare) >= 6 else 1
+        content = bare[quotes:-quotes]
+        return content if raw else _ESCAPE.sub(self._character, content)
+
+    def _character(self, escape: re.Match[str]) -> str:
+        if letter := escape["letter"]:
+            return _ESCAPED.get(letter, letter)
+        hexadecimal = escape["x"] or escape["u"] or escape["U"]
+        code = int(hexadecimal, 16) if hexadecimal else int(escape["octal"], 8)
+        if code > 0x10FFFF or 0xD800 <= code <= 0xDFFF:
+            msg = f"`{_shown(self._text)}` contains {escape[0]}, which is no character"
+            raise CelError(msg)
+        return chr(code)
 
 
-_OWN_FORMS: Final = {"list_lit", "map_lit", "ident_arg", "member_object", "dot_ident", "dot_ident_arg"}
-
-
-def _chain(tree: Any) -> list[Any]:
-    """The operands of ``a || b || c``, which the grammar nests to the left, perhaps hundreds deep."""
-    operands = []
-    rule = tree.data
-    while tree.data == rule and len(tree.children) == 2:
-        operands.append(tree.children[1])
-        tree = tree.children[0]
-    return [tree, *reversed(operands)]
-
-
-def _call(function: str, below: list[Any], tree: Tree[Token], text: str) -> Call:
-    return Call(function, tuple(_node(part, text) for part in below), _source(tree, text))
-
-
-def _list(below: list[Any], text: str) -> list[Node]:
-    """The elements of an ``exprlist`` or ``mapinits``, if there is one."""
-    return [_node(part, text) for part in below[0].children] if below else []
-
-
-def _unary(below: list[Any], tree: Tree[Token], text: str) -> Node:
-    operator, operand = str(below[0].data), _node(below[1], text)
-    number = isinstance(operand, Literal) and type(operand.value) in {int, float}
-    if operator == "unary_neg" and number:
-        return Literal(-operand.value)  # type: ignore[union-attr]
-    return Call("!" if operator == "unary_not" else "neg", (operand,), _source(tree, text))
-
-
-def _literal(token: Token) -> Literal | Odd:  # noqa: PLR0911 - one return per kind
-    kind, text = token.type, str(token)
-    if kind == "INT_LIT":
-        return Literal(_whole(text))
-    if kind == "UINT_LIT":
-        return Literal(_whole(text[:-1]))
-    if kind == "FLOAT_LIT":
-        return Literal(float(text))
-    if kind == "BOOL_LIT":
-        return Literal(text == "true")
-    if kind == "NULL_LIT":
-        return Literal(None)
-    raw = re.match(r"[bB]?[rR]", text) is not None
-    if raw and re.search(r"""\\["']""", text):  # CEL ends a raw string there, cel-python may not
-        msg = f"the raw string {_shown(text)} contains a backslash before a quote"
-        raise CelError(msg)
-    if kind == "BYTES_LIT" or "\n" in text or "\r" in text or ("\\" in text and not raw):
-        return Odd(text)
-    bare = text.lstrip("rR")
-    quotes = 3 if bare[:3] in {'"""', "'''"} and len(bare) >= 6 else 1
-    return Literal(bare[quotes:-quotes])
-
-
-def _whole(text: str) -> int:
-    return int(text, 16) if "x" in text.lower() else int(text)
+_FUNCTIONS: Final = {
+    "choice": "?:",
+    "disjunction": "||",
+    "conjunction": "&&",
+    "optional_index": "[?]",
+    "index": "[]",
+    "list": "list",
+    "map": "map",
+    "optional": "?",
+}

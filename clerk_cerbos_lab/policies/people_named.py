@@ -8,14 +8,13 @@ counts as naming somebody, so that no page shows a name by mistake.
 
 from __future__ import annotations
 
-import ast
 import re
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from clerk_cerbos_lab.policies import cel
-from clerk_cerbos_lab.policies.cel import Call, CelError, Field, Literal, Name, Odd
+from clerk_cerbos_lab.policies.cel import Call, CelError, Field, Literal, Name
 from clerk_cerbos_lab.policies.paths import ELEMENT, path_of
 from clerk_cerbos_lab.policies.policy_set import Environment, PolicySet
 
@@ -25,7 +24,11 @@ if TYPE_CHECKING:
     from clerk_cerbos_lab.policies.cel import Node
     from clerk_cerbos_lab.policies.paths import Path
 
+_COMPARES: Final = {"==", "!=", "in", "[]", "[?]"}
+
 _OVER_ELEMENTS: Final = {".all", ".exists", ".exists_one", ".existsOne", ".filter", ".map"}
+
+_BINDS: Final = {*_OVER_ELEMENTS, ".optMap", ".optFlatMap", ".bind"}
 
 _SETS: Final = {
     *("hasIntersection", "hasDuplicates", "intersect", "isSubset", "except"),
@@ -33,6 +36,8 @@ _SETS: Final = {
 }
 
 _SAME_TEXT: Final = {"string", "dyn", ".lowerAscii", ".upperAscii", ".trim"}
+
+_OPTIONAL: Final = {"?", ".or", ".orValue", ".value", ".of", ".ofNonZeroValue"}
 
 _FORMS: Final = ("resourcePolicy", "principalPolicy", "rolePolicy", "derivedRoles")
 
@@ -182,14 +187,14 @@ class _Reader:
         if not isinstance(node, Call):
             return
         arguments = node.arguments
-        if node.function in {"==", "!=", "in", "[]"} or (node.function in _SETS and len(arguments) > 1):
+        if node.function in _COMPARES or (node.function in _SETS and len(arguments) > 1):
             group = _Group()
             for side in arguments:
                 self._add(side, bound, group)
             yield group
         inner = dict(bound)
-        if node.function in _OVER_ELEMENTS and len(arguments) > 2 and isinstance(arguments[1], Name):
-            inner[arguments[1].name] = arguments[0]
+        if node.function in _BINDS and len(arguments) > 2 and isinstance(arguments[1], Name):
+            inner[arguments[1].name] = arguments[2] if node.function == ".bind" else arguments[0]
         for argument in arguments:
             yield from self.groups(argument, inner)
 
@@ -197,8 +202,6 @@ class _Reader:
         """Add what one side of a comparison can be: strings and paths, and for a map its keys."""
         if isinstance(node, Literal):
             group.texts.update([node.value] if isinstance(node.value, str) else [])
-        elif isinstance(node, Odd):
-            group.texts.update(_unescaped(node.text))
         elif isinstance(node, Call):
             self._add_call(node, bound, group)
         elif isinstance(node, Name) and node.name in bound:
@@ -212,12 +215,15 @@ class _Reader:
             parts = parts[::2]
         elif node.function == "?:":
             parts = parts[1:]
-        elif node.function == "[]":  # the key belongs to another comparison
+        elif node.function == ".?" and isinstance(parts[1], Literal):
+            self._add_place(Field(parts[0], parts[1].value), bound, group)
+            return
+        elif node.function in {"[]", "[?]"}:  # the key belongs to another comparison
             group.texts.update(_strings(self._constant(parts[0])))
             return
         elif node.function in _OVER_ELEMENTS:
             parts = parts[:1] if node.function != ".map" else (parts[0], parts[-1])
-        elif node.function not in {"list", "+", *_SETS, *_SAME_TEXT}:
+        elif node.function not in {"list", "{}", "+", *_SETS, *_SAME_TEXT, *_OPTIONAL}:
             return
         for part in parts:
             self._add(part, bound, group)
@@ -273,16 +279,6 @@ def _of_constant(value: object, path: Sequence[str]) -> set[str]:
         below: set[str] = set().union(*(_of_constant(item, rest) for item in items))
         return below | set(value) if isinstance(value, dict) and not rest else below
     return _of_constant(value[step], rest) if isinstance(value, dict) and step in value else set()
-
-
-def _unescaped(text: str) -> set[str]:
-    """A string with its escapes resolved by Python, nearly as CEL does; never raises."""
-    bare = text.lstrip("rR")
-    try:
-        found = ast.literal_eval(bare)
-    except (SyntaxError, ValueError):
-        found = bare.strip("\"'")
-    return {found} if isinstance(found, str) else set()
 
 
 @lru_cache(maxsize=8)

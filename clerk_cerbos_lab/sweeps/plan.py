@@ -16,6 +16,7 @@ import numpy as np
 from clerk_cerbos_lab.attribute_names import steps_of
 from clerk_cerbos_lab.decisions.cells import Block, CompressedEffects
 from clerk_cerbos_lab.errors import PDPError
+from clerk_cerbos_lab.policies.analysis import Analysis
 from clerk_cerbos_lab.policies.policy_set import Audience
 from clerk_cerbos_lab.sweeps import axis_points
 from clerk_cerbos_lab.sweeps.ask import Batch
@@ -36,13 +37,12 @@ if TYPE_CHECKING:
     from clerk_cerbos_lab.identity.principals import Principal, PrincipalTable
     from clerk_cerbos_lab.pdp.client import PDP
     from clerk_cerbos_lab.pdp.snapshots import Snapshot
-    from clerk_cerbos_lab.policies.analysis import Analysis
     from clerk_cerbos_lab.policies.index import PolicyIndex
     from clerk_cerbos_lab.policies.terms import Term
     from clerk_cerbos_lab.sweeps.breakpoints import Breakpoints
 
 MOST_AUDIENCES: Final = 64
-"""Sets of roles that are analysed one by one; if there are more, all policies are read for everybody."""
+"""Sets of roles that are analysed one by one; if there are more, the rules of all roles are read."""
 
 REASONS: Final = 2
 """How many uses a note lists; a policy can have hundreds."""
@@ -97,15 +97,20 @@ def plan(pdp: PDP, people: PrincipalTable, question: Question, snapshot: Snapsho
             raise
         return _each(people, question, f"the PDP does not disclose its policies ({error})")
     everything = index.analysis(question.kind)
+    nothing_understood = everything.unreadable and not everything.not_understood
     why = (
-        everything.unreadable
+        (everything.unreadable if nothing_understood else None)
         or _schemas(index, snapshot)
         or _overlooked(pdp, everything, index, question.kind)
     )
     if why:
         return _each(people, question, why)
-    sent = Sent(question)
     audiences = list(_audiences(pdp, people, question, index))
+    not_understood = [analysis.unreadable for _, analysis in audiences if analysis.unreadable]
+    if not_understood and len(not_understood) == len(audiences):
+        return _each(people, question, not_understood[0])
+    audiences = [(rows, _by_value(analysis)) for rows, analysis in audiences]
+    sent = Sent(question)
     if snapshot is not None:
         terms = [term for _, analysis in audiences for term in _terms(analysis)]
         sent.outcomes |= outcomes_of(pdp, snapshot, terms, people, question)
@@ -132,11 +137,13 @@ def _audiences(
 ) -> Iterator[tuple[npt.NDArray[np.intp], Analysis]]:
     """The principals by their roles, and what the rules that can apply to them read."""
     everything = index.analysis(question.kind)
+    every_row = np.arange(len(people), dtype=np.intp)
     codes, count = codes_of(people.roles)
-    if (
-        pdp.strict is not False or count > MOST_AUDIENCES
-    ):  # in strict evaluation a failing variable denies everything
-        yield np.arange(len(people), dtype=np.intp), everything
+    if pdp.strict is not False:  # in strict evaluation a failing variable denies everything
+        yield every_row, everything
+        return
+    if count > MOST_AUDIENCES:
+        yield every_row, index.analysis(question.kind, Audience(question.actions, None))
         return
     order = np.argsort(codes, kind="stable")
     for rows in np.split(order, np.flatnonzero(np.diff(codes[order])) + 1):
@@ -144,7 +151,15 @@ def _audiences(
             None if index.policy_set.has_role_policies else people.roles.values[people.roles.codes[rows[0]]]
         )
         analysis = index.analysis(question.kind, Audience(question.actions, roles))
-        yield rows, everything if analysis.unreadable else analysis
+        yield rows, analysis
+
+
+def _by_value(analysis: Analysis) -> Analysis:
+    """The analysis, or if it is not complete, one in which every value of everything matters."""
+    if analysis.unreadable is None:
+        return analysis
+    why = analysis.unreadable
+    return Analysis(principal_attributes=None, whole=[why], identity=[why], named=analysis.named)
 
 
 def _joined(people: PrincipalTable, groups: Sequence[Group], question: Question) -> Plan:
@@ -258,7 +273,10 @@ def _overlooked(pdp: PDP, analysis: Analysis, index: PolicyIndex, kind: str) -> 
     )
     of_resource = set() if analysis.whole else resource - _first_of(analysis.uses)
     missed = sorted(
-        name for name in of_principal | of_resource if json.dumps(name)[1:-1] not in index.outputs
+        name
+        for name in of_principal | of_resource
+        if json.dumps(name)[1:-1] not in index.outputs
+        and not any(name in text for text in analysis.not_understood)
     )
     return (
         f"Cerbos reports attributes that the analysis does not find: {', '.join(missed)}" if missed else None
