@@ -264,8 +264,9 @@ def _control(  # noqa: PLR0917 - what a control is made of
             rules.update(() if path[:2] == ("P", "attr") else numbers)
         else:
             choice.add(value for value in _scalars(values) if value is not None)
-    if use is not None and not use.comparisons and use.otherwise:
-        counted = [number for text in use.otherwise if _ARITHMETIC.search(text) for number in _numbers(text)]
+    otherwise = [*use.otherwise, *(term.where for term in use.terms)] if use else []
+    if use is not None and not use.comparisons and otherwise:
+        counted = [number for text in otherwise if _ARITHMETIC.search(text) for number in _numbers(text)]
         if counted:
             notes.append(
                 f"{name}: the policies compute with it, so these amounts are a guess; give your own."

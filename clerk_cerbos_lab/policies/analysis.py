@@ -323,7 +323,8 @@ class _Reader:
             use = self._use(term.names[0])
             use.terms.append(term)
             use.everywhere.append(term.where)
-            if node.function in ORDERS or not all(self._is_atom(part, bound) for part in node.arguments):
+            equality = node.function in {*EQUALITIES, "in"}
+            if not equality or not all(self._is_atom(part, bound) for part in node.arguments):
                 use.not_equality.append(term.where)
         return True
 

@@ -352,7 +352,8 @@ class Group:
             if comparison.path in own_paths:  # see divide, but some lists are compared by value
                 for own, person in zip(found, self.people, strict=True):
                     held = value_at(person.attr, attribute_steps(comparison.path))
-                    own.extend([held] if isinstance(held, list) and length_of(held) is None else [])
+                    if ELEMENT in comparison.path and isinstance(held, list) and length_of(held) is None:
+                        own.append(held)
                 continue
             each = self._values(comparison)
             if each is None:

@@ -35,13 +35,21 @@ class Scale:
         axis: the axis.
         ordered: whether it is compared for order, not only for equality.
         converted: whether it is inside ``double(…)`` somewhere: then a string is not compared as one.
+        compared: whether it is compared with anything; if not, only outcomes tell values apart.
         outcomes: of terms, a number for each value; values with another number are told apart.
     """
 
     def __init__(
-        self, axis: Axis, *, ordered: bool, converted: bool, outcomes: npt.NDArray[np.intp] | None = None
+        self,
+        axis: Axis,
+        *,
+        ordered: bool,
+        converted: bool,
+        compared: bool = True,
+        outcomes: npt.NDArray[np.intp] | None = None,
     ) -> None:
         self.axis = axis
+        self._compared = compared
         self._outcomes = outcomes
         self.ordered = ordered
         count = len(axis.values)
@@ -83,6 +91,8 @@ class Scale:
         codes[self._others] = base + np.arange(len(self._others))
         if self._outcomes is None:
             return codes
+        if not self._compared:
+            return self._outcomes.astype(np.int64)
         return dense_rows(np.column_stack([codes, self._outcomes])).astype(np.int64)
 
     def _number_codes(self, breakpoints: Breakpoints) -> npt.NDArray[np.int64]:
@@ -138,7 +148,7 @@ class Sent:
             axis.name: np.array(axis.values, dtype=np.float64) for axis in question.axes if axis.numeric
         }
         self.outcomes: dict[Term, npt.NDArray[np.intp]] = {}
-        self._scales: dict[tuple[str, bool, bool, tuple[Term, ...]], Scale] = {}
+        self._scales: dict[tuple[str, bool, bool, bool, tuple[Term, ...]], Scale] = {}
         self._all: dict[tuple[str, bool], Points] = {}
         self._numbers: dict[tuple[tuple[str, ...], tuple[str, ...]], npt.NDArray[np.float64]] = {}
         self._matches: dict[tuple[str, str], Matches] = {}
@@ -163,11 +173,13 @@ class Sent:
         """A line for an axis that is only used in comparisons, and in terms whose outcomes are known."""
         ordered = any(c.operator in ORDERS for c in use.comparisons)
         converted = any(c.converted for c in use.comparisons)
-        terms = tuple(dict.fromkeys(use.terms))
-        key = (axis.name, ordered, converted, terms)
+        terms, compared = tuple(dict.fromkeys(use.terms)), bool(use.comparisons)
+        key = (axis.name, ordered, converted, compared, terms)
         if key not in self._scales:
             outcomes = dense_rows(np.column_stack([self.outcomes[term] for term in terms])) if terms else None
-            self._scales[key] = Scale(axis, ordered=ordered, converted=converted, outcomes=outcomes)
+            self._scales[key] = Scale(
+                axis, ordered=ordered, converted=converted, compared=compared, outcomes=outcomes
+            )
         return Line(use.comparisons, self._scales[key])
 
     def whole(self, axis: Axis, *, read: bool) -> Points:

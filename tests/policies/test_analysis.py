@@ -70,8 +70,9 @@ def test_any_other_use_is_named(expression: str) -> None:
     assert found.unreadable is None
     use = found.use_of("amount")
     assert use is not None
-    assert use.otherwise
-    assert all(text.endswith("in thing.yaml") for text in use.otherwise)
+    said = [*use.otherwise, *(term.where for term in use.terms)]
+    assert said
+    assert all(text.endswith("in thing.yaml") for text in said)
 
 
 @pytest.mark.parametrize(
