@@ -17,7 +17,8 @@ Path: TypeAlias = tuple[str, ...]
 ELEMENT: Final = "\0element"
 """In a path: any element of a list, or any key of a map. No expression can contain this name."""
 
-_ROOTS: Final = {"P", "R", "C", "V", "G", "request", "constants", "variables", "globals", "runtime"}
+ROOTS: Final = {"P", "R", "C", "V", "G", "request", "constants", "variables", "globals", "runtime"}
+"""The names at which a path can begin."""
 
 _SHORT: Final = {"constants": "C", "variables": "V", "globals": "G"}
 
@@ -38,7 +39,7 @@ def path_of(  # noqa: PLR0911 - one return per form
     if isinstance(node, Name):
         if node.name in bound:
             return bound[node.name]
-        return (_SHORT.get(node.name, node.name),) if node.name in _ROOTS else None
+        return (_SHORT.get(node.name, node.name),) if node.name in ROOTS else None
     if not isinstance(node, Field):
         return None
     above = path_of(node.operand, environment, bound)

@@ -18,7 +18,7 @@ from clerk_cerbos_lab import limits
 from clerk_cerbos_lab.errors import LabError
 from clerk_cerbos_lab.pdp import messages
 from clerk_cerbos_lab.pdp.snapshots import Snapshot
-from clerk_cerbos_lab.policies.cel import Call, Field, Literal, Name, Node
+from clerk_cerbos_lab.policies.conditions import source
 from clerk_cerbos_lab.values import OTHER_ID, RESOURCE_ID
 
 if TYPE_CHECKING:
@@ -33,11 +33,6 @@ REQUEST: Final = 10
 
 FREE: Final = 20_000
 """Resources that may be asked about for computed values whatever that saves: about a second."""
-
-_RESERVED: Final = {
-    *("as", "break", "const", "continue", "else", "false", "for", "function", "if", "import", "in", "let"),
-    *("loop", "namespace", "null", "package", "return", "true", "var", "void", "while"),
-}
 
 _ERRORS: Final = re.compile(
     r"no such (key|attribute|overload|field)|undefined field|(division|divide|modulus) by zero|"
@@ -203,17 +198,3 @@ class _Texts:
 
 
 _BODIES: Final = {"resourcePolicy", "principalPolicy", "derivedRoles", "rolePolicy"}
-
-
-def source(node: Node) -> str:
-    """A node as CEL source, with the same meaning wherever the same names are defined."""
-    if isinstance(node, Field):
-        above = source(node.operand)
-        if re.fullmatch(r"[_a-zA-Z]\w*", node.name, flags=re.ASCII) and node.name not in _RESERVED:
-            return f"{above}.{node.name}"
-        return f"{above}[{json.dumps(node.name, ensure_ascii=False)}]"
-    if isinstance(node, Name):
-        return node.name
-    if isinstance(node, Literal):
-        return json.dumps(node.value, ensure_ascii=False)
-    return f"({node.text})" if isinstance(node, Call) else node.text
