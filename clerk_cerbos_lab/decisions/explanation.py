@@ -169,12 +169,13 @@ NO_POLICY: Final = "no policy"
 DENIED: Final = "denied by a rule"
 REFUSED: Final = "refused by a role policy"
 BROKEN: Final = "broken data"
+ERRONEOUS: Final = "error in strict evaluation"
 CLOSEST: Final = "condition not met"
 ROLE: Final = "role not held"
 NO_RULE: Final = "no rule for the action"
 NOT_KNOWN: Final = "not known"
 
-CAUSES: Final = (SCHEMA, NO_POLICY, DENIED, REFUSED, BROKEN, CLOSEST, ROLE, NO_RULE, NOT_KNOWN)
+CAUSES: Final = (SCHEMA, NO_POLICY, DENIED, BROKEN, REFUSED, ERRONEOUS, CLOSEST, ROLE, NO_RULE, NOT_KNOWN)
 """The kinds of causes; the first that is true is the primary one."""
 
 

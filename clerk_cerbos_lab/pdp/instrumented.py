@@ -40,13 +40,11 @@ class Flow:
         report: the effect, the policy that decided, what a schema refuses.
         applied: the rules that applied.
         unmet: the rules whose condition was evaluated and not met.
-        refused_by: the role policies that refused, such as ``role.intern.vdefault``.
     """
 
     report: Report
     applied: tuple[RuleKey, ...]
     unmet: tuple[RuleKey, ...]
-    refused_by: tuple[str, ...]
 
 
 class Instrumented:
@@ -83,7 +81,9 @@ class Instrumented:
             pdp = self._flow
         with (
             pdp.asking(),
-            closing(pdp.reports([request.batch(request.kind, request.action)], request.aux_data)) as answers,
+            closing(
+                pdp.reports([request.batch(request.kind, [request.action])], request.aux_data)
+            ) as answers,
         ):
             ((report,),) = answers
         keys = {_rule_name(rule.key): rule.key for one in self.index.rules for rule in one.rules}
@@ -92,7 +92,6 @@ class Instrumented:
             report,
             tuple(key for output, key in own if output.value is True),
             tuple(key for output, key in own if output.value is False),
-            tuple(output.policy for output in report.outputs if not output.rule),
         )
 
     def reached(self, request: Request) -> tuple[PolicyRules, ...]:
@@ -132,7 +131,7 @@ class Instrumented:
         """The effects of requests, True for ALLOW, by the flow copy, which must have been asked before."""
         if self._flow is None:
             return [self.flow(request).report.allowed for request in requests]
-        batches = [request.batch(request.kind, request.action) for request in requests]
+        batches = [request.batch(request.kind, [request.action]) for request in requests]
         aux_data = requests[0].aux_data if requests else None
         with self._flow.asking(), closing(self._flow.check(batches, aux_data)) as answers:
             return [bool(answer[0, 0]) for answer in answers]

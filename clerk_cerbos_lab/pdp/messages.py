@@ -199,13 +199,13 @@ class Request:
     who: tuple[str, str]
     aux_data: AuxData | None = None
 
-    def batch(self, kind: str, action: str) -> tuple[engine_pb2.Principal, list[Entry]]:
-        """The request as it is sent, about another kind and action of a copy."""
+    def batch(self, kind: str, actions: Sequence[str]) -> tuple[engine_pb2.Principal, list[Entry]]:
+        """The request as it is sent, about another kind and other actions of a copy."""
         version, scope = self.resource
         entries = Entries(
             [(self.resource_id, self.attributes)],
             kind=kind,
-            actions=[action],
+            actions=actions,
             policy_version=version,
             scope=scope,
             other=OTHER_ID,

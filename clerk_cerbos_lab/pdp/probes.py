@@ -21,6 +21,7 @@ from clerk_cerbos_lab.values import canonical
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from clerk_cerbos_lab.pdp.client import PDP
     from clerk_cerbos_lab.pdp.messages import Request
     from clerk_cerbos_lab.policies.conditions import Expression, Operand
     from clerk_cerbos_lab.policies.index import PolicyIndex
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 TOGETHER: Final = 50
 """Probes in one request: the time they take grows faster than their number."""
+
+_OF_ROLES: Final = frozenset({"roles", "derived role"})
 
 _STRING_OR_KIND: Final = re.compile(
     r"""("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|(?<![\w.])(?:R|request\.resource)\.kind\b"""
@@ -71,7 +74,7 @@ class Facts:
         config = {**{name: part for name, part in snapshot.config.items() if name != "schema"}, **ours}
         shared = _shared_files(index.documents, kind)
         try:
-            self._pdp = Snapshot({**shared, **self._files(versions)}, config).start()
+            self._pdp = self._started(shared, versions, config)
         except PolicyError as error:
             wrong = {problem.file.partition("-")[0] for problem in error.problems}
             left_out = [one for one in every if f"why{one.number}" in wrong]
@@ -80,7 +83,13 @@ class Facts:
             self.left_out = tuple(one.visible.file for one in left_out)
             for one in left_out:
                 del self._probes[one.number]
-            self._pdp = Snapshot({**shared, **self._files(versions)}, config).start()
+            self._pdp = self._started(shared, versions, config)
+
+    def _started(
+        self, shared: Mapping[str, bytes], versions: Iterable[str], config: Mapping[str, Any]
+    ) -> PDP | None:
+        """The PDP; None if there is nothing to ask."""
+        return Snapshot({**shared, **self._files(versions)}, config).start() if self._probes else None
 
     def _files(self, versions: Iterable[str]) -> dict[str, bytes]:
         return {
@@ -102,24 +111,27 @@ class Facts:
         Raises:
             PDPError: if the PDP refuses the request.
         """
-        asked: list[tuple[int, str]] = []
-        for number, some in wanted.items():
-            probes = self._probes.get(number)
-            if probes is not None:
-                actions = {probes.action(probe) for probe in some} - {None}
-                asked += [(number, action) for action in sorted(actions, key=str) if action]
-        batches = (request.batch(f"why{number}", action) for number, action in asked)
+        asked: dict[tuple[int, str], dict[str, None]] = {}
         found: dict[tuple[int, Probe], Seen] = {}
-        with self._pdp.asking(), closing(self._pdp.reports(batches, request.aux_data)) as answers:
-            for (number, _), (report,) in zip(asked, answers, strict=True):
-                for output in report.outputs:
-                    probe = self._probes[number].probe(output.rule)
-                    found[number, probe] = Seen(output.value, output.error)
+        for number, some in wanted.items():
+            for probe in some if number in self._probes else ():
+                group, action = self._probes[number].where(probe)
+                asked.setdefault((number, group), {})[action] = None
+                if probe.form in _OF_ROLES:
+                    found[number, probe] = Seen(value=False)  # a role that is not held puts nothing out
+        if self._pdp is None:
+            return {}
+        batches = (request.batch(f"why{number}", list(some)) for (number, _), some in asked.items())
+        with self._pdp.asking(), closing(self._pdp.outputs(batches, request.aux_data)) as answers:
+            for (number, _), outputs in zip(asked, answers, strict=True):
+                for name, value, error in outputs:
+                    found[number, self._probes[number].probe(name)] = Seen(value, error)
         return found
 
     def close(self) -> None:
         """End the PDP."""
-        self._pdp.close()
+        if self._pdp is not None:
+            self._pdp.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,17 +213,19 @@ class _Probes:
         self._kind = kind
         self._names = {probe: f"p{i}" for i, probe in enumerate(dict.fromkeys(probes_of(policy)))}
         self._by_name = {name: probe for probe, name in self._names.items()}
-        # A match block that is met allows, which ends the evaluation for a role: these are asked apart.
-        apart = [[p for p in self._names if p.form == "match"], [p for p in self._names if p.form != "match"]]
-        self._actions = {
-            probe: f"{'m' if i == 0 else 'e'}{place // TOGETHER}"
-            for i, some in enumerate(apart)
-            for place, probe in enumerate(some)
-        }
+        # What applies allows, which ends the evaluation of an action for a role: blocks are asked apart, and
+        # each role in an action of its own.
+        kinds = {probe: "r" if probe.form in _OF_ROLES else probe.form[0] for probe in self._names}
+        self._where: dict[Probe, tuple[str, str]] = {}
+        for kind_of_probe in sorted(set(kinds.values())):
+            some = [probe for probe in self._names if kinds[probe] == kind_of_probe]
+            for place, probe in enumerate(some):
+                group = f"{kind_of_probe}{place // TOGETHER}"
+                self._where[probe] = group, f"{group}-{place}" if kind_of_probe == "r" else group
 
-    def action(self, probe: Probe) -> str | None:
-        """The action whose answer has this probe."""
-        return self._actions.get(probe)
+    def where(self, probe: Probe) -> tuple[str, str]:
+        """The request and its action whose answer has this probe."""
+        return self._where[probe]
 
     def probe(self, name: str) -> Probe:
         """The probe of a rule's name."""
@@ -250,17 +264,17 @@ class _Probes:
             unique = {"expr": f'"{name}" == "{name}"'}
             condition = {"match": {"all": {"of": [block, unique]}}}
             when = {"ruleActivated": "true", "conditionNotMet": "false"}
-        elif probe.form == "roles":
-            own, derived = json.loads(probe.text)
-            roles = {"roles": own, "derivedRoles": derived}
         else:
-            roles = {"derivedRoles": [probe.text]}
+            # Without a condition: one that is not met would put out something for the parent roles, too.
+            own, derived = json.loads(probe.text) if probe.form == "roles" else ([], [probe.text])
+            roles = {"roles": own, "derivedRoles": derived}
+            condition, when = {}, {"ruleActivated": "true"}
         return {
             "name": name,
-            "actions": [self._actions[probe]],
+            "actions": [self._where[probe][1]],
             "effect": "EFFECT_ALLOW",
             **{what: some for what, some in roles.items() if some},
-            "condition": condition,
+            **({"condition": condition} if condition else {}),
             "output": {"when": when},
         }
 

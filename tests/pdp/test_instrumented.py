@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from small_policies import HEAD, resource_policy, rule
+from small_policies import HEAD, USER, resource_policy, rule
 
 import clerk_cerbos_lab as lab
 from clerk_cerbos_lab.identity.principals import Principal
@@ -67,6 +67,16 @@ def test_blocks_of_the_same_expressions_are_told_apart(write: Callable[..., Path
     outcomes = {text: one.value for text, one in seen.items() if text.startswith("{")}
     assert [outcomes[json.dumps(block, sort_keys=True)] for block in blocks] == [False, True, False]
     assert outcomes[json.dumps({"none": {"of": [{"expr": "R.attr.nope > 9"}]}})] is True
+
+
+def test_cerbos_takes_blocks_of_the_same_expressions_for_one_condition(write: Callable[..., Path]) -> None:
+    """A DENY that should be an ALLOW, in Cerbos 0.55: nothing of the kit is involved."""
+    blocks = [{form: {"of": [{"expr": "R.attr.amount > 9"}]}} for form in ("all", "none")]
+    rules = [rule().rstrip() + f"\n      condition: {json.dumps({'match': block})}" for block in blocks]
+    with lab.PDP(write(thing=resource_policy(*rules))) as pdp:
+        assert not pdp.is_allowed("approve", USER, "thing", {"amount": 5})
+    with lab.PDP(write(thing=resource_policy(*reversed(rules)))) as pdp:
+        assert pdp.is_allowed("approve", USER, "thing", {"amount": 5})
 
 
 def test_probes_are_silenced_by_nothing(write: Callable[..., Path]) -> None:
