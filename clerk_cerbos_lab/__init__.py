@@ -49,6 +49,12 @@ def _why():
     return why
 
 
+def _causes():
+    from clerk_cerbos_lab.insights.causes import causes
+
+    return causes
+
+
 def _explanation_text():
     from clerk_cerbos_lab.display.explanation_text import text_of
 
@@ -68,6 +74,7 @@ views.register(
         "long_table": _long_table,
         "to_html": _to_html,
         "why": _why,
+        "causes": _causes,
         "explanation text": _explanation_text,
         "explanation html": _explanation_html,
     }

@@ -98,6 +98,11 @@ class Decisions:
         return ("principal", "action", *(axis.name for axis in self.axes))
 
     @property
+    def index(self) -> tuple[npt.NDArray[np.intp], ...]:
+        """For each dimension, the positions in the cube that these decisions have."""
+        return self._index
+
+    @property
     def shape(self) -> tuple[int, ...]:
         """How many values each dimension has."""
         return tuple(len(index) for index in self._index)
@@ -624,6 +629,32 @@ class Decisions:
             PDPError: if the copies do not start.
         """
         made: Explanation = drawn_by("why")(self, aux_data=aux_data, names=names, **labels)
+        return made
+
+    def causes(self, *, aux_data: Any = None, names: bool = False) -> pd.DataFrame:
+        """Why each DENY is one: one row per distinct situation and action.
+
+        Args:
+            aux_data: as in ``why``.
+            names: whether the texts may have ids and attributes that may be personal.
+
+        Returns:
+            A DataFrame with the columns ``action``, ``principals`` and ``cells`` (as in ``situations``),
+            ``cause`` (the first of these that is true: ``schema rejection``, ``no policy``, ``denied by a
+            rule``, ``broken data``, ``refused by a role policy``, ``error in strict evaluation``,
+            ``condition not met``, ``role not held``, ``no rule for the action``), ``rule`` (which denied, or
+            is closest to allowing), ``detail`` (the atoms, attributes or roles), ``attributes`` (for broken
+            data: a tuple such as ``("principal.approval_limit",)``), ``also`` (further causes, as text), and
+            one example: ``principal`` and each axis. A value is *broken* if the PDP allows the request with
+            the value repaired: it has another type than what it is compared with, or is missing although the
+            mapping requires it. Cause and detail are those of the example.
+
+        Raises:
+            InputError: for decisions from a pickle, of a PDP that does not disclose its policies, or if an
+                axis has the name of another column.
+            PDPError: if the copies do not start.
+        """
+        made: pd.DataFrame = drawn_by("causes")(self, aux_data=aux_data, names=names)
         return made
 
     def to_html(

@@ -197,6 +197,7 @@ class Explanation:
         rules: the rules that name the action: DENY rules that applied, ALLOW rules that applied, then the
             closest first.
         notes: what a reader must know: what could not be asked, what differs from the original.
+        also: further causes of a DENY: what else would have to change.
     """
 
     effect: str
@@ -211,6 +212,7 @@ class Explanation:
     scope: str
     rules: tuple[ExplainedRule, ...]
     notes: tuple[str, ...]
+    also: tuple[Cause, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """The explanation as plain data, which can be written as JSON."""

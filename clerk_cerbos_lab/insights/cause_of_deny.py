@@ -62,9 +62,9 @@ class Evidence:
 
     @property
     def closest(self) -> ExplainedRule | None:
-        """The ALLOW rule that is closest to applying."""
-        allowing = (rule for rule in self.rules if rule.effect == "ALLOW" and rule.type != "role")
-        return next((rule for rule in allowing if rule.status != APPLIED), None)
+        """The ALLOW rule that is closest to applying; None if one could apply as the request is."""
+        allowing = [rule for rule in self.rules if rule.effect == "ALLOW" and rule.type != "role"]
+        return next((rule for rule in allowing if rule.status != APPLIED and rule.to_change != ()), None)
 
     @property
     def strict(self) -> bool:
@@ -72,34 +72,40 @@ class Evidence:
         return bool((self.source.config.get("engine") or {}).get("strictEvaluation"))
 
 
-def cause_of(evidence: Evidence) -> Cause:  # noqa: PLR0911 - one return per cause, in their order
-    """The primary cause of a DENY."""
+def causes_of(evidence: Evidence) -> list[Cause]:
+    """The causes of a DENY: the primary one first, then what else keeps it from being an ALLOW."""
+    allowing = any(rule.effect == "ALLOW" and rule.type != "role" for rule in evidence.rules)
+    return list(_causes(evidence)) or [Cause(NOT_KNOWN if allowing else NO_RULE)]
+
+
+def _causes(evidence: Evidence) -> Iterator[Cause]:
     report = evidence.flow.report
     enforced = (evidence.source.config.get("schema") or {}).get("enforcement") == "reject"
     if report.refusals and enforced and not evidence.flow.applied:
         told = "; ".join(f"{owner}{path}: {message}" for owner, path, message in report.refusals)
         paths = tuple(f"{owner}{path.replace('/', '.')}" for owner, path, _ in report.refusals)
-        return Cause(SCHEMA, detail=told, attributes=paths)
+        yield Cause(SCHEMA, detail=told, attributes=paths)
     if evidence.nothing:
-        return Cause(NO_POLICY, detail=evidence.nothing)
-    denying = [rule for rule in evidence.rules if rule.effect == "DENY" and rule.status == APPLIED]
-    if denied := next((rule for rule in denying if rule.type != "role"), None):
-        return Cause(DENIED, denied.name)
+        yield Cause(NO_POLICY, detail=evidence.nothing)
+    for rule in evidence.rules:
+        if rule.effect == "DENY" and rule.status == APPLIED and rule.type != "role":
+            yield Cause(DENIED, rule.name)
     broken = _broken(evidence)
     if broken:
         told = "; ".join(dict.fromkeys(misfit.sentence for misfit in broken))
-        return Cause(BROKEN, detail=told, attributes=tuple(dict.fromkeys(one.path for one in broken)))
+        yield Cause(BROKEN, detail=told, attributes=tuple(dict.fromkeys(one.path for one in broken)))
     if report.policy.startswith("role."):
         refusing = next((rule for rule in evidence.rules if rule.policy == report.policy), None)
-        return Cause(REFUSED, report.policy if refusing is None else refusing.name, _unmet(refusing))
+        yield Cause(REFUSED, report.policy if refusing is None else refusing.name, _unmet(refusing))
     if evidence.strict and (failed := _failed(evidence.rules)):
-        return Cause(ERRONEOUS, failed[0].name, failed[1])
+        yield Cause(ERRONEOUS, failed[0].name, failed[1])
     closest = evidence.closest
     if closest is None:
-        return Cause(NO_RULE if not evidence.rules else NOT_KNOWN)
+        return
     if not closest.held and not any(role.parent_held for role in closest.roles if role.derived):
-        return Cause(ROLE, closest.name, ", ".join(_needed(closest)))
-    return Cause(CLOSEST, closest.name, _unmet(closest))
+        yield Cause(ROLE, closest.name, ", ".join(_needed(closest)))
+    else:
+        yield Cause(CLOSEST, closest.name, _unmet(closest))
 
 
 def _needed(rule: ExplainedRule) -> list[str]:
@@ -234,7 +240,8 @@ def sentence_of(evidence: Evidence, cause: Cause | None, disclosure: Disclosure,
         BROKEN: f"DENY, but the data is broken: {detail}.",
         REFUSED: f"DENY: refused by {cause.rule}{told}.",
         ERRONEOUS: f"DENY: evaluation is strict, and {cause.rule} can't be evaluated{told}.",
-        NO_RULE: "DENY: no rule names the action.",
+        NO_RULE: "DENY: no rule allows the action.",
+        NOT_KNOWN: "DENY; the cause is not known.",
     }.get(cause.kind, f"DENY: no rule allows it.{closest}")
 
 

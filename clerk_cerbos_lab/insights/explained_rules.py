@@ -16,7 +16,7 @@ from clerk_cerbos_lab.decisions.explanation import (
 )
 from clerk_cerbos_lab.insights.closest import changes_of_rule, distance
 from clerk_cerbos_lab.insights.seen_conditions import ConditionReader
-from clerk_cerbos_lab.pdp.probes import derived_role_probe, probes_of, roles_probe, rule_probes
+from clerk_cerbos_lab.pdp.probes import derived_role_probe, derived_role_probes, roles_probe, rule_probes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,69 +24,78 @@ if TYPE_CHECKING:
     from clerk_cerbos_lab.decisions.explanation import Condition
     from clerk_cerbos_lab.identity.disclosure import Disclosure
     from clerk_cerbos_lab.insights.seen_conditions import Misfit
-    from clerk_cerbos_lab.pdp.instrumented import Flow, Instrumented
+    from clerk_cerbos_lab.pdp.instrumented import Flow
     from clerk_cerbos_lab.pdp.messages import Request
-    from clerk_cerbos_lab.pdp.probes import Probe
+    from clerk_cerbos_lab.pdp.probes import Answer, Probe
     from clerk_cerbos_lab.policies.rules import DerivedRole, PolicyRules, Rule
+
+
+def wanted_probes(request: Request, policies: Sequence[PolicyRules]) -> dict[int, list[Probe]]:
+    """What has to be asked to explain a request, by the number of the policy."""
+    wanted: dict[int, list[Probe]] = {}
+    named: set[str] = set()
+    for one, rule in _naming(request, policies):
+        wanted.setdefault(one.number, []).extend(rule_probes(rule))
+        named.update(rule.derived_roles)
+    for one in policies:
+        for role in one.derived_roles:
+            if role.name in named:
+                wanted.setdefault(one.number, []).extend(derived_role_probes(role))
+    return wanted
+
+
+def _naming(request: Request, policies: Sequence[PolicyRules]) -> list[tuple[PolicyRules, Rule]]:
+    """The rules that name the action."""
+    return [
+        (one, rule)
+        for one in policies
+        for rule in one.rules
+        if one.about(rule, request.kind) and rule.names_action(request.action)
+    ]
 
 
 class ExplainedRules:
     """The rules that name the action, with what became of them.
 
     Args:
-        source: the instrumented copies of the policies.
         request: what was asked.
         flow: what the policies did with it.
         policies: those that can answer it.
+        seen: what the PDP computed.
         disclosure: what may be shown.
 
     Attributes:
         rules: in the order that matters.
         misfits: by the position of the rule, the values that do not fit.
-        notes: what could not be asked, or differs.
+        notes: what differs from what was expected.
     """
 
     def __init__(
         self,
-        source: Instrumented,
         request: Request,
         flow: Flow,
         policies: Sequence[PolicyRules],
+        seen: Answer,
         disclosure: Disclosure,
     ) -> None:
         self._flow = flow
         self._shown = disclosure
         self._roles = {(one.name, role.name): (one, role) for one in policies for role in one.derived_roles}
-        naming = [
-            (one, rule)
-            for one in policies
-            for rule in one.rules
-            if one.about(rule, request.kind) and rule.names_action(request.action)
-        ]
-        facts = source.facts(request.kind)
-        wanted: dict[int, list[Probe]] = {}
-        for one, rule in naming:
-            wanted.setdefault(one.number, []).extend(rule_probes(rule))
-        for one in policies:
-            if one.derived_roles:
-                wanted[one.number] = list(probes_of(one))
-        self._seen = facts.ask(request, wanted)
-        self._reader = ConditionReader(self._seen, disclosure)
-        self.misfits: dict[int, list[Misfit]] = {}
-        self.notes: list[str] = [
-            f"Conditions in {disclosure.file(file)} can't be asked in parts." for file in facts.left_out
-        ]
+        self._seen = seen
+        self._reader = ConditionReader(seen, disclosure)
+        self.notes: list[str] = []
+        naming = _naming(request, policies)
         made = [self._explained(one, rule) for one, rule in naming]
         made += [
-            self._refusal(one, request.action)
+            (self._refusal(one, request.action), [])
             for one in policies
             if one.type == "role" and not any(policy is one for policy, _ in naming)
         ]
-        order = sorted(range(len(made)), key=lambda i: (_rank(made[i]), *_far(made[i]), i))
-        self.misfits = {place: self.misfits.get(i, []) for place, i in enumerate(order)}
-        self.rules = tuple(made[i] for i in order)
+        made.sort(key=lambda pair: (_rank(pair[0]), *_far(pair[0])))
+        self.rules = tuple(rule for rule, _ in made)
+        self.misfits = {place: misfits for place, (_, misfits) in enumerate(made)}
 
-    def _explained(self, policy: PolicyRules, rule: Rule) -> ExplainedRule:
+    def _explained(self, policy: PolicyRules, rule: Rule) -> tuple[ExplainedRule, list[Misfit]]:
         misfits: list[Misfit] = []
         number = policy.number
         roles = (
@@ -102,14 +111,13 @@ class ExplainedRules:
         if status in {APPLIED, UNMET}:
             held = True
         to_change = changes_of_rule(roles, condition, held=held)
-        self.misfits[len(self.misfits)] = misfits
         outputs = tuple(
             (when, self._reader.output(number, expression))
             for when, expression in rule.outputs.items()
             if (when == "ruleActivated" and status == APPLIED)
             or (when != "ruleActivated" and status == UNMET)
         )
-        return ExplainedRule(
+        explained = ExplainedRule(
             name=self._shown.text(rule.name),
             effect=rule.effect,
             policy=self._shown.text(_policy_name(policy)),
@@ -125,6 +133,7 @@ class ExplainedRules:
             line=rule.line,
             to_change=to_change,
         )
+        return explained, misfits
 
     def _holds(self, policy: PolicyRules, rule: Rule) -> bool | None:
         """Whether a role that the rule names is held; None if that could not be asked."""
@@ -165,7 +174,6 @@ class ExplainedRules:
     def _refusal(self, policy: PolicyRules, action: str) -> ExplainedRule:
         """A role policy that does not list the action."""
         refuses = self._flow.report.policy == _policy_name(policy) and not self._flow.report.allowed
-        self.misfits[len(self.misfits)] = []
         return ExplainedRule(
             name=self._shown.text(f"the role policy {policy.name}, which does not list {action}"),
             effect="DENY",

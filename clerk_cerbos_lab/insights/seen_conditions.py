@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from clerk_cerbos_lab.decisions.explanation import ERROR, FALSE, TRUE, UNKNOWN, Condition, SeenValue
@@ -76,6 +77,7 @@ class ConditionReader:
     def __init__(self, seen: Mapping[tuple[int, Probe], Seen], disclosure: Disclosure) -> None:
         self._seen = seen
         self._shown = disclosure
+        self._file = cache(disclosure.file)
 
     def read(self, number: int, expression: Expression, misfits: list[Misfit]) -> Condition:
         """A condition of a policy with outcomes and values.
@@ -109,7 +111,7 @@ class ConditionReader:
             error=error if outcome in {ERROR, UNKNOWN} else "",
             values=tuple(values),
             parts=parts,
-            file=self._shown.file(expression.place[0]),
+            file=self._file(expression.place[0]),
             line=expression.place[1],
         )
 

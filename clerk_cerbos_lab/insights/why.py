@@ -12,18 +12,19 @@ from clerk_cerbos_lab.decisions.explanation import (
 )
 from clerk_cerbos_lab.errors import InputError
 from clerk_cerbos_lab.identity.principals import read_principals
-from clerk_cerbos_lab.insights.cause_of_deny import Evidence, cause_of, sentence_of
-from clerk_cerbos_lab.insights.explained_rules import ExplainedRules
+from clerk_cerbos_lab.insights.cause_of_deny import Evidence, causes_of, sentence_of
+from clerk_cerbos_lab.insights.explained_rules import ExplainedRules, wanted_probes
 from clerk_cerbos_lab.pdp.client import PDP
 from clerk_cerbos_lab.pdp.instrumented import Instrumented
 from clerk_cerbos_lab.pdp.messages import Request, hidden_aux_data
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from clerk_cerbos_lab.decisions.decisions import Decisions
     from clerk_cerbos_lab.decisions.explanation import ExplainedRule
     from clerk_cerbos_lab.identity.disclosure import Disclosure
+    from clerk_cerbos_lab.policies.rules import PolicyRules
 
 NO_POLICIES = (
     "The PDP does not disclose its policies, so only the policy that decided is known. Give lab.PDP the user "
@@ -56,15 +57,11 @@ def why(
     allowed = bool(one.allowed().item())
     source = decisions.source
     if isinstance(source, Instrumented):
-        found = explain(source, request, disclosure, allowed=allowed, required=required_of(one))
+        (found,) = explain(source, [(request, allowed)], disclosure, required_of(one))
     elif isinstance(source, PDP):
         found = _matched_only(source, request, allowed=allowed)
     else:
-        msg = (
-            "these decisions do not know their PDP, because they were copied or loaded from a pickle: sweep "
-            "again, or explain them where they were made"
-        )
-        raise InputError(msg)
+        raise InputError(unknown_pdp(source))
     (row,) = one.principals["id"]
     return dataclasses.replace(
         found,
@@ -81,6 +78,16 @@ def why(
             },
         },
         policy=disclosure.text(found.policy),
+    )
+
+
+def unknown_pdp(source: object) -> str:
+    """Why decisions with this source can't be explained."""
+    if isinstance(source, PDP):
+        return f"{NO_POLICIES} The causes of decisions need the policies."
+    return (
+        "these decisions do not know their PDP, because they were copied or loaded from a pickle: sweep "
+        "again, or explain them where they were made"
     )
 
 
@@ -152,44 +159,55 @@ def _explanation(  # noqa: PLR0917 - what an explanation consists of
 
 def explain(
     source: Instrumented,
-    request: Request,
+    cases: Sequence[tuple[Request, bool]],
     disclosure: Disclosure,
-    *,
-    allowed: bool,
     required: frozenset[str] = frozenset(),
-) -> Explanation:
-    """Explain one request by instrumented copies of the policies.
+) -> Iterator[Explanation]:
+    """Explain requests about one kind by instrumented copies of the policies.
 
     Args:
         source: the copies.
-        request: what was asked.
+        cases: what was asked, with the same JWT, and whether the original allowed it.
         disclosure: what may be shown.
-        allowed: the effect that the original gave.
         required: the attributes that every principal must have.
 
-    Returns:
-        The explanation without what the caller knows: the labels of principal, action and attributes.
+    Yields:
+        The explanations without what the caller knows: the labels of principal, action and attributes.
     """
-    flow = source.flow(request)
-    notes = [ASSUMED] if source.assumed else []
-    if flow.report.allowed != allowed:
-        notes.append(DIFFERS.format(copy=EFFECTS[int(flow.report.allowed)], original=EFFECTS[int(allowed)]))
-    try:
-        policies = source.reached(request)
-    except InputError as error:
-        evidence = Evidence(source, request, flow, (), {}, required, str(error))
-        cause = None if allowed else cause_of(evidence)
-        sentence = sentence_of(evidence, cause, disclosure, allowed=allowed)
-        return _explanation(str(EFFECTS[int(allowed)]), sentence, cause, "", "", (), notes)
-    told = ExplainedRules(source, request, flow, policies, disclosure)
-    evidence = Evidence(source, request, flow, told.rules, told.misfits, required)
-    cause = None if allowed else cause_of(evidence)
-    return _explanation(
-        str(EFFECTS[int(allowed)]),
-        sentence_of(evidence, cause, disclosure, allowed=allowed),
-        cause,
-        flow.report.policy,
-        flow.report.scope,
-        told.rules,
-        [*notes, *told.notes],
+    if not cases:
+        return
+    facts = source.facts(cases[0][0].kind)
+    flows = source.flows([request for request, _ in cases])
+    reached = [_reached(source, request) for request, _ in cases]
+    answers = facts.ask(
+        [
+            (request, wanted_probes(request, found))
+            for (request, _), (found, _) in zip(cases, reached, strict=True)
+        ]
     )
+    left_out = [f"Conditions in {disclosure.file(file)} can't be asked in parts." for file in facts.left_out]
+    for (request, allowed), flow, (policies, nothing), seen in zip(
+        cases, flows, reached, answers, strict=True
+    ):
+        effect, copied = str(EFFECTS[int(allowed)]), str(EFFECTS[int(flow.report.allowed)])
+        told = ExplainedRules(request, flow, policies, seen, disclosure)
+        evidence = Evidence(source, request, flow, told.rules, told.misfits, required, nothing)
+        cause, *also = [None] if allowed else causes_of(evidence)
+        notes = [
+            *([ASSUMED] if source.assumed else []),
+            *([DIFFERS.format(copy=copied, original=effect)] if copied != effect else []),
+            *left_out,
+            *told.notes,
+        ]
+        sentence = sentence_of(evidence, cause, disclosure, allowed=allowed)
+        report = flow.report
+        made = _explanation(effect, sentence, cause, report.policy, report.scope, told.rules, notes)
+        yield dataclasses.replace(made, also=tuple(one for one in also if one is not None))
+
+
+def _reached(source: Instrumented, request: Request) -> tuple[tuple[PolicyRules, ...], str]:
+    """The policies that can answer a request, or why there are none."""
+    try:
+        return source.reached(request), ""
+    except InputError as error:
+        return (), str(error)

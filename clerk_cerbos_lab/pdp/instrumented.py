@@ -24,7 +24,7 @@ from clerk_cerbos_lab.pdp.snapshots import Snapshot, snapshot_of
 from clerk_cerbos_lab.policies.reach import DEFAULT, Target
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from clerk_cerbos_lab.pdp.client import PDP
     from clerk_cerbos_lab.pdp.messages import Report, Request
@@ -69,30 +69,27 @@ class Instrumented:
         """The configuration of the PDP that decided."""
         return self._snapshot.config
 
-    def flow(self, request: Request) -> Flow:
-        """What the policies do with a request.
+    def flows(self, requests: Sequence[Request]) -> Iterator[Flow]:
+        """What the policies do with requests, which have the same JWT.
 
         Raises:
-            PDPError: if the copy does not start, or the PDP refuses the request.
+            PDPError: if the copy does not start, or the PDP refuses a request.
         """
         with self._lock:
             if self._flow is None:
                 self._flow = Snapshot(_flow_files(self._snapshot, self.index), self.config).start()
             pdp = self._flow
-        with (
-            pdp.asking(),
-            closing(
-                pdp.reports([request.batch(request.kind, [request.action])], request.aux_data)
-            ) as answers,
-        ):
-            ((report,),) = answers
         keys = {_rule_name(rule.key): rule.key for one in self.index.rules for rule in one.rules}
-        own = [(output, keys[output.rule]) for output in report.outputs if output.rule in keys]
-        return Flow(
-            report,
-            tuple(key for output, key in own if output.value is True),
-            tuple(key for output, key in own if output.value is False),
-        )
+        batches = (request.batch(request.kind, [request.action]) for request in requests)
+        aux_data = requests[0].aux_data if requests else None
+        with pdp.asking(), closing(pdp.reports(batches, aux_data)) as answers:
+            for (report,) in answers:
+                own = [(output, keys[output.rule]) for output in report.outputs if output.rule in keys]
+                yield Flow(
+                    report,
+                    tuple(key for output, key in own if output.value is True),
+                    tuple(key for output, key in own if output.value is False),
+                )
 
     def reached(self, request: Request) -> tuple[PolicyRules, ...]:
         """The policies that can answer a request, the most specific first; derived roles come last.
@@ -128,13 +125,8 @@ class Instrumented:
         return (*found, *sets)
 
     def check(self, requests: Sequence[Request]) -> list[bool]:
-        """The effects of requests, True for ALLOW, by the flow copy, which must have been asked before."""
-        if self._flow is None:
-            return [self.flow(request).report.allowed for request in requests]
-        batches = [request.batch(request.kind, [request.action]) for request in requests]
-        aux_data = requests[0].aux_data if requests else None
-        with self._flow.asking(), closing(self._flow.check(batches, aux_data)) as answers:
-            return [bool(answer[0, 0]) for answer in answers]
+        """The effects of requests, True for ALLOW."""
+        return [flow.report.allowed for flow in self.flows(requests)]
 
     def facts(self, kind: str) -> Facts:
         """What can be asked about the conditions of a resource kind.

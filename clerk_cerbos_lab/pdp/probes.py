@@ -11,7 +11,7 @@ import json
 import re
 from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from clerk_cerbos_lab.errors import PolicyError
 from clerk_cerbos_lab.pdp.snapshots import Snapshot
@@ -21,14 +21,17 @@ from clerk_cerbos_lab.values import canonical
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from cerbos.engine.v1 import engine_pb2
+
+    from clerk_cerbos_lab.pdp import messages
     from clerk_cerbos_lab.pdp.client import PDP
     from clerk_cerbos_lab.pdp.messages import Request
     from clerk_cerbos_lab.policies.conditions import Expression, Operand
     from clerk_cerbos_lab.policies.index import PolicyIndex
-    from clerk_cerbos_lab.policies.rules import PolicyRules, Rule
+    from clerk_cerbos_lab.policies.rules import DerivedRole, PolicyRules, Rule
 
 TOGETHER: Final = 50
-"""Probes in one request: the time they take grows faster than their number."""
+"""Probes about one resource: the time they take grows faster than their number."""
 
 _OF_ROLES: Final = frozenset({"roles", "derived role"})
 
@@ -98,40 +101,58 @@ class Facts:
             for i, version in enumerate(sorted(versions))
         }
 
-    def ask(self, request: Request, wanted: Mapping[int, Iterable[Probe]]) -> dict[tuple[int, Probe], Seen]:
-        """Let the PDP compute probes.
+    def ask(self, questions: Sequence[Question]) -> Iterator[Answer]:
+        """Let the PDP compute probes, with several requests in flight.
 
         Args:
-            request: in which they are computed.
-            wanted: the probes of each policy, by its number.
+            questions: requests with the same JWT, each with the probes of each policy, by its number.
 
-        Returns:
-            What was seen, by policy and probe; what can't be asked is left out.
+        Yields:
+            For each question what was seen, by policy and probe; what can't be asked is left out.
 
         Raises:
-            PDPError: if the PDP refuses the request.
+            PDPError: if the PDP refuses a request.
         """
-        asked: dict[tuple[int, str], dict[str, None]] = {}
-        found: dict[tuple[int, Probe], Seen] = {}
+        if self._pdp is None or not questions:
+            yield from ({} for _ in questions)
+            return
+        groups = [self._groups(wanted) for _, wanted in questions]
+        batches = (
+            _batch(request, some) for (request, _), some in zip(questions, groups, strict=True) if some
+        )
+        aux_data = questions[0][0].aux_data
+        with self._pdp.asking(), closing(self._pdp.outputs(batches, aux_data)) as answers:
+            for (_, wanted), some in zip(questions, groups, strict=True):
+                # A role that is not held puts nothing out.
+                found = {
+                    (number, probe): Seen(value=False)
+                    for number, probes in wanted.items()
+                    for probe in (probes if number in self._probes else ())
+                    if probe.form in _OF_ROLES
+                }
+                for name, value, error in next(answers) if some else ():
+                    number = int(name[1:].partition("-")[0])
+                    found[number, self._probes[number].probe(name)] = Seen(value, error)
+                yield found
+
+    def _groups(self, wanted: Mapping[int, Sequence[Probe]]) -> dict[tuple[int, str], dict[str, None]]:
+        """The requests that have these probes, by policy, each with its actions."""
+        groups: dict[tuple[int, str], dict[str, None]] = {}
         for number, some in wanted.items():
             for probe in some if number in self._probes else ():
                 group, action = self._probes[number].where(probe)
-                asked.setdefault((number, group), {})[action] = None
-                if probe.form in _OF_ROLES:
-                    found[number, probe] = Seen(value=False)  # a role that is not held puts nothing out
-        if self._pdp is None:
-            return {}
-        batches = (request.batch(f"why{number}", list(some)) for (number, _), some in asked.items())
-        with self._pdp.asking(), closing(self._pdp.outputs(batches, request.aux_data)) as answers:
-            for (number, _), outputs in zip(asked, answers, strict=True):
-                for name, value, error in outputs:
-                    found[number, self._probes[number].probe(name)] = Seen(value, error)
-        return found
+                groups.setdefault((number, group), {})[action] = None
+        return groups
 
     def close(self) -> None:
         """End the PDP."""
         if self._pdp is not None:
             self._pdp.close()
+
+
+Question: TypeAlias = "tuple[Request, Mapping[int, Sequence[Probe]]]"
+
+Answer: TypeAlias = "dict[tuple[int, Probe], Seen]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +195,8 @@ def rule_probes(rule: Rule) -> Iterator[Probe]:
     """Everything that explains a rule of a policy."""
     if rule.roles or rule.derived_roles:
         yield roles_probe(rule.roles, rule.derived_roles)
+    for name in rule.roles:
+        yield roles_probe((name,), ())
     yield from map(derived_role_probe, rule.derived_roles)
     if rule.condition is not None:
         yield from _in_condition(rule.condition)
@@ -186,9 +209,14 @@ def probes_of(policy: PolicyRules) -> Iterator[Probe]:
     for rule in policy.rules:
         yield from rule_probes(rule)
     for role in policy.derived_roles:
-        yield roles_probe(role.parent_roles, ())
-        if role.condition is not None:
-            yield from _in_condition(role.condition)
+        yield from derived_role_probes(role)
+
+
+def derived_role_probes(role: DerivedRole) -> Iterator[Probe]:
+    """Everything that explains a derived role."""
+    yield roles_probe(role.parent_roles, ())
+    if role.condition is not None:
+        yield from _in_condition(role.condition)
 
 
 def _in_condition(condition: Expression) -> Iterator[Probe]:
@@ -205,13 +233,23 @@ def _in_operands(operands: Sequence[Operand]) -> Iterator[Probe]:
         yield from _in_operands(operand.parts)
 
 
+def _batch(
+    request: Request, groups: Mapping[tuple[int, str], Iterable[str]]
+) -> tuple[engine_pb2.Principal, list[messages.Entry]]:
+    """One request about the probes of several groups, each a resource of its own."""
+    each = [request.batch(f"why{number}", list(actions)) for (number, _), actions in groups.items()]
+    return each[0][0], [entry for _, entries in each for entry in entries]
+
+
 class _Probes:
     """The probes of one policy, as the rules of a resource policy with the same variables and constants."""
 
     def __init__(self, policy: PolicyRules, kind: str) -> None:
         self._policy = policy
         self._kind = kind
-        self._names = {probe: f"p{i}" for i, probe in enumerate(dict.fromkeys(probes_of(policy)))}
+        self._names = {
+            probe: f"p{policy.number}-{i}" for i, probe in enumerate(dict.fromkeys(probes_of(policy)))
+        }
         self._by_name = {name: probe for probe, name in self._names.items()}
         # What applies allows, which ends the evaluation of an action for a role: blocks are asked apart, and
         # each role in an action of its own.

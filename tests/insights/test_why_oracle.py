@@ -78,7 +78,7 @@ def test_changing_exactly_the_atoms_of_the_closest_rule_allows(seed: int, tmp_pa
             made = lab.sweep(pdp, person(), "thing", actions=["approve"], audit=0, attr=values)
             request = request_of(made)
             allowed = pdp.is_allowed("approve", USER, "thing", values)
-            found = explain(made.source, request, made.shown(), allowed=allowed)
+            (found,) = explain(made.source, [(request, allowed)], made.shown())
             assert not any("instrumented copy" in note for note in found.notes)
             if found.cause is None or found.cause.kind != CLOSEST or "differently" in "".join(found.notes):
                 continue

@@ -28,7 +28,7 @@ def instrumented(folder: Path, **config: Any) -> Instrumented:
 
 def facts(made: Instrumented, asked: Request) -> dict[str, Seen]:
     policies = made.index.rules
-    seen = made.facts("thing").ask(asked, {one.number: probes_of(one) for one in policies})
+    (seen,) = made.facts("thing").ask([(asked, {one.number: list(probes_of(one)) for one in policies})])
     return {probe.text: one for (_, probe), one in seen.items()}
 
 
@@ -36,11 +36,14 @@ def test_a_rule_that_applies_and_one_that_does_not_are_told_apart(write: Callabl
     made = instrumented(
         write(thing=resource_policy(rule("R.attr.amount > 1"), rule("R.attr.amount > 9"), rule(roles=["x"])))
     )
-    flow = made.flow(request(amount=5))
+    (flow,) = made.flows([request(amount=5)])
     assert (flow.report.allowed, flow.applied, flow.unmet) == (True, ((0, 0),), ((0, 1),))
     assert flow.report.policy == "resource.thing.vdefault"
     made.close()
-    assert made.flow(request(amount=0)).applied == ()
+    assert [flow.applied for flow in made.flows([request(amount=0), request(amount=10)])] == [
+        (),
+        ((0, 0), (0, 1)),
+    ]
 
 
 def test_every_part_of_a_condition_has_a_value_or_its_error(write: Callable[..., Path]) -> None:
