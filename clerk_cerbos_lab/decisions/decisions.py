@@ -642,12 +642,13 @@ class Decisions:
             A DataFrame with the columns ``action``, ``principals`` and ``cells`` (as in ``situations``),
             ``cause`` (the first of these that is true: ``schema rejection``, ``no policy``, ``denied by a
             rule``, ``broken data``, ``refused by a role policy``, ``error in strict evaluation``,
-            ``condition not met``, ``role not held``, ``no rule for the action``), ``rule`` (which denied, or
-            is closest to allowing), ``detail`` (the atoms, attributes or roles), ``attributes`` (for broken
-            data: a tuple such as ``("principal.approval_limit",)``), ``also`` (further causes, as text), and
-            one example: ``principal`` and each axis. A value is *broken* if the PDP allows the request with
-            the value repaired: it has another type than what it is compared with, or is missing although the
-            mapping requires it. Cause and detail are those of the example.
+            ``condition not met``, ``no consent of a parent scope``, ``role not held``, ``no rule for the
+            action``), ``rule`` (which denied, or is closest to allowing), ``detail`` (the atoms, attributes
+            or roles), ``attributes`` (for broken data: a tuple such as ``("principal.approval_limit",)``),
+            ``also`` (further causes, as text), and one example: ``principal`` and each axis. A value is
+            *broken* if the PDP allows the request with the value repaired: it has another type than what it
+            is compared with, or is missing although the mapping requires it. Cause and detail are those of
+            the example.
 
         Raises:
             InputError: for decisions from a pickle, of a PDP that does not disclose its policies, or if an

@@ -129,6 +129,7 @@ class ExplainedRule:
         line: in the file, if known.
         to_change: the parts of its conditions that would have to change for it to apply; None if that would
             not be enough, or is not known.
+        needs_consent: whether it allows only what a rule of a parent scope allows, too.
     """
 
     name: str
@@ -145,6 +146,7 @@ class ExplainedRule:
     file: str
     line: int | None
     to_change: tuple[Condition, ...] | None = None
+    needs_consent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,12 +172,25 @@ DENIED: Final = "denied by a rule"
 REFUSED: Final = "refused by a role policy"
 BROKEN: Final = "broken data"
 ERRONEOUS: Final = "error in strict evaluation"
+CONSENT: Final = "no consent of a parent scope"
 CLOSEST: Final = "condition not met"
 ROLE: Final = "role not held"
 NO_RULE: Final = "no rule for the action"
 NOT_KNOWN: Final = "not known"
 
-CAUSES: Final = (SCHEMA, NO_POLICY, DENIED, BROKEN, REFUSED, ERRONEOUS, CLOSEST, ROLE, NO_RULE, NOT_KNOWN)
+CAUSES: Final = (
+    SCHEMA,
+    NO_POLICY,
+    DENIED,
+    BROKEN,
+    REFUSED,
+    ERRONEOUS,
+    CLOSEST,
+    CONSENT,
+    ROLE,
+    NO_RULE,
+    NOT_KNOWN,
+)
 """The kinds of causes; the first that is true is the primary one."""
 
 

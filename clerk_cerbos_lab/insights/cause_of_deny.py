@@ -11,16 +11,20 @@ from clerk_cerbos_lab.decisions.explanation import (
     APPLIED,
     BROKEN,
     CLOSEST,
+    CONSENT,
     DENIED,
     ERRONEOUS,
     ERROR,
+    FALSE,
     NO_POLICY,
     NO_RULE,
+    NOT_HELD,
     NOT_KNOWN,
     REFUSED,
     ROLE,
     SCHEMA,
     SILENT,
+    TRUE,
     Cause,
 )
 from clerk_cerbos_lab.values import MISSING
@@ -64,6 +68,9 @@ class Evidence:
     def closest(self) -> ExplainedRule | None:
         """The ALLOW rule that is closest to applying; None if one could apply as the request is."""
         allowing = [rule for rule in self.rules if rule.effect == "ALLOW" and rule.type != "role"]
+        consented = [len(rule.scope) for rule in allowing if rule.needs_consent and rule.status == APPLIED]
+        if consented:  # then only a rule of a parent scope is missing
+            allowing = [rule for rule in allowing if len(rule.scope) < min(consented)]
         return next((rule for rule in allowing if rule.status != APPLIED and rule.to_change != ()), None)
 
     @property
@@ -101,6 +108,8 @@ def _causes(evidence: Evidence) -> Iterator[Cause]:
         yield Cause(ERRONEOUS, failed[0].name, failed[1])
     closest = evidence.closest
     if closest is None:
+        consented = [rule for rule in evidence.rules if rule.needs_consent and rule.status == APPLIED]
+        yield from (Cause(CONSENT, rule.name) for rule in consented[:1])
         return
     if not closest.held and not any(role.parent_held for role in closest.roles if role.derived):
         yield Cause(ROLE, closest.name, ", ".join(_needed(closest)))
@@ -142,7 +151,7 @@ def _failed(rules: Sequence[ExplainedRule]) -> tuple[ExplainedRule, str] | None:
         ]
         if rule.held and rule.condition:
             conditions.append(rule.condition)
-        for condition in conditions if rule.status == SILENT else ():
+        for condition in conditions if rule.status in {SILENT, NOT_HELD} else ():
             error = next(_errors(condition), None)
             if error is not None:
                 return rule, _said(error)
@@ -150,10 +159,13 @@ def _failed(rules: Sequence[ExplainedRule]) -> tuple[ExplainedRule, str] | None:
 
 
 def _errors(condition: Condition) -> Iterator[Condition]:
-    """The errors that reach the whole of a condition; in a block, those of any part."""
+    """The errors that reach the whole of a condition; in a block, those of parts that are evaluated."""
     if condition.form in {"all", "any", "none"}:
+        decisive = FALSE if condition.form == "all" else TRUE
         for part in condition.parts:
             yield from _errors(part)
+            if part.outcome == decisive:
+                return
     elif condition.outcome == ERROR:
         yield next((part for part in condition.walk() if not part.parts and part.outcome == ERROR), condition)
 
@@ -240,6 +252,7 @@ def sentence_of(evidence: Evidence, cause: Cause | None, disclosure: Disclosure,
         BROKEN: f"DENY, but the data is broken: {detail}.",
         REFUSED: f"DENY: refused by {cause.rule}{told}.",
         ERRONEOUS: f"DENY: evaluation is strict, and {cause.rule} can't be evaluated{told}.",
+        CONSENT: f"DENY: {cause.rule} allows it, but no rule of a parent scope does, as its scope requires.",
         NO_RULE: "DENY: no rule allows the action.",
         NOT_KNOWN: "DENY; the cause is not known.",
     }.get(cause.kind, f"DENY: no rule allows it.{closest}")

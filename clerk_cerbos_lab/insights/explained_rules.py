@@ -107,7 +107,7 @@ class ExplainedRules:
         )
         condition = None if rule.condition is None else self._reader.read(number, rule.condition, misfits)
         held = self._holds(policy, rule)
-        status = self._status(policy, rule, condition, roles, held=held)
+        status = self._status(policy, rule, condition, held=held)
         if status in {APPLIED, UNMET}:
             held = True
         to_change = changes_of_rule(roles, condition, held=held)
@@ -132,6 +132,7 @@ class ExplainedRules:
             file=self._shown.file(policy.visible.file),
             line=rule.line,
             to_change=to_change,
+            needs_consent=policy.parental_consent and rule.effect == "ALLOW",
         )
         return explained, misfits
 
@@ -147,7 +148,6 @@ class ExplainedRules:
         policy: PolicyRules,
         rule: Rule,
         condition: Condition | None,
-        roles: Sequence[Role],
         *,
         held: bool | None,
     ) -> str:
@@ -156,10 +156,9 @@ class ExplainedRules:
         applied, unmet = rule.key in self._flow.applied, rule.key in self._flow.unmet
         if not applied and not unmet:
             return NOT_HELD if held is False else SILENT
-        conditional = condition is not None or any(role.condition is not None for role in roles)
-        if policy.parental_consent and rule.effect == "ALLOW" and conditional:
+        if policy.parental_consent and rule.effect == "ALLOW" and condition is not None:
             # Where consent is required, Cerbos reads it as a DENY rule with the opposite condition.
-            applied = not applied
+            applied = not applied and held is not False
         status = APPLIED if applied else UNMET
         if status == UNMET and held is False:  # the condition of its derived role is part of it
             return NOT_HELD

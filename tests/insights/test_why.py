@@ -183,6 +183,18 @@ def test_a_scope_that_requires_consent_does_not_apply_when_its_condition_is_not_
     assert explain(files, scope="acme", amount=50).sentence == "ALLOW by scoped and base."
 
 
+def test_an_allow_without_the_consent_that_its_scope_requires_is_explained(explain: Explain) -> None:
+    base = thing(a_rule("other", actions=["view"]))
+    scoped = [a_rule("plain"), a_rule("owners", "true", derivedRoles=["owner"])]
+    names = {"scope": "acme", "scopePermissions": CONSENT, "importDerivedRoles": ["roles"]}
+    files = {"roles": ROLES, "base": base, "scoped": thing(*scoped, **names)}
+    found = explain(files, scope="acme", owner="x")
+    assert found.sentence == (
+        "DENY: plain allows it, but no rule of a parent scope does, as its scope requires."
+    )
+    assert [rule.status for rule in found.rules] == [APPLIED, NOT_HELD]
+
+
 def test_the_policy_version_of_the_request_is_explained(explain: Explain) -> None:
     files = {
         "old": thing(a_rule("old")),

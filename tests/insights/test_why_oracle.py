@@ -1,17 +1,20 @@
 """What an explanation names is right: changing exactly that changes the effect on the PDP."""
 
 import itertools
+import os
 import random
 from pathlib import Path
 from typing import Any
 
+import generated_policies
 import pandas as pd
 import pytest
 from explained import a_rule, person, policy, thing
 from small_policies import USER, write
 
 import clerk_cerbos_lab as lab
-from clerk_cerbos_lab.decisions.explanation import CLOSEST
+from clerk_cerbos_lab.decisions.explanation import APPLIED, CLOSEST, NOT_KNOWN
+from clerk_cerbos_lab.identity.quality import is_missing
 from clerk_cerbos_lab.insights.why import explain, request_of
 
 ATOMS = 6
@@ -95,6 +98,32 @@ def test_changing_exactly_the_atoms_of_the_closest_rule_allows(seed: int, tmp_pa
             checked += 1
         made.source.close()
     assert checked or seed  # the first seed is known to have some
+
+
+FIRST, LAST = map(int, os.environ.get("LAB_EXPLAINED", "0:20").split(":"))
+
+
+@pytest.mark.parametrize("start", range(FIRST, LAST, 10))
+def test_every_cell_of_generated_policies_is_explained_as_it_was_decided(start: int, tmp_path: Path) -> None:
+    asked = generated_policies.batch(tmp_path / "policies", range(start, start + 10))
+    draw = random.Random(start)
+    with lab.PDP(tmp_path / "policies", strict=start % 40 == 30) as pdp:
+        for kind, given in asked.items():
+            who = generated_policies.people()
+            made = lab.sweep(pdp, who, kind, actions=["see", "do"], audit=0, **given)
+            cells = made.frame().sample(8, random_state=draw.randrange(1_000)).to_dict("records")
+            for cell in cells:
+                effect = cell.pop("effect")
+                labels: dict[str, Any] = {
+                    str(name): lab.MISSING if is_missing(one) else [one] for name, one in cell.items()
+                }
+                found = made.why(**labels)
+                assert found.effect == effect
+                assert found.notes == (), (kind, cell, found)
+                assert found.cause is None or found.cause.kind != NOT_KNOWN, (kind, cell, found)
+                applied = [rule for rule in found.rules if rule.status == APPLIED and rule.effect == effect]
+                assert applied or effect == "DENY"
+        made.source.close()
 
 
 def test_changing_what_is_named_allows_on_the_sample_policies(pdp: lab.PDP) -> None:
