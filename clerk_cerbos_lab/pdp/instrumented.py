@@ -77,7 +77,7 @@ class Instrumented:
         """
         with self._lock:
             if self._flow is None:
-                self._flow = Snapshot(_flow_files(self._snapshot, self.index), self.config).start()
+                self._flow = Snapshot(self._flow_files(), self.config).start()
             pdp = self._flow
         keys = {_rule_name(rule.key): rule.key for one in self.index.rules for rule in one.rules}
         batches = (request.batch(request.kind, [request.action]) for request in requests)
@@ -128,6 +128,25 @@ class Instrumented:
         """The effects of requests, True for ALLOW."""
         return [flow.report.allowed for flow in self.flows(requests)]
 
+    def _flow_files(self) -> dict[str, bytes]:
+        """The policies with a name and outputs for each rule."""
+        files = {name: text for name, text in self._snapshot.files.items() if name.startswith(SCHEMAS)}
+        for number, document in enumerate(self.index.documents):
+            made = copy.deepcopy(plain_policy(document))
+            if self.assumed:
+                made.get("resourcePolicy", {}).pop("schemas", None)  # their files are not known
+            for form in ("resourcePolicy", "principalPolicy", "rolePolicy"):
+                for i, rule in enumerate(made.get(form, {}).get("rules", ())):
+                    if form == "principalPolicy":
+                        for j, action in enumerate(rule.get("actions", ())):
+                            action.pop("output", None)
+                            action.update(_reporting((number, i, j)))
+                    else:
+                        rule.pop("output", None)
+                        rule.update(_reporting((number, i)))
+            files[f"{number:04}.json"] = json.dumps(made, ensure_ascii=False).encode()
+        return files
+
     def facts(self, kind: str) -> Facts:
         """What can be asked about the conditions of a resource kind.
 
@@ -151,24 +170,6 @@ class Instrumented:
 
 def _rule_name(key: RuleKey) -> str:
     return "why-" + "-".join(map(str, key))
-
-
-def _flow_files(snapshot: Snapshot, index: PolicyIndex) -> dict[str, bytes]:
-    """The policies with a name and outputs for each rule."""
-    files = {name: content for name, content in snapshot.files.items() if name.startswith(SCHEMAS)}
-    for number, document in enumerate(index.documents):
-        made = copy.deepcopy(plain_policy(document))
-        for form in ("resourcePolicy", "principalPolicy", "rolePolicy"):
-            for i, rule in enumerate(made.get(form, {}).get("rules", ())):
-                if form == "principalPolicy":
-                    for j, action in enumerate(rule.get("actions", ())):
-                        action.pop("output", None)
-                        action.update(_reporting((number, i, j)))
-                else:
-                    rule.pop("output", None)
-                    rule.update(_reporting((number, i)))
-        files[f"{number:04}.json"] = json.dumps(made, ensure_ascii=False).encode()
-    return files
 
 
 def _reporting(key: RuleKey) -> dict[str, Any]:

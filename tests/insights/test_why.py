@@ -487,6 +487,21 @@ def test_at_an_address_without_policies_only_the_policy_that_decided_is_known(tm
         assert made.why(amount=1).effect == "DENY"
 
 
+def test_at_an_address_with_policies_they_are_explained_without_its_configuration(tmp_path: Path) -> None:
+    schemas = {"resourceSchema": {"ref": "cerbos:///thing.json"}}
+    folder = write(tmp_path / "policies", thing=thing(a_rule("first", "R.attr.amount > 5"), schemas=schemas))
+    (folder / "_schemas").mkdir()
+    (folder / "_schemas" / "thing.json").write_text('{"type": "object"}')
+    with lab.PDP(folder) as own, lab.PDP(address=own.address, admin=("cerbos", "cerbosAdmin")) as pdp:
+        made = lab.sweep(pdp, person(), "thing", actions=["approve"], amount=[1, 9])
+    found = made.why(amount=1)
+    assert found.sentence == CLOSEST + "first: amount 1 > 5 is false."
+    assert len(found.notes) == 1
+    assert "does not report its configuration" in found.notes[0]
+    assert made.causes()["cause"].tolist() == ["condition not met"]
+    made.source.close()
+
+
 def test_an_explanation_that_does_not_reproduce_the_effect_says_so(tmp_path: Path) -> None:
     folder = write(tmp_path / "policies", thing=thing(a_rule("first", "R.attr.amount > 5")))
     made = swept(folder, amount=[1, 9])
