@@ -1,5 +1,6 @@
 """``decisions.causes`` gives every DENY one primary cause; what it says about data is asked of the PDP."""
 
+import json
 import pickle
 from collections.abc import Iterator
 from pathlib import Path
@@ -122,6 +123,25 @@ def test_broken_profiles_are_all_named_and_no_healthy_person_is(tmp_path: Path) 
     table = made.causes()
     assert set(table[table["cause"] == BROKEN]["principal"]) <= set(BROKEN_PEOPLE)
     made.source.close()
+
+
+def test_a_missing_attribute_is_broken_data_only_where_the_mapping_requires_it(tmp_path: Path) -> None:
+    users = tmp_path / "users.json"
+    rows = [{"id": "user_a", "public_metadata": {"region": "south", "limit": 500}}]
+    rows += [{"id": "user_b", "public_metadata": {"limit": 500}}]
+    users.write_text(json.dumps(rows))
+    folder = write(tmp_path / "policies", thing=LIMITED)
+    found = {}
+    for required in ((), ("region",)):
+        who = lab.load_principals(users, mapping=lab.Mapping(required=required))
+        made = swept(folder, who, amount=[100], region="south")
+        assert made.effect(principal="user_a") == "ALLOW"
+        found[required] = made.why(principal="user_b").sentence
+        made.source.close()
+    assert found == {
+        (): "DENY: no rule allows it. Closest: limited: region is missing.",
+        ("region",): "DENY, but the data is broken: region is missing.",
+    }
 
 
 def test_the_first_cause_that_is_true_is_the_primary_one(tmp_path: Path) -> None:
