@@ -63,6 +63,8 @@ class Instrumented:
         self._lock = threading.RLock()
         self._flow: PDP | None = None
         self._facts: dict[str, Facts] = {}
+        self._running: list[PDP | Facts] = []
+        weakref.finalize(self, _close, self._running)
 
     @property
     def config(self) -> Mapping[str, Any]:
@@ -78,6 +80,7 @@ class Instrumented:
         with self._lock:
             if self._flow is None:
                 self._flow = Snapshot(self._flow_files(), self.config).start()
+                self._running.append(self._flow)
             pdp = self._flow
         keys = {_rule_name(rule.key): rule.key for one in self.index.rules for rule in one.rules}
         batches = (request.batch(request.kind, [request.action]) for request in requests)
@@ -156,20 +159,23 @@ class Instrumented:
         with self._lock:
             if kind not in self._facts:
                 self._facts[kind] = Facts(self._snapshot, self.index, kind)
+                self._running.append(self._facts[kind])
             return self._facts[kind]
 
     def close(self) -> None:
-        """End both PDPs; the next question starts them again."""
+        """End the PDPs; the next question starts them again."""
         with self._lock:
-            if self._flow is not None:
-                self._flow.close()
-            for facts in self._facts.values():
-                facts.close()
+            _close(self._running)
             self._flow, self._facts = None, {}
 
 
 def _rule_name(key: RuleKey) -> str:
     return "why-" + "-".join(map(str, key))
+
+
+def _close(running: list[PDP | Facts]) -> None:
+    while running:
+        running.pop().close()
 
 
 def _reporting(key: RuleKey) -> dict[str, Any]:

@@ -1,6 +1,8 @@
 """Instrumented copies of policies report which rules applied, and what each part of a condition is."""
 
+import gc
 import json
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -104,6 +106,20 @@ def test_probes_are_silenced_by_nothing(write: Callable[..., Path]) -> None:
     assert seen["R.attr.nope > 1"].error == "no such key: nope"
     assert seen['[["user"], []]'].value is True
     assert seen['[["boss"], []]'].value is True
+
+
+def test_the_pdps_end_with_the_object(write: Callable[..., Path]) -> None:
+    made = instrumented(write(thing=resource_policy(rule("R.attr.amount > 5"))))
+    facts(made, request(amount=1))
+    list(made.flows([request(amount=1)]))
+    running = list(made._running)
+    assert len(running) == 2
+    gone = weakref.ref(made)
+    del made
+    gc.collect()
+    assert gone() is None
+    assert not any(one.is_open for one in running if isinstance(one, lab.PDP))
+    assert not any(one._pdp.is_open for one in running if not isinstance(one, lab.PDP) and one._pdp)
 
 
 def test_a_condition_that_reads_the_kind_reads_the_real_one(write: Callable[..., Path]) -> None:
