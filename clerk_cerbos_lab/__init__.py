@@ -43,4 +43,39 @@ def _to_html():
     return write_page
 
 
-views.register({"__repr__": _text, "show": _show, "long_table": _long_table, "to_html": _to_html})
+def _why():
+    from clerk_cerbos_lab.insights.why import why
+
+    return why
+
+
+def _causes():
+    from clerk_cerbos_lab.insights.causes import causes
+
+    return causes
+
+
+def _explanation_text():
+    from clerk_cerbos_lab.display.explanation_text import text_of
+
+    return text_of
+
+
+def _explanation_html():
+    from clerk_cerbos_lab.display.explanation_html import html_of
+
+    return html_of
+
+
+views.register(
+    {
+        "__repr__": _text,
+        "show": _show,
+        "long_table": _long_table,
+        "to_html": _to_html,
+        "why": _why,
+        "causes": _causes,
+        "explanation text": _explanation_text,
+        "explanation html": _explanation_html,
+    }
+)

@@ -1,5 +1,6 @@
 from .decisions.axes import Axis as Axis
 from .decisions.decisions import Decisions as Decisions
+from .decisions.explanation import Explanation as Explanation
 from .decisions.provenance import Provenance as Provenance
 from .display.matrix import Matrix as Matrix
 from .errors import ClerkError as ClerkError
@@ -38,6 +39,7 @@ __all__ = [
     "Axis",
     "ClerkError",
     "Decisions",
+    "Explanation",
     "Explorer",
     "InputError",
     "KeyMissingError",

@@ -1,4 +1,4 @@
-"""The command line: ``doctor``, ``users``, ``sweep``, ``report``.
+"""The command line: ``doctor``, ``users``, ``sweep``, ``why``, ``report``.
 
 Exit codes: 0 success; 1 doctor found a problem, or a notebook failed; 2 the input can't
 be used; 3 the policies do not compile; 4 the PDP or Clerk can't be reached or refused the request, or no key.
@@ -14,6 +14,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from clerk_cerbos_lab.cli.explaining import EXAMPLE, why
+from clerk_cerbos_lab.cli.principals import (
+    Memberships,
+    Policies,
+    Source,
+    UsersFile,
+    one_file,
+    principals_of,
+    with_roles,
+)
 from clerk_cerbos_lab.errors import ClerkError, InputError, LabError, PDPError, PolicyError, UsersError
 
 if TYPE_CHECKING:
@@ -33,27 +43,6 @@ app = typer.Typer(
 )
 
 CODES: Final = ((PolicyError, 3), (PDPError, 4), (UsersError, 2), (ClerkError, 4), (InputError, 2))
-
-Policies = Annotated[Path, typer.Option(help="Folder of Cerbos policies.", metavar="FOLDER")]
-
-Source = Annotated[
-    Path | None,
-    typer.Argument(
-        help="JSON file of Clerk users; without it, Clerk's API is asked with CLERK_SECRET_KEY.",
-        metavar="[FILE]",
-        show_default=False,
-    ),
-]
-
-UsersFile = Annotated[
-    Path | None,
-    typer.Option("--users", help="The same file as an option.", metavar="FILE", show_default=False),
-]
-
-Memberships = Annotated[
-    Path | None,
-    typer.Option(help="File of organization memberships, whose roles are added.", metavar="FILE"),
-]
 
 
 def main() -> None:
@@ -117,7 +106,7 @@ def users(
     """
     import clerk_cerbos_lab as lab  # noqa: PLC0415
 
-    principals = _principals(_one_file(source, file), memberships, profile)
+    principals = principals_of(one_file(source, file), memberships, profile)
     typer.echo(f"{len(principals):,} users became principals")
     _table(_role_counts(principals), "Roles")
     _table(_attribute_counts(principals), "Attributes")
@@ -228,8 +217,8 @@ def sweep(
         attributes[name] = value
     token = arguments.aux_data_argument(aux_data)
     actions = arguments.names_argument("--action", action)
-    principals = _principals(_one_file(source, file), memberships, None)
-    principals = _with_roles(principals, arguments.names_argument("--role", role))
+    principals = principals_of(one_file(source, file), memberships, None)
+    principals = with_roles(principals, arguments.names_argument("--role", role))
     if address and (policies or strict):
         msg = "--policies and --strict are for a PDP started here; one at an address has its own"
         raise InputError(msg)
@@ -274,6 +263,9 @@ def _say_what_was_sent(about: Provenance) -> None:
         typer.echo(f"sent with each request: {', '.join(sent)}")
 
 
+app.command(epilog=EXAMPLE)(why)
+
+
 @app.command(epilog="Example:  clerk-cerbos-lab report --output site")
 def report(
     notebooks: Annotated[Path, typer.Option(help="Folder of notebooks.", metavar="FOLDER")] = Path(
@@ -303,44 +295,10 @@ def report(
     typer.echo(f"wrote {index}")
 
 
-def _one_file(argument: Path | None, option: Path | None) -> Path | None:
-    """The file of users, from the argument or the option."""
-    if argument is not None and option is not None:
-        msg = f"the file of users is given twice: {argument} and --users {option}"
-        raise InputError(msg)
-    return option if argument is None else argument
-
-
-def _with_roles(principals: pd.DataFrame, roles: Sequence[str] | None) -> pd.DataFrame:
-    """The principals with one of the roles; everybody if no role is named."""
-    if not roles:
-        return principals
-    held = sorted({name for own in principals["roles"] for name in own})
-    unknown = sorted(set(roles) - set(held))
-    if unknown:
-        msg = f"nobody has the role {', '.join(unknown)}; available: {', '.join(held)}"
-        raise InputError(msg)
-    return principals[[bool(set(roles) & set(own)) for own in principals["roles"]]]
-
-
 def _resource_id(given: Sequence[str] | None) -> str | list[str]:
     """One fixed id, or an axis of several."""
     ids = list(given or ["resource"])
     return ids if len(ids) > 1 else ids[0]
-
-
-def _principals(source: Path | None, memberships: Path | None, profile: Sequence[str] | None) -> pd.DataFrame:
-    import clerk_cerbos_lab as lab  # noqa: PLC0415
-
-    fields = {}
-    for text in profile or ():
-        name, found, path = text.partition("=")
-        if not found or not name or not path:
-            msg = f"--profile takes NAME=PATH, such as email=primary_email_address, not '{text}'"
-            raise InputError(msg)
-        fields[name] = path
-    mapping = lab.Mapping(profile=fields, organization_roles=memberships is not None)
-    return lab.load_principals(source, mapping=mapping, memberships=memberships)
 
 
 def _role_counts(principals: pd.DataFrame) -> pd.DataFrame:

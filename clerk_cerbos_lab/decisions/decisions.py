@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from clerk_cerbos_lab.decisions.cube import Cube
+    from clerk_cerbos_lab.decisions.explanation import Explanation
     from clerk_cerbos_lab.decisions.intervals import Intervals, Segmented
     from clerk_cerbos_lab.decisions.provenance import Provenance
     from clerk_cerbos_lab.decisions.question import Question
@@ -57,6 +58,7 @@ class Decisions:
         policies: the policy files by path, as text; None for a PDP at an address.
         read: the principal attributes that the policies read; None if the PDP does not report them.
         documents: the policies as the PDP returned them; empty if it does not.
+        source: what ``why`` asks; None in a copy or a pickle, which holds only the decisions.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class Decisions:
         policies: Mapping[str, str] | None = None,
         read: frozenset[str] | None = None,
         documents: tuple[dict[str, Any], ...] = (),
+        source: Any = None,
     ) -> None:
         self.cube = cube
         self.question = question.without_aux_data()
@@ -85,6 +88,7 @@ class Decisions:
         self.policies = policies
         self.read = read
         self.documents = documents
+        self.source = source
 
     # -- size and counts ----------------------------------------------------------------------
 
@@ -92,6 +96,11 @@ class Decisions:
     def dims(self) -> tuple[str, ...]:
         """The names of the dimensions: ``principal``, ``action``, then the axes."""
         return ("principal", "action", *(axis.name for axis in self.axes))
+
+    @property
+    def index(self) -> tuple[npt.NDArray[np.intp], ...]:
+        """For each dimension, the positions in the cube that these decisions have."""
+        return self._index
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -168,8 +177,9 @@ class Decisions:
         return self._names if dim == "principal" else Axis(dim, self.values(dim)).array()
 
     def __getstate__(self) -> dict[str, Any]:
-        """What a copy or a pickle keeps: not what is found again quickly."""
-        return {name: value for name, value in vars(self).items() if name not in {"_rows", "_names"}}
+        """What a copy or a pickle keeps: not what is found again quickly, and nothing that runs."""
+        kept = {name: value for name, value in vars(self).items() if name not in {"_rows", "_names"}}
+        return {**kept, "source": None}
 
     def _from_pseudonyms(self, wanted: object) -> object:
         """Replace pseudonyms by the principals' labels; return anything else unchanged."""
@@ -223,6 +233,7 @@ class Decisions:
             policies=self.policies,
             read=self.read,
             documents=self.documents,
+            source=self.source,
         )
 
     def with_cube(self, cube: Cube, question: Question, provenance: Provenance) -> Decisions:
@@ -236,6 +247,7 @@ class Decisions:
             policies=self.policies,
             read=self.read,
             documents=self.documents,
+            source=self.source,
         )
 
     @property
@@ -599,6 +611,58 @@ class Decisions:
             names: as in ``show``.
         """
         made: LongTableView = drawn_by("long_table")(self, names=names)
+        return made
+
+    def why(self, *, aux_data: Any = None, names: bool = False, **labels: object) -> Explanation:
+        """Why one decision is ALLOW or DENY: which rules applied, and what each part of a condition saw.
+
+        Everything in the answer was computed by Cerbos, on copies of the policies in which rules report what
+        became of them. The copies are started by the first call, which takes about half a second. What can't
+        be asked there is said in the answer.
+
+        Args:
+            aux_data: the JWT, if the decisions were made with one; they do not keep it.
+            names: show ids and every attribute, as in ``show``.
+            labels: a value for each dimension that has more than one, as in ``effect``.
+
+        Returns:
+            An ``Explanation``: one sentence first, then the rules that name the action. It shows itself as
+            text and in a notebook; ``.to_dict()`` is the same as data. For a PDP at an address that does not
+            disclose its policies it has only the policy that decided.
+
+        Raises:
+            InputError: for a value that does not exist, if more than one decision is left, or for decisions
+                from a pickle.
+            PDPError: if the copies do not start.
+        """
+        made: Explanation = drawn_by("why")(self, aux_data=aux_data, names=names, **labels)
+        return made
+
+    def causes(self, *, aux_data: Any = None, names: bool = False) -> pd.DataFrame:
+        """Why each DENY is one: one row per distinct situation and action.
+
+        Args:
+            aux_data: as in ``why``.
+            names: whether the texts may have ids and attributes that may be personal.
+
+        Returns:
+            A DataFrame with the columns ``action``, ``principals`` and ``cells`` (as in ``situations``),
+            ``cause`` (the first of these that is true: ``schema rejection``, ``no policy``, ``denied by a
+            rule``, ``broken data``, ``refused by a role policy``, ``error in strict evaluation``,
+            ``condition not met``, ``no consent of a parent scope``, ``role not held``, ``no rule for the
+            action``), ``rule`` (which denied, or is closest to allowing), ``detail`` (the atoms, attributes
+            or roles), ``attributes`` (for broken data: a tuple such as ``("principal.approval_limit",)``),
+            ``also`` (further causes, as text), and one example: ``principal`` and each axis. A value is
+            *broken* if the PDP allows the request with the value repaired: it has another type than what it
+            is compared with, or is missing although the mapping requires it. Cause and detail are those of
+            the example.
+
+        Raises:
+            InputError: for decisions from a pickle, of a PDP that does not disclose its policies, or if an
+                axis has the name of another column.
+            PDPError: if the copies do not start.
+        """
+        made: pd.DataFrame = drawn_by("causes")(self, aux_data=aux_data, names=names)
         return made
 
     def to_html(

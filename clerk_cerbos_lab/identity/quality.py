@@ -22,6 +22,8 @@ COLUMNS: Final = ["principal", "problem", "attribute", "detail"]
 
 MISTYPED: Final = "mistyped attribute"
 
+ABSENT: Final = "missing attribute"
+
 
 class Report(list[Row]):
     """The problems found when users were mapped to principals; a frame carries it in ``attrs``."""
@@ -119,7 +121,7 @@ def _unlike_others(frame: pd.DataFrame) -> Iterator[Row]:
         for own in frame["id"].tolist():
             if own not in present:
                 detail = f"{len(present)} of the {len(frame)} principals have it"
-                yield _row(own, "missing attribute", name, detail)
+                yield _row(own, ABSENT, name, detail)
 
 
 def _row(own: str, problem: str, attribute: str, detail: str) -> Row:

@@ -552,6 +552,22 @@ class PDP:
         """
         return self._stream.ask(batches, aux_data, messages.outputs, _joined)
 
+    def reports(
+        self,
+        batches: Iterable[tuple[engine_pb2.Principal, Sequence[messages.Entry]]],
+        aux_data: messages.AuxData | None = None,
+    ) -> Generator[list[messages.Report]]:
+        """Everything that the PDP says about each resource; arguments as in ``check``, with one action each.
+
+        Yields:
+            For each batch one report per resource: the effect, the policy that decided, outputs, and what a
+            schema refuses.
+
+        Raises:
+            PDPError: as in ``check``.
+        """
+        return self._stream.ask(batches, aux_data, messages.reports, _joined, meta=True)
+
     def _send(self, request: messages.CheckRequest, aux_data: messages.AuxData | None) -> Sent:
         if self._closed:
             msg = "this PDP is closed; make another with lab.PDP(...)"

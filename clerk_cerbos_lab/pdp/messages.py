@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 from cerbos.effect.v1 import effect_pb2
 from cerbos.engine.v1 import engine_pb2
 from cerbos.request.v1 import request_pb2
 from cerbos.response.v1 import response_pb2
+from cerbos.schema.v1 import schema_pb2
 from google.protobuf import json_format, struct_pb2
 from google.protobuf.message import Message
 from google.protobuf.unknown_fields import UnknownFieldSet
 from pydantic import Secret, SecretStr
 
 from clerk_cerbos_lab.errors import InputError, PDPError
-from clerk_cerbos_lab.values import MISSING, resolve, uses_self
+from clerk_cerbos_lab.values import MISSING, OTHER_ID, resolve, uses_self
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -178,6 +180,46 @@ class Entries:
         return self.messages
 
 
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One question about one action.
+
+    Attributes:
+        principal: who asks.
+        action: what they want to do.
+        kind: the resource kind.
+        resource_id: of the resource.
+        attributes: of the resource, perhaps with ``SELF``, ``OTHER`` and ``MISSING``.
+        resource: policy version and scope of the resource.
+        who: policy version and scope sent with the principal.
+        aux_data: a JWT.
+    """
+
+    principal: Principal
+    action: str
+    kind: str
+    resource_id: str
+    attributes: Mapping[str, Any]
+    resource: tuple[str, str]
+    who: tuple[str, str]
+    aux_data: AuxData | None = None
+
+    def batch(self, kind: str, actions: Sequence[str]) -> tuple[engine_pb2.Principal, list[Entry]]:
+        """The request as it is sent, about another kind and other actions of a copy."""
+        version, scope = self.resource
+        entries = Entries(
+            [(self.resource_id, self.attributes)],
+            kind=kind,
+            actions=actions,
+            policy_version=version,
+            scope=scope,
+            other=OTHER_ID,
+        )
+        own_version, own_scope = self.who
+        message = principal_message(self.principal, policy_version=own_version, scope=own_scope)
+        return message, entries.for_principal(self.principal.id)
+
+
 def hidden_aux_data(given: str | SecretStr | Mapping[str, str] | AuxData | None) -> AuxData | None:
     """A JWT, or ``{"token": …, "key_set_id": …}``, as Cerbos's auxiliary data.
 
@@ -248,6 +290,83 @@ def outputs(request: CheckRequest, response: CheckResponse) -> list[tuple[str, A
         for result in response.results
         for held in result.outputs
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """An output of a rule.
+
+    Attributes:
+        rule: the name of the rule; empty for a role policy that refuses.
+        policy: such as ``resource.expense.vdefault``.
+        value: None for null or no value.
+        error: Cerbos's words; empty for none.
+    """
+
+    rule: str
+    policy: str
+    value: Any
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything that a response says about one action on one resource.
+
+    Attributes:
+        allowed: the effect.
+        outputs: of the rules, each once, in Cerbos's order.
+        policy: the policy that decided; empty if none did.
+        scope: its scope.
+        derived_roles: those that Cerbos found to be held.
+        refusals: what a schema refuses: where it is (``principal`` or ``resource``), the path, and why.
+    """
+
+    allowed: bool
+    outputs: tuple[Output, ...]
+    policy: str
+    scope: str
+    derived_roles: tuple[str, ...]
+    refusals: tuple[tuple[str, str, str], ...]
+
+
+def reports(request: CheckRequest, response: CheckResponse) -> list[Report]:
+    """The response in full, for requests about one action: one report for each resource.
+
+    Raises:
+        PDPError: if the response does not contain one ALLOW or DENY for each resource.
+    """
+    allowed = effects(request, response)
+    found = []
+    for entry, result, (allow, *_) in zip(request.resources, response.results, allowed, strict=True):
+        decided = result.meta.actions[entry.actions[0]]
+        outputs = {
+            held.src: Output(
+                held.src.rpartition("#")[2],
+                held.src.rpartition("#")[0],
+                _numbers_kept(held.val),
+                held.error,
+            )
+            for held in reversed(result.outputs)  # a rule is repeated for each role: the first counts
+        }
+        refusals = tuple(
+            ("principal" if error.source == _OF_PRINCIPAL else "resource", error.path, error.message)
+            for error in result.validation_errors
+        )
+        found.append(
+            Report(
+                bool(allow),
+                tuple(reversed(outputs.values())),
+                decided.matched_policy,
+                decided.matched_scope,
+                tuple(result.meta.effective_derived_roles),
+                refusals,
+            )
+        )
+    return found
+
+
+_OF_PRINCIPAL: Final = schema_pb2.ValidationError.SOURCE_PRINCIPAL
 
 
 def plan_condition(response: response_pb2.PlanResourcesResponse) -> dict[str, Any]:

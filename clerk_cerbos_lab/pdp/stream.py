@@ -70,6 +70,8 @@ class Stream:
         aux_data: messages.AuxData | None,
         read: Callable[[messages.CheckRequest, messages.CheckResponse], T],
         join: Callable[[Sequence[T]], T],
+        *,
+        meta: bool = False,
     ) -> Generator[T]:
         """Ask batches with several requests in flight.
 
@@ -78,6 +80,7 @@ class Stream:
             aux_data: sent with every request.
             read: converts a response to an answer.
             join: joins the answers of a batch that needed several requests.
+            meta: ask for the policies that decided, too.
 
         Raises:
             PDPError: if the PDP refuses a request or can't be restarted.
@@ -86,7 +89,7 @@ class Stream:
         pending: deque[list[Sent]] = deque()
         try:
             for principal, entries in batches:
-                requests = self.requests(principal, entries)
+                requests = self.requests(principal, entries, meta=meta)
                 with interrupts.interrupt_held_back():
                     pending.append([self._pdp._send(request, aux_data) for request in requests])  # noqa: SLF001 - see Sender
                 if len(pending) >= IN_FLIGHT:
@@ -105,6 +108,8 @@ class Stream:
         self,
         principal: engine_pb2.Principal,
         entries: Sequence[messages.Entry],
+        *,
+        meta: bool = False,
     ) -> Iterator[messages.CheckRequest]:
         """The requests of a batch, each with as many resources as the PDP accepts."""
         for start in range(0, len(entries), self._batch):
@@ -112,6 +117,7 @@ class Stream:
                 request_id="clerk-cerbos-lab",
                 principal=principal,
                 resources=entries[start : start + self._batch],
+                include_meta=meta,
             )
 
     def limit(self, resources: int) -> None:
@@ -159,7 +165,7 @@ class _Operation:
             if limit and limit[1] == "resources" and int(limit[2]) < len(sent.request.resources):
                 self._stream.limit(int(limit[2]))
                 entries = list(sent.request.resources)
-                parts = self._stream.requests(sent.request.principal, entries)
+                parts = self._stream.requests(sent.request.principal, entries, meta=sent.request.include_meta)
                 return self.answer([self._pdp._send(part, self._aux_data) for part in parts])  # noqa: SLF001 - see Sender
             if error.code() is grpc.StatusCode.UNAVAILABLE and self._revived():
                 return self._again(sent.request)

@@ -22,6 +22,7 @@ from clerk_cerbos_lab.policies.lines import lines_of
 from clerk_cerbos_lab.policies.literals import literals_in
 from clerk_cerbos_lab.policies.people_named import names_in
 from clerk_cerbos_lab.policies.policy_set import PolicySet, relevant
+from clerk_cerbos_lab.policies.rules import rules_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from clerk_cerbos_lab.policies.people_named import PolicyNames
     from clerk_cerbos_lab.policies.policy_set import Audience
     from clerk_cerbos_lab.policies.reach import Policy, Reached, Target
+    from clerk_cerbos_lab.policies.rules import PolicyRules
 
 T = TypeVar("T")
 
@@ -88,6 +90,11 @@ class PolicyIndex:
     def rows(self) -> tuple[Policy, ...]:
         """The policies that can answer a request, with the kinds and actions of their rules."""
         return reach.rows_of(self.documents)
+
+    @cached_property
+    def rules(self) -> tuple[PolicyRules, ...]:
+        """The rules and derived roles of each policy, with their conditions as trees."""
+        return rules_of(self.documents, self.policy_set)
 
     @cached_property
     def names(self) -> PolicyNames:

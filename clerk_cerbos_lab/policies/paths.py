@@ -19,6 +19,7 @@ ELEMENT: Final = "\0element"
 """In a path: any element of a list, or any key of a map. No expression can contain this name."""
 
 ROOTS: Final = {"P", "R", "C", "V", "G", "request", "constants", "variables", "globals", "runtime"}
+"""The names at which a path can begin."""
 
 _SHORT: Final = {"constants": "C", "variables": "V", "globals": "G"}
 

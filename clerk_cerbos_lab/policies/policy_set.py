@@ -85,6 +85,11 @@ class PolicySet:
         self._reads_runtime: dict[str, bool] = {}
 
     @property
+    def lines(self) -> Lines:
+        """Line numbers in the policy files."""
+        return self._lines
+
+    @property
     def has_role_policies(self) -> bool:
         """Whether there are role policies, by which a principal can have a role it does not list."""
         return any("rolePolicy" in policy for policy in self.policies)
@@ -156,6 +161,21 @@ class PolicySet:
         sets = [self._exported["derivedRoles", name] for name in imported]
         return {role["name"] for roles in sets for role in roles if _can_have(role, audience)}
 
+    def definitions(
+        self, policy: Mapping[str, Any], body: Mapping[str, Any]
+    ) -> tuple[dict[str, str], dict[str, Any]]:
+        """The variables (name to expression, as text) and constants (name to value) visible to a policy."""
+        texts = dict(policy.get("variables", {}))  # the old form, which Cerbos still reads
+        variables, constants = body.get("variables", {}), body.get("constants", {})
+        values: dict[str, Any] = {}
+        for name in variables.get("import", ()):
+            texts.update(self._exported["exportVariables", name])
+        for name in constants.get("import", ()):
+            values.update(self._exported["exportConstants", name])
+        texts.update(variables.get("local", {}))
+        values.update(constants.get("local", {}))
+        return texts, values
+
     def environment(self, policy: Mapping[str, Any], body: Mapping[str, Any]) -> Environment:
         """The names visible to the expressions of a policy; the same object for the same policy.
 
@@ -164,15 +184,7 @@ class PolicySet:
         """
         known = self._environments.get(id(policy))
         if known is None:
-            texts = dict(policy.get("variables", {}))  # the old form, which Cerbos still reads
-            variables, constants = body.get("variables", {}), body.get("constants", {})
-            values: dict[str, Any] = {}
-            for name in variables.get("import", ()):
-                texts.update(self._exported["exportVariables", name])
-            for name in constants.get("import", ()):
-                values.update(self._exported["exportConstants", name])
-            texts.update(variables.get("local", {}))
-            values.update(constants.get("local", {}))
+            texts, values = self.definitions(policy, body)
             parsed = {name: cel.parse(text) for name, text in texts.items()}
             known = Environment(policy, parsed, values, tuple(texts.values()), self._lines)
             self._environments[id(policy)] = known

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 from clerk_cerbos_lab import limits
 from clerk_cerbos_lab.attribute_names import nested, overlap
 from clerk_cerbos_lab.pdp import messages
-from clerk_cerbos_lab.sweeps.temporary_policies import ERRORS, Expressions, source
+from clerk_cerbos_lab.policies.conditions import source
+from clerk_cerbos_lab.sweeps.temporary_policies import ERRORS, Expressions
 from clerk_cerbos_lab.values import OTHER_ID, RESOURCE_ID
 
 if TYPE_CHECKING:

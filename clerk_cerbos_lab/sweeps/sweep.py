@@ -28,6 +28,7 @@ from clerk_cerbos_lab.identity.principals import labels, read_principals
 from clerk_cerbos_lab.identity.pseudonyms import pseudonym
 from clerk_cerbos_lab.pdp import inspection, messages
 from clerk_cerbos_lab.pdp.client import PDP
+from clerk_cerbos_lab.pdp.instrumented import instrumented_of
 from clerk_cerbos_lab.pdp.snapshots import snapshot_of
 from clerk_cerbos_lab.policies.literals import literals_in
 from clerk_cerbos_lab.progress import progress
@@ -192,6 +193,7 @@ def sweep(
         found = answers.every_cell() if method == "every-cell" else answers.auto(audit)
         read = inspection.attributes(pdp.policies, "principal_attributes") if checked else None
         documents = _documents(pdp)
+        source = instrumented_of(pdp) or pdp
     if found.warning:
         warnings.warn(found.warning, LabWarning, stacklevel=2)
     provenance = Provenance(
@@ -230,6 +232,7 @@ def sweep(
         policies=answers.policies,
         read=read,
         documents=documents,
+        source=source,
     )
 
 

@@ -9,18 +9,12 @@ from typing import TYPE_CHECKING, Any, Final
 from clerk_cerbos_lab import limits
 from clerk_cerbos_lab.errors import LabError
 from clerk_cerbos_lab.pdp.snapshots import Snapshot
-from clerk_cerbos_lab.policies.cel import Call, Field, Literal, Name, Node
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from clerk_cerbos_lab.pdp.client import PDP
     from clerk_cerbos_lab.policies.policy_set import Environment
-
-_RESERVED: Final = {
-    *("as", "break", "const", "continue", "else", "false", "for", "function", "if", "import", "in", "let"),
-    *("loop", "namespace", "null", "package", "return", "true", "var", "void", "while"),
-}
 
 ERRORS: Final = re.compile(
     r"no such (key|attribute|overload|field)|undefined field|(division|divide|modulus) by zero|"
@@ -109,20 +103,6 @@ class Expressions:
 
 
 _BODIES: Final = {"resourcePolicy", "principalPolicy", "derivedRoles", "rolePolicy"}
-
-
-def source(node: Node) -> str:
-    """A node as CEL source, with the same meaning wherever the same names are defined."""
-    if isinstance(node, Field):
-        above = source(node.operand)
-        if re.fullmatch(r"[_a-zA-Z]\w*", node.name, flags=re.ASCII) and node.name not in _RESERVED:
-            return f"{above}.{node.name}"
-        return f"{above}[{json.dumps(node.name, ensure_ascii=False)}]"
-    if isinstance(node, Name):
-        return node.name
-    if isinstance(node, Literal):
-        return json.dumps(node.value, ensure_ascii=False)
-    return f"({node.text})" if isinstance(node, Call) else node.text
 
 
 def _engine(config: Mapping[str, Any]) -> dict[str, Any]:

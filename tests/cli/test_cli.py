@@ -119,6 +119,22 @@ def test_sweep_prints_a_matrix_and_writes_every_decision(tmp_path: Path) -> None
     assert set(frame.loc[frame["amount"] == 40_000, "effect"]) == {"ALLOW"}
 
 
+def test_why_explains_one_decision_as_text_or_as_json() -> None:
+    who = "user_eJciKgN7tyjYakAeazTiAYAAoo3"
+    asked = ["why", "expense", USERS, "--principal", who, "--action", "approve", "--attr", "amount=12000"]
+    asked += ["--attr", "region=west", "--attr", "owner=OTHER", "--attr", "status=OPEN"]
+    told = "Closest: manager-approves-in-own-region: amount 12,000 ≤ regional_manager_limit 10,000 is false."
+    done = run(*asked)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"DENY: no rule allows it. {told}\n")
+    assert who in done.stdout
+    data = json.loads(run(*asked, "--json").stdout)
+    assert data["effect"] == "DENY"
+    assert data["rules"][0]["name"] == "manager-approves-in-own-region"
+    wrong = run(*asked[:3], "--principal", "nobody", "--action", "approve")
+    assert (wrong.returncode, wrong.stderr) == (2, "error: none of the 96 principals has the id 'nobody'\n")
+
+
 def test_several_actions_stand_in_one_option_or_in_several(tmp_path: Path) -> None:
     frames = []
     for number, actions in enumerate(
@@ -264,7 +280,7 @@ def test_policies_that_do_not_compile_end_with_code_3(tmp_path: Path) -> None:
     assert "broken.yaml:2:" in done.stderr
 
 
-@pytest.mark.parametrize("command", ["doctor", "users", "sweep", "report"])
+@pytest.mark.parametrize("command", ["doctor", "users", "sweep", "why", "report"])
 def test_every_help_text_has_an_example(command: str) -> None:
     done = run(command, "--help")
     assert done.returncode == 0

@@ -200,6 +200,10 @@ def every_display(pdp: lab.PDP, frame: pd.DataFrame, folder: Path, *, names: boo
         texts[f"{what}, live"] = str({**state, "payload": bytes(state["payload"]).decode("utf-8", "replace")})
     texts["svg"] = bundles["matrix"].svg
     texts["print"] = "" if names else str(decisions)
+    for place, who in enumerate(decisions.names[:6]):
+        cell = {axis.name: axis.values[place % len(axis.values)] for axis in decisions.axes}
+        why = decisions.why(principal=who, action=decisions.actions[0], names=names, **cell)
+        texts[f"why {place}"] = "" if names else f"{why}\n{why._repr_html_()}\n{why.to_dict()}"
     decisions.to_html(folder / "page.html", names=names)
     decisions.to_html(folder / "scenarios.html", names=names, scenarios={"again": decisions})
     bundles["rows"].to_html(folder / "rows.html")

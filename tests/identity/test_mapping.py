@@ -270,6 +270,19 @@ def test_a_mapping_shows_how_users_become_principals() -> None:
     assert "every other key of public_metadata" in repr(lab.Mapping())
 
 
+def test_an_attribute_that_is_required_is_reported_for_everybody_without_it() -> None:
+    mapping = lab.Mapping(required=("region", "team"))
+    assert repr(mapping).splitlines()[-1].split("←")[1].strip() == "region, team"
+    raw = [{"id": f"u{i}", "public_metadata": {"region": "south"} if i else {}} for i in range(3)]
+    users = parse_users(raw, paths=mapping.paths(), where="here")
+    report = lab.problems(lab.to_principals(users, mapping))
+    missing = report[report["problem"] == "missing attribute"]
+    assert missing[["principal", "attribute"]].values.tolist() == [
+        *(["u0", "region"], ["u0", "team"], ["u1", "team"], ["u2", "team"])
+    ]
+    assert set(missing["detail"]) == {"the mapping requires it"}
+
+
 # --- MISSING and what-if people -----------------------------------------------------------------
 
 

@@ -17,6 +17,7 @@ PUBLIC = [
     "Axis",
     "ClerkError",
     "Decisions",
+    "Explanation",
     "Explorer",
     "InputError",
     "KeyMissingError",

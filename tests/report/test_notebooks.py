@@ -17,8 +17,9 @@ def cells(path: Path, kind: str) -> list[dict[str, Any]]:
     return [cell for cell in found if cell["cell_type"] == kind]
 
 
-def test_there_are_four_notebooks() -> None:
+def test_the_notebooks_are_these() -> None:
     names = ["00_tour", "01_users_to_principals", "02_founding_question", "03_sweeps", "04_exact_thresholds"]
+    names += ["05_why"]
     assert [path.stem for path in NOTEBOOKS] == names
 
 

@@ -13,7 +13,14 @@ import pandas as pd
 from clerk_cerbos_lab.errors import InputError, LabWarning
 from clerk_cerbos_lab.identity.clerk.users import User
 from clerk_cerbos_lab.identity.principals import RESERVED, SHAREABLE, WITHOUT_NULL, checked_roles, has_null
-from clerk_cerbos_lab.identity.quality import Report, _against_others, _attribute_names, _holders
+from clerk_cerbos_lab.identity.quality import (
+    ABSENT,
+    Report,
+    _against_others,
+    _attribute_names,
+    _holders,
+    _row,
+)
 from clerk_cerbos_lab.templates import render
 from clerk_cerbos_lab.values import MISSING, clean, json_type
 
@@ -45,6 +52,8 @@ class Mapping:
         profile: attribute name to path, for anything else. Profile fields are personal: only those
             named here are loaded.
         organization_roles: whether organization roles such as ``org:admin`` are added to the roles.
+        required: attributes that everybody must have: ``lab.problems`` reports who has not, and a DENY
+            because one is missing counts as broken data (see ``Decisions.causes``).
 
     Raises:
         InputError: if a value does not have this form.
@@ -58,9 +67,10 @@ class Mapping:
     metadata: Literal["*"] | tuple[str, ...] = "*"
     profile: dict[str, str] = field(default_factory=dict)
     organization_roles: bool = False
+    required: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for name in ("roles", "default_roles", "metadata"):
+        for name in ("roles", "default_roles", "metadata", "required"):
             value = getattr(self, name)
             if name == "metadata" and value == "*":
                 continue
@@ -105,6 +115,7 @@ class Mapping:
             ("organization roles", organizations),
             ("attributes", taken),
             *((f"attribute {name}", path) for name, path in self.profile.items()),
+            *([("required", ", ".join(self.required))] if self.required else []),
         ]
 
     def __repr__(self) -> str:
@@ -146,7 +157,12 @@ def to_principals(users: Sequence[User], mapping: Mapping | None = None) -> pd.D
     frame = pd.DataFrame(
         {name: pd.Series([row.get(name, MISSING) for row in rows], dtype=object) for name in names}
     )
-    report.extend(_against_others(frame, personal=set(plan.profile)))
+    report.extend(_required(frame, plan.required))
+    report.extend(
+        line
+        for line in _against_others(frame, personal=set(plan.profile))
+        if line["problem"] != ABSENT or line["attribute"] not in plan.required
+    )
     nobody = [name for name in plan.profile if users and not _holders(frame, name)]
     if nobody:
         paths = ", ".join(f"{name} ({plan.profile[name]})" for name in nobody)
@@ -163,6 +179,15 @@ def to_principals(users: Sequence[User], mapping: Mapping | None = None) -> pd.D
     frame.attrs[SHAREABLE] = [name for name in attributes if name not in plan.profile]
     frame.attrs[WITHOUT_NULL] = [name for name in attributes if not any(map(has_null, frame[name]))]
     return frame
+
+
+def _required(frame: pd.DataFrame, names: Sequence[str]) -> Iterator[Row]:
+    """A line for each principal without an attribute that the mapping requires."""
+    for name in names:
+        present = {own for own, _ in _holders(frame, name)} if name in frame else set()
+        for own in frame["id"].tolist():
+            if own not in present:
+                yield _row(own, ABSENT, name, "the mapping requires it")
 
 
 def _flags(user: User) -> Iterator[str]:

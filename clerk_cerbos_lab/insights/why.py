@@ -1,0 +1,213 @@
+"""Why one decision is ALLOW or DENY: what the PDP did and saw, in one sentence and as a tree."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+from clerk_cerbos_lab.decisions.decisions import EFFECTS
+from clerk_cerbos_lab.decisions.explanation import (
+    Cause,
+    Explanation,
+)
+from clerk_cerbos_lab.errors import InputError
+from clerk_cerbos_lab.identity.principals import read_principals
+from clerk_cerbos_lab.insights.cause_of_deny import Evidence, causes_of, sentence_of
+from clerk_cerbos_lab.insights.explained_rules import ExplainedRules, wanted_probes
+from clerk_cerbos_lab.pdp.client import PDP
+from clerk_cerbos_lab.pdp.instrumented import Instrumented
+from clerk_cerbos_lab.pdp.messages import Request, hidden_aux_data
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from clerk_cerbos_lab.decisions.decisions import Decisions
+    from clerk_cerbos_lab.decisions.explanation import ExplainedRule
+    from clerk_cerbos_lab.identity.disclosure import Disclosure
+    from clerk_cerbos_lab.policies.rules import PolicyRules
+
+NO_POLICIES = (
+    "The PDP does not disclose its policies, so only the policy that decided is known. Give lab.PDP the user "
+    "of its Admin API, or a folder."
+)
+
+ASSUMED = (
+    "The PDP does not report its configuration; this explanation is by its policies and Cerbos's default "
+    "configuration, without schemas."
+)
+
+DIFFERS = (
+    "The instrumented copy of the policies gives {copy} here, and the PDP gave {original}. This is an error "
+    "of clerk-cerbos-lab, or something outside the policies has changed, such as the time: do not rely on "
+    "this explanation."
+)
+
+
+def why(
+    decisions: Decisions, *, aux_data: object = None, names: bool = False, **labels: object
+) -> Explanation:
+    """Why one decision is what it is; ``Decisions.why`` documents it."""
+    one = decisions.sel(**labels)
+    if len(one) != 1:
+        wide = [f"{dim} ({n})" for dim, n in zip(one.dims, one.shape, strict=True) if n > 1]
+        msg = f"{len(one):,} decisions are left; choose a value for: {', '.join(wide)}"
+        raise InputError(msg)
+    disclosure = decisions.shown(names=names)
+    request = request_of(one, aux_data)
+    allowed = bool(one.allowed().item())
+    source = decisions.source
+    if isinstance(source, Instrumented):
+        (found,) = explain(source, [(request, allowed)], disclosure, required_of(one))
+    elif isinstance(source, PDP):
+        found = _matched_only(source, request, allowed=allowed)
+    else:
+        raise InputError(unknown_pdp(source))
+    (row,) = one.principals["id"]
+    return dataclasses.replace(
+        found,
+        principal=disclosure.principal(row, one.names[0]),
+        roles=tuple(map(disclosure.text, request.principal.roles)),
+        kind=disclosure.text(one.kind),
+        action=disclosure.text(one.actions[0]),
+        attributes={
+            **{disclosure.text(axis.name): disclosure.value(axis.values[0]) for axis in one.axes},
+            **{
+                disclosure.text(name): disclosure.value(value)
+                for name, value in one.fixed.items()
+                if name != "resource_id"
+            },
+        },
+        policy=disclosure.text(found.policy),
+    )
+
+
+def unknown_pdp(source: object) -> str:
+    """Why decisions with this source can't be explained."""
+    if isinstance(source, PDP):
+        return f"{NO_POLICIES} The causes of decisions need the policies."
+    return (
+        "these decisions do not know their PDP, because they were copied or loaded from a pickle: sweep "
+        "again, or explain them where they were made"
+    )
+
+
+def request_of(one: Decisions, aux_data: Any = None) -> Request:
+    """The request behind a single decision.
+
+    Raises:
+        InputError: if a JWT was sent with it and is not given.
+    """
+    jwt = hidden_aux_data(aux_data)
+    if one.provenance.aux_data and jwt is None:
+        msg = "these decisions were made with a JWT, which they do not keep: give it again as aux_data="
+        raise InputError(msg)
+    values: dict[str, Any] = {**one.fixed, **{axis.name: axis.values[0] for axis in one.axes}}
+    return Request(
+        principal=read_principals(one.principals)[0],
+        action=one.actions[0],
+        kind=one.kind,
+        resource_id=str(values.pop("resource_id")),
+        attributes=values,
+        resource=one.question.resource,
+        who=one.question.principal,
+        aux_data=jwt,
+    )
+
+
+def required_of(decisions: Decisions) -> frozenset[str]:
+    """The attributes that the mapping requires of every principal."""
+    return frozenset((decisions.principals.attrs.get("mapping") or {}).get("required", ()))
+
+
+def _matched_only(pdp: PDP, request: Request, *, allowed: bool) -> Explanation:
+    with pdp.asking():
+        ((report,),) = pdp.reports([request.batch(request.kind, [request.action])], request.aux_data)
+    effect, now = str(EFFECTS[int(allowed)]), str(EFFECTS[int(report.allowed)])
+    decided = f"{effect} by the policy {report.policy}" if report.policy else f"{effect}: no policy matched"
+    notes = [NO_POLICIES]
+    if now != effect:
+        decided = f"{effect}"
+        notes.append(f"The PDP now gives {now}: its policies have changed.")
+    cause = None if allowed else Cause("not known")
+    return _explanation(effect, f"{decided}.", cause, report.policy, report.scope, (), notes)
+
+
+def _explanation(  # noqa: PLR0917 - what an explanation consists of
+    effect: str,
+    sentence: str,
+    cause: Cause | None,
+    policy: str,
+    scope: str,
+    rules: Sequence[ExplainedRule],
+    notes: Sequence[str],
+) -> Explanation:
+    return Explanation(
+        effect=effect,
+        sentence=sentence,
+        cause=cause,
+        principal="",
+        roles=(),
+        kind="",
+        action="",
+        attributes={},
+        policy=policy,
+        scope=scope,
+        rules=tuple(rules),
+        notes=tuple(notes),
+    )
+
+
+def explain(
+    source: Instrumented,
+    cases: Sequence[tuple[Request, bool]],
+    disclosure: Disclosure,
+    required: frozenset[str] = frozenset(),
+) -> Iterator[Explanation]:
+    """Explain requests about one kind by instrumented copies of the policies.
+
+    Args:
+        source: the copies.
+        cases: what was asked, with the same JWT, and whether the original allowed it.
+        disclosure: what may be shown.
+        required: the attributes that every principal must have.
+
+    Yields:
+        The explanations without what the caller knows: the labels of principal, action and attributes.
+    """
+    if not cases:
+        return
+    facts = source.facts(cases[0][0].kind)
+    flows = source.flows([request for request, _ in cases])
+    reached = [_reached(source, request) for request, _ in cases]
+    answers = facts.ask(
+        [
+            (request, wanted_probes(request, found))
+            for (request, _), (found, _) in zip(cases, reached, strict=True)
+        ]
+    )
+    left_out = [f"Conditions in {disclosure.file(file)} can't be asked in parts." for file in facts.left_out]
+    for (request, allowed), flow, (policies, nothing), seen in zip(
+        cases, flows, reached, answers, strict=True
+    ):
+        effect, copied = str(EFFECTS[int(allowed)]), str(EFFECTS[int(flow.report.allowed)])
+        told = ExplainedRules(request, flow, policies, seen, disclosure)
+        evidence = Evidence(source, request, flow, told.rules, told.misfits, required, nothing)
+        cause, *also = [None] if allowed else causes_of(evidence)
+        notes = [
+            *([ASSUMED] if source.assumed else []),
+            *([DIFFERS.format(copy=copied, original=effect)] if copied != effect else []),
+            *left_out,
+            *told.notes,
+        ]
+        sentence = sentence_of(evidence, cause, disclosure, allowed=allowed)
+        report = flow.report
+        made = _explanation(effect, sentence, cause, report.policy, report.scope, told.rules, notes)
+        yield dataclasses.replace(made, also=tuple(one for one in also if one is not None))
+
+
+def _reached(source: Instrumented, request: Request) -> tuple[tuple[PolicyRules, ...], str]:
+    """The policies that can answer a request, or why there are none."""
+    try:
+        return source.reached(request), ""
+    except InputError as error:
+        return (), str(error)

@@ -1,0 +1,204 @@
+"""Copies of the policies that report why: which rules applied, and what each part of a condition is.
+
+Two copies, each in a PDP of its own:
+
+- *Flow*: the policies as they are, except that every rule has a name and puts out whether it applied. Its
+  effects are those of the original policies, which whoever asks compares.
+- *Facts*: parts of conditions, computed alone (see ``probes``).
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import threading
+import weakref
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from clerk_cerbos_lab.errors import PDPError
+from clerk_cerbos_lab.pdp.drafts import SCHEMAS
+from clerk_cerbos_lab.pdp.probes import Facts, plain_policy
+from clerk_cerbos_lab.pdp.snapshots import Snapshot, snapshot_of
+from clerk_cerbos_lab.policies.reach import DEFAULT, Target
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from clerk_cerbos_lab.pdp.client import PDP
+    from clerk_cerbos_lab.pdp.messages import Report, Request
+    from clerk_cerbos_lab.policies.index import PolicyIndex
+    from clerk_cerbos_lab.policies.rules import PolicyRules, RuleKey
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """What the policies did with a request.
+
+    Attributes:
+        report: the effect, the policy that decided, what a schema refuses.
+        applied: the rules that applied.
+        unmet: the rules whose condition was evaluated and not met.
+    """
+
+    report: Report
+    applied: tuple[RuleKey, ...]
+    unmet: tuple[RuleKey, ...]
+
+
+class Instrumented:
+    """The PDPs on the two copies: started when they are first asked, ended with this object.
+
+    Args:
+        snapshot: the policies, and the configuration of the PDP that decided.
+        index: of the same policies.
+        assumed: whether the configuration is not that of the PDP that decided, which does not report it.
+    """
+
+    def __init__(self, snapshot: Snapshot, index: PolicyIndex, *, assumed: bool = False) -> None:
+        self.index = index
+        self.assumed = assumed
+        self._snapshot = snapshot
+        self._lock = threading.RLock()
+        self._flow: PDP | None = None
+        self._facts: dict[str, Facts] = {}
+        self._running: list[PDP | Facts] = []
+        weakref.finalize(self, _close, self._running)
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """The configuration of the PDP that decided."""
+        return self._snapshot.config
+
+    def flows(self, requests: Sequence[Request]) -> Iterator[Flow]:
+        """What the policies do with requests, which have the same JWT.
+
+        Raises:
+            PDPError: if the copy does not start, or the PDP refuses a request.
+        """
+        with self._lock:
+            if self._flow is None:
+                self._flow = Snapshot(self._flow_files(), self.config).start()
+                self._running.append(self._flow)
+            pdp = self._flow
+        keys = {_rule_name(rule.key): rule.key for one in self.index.rules for rule in one.rules}
+        batches = (request.batch(request.kind, [request.action]) for request in requests)
+        aux_data = requests[0].aux_data if requests else None
+        with pdp.asking(), closing(pdp.reports(batches, aux_data)) as answers:
+            for (report,) in answers:
+                own = [(output, keys[output.rule]) for output in report.outputs if output.rule in keys]
+                yield Flow(
+                    report,
+                    tuple(key for output, key in own if output.value is True),
+                    tuple(key for output, key in own if output.value is False),
+                )
+
+    def reached(self, request: Request) -> tuple[PolicyRules, ...]:
+        """The policies that can answer a request, the most specific first; derived roles come last.
+
+        Principal policies of other people and role policies of roles that the principal does not name are
+        left out.
+
+        Raises:
+            InputError: if there are none, with the reason.
+        """
+        engine = self.config.get("engine") or {}
+        versions = [
+            one or (None if self.assumed else str(engine.get("defaultPolicyVersion") or DEFAULT))
+            for one in (request.resource[0], request.who[0])
+        ]
+        scopes = [
+            one or (None if self.assumed else str(engine.get("defaultScope") or ""))
+            for one in (request.resource[1], request.who[1])
+        ]
+        target = Target(request.kind, versions[0], scopes[0], versions[1], scopes[1])
+        lenient = None if self.assumed else bool(engine.get("lenientScopeSearch"))
+        ids = {id(policy.document) for policy in self.index.reached(target, lenient=lenient).policies}
+        own = {"principal": {request.principal.id}, "role": set(request.principal.roles)}
+        found = [
+            one
+            for one in self.index.rules
+            if id(one.document) in ids and (one.type == "resource" or one.name in own[one.type])
+        ]
+        order = ("principal", "role", "resource")
+        found.sort(key=lambda one: (order.index(one.type), -len(one.scope)))
+        imported = {name for one in found for name in one.imported}
+        sets = [one for one in self.index.rules if one.type == "derived roles" and one.name in imported]
+        return (*found, *sets)
+
+    def check(self, requests: Sequence[Request]) -> list[bool]:
+        """The effects of requests, True for ALLOW."""
+        return [flow.report.allowed for flow in self.flows(requests)]
+
+    def _flow_files(self) -> dict[str, bytes]:
+        """The policies with a name and outputs for each rule."""
+        files = {name: text for name, text in self._snapshot.files.items() if name.startswith(SCHEMAS)}
+        for number, document in enumerate(self.index.documents):
+            made = copy.deepcopy(plain_policy(document))
+            if self.assumed:
+                made.get("resourcePolicy", {}).pop("schemas", None)  # their files are not known
+            for form in ("resourcePolicy", "principalPolicy", "rolePolicy"):
+                for i, rule in enumerate(made.get(form, {}).get("rules", ())):
+                    if form == "principalPolicy":
+                        for j, action in enumerate(rule.get("actions", ())):
+                            action.pop("output", None)
+                            action.update(_reporting((number, i, j)))
+                    else:
+                        rule.pop("output", None)
+                        rule.update(_reporting((number, i)))
+            files[f"{number:04}.json"] = json.dumps(made, ensure_ascii=False).encode()
+        return files
+
+    def facts(self, kind: str) -> Facts:
+        """What can be asked about the conditions of a resource kind.
+
+        Raises:
+            PDPError: if no PDP starts.
+        """
+        with self._lock:
+            if kind not in self._facts:
+                self._facts[kind] = Facts(self._snapshot, self.index, kind)
+                self._running.append(self._facts[kind])
+            return self._facts[kind]
+
+    def close(self) -> None:
+        """End the PDPs; the next question starts them again."""
+        with self._lock:
+            _close(self._running)
+            self._flow, self._facts = None, {}
+
+
+def _rule_name(key: RuleKey) -> str:
+    return "why-" + "-".join(map(str, key))
+
+
+def _close(running: list[PDP | Facts]) -> None:
+    while running:
+        running.pop().close()
+
+
+def _reporting(key: RuleKey) -> dict[str, Any]:
+    when = {"ruleActivated": "true", "conditionNotMet": "false"}
+    return {"name": _rule_name(key), "output": {"when": when}}
+
+
+_kept: weakref.WeakKeyDictionary[PDP, Instrumented] = weakref.WeakKeyDictionary()
+
+
+def instrumented_of(pdp: PDP) -> Instrumented | None:
+    """What explains the decisions of a PDP, by its current policies; nothing is started yet.
+
+    Returns:
+        The same object until the policies change; None for a PDP that does not disclose its policies.
+    """
+    try:
+        index = pdp.index
+    except PDPError:
+        return None
+    known = _kept.get(pdp)
+    if known is None or known.index is not index:
+        snapshot = snapshot_of(pdp)
+        known = Instrumented(snapshot or Snapshot({}, {}), index, assumed=snapshot is None)
+        _kept[pdp] = known
+    return known

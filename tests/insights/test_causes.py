@@ -1,0 +1,199 @@
+"""``decisions.causes`` gives every DENY one primary cause; what it says about data is asked of the PDP."""
+
+import json
+import pickle
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from explained import a_rule, policy, swept, thing
+from small_policies import write
+
+import clerk_cerbos_lab as lab
+from clerk_cerbos_lab.decisions.explanation import BROKEN, CAUSES
+
+DATA = Path(__file__).parents[2] / "data"
+
+
+@pytest.fixture(scope="module")
+def people() -> pd.DataFrame:
+    return lab.load_principals(DATA / "clerk_users.json")
+
+
+@pytest.fixture(scope="module")
+def sample(pdp: lab.PDP, people: pd.DataFrame) -> Iterator[lab.Decisions]:
+    """Return the decisions about the sample's users and expenses."""
+    made = lab.sweep(
+        pdp,
+        people,
+        "expense",
+        actions=["approve", "view", "delete"],
+        amount=lab.amounts(0, 60_000, step=500),
+        region=["northeast", "south", "west"],
+        owner=[lab.SELF, lab.OTHER],
+        status=["OPEN", "PAID"],
+    )
+    yield made
+    made.source.close()
+
+
+@pytest.fixture(scope="module")
+def causes(sample: lab.Decisions) -> pd.DataFrame:
+    return sample.causes()
+
+
+def test_every_deny_has_one_cause(sample: lab.Decisions, causes: pd.DataFrame) -> None:
+    assert causes["cells"].sum() == sample.counts()["DENY"]
+    assert set(causes["cause"]) <= {*CAUSES} - {"not known"}
+    situations = sample.situations()
+    for action in sample.actions:
+        denied = situations[situations[action] == "DENY"]
+        assert causes[causes["action"] == action]["cells"].tolist() == denied["cells"].tolist()
+
+
+def test_a_row_says_what_why_says_about_its_example(sample: lab.Decisions, causes: pd.DataFrame) -> None:
+    axes = [axis.name for axis in sample.axes]
+    for row in causes.sample(30, random_state=1).to_dict("records"):
+        found = sample.why(**{name: row[name] for name in ["principal", "action", *axes]})
+        assert found.cause is not None
+        assert (row["cause"], row["rule"], row["detail"], row["attributes"]) == (
+            found.cause.kind,
+            found.cause.rule,
+            found.cause.detail,
+            found.cause.attributes,
+        )
+
+
+def test_broken_data_of_the_sample_is_allowed_when_it_is_repaired(
+    pdp: lab.PDP, people: pd.DataFrame, causes: pd.DataFrame
+) -> None:
+    broken = causes[causes["cause"] == BROKEN]
+    assert len(broken)
+    rows = people.set_index("id")
+    for row in broken.to_dict("records"):
+        who = {"id": row["principal"], **rows.loc[row["principal"]]}
+        for attribute in row["attributes"]:
+            name = attribute.removeprefix("principal.")
+            who[name] = {"region": row["region"], "approval_limit": 10**9}[name]
+        who = {name: value for name, value in who.items() if value is not lab.MISSING}
+        request = {name: row[name] for name in ("amount", "region", "owner", "status")}
+        assert pdp.is_allowed(row["action"], who, "expense", request), row
+
+
+BOTH = [{"expr": "R.attr.amount <= P.attr.limit"}, {"expr": "P.attr.region == R.attr.region"}]
+
+LIMITED = thing(a_rule("limited", {"all": {"of": BOTH}}))
+
+BROKEN_PEOPLE: dict[str, dict[str, Any]] = {
+    "text": {"limit": "500", "region": "south"},
+    "null": {"limit": None, "region": "south"},
+    "list": {"limit": 500, "region": ["south"]},
+    "both": {"limit": [500], "region": ["south"]},
+    "true": {"limit": True, "region": "south"},
+}
+
+
+def test_broken_profiles_are_all_named_and_no_healthy_person_is(tmp_path: Path) -> None:
+    healthy = {f"h{i}": {"limit": 10 * i, "region": ["south", "west"][i % 2]} for i in range(40)}
+    unset = {"nolimit": {"region": "south"}, "nothing": {}}
+    everybody = {**healthy, **BROKEN_PEOPLE, **unset}
+    frame = pd.DataFrame(
+        [
+            {"id": name, "roles": ("user",), "limit": lab.MISSING, "region": lab.MISSING, **values}
+            for name, values in everybody.items()
+        ],
+        dtype=object,
+    )
+    who = lab.shareable(frame, "limit", "region")
+    made = swept(write(tmp_path / "policies", thing=LIMITED), who, amount=[100], region="south")
+    named = {}
+    for name in everybody:
+        found = made.why(principal=name)
+        if found.cause is not None and found.cause.kind == BROKEN:
+            named[name] = found.cause.attributes
+    assert named == {
+        "text": ("principal.limit",),
+        "null": ("principal.limit",),
+        "list": ("principal.region",),
+        "both": ("principal.limit", "principal.region"),
+        "true": ("principal.limit",),
+    }
+    table = made.causes()
+    assert set(table[table["cause"] == BROKEN]["principal"]) <= set(BROKEN_PEOPLE)
+    made.source.close()
+
+
+def test_a_missing_attribute_is_broken_data_only_where_the_mapping_requires_it(tmp_path: Path) -> None:
+    users = tmp_path / "users.json"
+    rows = [{"id": "user_a", "public_metadata": {"region": "south", "limit": 500}}]
+    rows += [{"id": "user_b", "public_metadata": {"limit": 500}}]
+    users.write_text(json.dumps(rows))
+    folder = write(tmp_path / "policies", thing=LIMITED)
+    found = {}
+    for required in ((), ("region",)):
+        who = lab.load_principals(users, mapping=lab.Mapping(required=required))
+        made = swept(folder, who, amount=[100], region="south")
+        assert made.effect(principal="user_a") == "ALLOW"
+        found[required] = made.why(principal="user_b").sentence
+        made.source.close()
+    assert found == {
+        (): "DENY: no rule allows it. Closest: limited: region is missing.",
+        ("region",): "DENY, but the data is broken: region is missing.",
+    }
+
+
+def test_the_first_cause_that_is_true_is_the_primary_one(tmp_path: Path) -> None:
+    role = policy("rolePolicy", role="intern", rules=[{"resource": "thing", "allowActions": ["other"]}])
+    rules = [
+        a_rule("open", "R.attr.amount <= P.attr.limit"),
+        a_rule("never", 'R.attr.status == "PAID"', effect="DENY", roles=["*"]),
+        a_rule("bosses", roles=["boss"], actions=["manage"]),
+        a_rule("interns", roles=["intern"]),
+    ]
+    rows = [
+        {"id": "user", "roles": ("user",), "limit": 5},
+        {"id": "text", "roles": ("user",), "limit": "500"},
+        {"id": "intern", "roles": ("intern",), "limit": 500},
+    ]
+    who = lab.shareable(pd.DataFrame(rows, dtype=object), "limit")
+    folder = write(tmp_path / "policies", thing=thing(*rules), role=role)
+    made = swept(folder, who, actions=["approve", "manage"], amount=100, status=["OPEN", "PAID"])
+
+    def cause(**cell: Any) -> tuple[str, list[str]]:
+        found = made.why(**cell)
+        assert found.cause is not None
+        return found.cause.kind, [one.kind for one in found.also]
+
+    assert cause(principal="user", action="approve", status="PAID") == (
+        "denied by a rule",
+        ["condition not met"],
+    )
+    assert cause(principal="text", action="approve", status="OPEN") == ("broken data", ["condition not met"])
+    assert cause(principal="user", action="approve", status="OPEN") == ("condition not met", [])
+    assert cause(principal="user", action="manage", status="OPEN") == ("role not held", [])
+    assert cause(principal="intern", action="approve", status="OPEN")[0] == "refused by a role policy"
+    table = made.causes()
+    assert table["cells"].sum() == made.counts()["DENY"]
+    made.source.close()
+
+
+def test_an_action_that_only_deny_rules_name_has_no_rule(tmp_path: Path) -> None:
+    folder = write(tmp_path / "policies", thing=thing(a_rule("never", "R.attr.amount > 5", effect="DENY")))
+    made = swept(folder, amount=[1, 9])
+    assert made.causes().set_index("amount")["cause"].to_dict() == {
+        1: "no rule for the action",
+        9: "denied by a rule",
+    }
+    assert made.why(amount=1).sentence == "DENY: no rule allows the action."
+    made.source.close()
+
+
+def test_a_column_that_is_taken_and_a_pickle_are_refused(tmp_path: Path) -> None:
+    folder = write(tmp_path / "policies", thing=thing(a_rule("first", "R.attr.rule > 5")))
+    made = swept(folder, rule=[1, 9])
+    with pytest.raises(lab.InputError, match="rename the axis"):
+        made.causes()
+    with pytest.raises(lab.InputError, match="do not know their PDP"):
+        pickle.loads(pickle.dumps(made)).causes()
