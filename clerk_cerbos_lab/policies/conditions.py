@@ -257,7 +257,7 @@ def _names(node: Node) -> tuple[str, ...]:
 
 def _text(node: Node) -> str:
     """The source of a node that stands alone."""
-    return balanced(node.text) if isinstance(node, Call) else source(node)
+    return node.text if isinstance(node, Call) else source(node)
 
 
 _SHORT: Final = {"constants": "C", "variables": "V", "globals": "G"}
@@ -279,23 +279,7 @@ def source(node: Node) -> str:
         return node.name
     if isinstance(node, Literal):
         return json.dumps(node.value, ensure_ascii=False)
-    return f"({balanced(node.text)})" if isinstance(node, Call) else node.text
-
-
-def balanced(text: str) -> str:
-    """The source of a call without the bracket that the parser adds next to ``true`` and ``false``."""
-    opened: list[int] = []
-    for token in _STRING_OR_BRACKET.finditer(text):
-        if token[0] == "(":
-            opened.append(token.start())
-        elif token[0] == ")":
-            if not opened:
-                return balanced(text[: token.start()].rstrip())
-            opened.pop()
-    return balanced(text[opened[-1] + 1 :].lstrip()) if opened else text
-
-
-_STRING_OR_BRACKET: Final = re.compile(r"""[()]|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'""")
+    return f"({node.text})" if isinstance(node, Call) else node.text
 
 
 def reads(operands: Sequence[Operand]) -> Iterator[tuple[str, ...]]:

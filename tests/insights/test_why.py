@@ -403,7 +403,7 @@ def test_a_schema_that_rejects_is_the_cause(tmp_path: Path) -> None:
 def test_an_expression_that_can_not_be_read_is_asked_as_a_whole(explain: Explain) -> None:
     files = {
         "thing": thing(
-            a_rule("odd", "R.attr.?limit.orValue(5.0) > 9.0"), a_rule("other", "R.attr.amount > 5")
+            a_rule("odd", "[1].exists(R, .R.attr.amount > 9.0)"), a_rule("other", "R.attr.amount > 5")
         )
     }
     found = explain(files, amount=1)
