@@ -42,7 +42,7 @@ def changes_of_rule(
     """
     held_by: list[Condition | None] = [None]
     if not held and roles:
-        held_by = [role.condition for role in roles if role.derived and role.parent_held]
+        held_by = [role.condition for role in roles if _could_be_held(role)]
     ways = []
     for of_role in held_by:
         needed = [one for one in (of_role, condition) if one is not None]
@@ -51,6 +51,11 @@ def changes_of_rule(
             ways.append(way)
     fewest = _fewest(ways)
     return None if fewest is None else tuple(atom for atom, _ in fewest.values())
+
+
+def _could_be_held(role: Role) -> bool:
+    """Whether a change of its condition can give a derived role."""
+    return bool(role.derived and role.parent_held and role.condition and role.condition.outcome != TRUE)
 
 
 def _changes(condition: Condition, wanted: str) -> Changes | None:  # noqa: PLR0911 - one return per form

@@ -209,12 +209,19 @@ class ExplainedRules:
         condition = (
             None if role.condition is None else self._reader.read(where.number, role.condition, misfits)
         )
+        parent_held = self._held(where.number, role.parent_roles)
+        if held is False and parent_held and (condition is None or condition.outcome == TRUE):
+            note = (
+                f"The derived role {self._shown.text(name)} is not held, although its condition is true when "
+                "it is asked alone: does it read the derived roles themselves?"
+            )
+            self.notes += [note] if note not in self.notes else []
         return Role(
             name=self._shown.text(name),
             derived=True,
             held=held,
             parent_roles=tuple(map(self._shown.text, role.parent_roles)),
-            parent_held=self._held(where.number, role.parent_roles),
+            parent_held=parent_held,
             condition=condition,
             file=self._shown.file(where.visible.file),
             line=role.line,

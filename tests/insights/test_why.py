@@ -276,6 +276,15 @@ def test_a_derived_role_whose_condition_uses_variables_is_explained(explain: Exp
     assert explain(files, person(years=12), owner="x").sentence == "ALLOW by seniors."
 
 
+def test_a_derived_role_that_reads_the_derived_roles_is_said_to_be_odd(explain: Explain) -> None:
+    odd = ROLES.replace("'owner' in runtime", "!('senior' in runtime").replace("|| V.old", ") || V.old")
+    rule = a_rule("seniors", derivedRoles=["senior"])
+    files = {"roles": odd, "thing": thing(rule, importDerivedRoles=["roles"])}
+    found = explain(files, person(years=3), owner="x")
+    assert found.cause.kind == "condition not met"
+    assert "senior is not held, although its condition is true" in found.notes[0]
+
+
 def test_a_role_held_by_the_second_role_of_a_person_only_is_held(explain: Explain) -> None:
     rule = a_rule("seniors", "R.attr.amount > 5", derivedRoles=["senior"])
     files = {
