@@ -27,6 +27,10 @@ PEOPLE: Sequence[Mapping[str, Any]] = [
         "hired": "2025-01-01T00:00:00Z",
     },
     {"id": "u8", "roles": ("boss",), "limit": True, "org": {"limit": 20, "head": "u8"}, "tags": []},
+    {"id": "u10", "roles": ("boss",), "limits": [5, 30], "org": {"limit": 12}, "mail": "u10@acme.com"},
+    {"id": "u11", "roles": ("boss",), "limits": [7, 40], "org": {"limit": 15}, "mail": "u11@acme.com"},
+    {"id": "u12", "roles": ("boss",), "limits": [26, 26.0], "org": {}, "mail": "u12@x.org"},
+    {"id": "u13", "roles": ("user", "boss"), "limits": [12, "x"], "org": "none", "mail": 13},
     {"id": "u:9", "roles": ("user",), "limit": 10.0, "region": "south", "level": 1},
 ]
 """Some can't be told apart, some only by an id, some have attributes of the wrong type."""
@@ -65,6 +69,8 @@ ATTRIBUTES: Mapping[str, Sequence[Any]] = {
     "tags": [["a"], [], ["b", "u0"], [lab.SELF]],
     "when": ["2024-05-01T00:00:00Z", "2024-12-31T00:00:00Z", "2025-06-01T00:00:00Z", "no date"],
     "score": [1, 2.5, "high", True, lab.MISSING, 10],
+    "money.amount": [4, 5, 11, 13, 20, 21, lab.MISSING],
+    "money.unit": ["USD", "EUR", lab.MISSING],
 }
 
 SCOPE_PERMISSIONS = [
@@ -167,6 +173,10 @@ class Maker:
             "C.tiers.exists(t, R.attr.amount == t)",
             "P.attr.grants.exists(g, g.region == R.attr.region && R.attr.amount <= g.limit)",
             "has(P.attr.limit) ? R.attr.amount <= P.attr.limit : R.attr.amount < 5.0",
+            "P.attr.limits.exists(l, R.attr.amount <= l)",
+            "P.attr.limits.all(l, l != R.attr.amount && l < R.attr.budget)",
+            "R.attr.money.amount <= P.attr.org.limit && R.attr.amount > C.low",
+            'R.attr.money.amount > 5.0 && R.attr.money.unit == "USD"',
             f"({self.comparison()}) == ({self.comparison()})",
         )
 
@@ -227,6 +237,12 @@ class Maker:
             'timestamp(R.attr.when) > timestamp("2024-06-01T00:00:00Z")',
             "timestamp(R.attr.when) < timestamp(P.attr.hired)",
             "R.attr.tags == P.attr.tags",
+            'P.attr.mail.endsWith("@acme.com")',
+            'P.attr.mail.split("@")[0] == P.id',
+            "P.attr.level < P.attr.limit || P.attr.limits == [7.0, 40.0]",
+            "has(P.attr.org.limit)",
+            "has(R.attr.money) && !has(R.attr.money.amount)",
+            'size(P.attr.limits) == 2 && R.attr.money.unit in ["USD", "GBP"]',
             '"a" in R.attr.tags',
             "hasIntersection(P.attr.tags, R.attr.tags)",
             '"b" in P.attr.tags',
