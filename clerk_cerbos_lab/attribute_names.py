@@ -107,6 +107,17 @@ def nested(values: Mapping[str, Any]) -> dict[str, Any]:
     return made
 
 
+def with_value(values: Mapping[str, Any], name: str, value: object) -> dict[str, Any]:
+    """A copy of attributes in which one, perhaps inside maps, has this value; ``MISSING`` leaves it out."""
+    first, *inside = steps_of(name)
+    made = dict(values)
+    if inside:
+        around = made.get(first)
+        value = with_value(around if isinstance(around, dict) else {}, name_of(tuple(inside)), value)
+    made[first] = value
+    return {key: held for key, held in made.items() if held is not MISSING}
+
+
 def value_at(value: object, steps: tuple[str, ...]) -> Any:
     """The value that these keys lead to inside a value; ``MISSING`` if there is none."""
     for step in steps:

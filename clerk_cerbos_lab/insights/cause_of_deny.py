@@ -7,6 +7,7 @@ import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from clerk_cerbos_lab.attribute_names import with_value
 from clerk_cerbos_lab.decisions.explanation import (
     APPLIED,
     BROKEN,
@@ -27,7 +28,6 @@ from clerk_cerbos_lab.decisions.explanation import (
     TRUE,
     Cause,
 )
-from clerk_cerbos_lab.values import MISSING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -218,13 +218,12 @@ def _with(request: Request, values: Sequence[tuple[Misfit, Any]]) -> Request:
     """The request with other values of attributes."""
     own, resource = dict(request.principal.attr), dict(request.attributes)
     for misfit, value in values:
-        (own if misfit.owner == "principal" else resource)[misfit.attribute] = value
+        if misfit.owner == "principal":
+            own = with_value(own, misfit.attribute, value)
+        else:
+            resource = with_value(resource, misfit.attribute, value)
     principal = dataclasses.replace(request.principal, attr=own)
-    return dataclasses.replace(
-        request,
-        principal=principal,
-        attributes={name: value for name, value in resource.items() if value is not MISSING},
-    )
+    return dataclasses.replace(request, principal=principal, attributes=resource)
 
 
 # -- sentences ------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
+from clerk_cerbos_lab.attribute_names import name_of
 from clerk_cerbos_lab.decisions.explanation import ERROR, FALSE, TRUE, UNKNOWN, Condition, SeenValue
 from clerk_cerbos_lab.pdp.probes import operand_probe, probe_of
 from clerk_cerbos_lab.policies.conditions import reads
@@ -290,16 +291,16 @@ def _name(operand: Operand) -> str:
         if path[1:] == ("attr",):
             return f"{owner} attributes"
         if path[1:2] == ("attr",):
-            return ".".join(path[2:])
+            return name_of(path[2:])
         return f"{owner} {'.'.join(path[1:])}".strip()
     return ".".join(path[1:]) or path[0]
 
 
 def _attribute(operand: Operand) -> tuple[str, str] | None:
-    """Owner and name of the attribute that an operand is."""
+    """Owner and name of the attribute that an operand is; it may be inside a map."""
     path = operand.path
-    if len(path) == 3 and path[0] in {"P", "R"} and path[1] == "attr":
-        return ("principal" if path[0] == "P" else "resource"), path[2]
+    if len(path) > 2 and path[0] in {"P", "R"} and path[1] == "attr":
+        return ("principal" if path[0] == "P" else "resource"), name_of(path[2:])
     return None
 
 

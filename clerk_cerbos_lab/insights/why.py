@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
+from clerk_cerbos_lab.attribute_names import nested
 from clerk_cerbos_lab.decisions.decisions import EFFECTS
 from clerk_cerbos_lab.decisions.explanation import (
     Cause,
@@ -107,7 +108,7 @@ def request_of(one: Decisions, aux_data: Any = None) -> Request:
         action=one.actions[0],
         kind=one.kind,
         resource_id=str(values.pop("resource_id")),
-        attributes=values,
+        attributes=nested(values),
         resource=one.question.resource,
         who=one.question.principal,
         aux_data=jwt,

@@ -446,6 +446,20 @@ def test_a_value_of_another_type_is_broken_data_if_its_repair_allows(
     assert explain(files, person(limit=limit), amount=9).sentence == sentence
 
 
+@pytest.mark.parametrize(
+    ("org", "sentence"),
+    [
+        ({"limit": "900"}, BROKEN + "org.limit is a string, the rule compares it as a number."),
+        ({"limit": 5}, CLOSEST + "limited: money.amount 9 ≤ org.limit (not shown) is false."),
+        ({}, CLOSEST + "limited: org.limit is missing."),
+        (7, CLOSEST + "limited: org.limit is missing."),
+    ],
+)
+def test_what_is_inside_maps_is_explained(explain: Explain, org: Any, sentence: str) -> None:
+    files = {"thing": thing(a_rule("limited", "R.attr.money.amount <= P.attr.org.limit"))}
+    assert explain(files, person(org=org), attr={"money.amount": 9}).sentence == sentence
+
+
 def test_a_list_where_a_text_is_compared_is_broken_data(explain: Explain) -> None:
     files = {"thing": thing(a_rule("local", "P.attr.region == R.attr.region"))}
     found = explain(files, person(region=["south"]), region="south")
