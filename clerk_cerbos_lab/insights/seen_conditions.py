@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-from clerk_cerbos_lab.attribute_names import name_of
+from clerk_cerbos_lab.attribute_names import name_of, steps_of
 from clerk_cerbos_lab.decisions.explanation import ERROR, FALSE, TRUE, UNKNOWN, Condition, SeenValue
 from clerk_cerbos_lab.pdp.probes import operand_probe, probe_of
 from clerk_cerbos_lab.policies.conditions import reads
@@ -210,7 +210,7 @@ class ConditionReader:
         called = self._shown.text(name)
         if state == "missing":
             return Misfit(owner, name, state, None, needs, other, f"{called} is missing")
-        hidden = owner == "principal" and self._is_withheld(("P", "attr", name))
+        hidden = owner == "principal" and self._is_withheld(("P", "attr", *steps_of(name)))
         kind = json_type(value)
         if kind == "null" or hidden:
             what = kind

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -238,7 +239,9 @@ class Group:
                 representatives.append(int(rows[members[first]]))
                 classes.append(number)
                 points.append({name: part.points(first) for name, part in parts.items()})
-        if len(classes) > int(dense_rows(by_value).max()):
+        fewer = len(classes) <= int(dense_rows(by_value).max())
+        cells = len(rows) * math.prod(len(axis.values) for axis in self._question.axes)
+        if not fewer or self._asked_at(classes, points) > cells:
             self._divide_by_value()
             return
         self._replace(new, np.array(representatives, dtype=np.intp), classes)
@@ -248,6 +251,25 @@ class Group:
                 Breakpoints(tuple(own.numbers.tolist()), ()) if isinstance(own, OwnNumbers) else base
                 for own, base in zip((own[name] for own in points), self._breakpoints_of(name), strict=True)
             ]
+
+    def _asked_at(self, classes: Sequence[int], points: Sequence[Mapping[str, OwnPoints]]) -> int:
+        """How many questions finer classes take: along two lines of one's own, perhaps more than every cell.
+
+        Args:
+            classes: for each, the number of the class that it is a part of.
+            points: for each, those of one's own.
+        """
+        before = self.points()
+        others = [
+            math.prod(
+                len(held.asked)
+                for axis, held in zip(self._question.axes, of_class, strict=True)
+                if axis.name not in self._own_axes
+            )
+            for of_class in before
+        ]
+        own = (math.prod(len(one.asked) for one in some.values()) for some in points)
+        return sum(others[number] * asked for number, asked in zip(classes, own, strict=True))
 
     def _shared_with(self, own: Sequence[str], shared: Breakpoints) -> Breakpoints:
         """What an axis and these attributes are compared with that is the same for a class."""

@@ -449,8 +449,8 @@ def test_a_value_of_another_type_is_broken_data_if_its_repair_allows(
 @pytest.mark.parametrize(
     ("org", "sentence"),
     [
-        ({"limit": "900"}, BROKEN + "org.limit is a string, the rule compares it as a number."),
-        ({"limit": 5}, CLOSEST + "limited: money.amount 9 ≤ org.limit (not shown) is false."),
+        ({"limit": "900"}, BROKEN + 'org.limit is the text "900", the rule compares it as a number.'),
+        ({"limit": 5}, CLOSEST + "limited: money.amount 9 ≤ org.limit 5 is false."),
         ({}, CLOSEST + "limited: org.limit is missing."),
         (7, CLOSEST + "limited: org.limit is missing."),
     ],
