@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from clerk_cerbos_lab.errors import InputError, PDPError, PolicyError
 from clerk_cerbos_lab.identity.clerk.api import secret_key_kind
+from clerk_cerbos_lab.insights.agreement import agreement
 from clerk_cerbos_lab.pdp import engines
 from clerk_cerbos_lab.pdp.client import PDP
 
@@ -37,7 +38,7 @@ class Finding:
 
 def examine(policies: Path) -> list[Finding]:
     """Examine Python, the PDP, the policies, Clerk's key and Jupyter; sends no request to Clerk."""
-    return [*_python(), *_engines(), _pdp(policies), _clerk(), _jupyter()]
+    return [*_python(), *_engines(), *_pdp(policies), _clerk(), _jupyter()]
 
 
 def _python() -> Iterator[Finding]:
@@ -62,19 +63,40 @@ def _engines() -> Iterator[Finding]:
         )
 
 
-def _pdp(policies: Path) -> Finding:
+def _pdp(policies: Path) -> Iterator[Finding]:
     try:
         with PDP() if os.environ.get("CERBOS_ADDRESS") else PDP(policies) as pdp:
             found = f"answers, Cerbos {pdp.version}"
             if pdp.digest:
                 found += f";  {len(pdp.policies)} policies in {policies} compile ({pdp.digest[:12]})"
+            yield Finding("✓", "PDP", found)
+            yield from _explanations(pdp)
     except PolicyError as error:
-        return Finding("✗", "PDP", str(error), "fix the problems shown")
+        yield Finding("✗", "PDP", str(error), "fix the problems shown")
     except InputError as error:
-        return Finding("✗", "PDP", str(error), "name the folder with --policies")
+        yield Finding("✗", "PDP", str(error), "name the folder with --policies")
     except PDPError as error:
-        return Finding("✗", "PDP", str(error), "see above for the ways to get one")
-    return Finding("✓", "PDP", found)
+        yield Finding("✗", "PDP", str(error), "see above for the ways to get one")
+
+
+def _explanations(pdp: PDP) -> Iterator[Finding]:
+    """Whether the copy of the policies that explains decisions decides as they do."""
+    try:
+        found = agreement(pdp)
+    except PDPError as error:
+        advice = "decisions of these policies can't be explained; everything else works"
+        yield Finding("✗", "Explanations", str(error), advice)
+        return
+    if found is None:
+        return
+    asked = f"{found.asked:,} made-up requests"
+    if found.differing:
+        some = "; ".join(dict.fromkeys(found.differing))
+        told = f"{len(found.differing):,} of {asked} differ in the copy of the policies that explains: {some}"
+        yield Finding("✗", "Explanations", told, "do not rely on explanations; please report these policies")
+    else:
+        told = f"{asked} have the same effects in the copy of the policies that explains"
+        yield Finding("✓", "Explanations", told)
 
 
 def _clerk() -> Finding:
