@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from clerk_cerbos_lab.decisions.cells import CompressedEffects
-from clerk_cerbos_lab.decisions.intervals import Intervals, Segmented, intervals_of, segments_of
+from clerk_cerbos_lab.decisions.intervals import Intervals, Segmented, intervals_of, joined, segments_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -64,6 +64,10 @@ class Cube(Protocol):
         """
         ...
 
+    def known(self, dim: int, index: Index) -> npt.NDArray[np.bool_]:
+        """For each principal, whether all their lines along an axis are known, and not only the grid."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SweptCube:
@@ -108,6 +112,14 @@ class SweptCube:
         others = [places for at, places in enumerate(index[2:], 2) if at != dim]
         alike = self.effects.classes(people, besides=dim - 2)
         return lines.intervals(people, classes, alike, index[1], others)
+
+    def known(self, dim: int, index: Index) -> npt.NDArray[np.bool_]:
+        """For each principal, whether all their lines along an axis are known, and not only the grid."""
+        lines = self.lines.get(dim)
+        if lines is None or not isinstance(self.effects, CompressedEffects):
+            return np.zeros(len(index[0]), dtype=np.bool_)
+        known: npt.NDArray[np.bool_] = lines.block[self.effects.codes[index[0]]] >= 0
+        return known
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -158,6 +170,11 @@ class ClassCube:
         every[dim] = np.arange(self.answer.allowed.shape[dim])
         allowed = np.moveaxis(self.answer.allowed[np.ix_(*every)], dim, -1)
         return intervals_of(self.answer, allowed)
+
+    def known(self, dim: int, index: Index) -> npt.NDArray[np.bool_]:
+        """For each principal, whether all their lines along an axis are known, and not only the grid."""
+        segmented = isinstance(self.answer, Segmented) and self.answer.segments.dim == dim
+        return np.full(len(index[0]), segmented)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -221,22 +238,24 @@ class JoinedCube:
             whole = [*index[:dim], np.zeros(1, dtype=np.intp), *index[dim + 1 :]]
             found = (part.intervals(dim, whole) for part in self.parts)
             return next((some for some in found if some is not None), None)
-        level = self.dim if self.dim < dim else self.dim - 1
-        codes, columns = [], []
+        each = []
         for part, (at, own) in zip(self.parts, self._indices(index), strict=True):
-            if not len(at):
-                continue
-            some = part.intervals(dim, own)
-            if some is None:
+            some = part.intervals(dim, own) if len(at) else None
+            if some is not None:
+                each.append((at, some))
+            elif len(at):
                 return None
-            codes.append([at[code] if n == level else code for n, code in enumerate(some.codes)])
-            columns.append(pd.DataFrame(some.columns))
-        joined = [np.concatenate(each) for each in zip(*codes, strict=True)]
-        order = np.lexsort(joined[::-1])
-        frame = pd.concat(columns, ignore_index=True).iloc[order]
-        return Intervals(
-            tuple(code[order] for code in joined), {str(name): frame[name].array for name in frame}
-        )
+        return joined(each, self.dim if self.dim < dim else self.dim - 1)
+
+    def known(self, dim: int, index: Index) -> npt.NDArray[np.bool_]:
+        """For each principal, whether all their lines along an axis are known, and not only the grid."""
+        known = np.ones(len(index[0]), dtype=np.bool_)
+        for part, (at, own) in zip(self.parts, self._indices(index), strict=True):
+            if len(at) and self.dim == 0:
+                known[at] = part.known(dim, own)
+            elif len(at):
+                known &= part.known(dim, own)
+        return known
 
 
 def _numbered(classes: npt.NDArray[np.intp]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:

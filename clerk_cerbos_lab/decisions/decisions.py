@@ -13,7 +13,7 @@ from clerk_cerbos_lab import limits
 from clerk_cerbos_lab.decisions import files
 from clerk_cerbos_lab.decisions.axes import Axis, level, take
 from clerk_cerbos_lab.decisions.cube import segmented
-from clerk_cerbos_lab.decisions.intervals import COLUMNS, intervals
+from clerk_cerbos_lab.decisions.intervals import COLUMNS, intervals, joined
 from clerk_cerbos_lab.decisions.situations import situations_of
 from clerk_cerbos_lab.decisions.views import drawn_by
 from clerk_cerbos_lab.errors import InputError, did_you_mean
@@ -448,8 +448,8 @@ class Decisions:
             False, and the effect flips somewhere between two neighbouring amounts, which ``boundary``
             names (``between 4,950 and 5,000``); that gap counts as DENY, and a band that begins and
             ends in it is not seen. The effects of the first and last amount continue to -∞ and ∞, and
-            ``boundary`` says that this was not asked. For fewer people or values:
-            ``decisions.sel(…).thresholds(…)``.
+            ``boundary`` says that this was not asked. If that is so for some people or actions, the rows of
+            the others are exact. For fewer people or values: ``decisions.sel(…).thresholds(…)``.
 
         Raises:
             InputError: if the axis does not exist or is not numeric.
@@ -474,7 +474,7 @@ class Decisions:
             )
             raise InputError(msg)
         others = [dim for dim in chosen.dims if dim != axis]
-        flips = chosen.intervals(axis) or chosen._on_the_grid(found)  # noqa: SLF001 - of the same class
+        flips = chosen._flips(found)  # noqa: SLF001 - of the same class
         columns: dict[str, Any] = {
             dim: take(self._names if dim == "principal" else Axis(dim, chosen.values(dim)).array(), codes)
             for dim, codes in zip(others, flips.codes, strict=True)
@@ -515,6 +515,20 @@ class Decisions:
         """A numeric axis cut wherever an effect flips; None if only its grid is known."""
         dim = self.dims.index(axis)
         return segmented(self.cube, dim, self._index, self.values(axis))
+
+    def _flips(self, axis: Axis) -> Intervals:
+        """The intervals of ``thresholds``: exact for the people and actions whose lines are known."""
+        found = self.intervals(axis.name)
+        if found is not None:
+            return found
+        if len(self.actions) > 1:
+            each = [self.sel(action=action)._flips(axis) for action in self.actions]  # noqa: SLF001
+            return joined([(np.array([place]), one) for place, one in enumerate(each)], 1)
+        known = self.cube.known(self.dims.index(axis.name), self._index)
+        if known.all() or not known.any():
+            return self._on_the_grid(axis)
+        parts = [np.flatnonzero(known), np.flatnonzero(~known)]
+        return joined([(rows, self.of(rows)._flips(axis)) for rows in parts], 0)  # noqa: SLF001
 
     def _on_the_grid(self, axis: Axis) -> Intervals:
         order = np.argsort(np.array(axis.values), kind="stable")

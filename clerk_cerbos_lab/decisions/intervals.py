@@ -32,6 +32,22 @@ class Intervals:
     columns: dict[str, Any]
 
 
+def joined(parts: Sequence[tuple[npt.NDArray[np.intp], Intervals]], level: int) -> Intervals:
+    """The intervals of several parts, in the order of their lines.
+
+    Args:
+        parts: for each, the positions on the dimension that is divided, and its intervals.
+        level: which of the intervals' codes this dimension has.
+    """
+    codes = [
+        np.concatenate([at[found.codes[n]] if n == level else found.codes[n] for at, found in parts])
+        for n in range(len(parts[0][1].codes))
+    ]
+    order = np.lexsort(codes[::-1])
+    frame = pd.concat([pd.DataFrame(found.columns) for _, found in parts], ignore_index=True).iloc[order]
+    return Intervals(tuple(code[order] for code in codes), {str(name): frame[name].array for name in frame})
+
+
 def intervals(allowed: npt.NDArray[np.bool_], points: Sequence[float]) -> Intervals:
     """Cut each line into intervals of equal effect.
 

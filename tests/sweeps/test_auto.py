@@ -208,7 +208,13 @@ def test_an_axis_used_in_another_way_for_some_roles_is_cut_for_the_others(write:
     swept = classes(by_roles(write, odd), STAFF, actions="approve", **GRID)
     assert "Every value of amount is asked for some roles: `int(R.attr.amount)" in swept.provenance.notes[-1]
     assert swept.sel(principal=["u0", "u1"]).thresholds("amount")["exact"].all()
-    assert not swept.thresholds("amount")["exact"].any()
+    mixed = swept.thresholds("amount")
+    assert mixed.groupby("principal")["exact"].agg(["all", "any"]).drop_duplicates().shape == (2, 2)
+    assert not mixed[mixed["principal"] == "u2"]["exact"].any()
+    assert mixed[mixed["principal"] == "u1"]["exact"].all()
+    assert mixed["principal"].drop_duplicates().tolist() == STAFF["id"].tolist()
+    whole = pd.concat([swept.sel(principal=one).thresholds("amount") for one in STAFF["id"]])
+    assert mixed.equals(whole.reset_index(drop=True))
 
 
 # -- points -----------------------------------------------------------------------------------
