@@ -300,6 +300,12 @@ resourcePolicy:
        condition: {match: {expr: R.attr.team in P.attr.teams}}}
     - {actions: [centre], roles: [user], effect: EFFECT_ALLOW,
        condition: {match: {expr: R.attr.centre == P.attr.centre}}}
+    - {actions: [mail], roles: [user], effect: EFFECT_ALLOW,
+       condition: {match: {expr: 'P.attr.mail.endsWith("@acme.example") && R.attr.amount < 500'}}}
+    - {actions: [limits], roles: [user], effect: EFFECT_ALLOW,
+       condition: {match: {expr: "P.attr.limits.exists(l, R.attr.amount <= l)"}}}
+    - {actions: [nested], roles: [user], effect: EFFECT_ALLOW,
+       condition: {match: {expr: R.attr.money.amount <= P.attr.org.limit}}}
 """
 
 
@@ -317,6 +323,9 @@ def everybody_different(bare: float) -> list[Row]:
     amounts, regions = lab.amounts(0, 250_000, step=250), ["north", "south", "east", "west"]
     teams, centres = [f"t{i}" for i in range(500)], [f"c{i}" for i in range(5_000)]
     lists = pd.Series([[teams[i * k % 500] for k in range(1, 9)] for i in range(1, 1_001)], dtype=object)
+    mails = [f"u{i}@{'acme' if i % 3 else 'other'}.example" for i in range(1_000)]
+    own = pd.Series([[i * 7.5, i * 11.0, i * 13.0] for i in range(1, 1_001)], dtype=object)
+    maps = pd.Series([{"limit": i * 97.5, "site": f"s{i}"} for i in range(1_000)], dtype=object)
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "thing.yaml").write_text(DIFFERENT, encoding="utf-8")
@@ -346,6 +355,24 @@ def everybody_different(bare: float) -> list[Row]:
                     "centre",
                     {"centre": centres},
                 ),
+                (
+                    "1,000 users, each with an address, a function of it",
+                    frame(1_000, mail=mails),
+                    "mail",
+                    {"amount": amounts},
+                ),
+                (
+                    "1,000 users, each with a list of 3 limits",
+                    frame(1_000, limits=own),
+                    "limits",
+                    {"amount": amounts},
+                ),
+                (
+                    "1,000 users, each with a limit inside a map",
+                    frame(1_000, org=maps),
+                    "nested",
+                    {"attr": {"money.amount": amounts}},
+                ),
             ):
                 ask = partial(lab.sweep, pdp, people, "thing", actions=action, **given)
                 took = statistics.median(seconds(ask) for _ in range(3))
@@ -354,6 +381,10 @@ def everybody_different(bare: float) -> list[Row]:
                 asked = made.asked + made.audited + made.asked_along_axes
                 rate = len(found) / took / bare
                 rows.append((what, f"{len(found):,}", f"{asked:,}", f"{took:.2f} s", f"{rate:,.0f} ×"))
+                if len(people) == 1_000_000:
+                    took = statistics.median(seconds(partial(found.thresholds, "amount")) for _ in range(3))
+                    intervals = f"{len(found.thresholds('amount')):,} intervals"
+                    rows.append(("their exact thresholds", intervals, "0", f"{took:.2f} s", ""))
     return rows
 
 
