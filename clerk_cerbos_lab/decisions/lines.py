@@ -162,10 +162,10 @@ def _bands(effect: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[Any], ...]:
     """
     line, start = np.nonzero(np.diff(effect, axis=1, prepend=~effect[:, :1]))
     last = np.append(line[1:] != line[:-1], True)
-    lower = (start + 1) // 2
+    lower = ((start + 1) // 2).astype(np.int32)
     closed = (start > 0) & (start % 2 == 1)
     after = np.append(np.arange(1, len(start)), 0)  # an interval ends where the next one begins
-    upper = np.where(last, (effect.shape[1] + 1) // 2, lower[after])
+    upper = np.where(last, np.int32((effect.shape[1] + 1) // 2), lower[after])
     return line, lower, closed, upper, ~last & ~closed[after], effect[line, start]
 
 
@@ -181,12 +181,14 @@ def _table(
     flat = number.ravel()
     repeats = count[flat]
     total = int(repeats.sum())
-    at = np.arange(total) + np.repeat(first[flat] - (np.cumsum(repeats) - repeats), repeats)
+    whole = np.int32 if max(total, len(edges)) < 2**31 else np.int64  # of half the size where that is enough
+    offset = (first[flat] - (np.cumsum(repeats) - repeats)).astype(whole)
+    at = np.arange(total, dtype=whole) + np.repeat(offset, repeats)
     lower, lower_closed, upper, upper_closed, allow = (column[at] for column in columns[1:])
     inner = number[0].size  # actions and combinations of one principal
     each = repeats.reshape(-1, inner).sum(axis=1)
-    start = np.repeat(place, each)
-    within = np.repeat(np.tile(np.arange(inner), len(place)), repeats)
+    start = np.repeat(place.astype(whole), each)
+    within = np.repeat(np.tile(np.arange(inner, dtype=whole), len(place)), repeats)
     codes = [part[within] for part in np.unravel_index(np.arange(inner), number.shape[1:])]
     return Intervals(
         codes=(np.repeat(np.arange(len(place)), each), *codes),
