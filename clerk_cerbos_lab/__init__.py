@@ -67,6 +67,30 @@ def _explanation_html():
     return html_of
 
 
+def _changes_text():
+    from clerk_cerbos_lab.display.changes_text import text_of
+
+    return text_of
+
+
+def _changes_html():
+    from clerk_cerbos_lab.display.changes_text import html_of
+
+    return html_of
+
+
+def _changes_markdown():
+    from clerk_cerbos_lab.display.changes_text import markdown_of
+
+    return markdown_of
+
+
+def _changes_data():
+    from clerk_cerbos_lab.display.changes_text import data_of
+
+    return data_of
+
+
 views.register(
     {
         "__repr__": _text,
@@ -77,5 +101,9 @@ views.register(
         "causes": _causes,
         "explanation text": _explanation_text,
         "explanation html": _explanation_html,
+        "changes text": _changes_text,
+        "changes html": _changes_html,
+        "changes markdown": _changes_markdown,
+        "changes as data": _changes_data,
     }
 )

@@ -172,7 +172,7 @@ class Decisions:
         """The principals' labels as an array for a column."""
         return pd.array(self.names, dtype="str")
 
-    def _array(self, dim: str) -> Any:
+    def labels(self, dim: str) -> Any:
         """The labels of a dimension as an array for a column."""
         return self._names if dim == "principal" else Axis(dim, self.values(dim)).array()
 
@@ -318,7 +318,7 @@ class Decisions:
         for number, action in enumerate(self.actions):
             table[action] = effects.take(found.allowed[order, number].astype(np.intp))
         for place, dim in enumerate(["principal", *(axis.name for axis in self.axes)]):
-            table[dim] = take(self._array(dim), places[:, place])
+            table[dim] = take(self.labels(dim), places[:, place])
         return pd.DataFrame(table)
 
     def frame(self) -> pd.DataFrame:
@@ -329,7 +329,7 @@ class Decisions:
             attribute's name, and ``effect`` (``"ALLOW"`` or ``"DENY"``); the last axis varies
             fastest.
         """
-        arrays = {dim: self._array(dim) for dim in self.dims}
+        arrays = {dim: self.labels(dim) for dim in self.dims}
         return pd.concat(list(self.frames(arrays)), ignore_index=True)
 
     def frames(self, arrays: Mapping[str, Any]) -> Iterator[pd.DataFrame]:
@@ -420,7 +420,7 @@ class Decisions:
 
     def _labels(self, dims: Sequence[str]) -> pd.Index[Any]:
         if len(dims) == 1:
-            array = self._array(dims[0])
+            array = self.labels(dims[0])
             one: pd.Index[Any] = pd.Index(array, name=dims[0], tupleize_cols=False)
             return one
         levels = [level(self.values(dim)) for dim in dims]
@@ -474,7 +474,7 @@ class Decisions:
             )
             raise InputError(msg)
         others = [dim for dim in chosen.dims if dim != axis]
-        flips = chosen._flips(found)  # noqa: SLF001 - of the same class
+        flips = chosen.flips(axis)
         columns: dict[str, Any] = {
             dim: take(self._names if dim == "principal" else Axis(dim, chosen.values(dim)).array(), codes)
             for dim, codes in zip(others, flips.codes, strict=True)
@@ -505,7 +505,7 @@ class Decisions:
             "units": dict(self.question.units),
             "provenance": self.provenance.caption(),
         }
-        return files.data_array(self.allowed(), {dim: self._array(dim) for dim in self.dims}, about)
+        return files.data_array(self.allowed(), {dim: self.labels(dim) for dim in self.dims}, about)
 
     def intervals(self, axis: str) -> Intervals | None:
         """The intervals of ``thresholds`` as arrays; None if only the grid is known."""
@@ -516,19 +516,19 @@ class Decisions:
         dim = self.dims.index(axis)
         return segmented(self.cube, dim, self._index, self.values(axis))
 
-    def _flips(self, axis: Axis) -> Intervals:
-        """The intervals of ``thresholds``: exact for the people and actions whose lines are known."""
-        found = self.intervals(axis.name)
+    def flips(self, axis: str) -> Intervals:
+        """The intervals of ``thresholds`` as arrays: exact for people and actions whose lines are known."""
+        found = self.intervals(axis)
         if found is not None:
             return found
         if len(self.actions) > 1:
-            each = [self.sel(action=action)._flips(axis) for action in self.actions]  # noqa: SLF001
+            each = [self.sel(action=action).flips(axis) for action in self.actions]
             return joined([(np.array([place]), one) for place, one in enumerate(each)], 1)
-        known = self.cube.known(self.dims.index(axis.name), self._index)
+        known = self.cube.known(self.dims.index(axis), self._index)
         if known.all() or not known.any():
-            return self._on_the_grid(axis)
+            return self._on_the_grid(self.axes[self.dims.index(axis) - 2])
         parts = [np.flatnonzero(known), np.flatnonzero(~known)]
-        return joined([(rows, self.of(rows)._flips(axis)) for rows in parts], 0)  # noqa: SLF001
+        return joined([(rows, self.of(rows).flips(axis)) for rows in parts], 0)
 
     def _on_the_grid(self, axis: Axis) -> Intervals:
         order = np.argsort(np.array(axis.values), kind="stable")
@@ -562,7 +562,7 @@ class Decisions:
         files.write_parquet(path, self.frames(self._columns("")), about)
 
     def _columns(self, suffix: str) -> dict[str, Any]:
-        labels = {dim: self._array(dim) for dim in self.dims[:2]}
+        labels = {dim: self.labels(dim) for dim in self.dims[:2]}
         return files.columns_of(labels, self.axes, suffix)
 
     # -- showing ------------------------------------------------------------------------------

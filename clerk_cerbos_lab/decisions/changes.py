@@ -1,0 +1,320 @@
+"""What differs between two answers to the same question: who gains and who loses what, for which amounts."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pandas as pd
+
+from clerk_cerbos_lab import limits
+from clerk_cerbos_lab.decisions.axes import take
+from clerk_cerbos_lab.decisions.views import drawn_by
+from clerk_cerbos_lab.errors import InputError
+from clerk_cerbos_lab.formatting import label
+from clerk_cerbos_lab.values import key
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy.typing as npt
+
+    from clerk_cerbos_lab.decisions.decisions import Decisions
+    from clerk_cerbos_lab.decisions.intervals import Intervals
+
+GAINED: Final = "gained"
+LOST: Final = "lost"
+
+INTERVAL: Final = ("lower", "lower_closed", "upper", "upper_closed")
+
+VERDICTS: Final = {
+    (False, False): "equivalent",
+    (True, False): "only more",
+    (False, True): "only less",
+    (True, True): "more and less",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Witness:
+    """A request whose effect differs, asked again of both PDPs.
+
+    Attributes:
+        principal: the label of the principal.
+        values: by axis.
+        before: ``ALLOW`` or ``DENY``; None if the PDP of the decisions is not at hand.
+        after: the same.
+        why_before: the explanation's sentence; empty if it was not asked for.
+        why_after: the same.
+    """
+
+    principal: str
+    values: Mapping[str, Any]
+    before: str | None = None
+    after: str | None = None
+    why_before: str = ""
+    why_after: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """People with the same change.
+
+    Attributes:
+        change: ``gained`` or ``lost``.
+        action: the action.
+        where: by axis, the values at which it changes; an axis is left out if it changes at all of them.
+        interval: lower, lower_closed, upper, upper_closed along the numeric axis; None without one.
+        principals: labels of the people.
+        exact: whether the ends of the interval are exact, not those of a grid.
+        witness: of one of them.
+    """
+
+    change: str
+    action: str
+    where: Mapping[str, tuple[Any, ...]]
+    interval: tuple[float, bool, float, bool] | None
+    principals: tuple[str, ...]
+    exact: bool
+    witness: Witness
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Changes:
+    """Who gains and who loses what, between two answers to the same question.
+
+    Attributes:
+        before: the first answer.
+        after: the second.
+        along: the numeric axis whose intervals are compared; None if there is none.
+        groups: people with the same change together; the largest first.
+        rows: see ``frame``.
+        notes: sentences about what could not be told.
+    """
+
+    before: Decisions
+    after: Decisions
+    along: str | None
+    groups: tuple[Group, ...]
+    rows: pd.DataFrame = field(repr=False)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def verdict(self) -> str:
+        """``equivalent``, ``only more``, ``only less`` or ``more and less``, for these people and values."""
+        return VERDICTS[bool(self.gained), bool(self.lost)]
+
+    @property
+    def gained(self) -> tuple[str, ...]:
+        """The labels of everybody who gains something, in the order of the decisions."""
+        return self._who(GAINED)
+
+    @property
+    def lost(self) -> tuple[str, ...]:
+        """The labels of everybody who loses something, in the order of the decisions."""
+        return self._who(LOST)
+
+    def _who(self, change: str) -> tuple[str, ...]:
+        some = self.rows["principal"][self.rows["change"] == change]
+        return tuple(map(str, some.drop_duplicates()))
+
+    def frame(self) -> pd.DataFrame:
+        """One row per person, action, combination and interval that changes.
+
+        Returns:
+            A DataFrame with the columns ``principal``, ``action``, the other axes, ``lower``,
+            ``lower_closed``, ``upper``, ``upper_closed`` (along the numeric axis, as in
+            ``Decisions.thresholds``; without one the four are left out), ``change`` (``gained``: ALLOW in
+            the second answer only, or ``lost``), and ``exact`` (False where only the effects at a grid's
+            amounts are known).
+        """
+        return self.rows.copy()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same as data for a file or a program, with people by pseudonyms.
+
+        Returns:
+            A dict with ``version`` (of this form), ``verdict``, ``scope``, ``gained`` and ``lost`` (how many
+            people), ``groups`` and ``notes``.
+        """
+        made: dict[str, Any] = drawn_by("changes as data")(self)
+        return made
+
+    def to_markdown(self) -> str:
+        """The plan as Markdown, for a pull request; people by pseudonyms."""
+        return str(drawn_by("changes markdown")(self))
+
+    def __repr__(self) -> str:
+        return str(drawn_by("changes text")(self))
+
+    def _repr_html_(self) -> str:
+        return str(drawn_by("changes html")(self))
+
+
+def aligned(before: Decisions, after: Decisions) -> Decisions:
+    """The second answer with people, actions and values in the order of the first.
+
+    Raises:
+        InputError: if the two do not answer the same question about the same people.
+    """
+    if before.kind != after.kind:
+        msg = f"the first answer is about '{before.kind}', the second about '{after.kind}'"
+        raise InputError(msg)
+    if set(before.dims) != set(after.dims):
+        msg = f"the first answer has the axes {list(before.dims[2:])}, the second {list(after.dims[2:])}"
+        raise InputError(msg)
+    if before.dims != after.dims:
+        msg = f"the axes are in another order: {list(before.dims[2:])} and {list(after.dims[2:])}"
+        raise InputError(msg)
+    for name in sorted({*before.fixed, *after.fixed}):
+        one, other = (made.fixed.get(name, "not given") for made in (before, after))
+        if key(one) != key(other):
+            msg = f"'{name}' is {label(one)} in the first answer and {label(other)} in the second"
+            raise InputError(msg)
+    wanted: dict[str, list[Any]] = {}
+    for dim in before.dims:
+        mine, theirs = before.values(dim), after.values(dim)
+        if list(map(key, mine)) == list(map(key, theirs)):
+            continue
+        known = set(map(key, theirs))
+        missing = [label(value) for value in mine if key(value) not in known]
+        if missing or len(mine) != len(theirs):
+            what = "people" if dim == "principal" else f"values of {dim}"
+            msg = (
+                f"the answers are about different {what}: compare those that both have, with .sel({dim}=[…])"
+            )
+            raise InputError(msg)
+        wanted[dim] = list(mine)
+    return after.sel(**wanted) if wanted else after
+
+
+def numeric_axis(decisions: Decisions, along: str | None) -> str | None:
+    """The axis whose intervals are compared: the given one, or the numeric one with the most values.
+
+    Raises:
+        InputError: if the given one is not a numeric axis.
+    """
+    numeric = {axis.name: len(axis.values) for axis in decisions.axes if axis.numeric}
+    if along is None:
+        return max(numeric, key=lambda name: numeric[name]) if numeric else None
+    if along not in numeric:
+        msg = f"'{along}' is not a numeric axis of these decisions; there are: {', '.join(numeric) or 'none'}"
+        raise InputError(msg)
+    return along
+
+
+def changed_rows(before: Decisions, after: Decisions, along: str | None) -> pd.DataFrame:
+    """The rows of ``Changes.frame``; the answers must be aligned.
+
+    Raises:
+        InputError: if there are too many decisions to compare without a numeric axis.
+    """
+    if along is None:
+        return _changed_cells(before, after)
+    one, other = before.flips(along), after.flips(along)
+    others = [dim for dim in before.dims if dim != along]
+    shape = [len(before.values(dim)) for dim in others]
+    line, columns = _overlaid(one, other, shape)
+    if not columns["exact"].all() or not (one.columns["exact"].all() and other.columns["exact"].all()):
+        line, columns = _with_grid(before, after, along, line, columns)
+    codes = np.unravel_index(line, shape)
+    labels = {
+        dim: take(before.labels(dim), code.astype(np.intp)) for dim, code in zip(others, codes, strict=True)
+    }
+    return pd.DataFrame({**labels, **columns})
+
+
+def _with_grid(
+    before: Decisions, after: Decisions, along: str, line: npt.NDArray[np.int64], columns: dict[str, Any]
+) -> tuple[npt.NDArray[np.int64], dict[str, Any]]:
+    """The changed stretches, with those of lines that are not exact replaced by runs of changed amounts."""
+    place = before.dims.index(along)
+    order = np.argsort(np.array(before.values(along), dtype=np.float64), kind="stable")
+    values = np.array(before.values(along), dtype=np.float64)[order]
+    then, now = (
+        np.moveaxis(one.allowed(), place, -1)[..., order].reshape(-1, len(order)) for one in (before, after)
+    )
+    known = np.ones(len(then), dtype=np.bool_)
+    shape = [len(before.values(dim)) for dim in before.dims if dim != along]
+    for decisions in (before, after):
+        found = decisions.flips(along)
+        lines = np.ravel_multi_index(found.codes, tuple(shape))
+        known[lines[~found.columns["exact"]]] = False
+    state = np.where(then == now, 0, np.where(now, 1, -1))
+    state[known] = 0
+    row, first = np.nonzero((state != 0) & (np.diff(state, axis=1, prepend=0) != 0))
+    _, last = np.nonzero((state != 0) & (np.diff(state, axis=1, append=0) != 0))
+    kept = known[line]
+    more = {
+        "lower": values[first],
+        "lower_closed": np.ones(len(row), dtype=np.bool_),
+        "upper": values[last],
+        "upper_closed": np.ones(len(row), dtype=np.bool_),
+        "change": pd.array([LOST, GAINED], dtype="str").take((state[row, first] > 0).astype(np.intp)),
+        "exact": np.zeros(len(row), dtype=np.bool_),
+    }
+    both = pd.concat([pd.DataFrame(columns)[kept], pd.DataFrame(more)], ignore_index=True)
+    every = np.concatenate([line[kept], row])
+    at = np.argsort(every, kind="stable")
+    return every[at], {str(name): both[name].array[at] for name in both}
+
+
+def _changed_cells(before: Decisions, after: Decisions) -> pd.DataFrame:
+    if len(before) > limits.EXPANDED_CELLS:
+        msg = f"{len(before):,} decisions; select {limits.EXPANDED_CELLS:,} at most with .sel(…)"
+        raise InputError(msg)
+    then, now = before.allowed(), after.allowed()
+    places = np.argwhere(then != now)
+    columns = {dim: take(before.labels(dim), places[:, n]) for n, dim in enumerate(before.dims)}
+    gained = now[tuple(places.T)]
+    change = pd.array([LOST, GAINED], dtype="str").take(gained.astype(np.intp))
+    return pd.DataFrame({**columns, "change": change, "exact": np.ones(len(places), dtype=np.bool_)})
+
+
+def _overlaid(
+    before: Intervals, after: Intervals, shape: Sequence[int]
+) -> tuple[npt.NDArray[np.int64], dict[str, Any]]:
+    """The stretches of each line on which two answers differ.
+
+    Each interval begins at an edge: a number, or just above it. Along a line, the effect of an answer between
+    two edges is that of its last interval that has begun.
+    """
+    parts = [before, after]
+    line = np.concatenate([np.ravel_multi_index(part.codes, tuple(shape)) for part in parts]).astype(np.int64)
+    lower = np.concatenate([part.columns["lower"] for part in parts])
+    above = ~np.concatenate([part.columns["lower_closed"] for part in parts]) & np.isfinite(lower)
+    source = np.repeat([0, 1], [len(part.columns["lower"]) for part in parts])
+    allow = np.concatenate([np.asarray(part.columns["effect"] == "ALLOW") for part in parts])
+    exact = np.concatenate([part.columns["exact"] for part in parts])
+    order = np.lexsort((source, above, lower, line))
+    line, lower, above, source, allow, exact = (
+        column[order] for column in (line, lower, above, source, allow, exact)
+    )
+    held = [np.maximum.accumulate(np.where(source == n, np.arange(len(line)), -1)) for n in (0, 1)]
+    last_of_edge = np.ones(len(line), dtype=np.bool_)
+    last_of_edge[:-1] = (line[1:] != line[:-1]) | (lower[1:] != lower[:-1]) | (above[1:] != above[:-1])
+    at = np.flatnonzero(last_of_edge)
+    line, lower, above = line[at], lower[at], above[at]
+    then, now = allow[held[0][at]], allow[held[1][at]]
+    known = exact[held[0][at]] & exact[held[1][at]]
+    state = np.where(then == now, 0, np.where(now, 1, -1))
+    begins = np.ones(len(at), dtype=np.bool_)
+    begins[1:] = (line[1:] != line[:-1]) | (state[1:] != state[:-1]) | (known[1:] != known[:-1])
+    first = np.flatnonzero(begins)
+    after_it = np.append(first[1:], len(at))
+    ends = np.append(line[1:] != line[:-1], True)[after_it - 1]
+    following = np.where(after_it < len(at), after_it, 0)
+    upper = np.where(ends, math.inf, lower[following])
+    upper_closed = ~ends & above[following]
+    differs = state[first] != 0
+    first, upper, upper_closed = first[differs], upper[differs], upper_closed[differs]
+    return line[first], {
+        "lower": lower[first],
+        "lower_closed": ~above[first] & np.isfinite(lower[first]),
+        "upper": upper,
+        "upper_closed": upper_closed,
+        "change": pd.array([LOST, GAINED], dtype="str").take((state[first] > 0).astype(np.intp)),
+        "exact": known[first],
+    }

@@ -1,0 +1,230 @@
+"""Compares two answers, or what two sets of policies answer to the same question about the same people."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import shutil
+import subprocess
+import tarfile
+import tempfile
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from clerk_cerbos_lab.attribute_names import nested
+from clerk_cerbos_lab.decisions.change_groups import grouped
+from clerk_cerbos_lab.decisions.changes import Changes, aligned, changed_rows, numeric_axis
+from clerk_cerbos_lab.decisions.decisions import EFFECTS, Decisions
+from clerk_cerbos_lab.errors import InputError, PDPError
+from clerk_cerbos_lab.identity.principals import read_principals
+from clerk_cerbos_lab.insights.why import explain, required_of
+from clerk_cerbos_lab.pdp.client import PDP
+from clerk_cerbos_lab.pdp.instrumented import Instrumented
+from clerk_cerbos_lab.pdp.messages import Request
+from clerk_cerbos_lab.sweeps.sweep import sweep
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import pandas as pd
+
+    from clerk_cerbos_lab.decisions.changes import Group, Witness
+
+Policies: TypeAlias = "Decisions | PDP | str | Path"
+
+EXPLAINED: Final = 10
+"""Groups whose witness is explained; every witness is asked again."""
+
+
+def compare(
+    before: Policies,
+    after: Policies,
+    principals: pd.DataFrame | None = None,
+    kind: str | None = None,
+    /,
+    *,
+    along: str | None = None,
+    **question: Any,
+) -> Changes:
+    """Who gains and who loses what, for which amounts, if one answer takes the place of another.
+
+    >>> lab.compare(decisions, lab.what_if(pdp, cross_region_manager_limit=7_500))
+    >>> lab.compare("main:policies", "policies", principals, "expense", amount=[0, 60_000])
+
+    Args:
+        before: decisions, a PDP, a folder of policies, or a folder in a git revision (``"main:policies"``).
+        after: the same. Policies beside decisions are asked the question of the decisions, about the same
+            people.
+        principals: the people, if neither is decisions.
+        kind: the resource kind, if neither is decisions.
+        along: the numeric axis to compare along, if there are several; default: the one with the most values.
+        question: further arguments of ``lab.sweep``, if neither is decisions.
+
+    Returns:
+        ``Changes``. Along a numeric axis the intervals are exact wherever ``Decisions.thresholds`` is. Each
+        group of people with the same change has a witness: a request that was asked again of both PDPs.
+
+    Raises:
+        InputError: for answers to different questions or about different people, for something that is no
+            folder and no revision, or if the decisions were made with a JWT, which they do not keep.
+        PolicyError: if policies do not compile.
+        PDPError: if a PDP refuses, or now decides a witness in another way than in the answers.
+    """
+    asked = {name: value for name, value in (("principals", principals), ("kind", kind)) if value is not None}
+    known = next((one for one in (before, after) if isinstance(one, Decisions)), None)
+    if known is not None and (asked or question):
+        given = ", ".join([*asked, *question])
+        msg = f"the question is that of the decisions: leave out {given}"
+        raise InputError(msg)
+    if known is None and (principals is None or kind is None):
+        msg = "say whom and what to ask about: lab.compare(before, after, principals, kind, amount=…)"
+        raise InputError(msg)
+    with contextlib.ExitStack() as opened:
+        one, other = (
+            given
+            if isinstance(given, Decisions)
+            else _answer(_pdp(given, opened), known, principals, kind, question)
+            for given in (before, after)
+        )
+        return changes_of(one, other, along)
+
+
+def changes_of(before: Decisions, after: Decisions, along: str | None = None) -> Changes:
+    """Compare two answers to the same question; see ``compare``."""
+    after = aligned(before, after)
+    axis = numeric_axis(before, along)
+    rows = changed_rows(before, after, axis)
+    groups = grouped(rows, before, axis)
+    notes = []
+    if not rows["exact"].all():
+        notes.append(
+            f"Some changes are known only at the swept amounts of {axis}: the notes of the decisions say why."
+        )
+    asked, missing = _replayed(before, after, groups)
+    return Changes(before, after, axis, tuple(asked), rows, (*notes, *missing))
+
+
+# -- asking both ----------------------------------------------------------------------------------
+
+
+def _answer(
+    pdp: PDP,
+    known: Decisions | None,
+    principals: pd.DataFrame | None,
+    kind: str | None,
+    question: dict[str, Any],
+) -> Decisions:
+    if known is None:
+        return sweep(pdp, principals, kind, **question)  # type: ignore[arg-type]
+    if known.provenance.aux_data:
+        msg = "these decisions were made with a JWT, which they do not keep: sweep both yourself"
+        raise InputError(msg)
+    asked = known.question
+    attr: dict[str, Any] = {axis.name: list(axis.values) for axis in known.axes}
+    attr |= {name: value for name, value in known.fixed.items() if name not in attr}
+    return sweep(
+        pdp,
+        known.principals,
+        asked.kind,
+        actions=list(known.actions),
+        resource_id=attr.pop("resource_id", "resource"),
+        attr={name: _fixed_list(value, known, name) for name, value in attr.items()},
+        policy_version=asked.policy_version,
+        scope=asked.scope,
+        principal_policy_version=asked.principal_policy_version,
+        principal_scope=asked.principal_scope,
+        units=dict(asked.units),
+    )
+
+
+def _fixed_list(value: Any, known: Decisions, name: str) -> Any:
+    """A fixed attribute as ``lab.sweep`` takes it: a list would be an axis."""
+    return value if name in known.dims or not isinstance(value, list) else [value]
+
+
+def _pdp(given: PDP | str | Path, opened: contextlib.ExitStack) -> PDP:
+    """A PDP on policies; one that is started here ends with the comparison, the explanations' own do not."""
+    if isinstance(given, PDP):
+        return given
+    text = str(given)
+    if Path(text).is_dir():
+        return opened.enter_context(PDP(text))
+    revision, colon, folder = text.partition(":")
+    if not colon:
+        msg = f"'{text}' is no folder of policies, and no folder in a git revision, such as 'main:policies'"
+        raise InputError(msg)
+    return opened.enter_context(PDP(_at_revision(revision, folder, opened)))
+
+
+def _at_revision(revision: str, folder: str, opened: contextlib.ExitStack) -> Path:
+    """The folder as it is in a git revision, in a temporary directory."""
+    git = shutil.which("git")
+    if git is None:
+        msg = f"'{revision}:{folder}' needs git, which is not installed"
+        raise InputError(msg)
+    try:
+        done = subprocess.run(  # noqa: S603 - the revision is one argument, and no option
+            [git, "archive", "--format=tar", "--end-of-options", f"{revision}:{folder}"],
+            capture_output=True,
+            check=True,
+        )
+    except subprocess.CalledProcessError as error:
+        said = error.stderr.decode(errors="replace").strip().removeprefix("fatal: ")
+        msg = f"git can't read '{revision}:{folder}': {said}"
+        raise InputError(msg) from None
+    made = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="revision-")))
+    with tarfile.open(fileobj=BytesIO(done.stdout)) as archive:
+        archive.extractall(made, filter="data")
+    return made
+
+
+# -- witnesses ------------------------------------------------------------------------------------
+
+
+def _replayed(before: Decisions, after: Decisions, groups: Sequence[Group]) -> tuple[list[Group], list[str]]:
+    """The groups with their witnesses asked of both PDPs, and why that was not possible."""
+    requests = list(_requests(before, groups))
+    told: list[Witness] = [group.witness for group in groups]
+    notes = []
+    for decisions, when in ((before, "before"), (after, "after")):
+        source = decisions.source
+        if not isinstance(source, Instrumented) or source.assumed:
+            notes.append(f"The requests could not be asked again of the PDP {when} the change.")
+            continue
+        effects = source.check(requests)
+        expected = [(group.change == "gained") == (when == "after") for group in groups]
+        wrong = [group for group, effect, was in zip(groups, effects, expected, strict=True) if effect != was]
+        if wrong:
+            msg = f"the PDP {when} the change now decides otherwise than in its answer: {wrong[0].action}"
+            raise PDPError(msg)
+        cases = list(zip(requests, effects, strict=True))[:EXPLAINED]
+        sentences = [
+            one.sentence for one in explain(source, cases, decisions.shown(), required_of(decisions))
+        ]
+        sentences += [""] * (len(groups) - len(sentences))
+        told = [
+            dataclasses.replace(
+                witness,
+                **{when: str(EFFECTS[int(effect)]), f"why_{when}": sentence},  # type: ignore[arg-type]
+            )
+            for witness, effect, sentence in zip(told, effects, sentences, strict=True)
+        ]
+    return [dataclasses.replace(group, witness=one) for group, one in zip(groups, told, strict=True)], notes
+
+
+def _requests(decisions: Decisions, groups: Sequence[Group]) -> Iterator[Request]:
+    """The request of each witness."""
+    place = {name: i for i, name in enumerate(decisions.names)}
+    for group in groups:
+        person = read_principals(decisions.principals.iloc[[place[group.witness.principal]]])[0]
+        values = {**decisions.fixed, **group.witness.values}
+        yield Request(
+            principal=person,
+            action=group.action,
+            kind=decisions.kind,
+            resource_id=str(values.pop("resource_id", "resource")),
+            attributes=nested(values),
+            resource=decisions.question.resource,
+            who=decisions.question.principal,
+        )

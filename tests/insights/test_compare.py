@@ -1,0 +1,214 @@
+"""Comparisons of two answers: exact intervals, who gains and who loses, and a witness for each claim."""
+
+import json
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import generated_policies
+import numpy as np
+import pandas as pd
+import pytest
+from compared import people
+from small_policies import resource_policy, rule
+from small_policies import write as write_to
+
+import clerk_cerbos_lab as lab
+from clerk_cerbos_lab.decisions.change_groups import inside
+from clerk_cerbos_lab.formatting import label
+
+GRID: dict[str, Any] = {"amount": lab.amounts(0, 60_000, step=500), "status": "OPEN", "department": "sales"}
+Write = Callable[..., Path]
+
+
+@pytest.fixture
+def decisions(pdp: lab.PDP) -> lab.Decisions:
+    """Who may approve sample expenses of others, in two regions."""
+    who = lab.load_principals("data/clerk_users.json")
+    asked: dict[str, Any] = {**GRID, "region": ["northeast", "south"], "owner": lab.OTHER}
+    return lab.sweep(pdp, who, "expense", actions=["approve"], **asked)
+
+
+def test_a_moved_limit_is_a_plan_with_exact_amounts(pdp: lab.PDP, decisions: lab.Decisions) -> None:
+    with lab.what_if(pdp, cross_region_manager_limit=7_500) as moved:
+        changes = lab.compare(decisions, moved)
+    assert changes.verdict == "only more"
+    assert changes.lost == ()
+    lines = repr(changes).splitlines()
+    assert lines[0] == f"Only more: {len(changes.gained)} of 96 people gain, nobody loses."
+    assert "every amount; region northeast, south" in lines[1]
+    first = next(line for line in lines if line.startswith("+ "))
+    assert "gain approve for 5,000 < amount ≤ 7,500 with region northeast" in first
+    frame = changes.frame()
+    assert set(zip(frame["lower"], frame["upper"], strict=True)) == {(5_000.0, 7_500.0)}
+    assert not frame["lower_closed"].any()
+    assert frame["upper_closed"].all()
+    for group in changes.groups:
+        assert (group.witness.before, group.witness.after) == ("DENY", "ALLOW")
+        assert group.witness.why_after == "ALLOW by manager-approves-in-any-region."
+        assert group.witness.values["amount"] == 7_500
+
+
+def test_the_same_in_reverse_is_lost(pdp: lab.PDP, decisions: lab.Decisions) -> None:
+    with lab.what_if(pdp, cross_region_manager_limit=7_500) as moved:
+        changes = lab.compare(moved, decisions)
+    assert changes.verdict == "only less"
+    assert repr(changes).splitlines()[0].endswith("people lose, nobody gains.")
+
+
+def test_a_comparison_names_nobody_and_is_data_and_markdown_too(
+    pdp: lab.PDP, decisions: lab.Decisions
+) -> None:
+    with lab.what_if(pdp, cross_region_manager_limit=7_500, finance_limit=40_000) as moved:
+        changes = lab.compare(decisions, moved)
+    assert changes.verdict == "more and less"
+    data = json.loads(json.dumps(changes.to_dict()))
+    assert (data["version"], data["verdict"], data["along"]) == (1, "more and less", "amount")
+    assert data["gained"] == len(changes.gained)
+    assert {group["change"] for group in data["groups"]} == {"gained", "lost"}
+    texts = [repr(changes), changes._repr_html_(), changes.to_markdown(), json.dumps(data)]
+    for text in texts:
+        assert "user_" not in text
+        assert "p-" in text
+    assert "&lt;" in changes._repr_html_()
+    assert changes.to_markdown().count("\n- `") == len(changes.groups)
+
+
+def test_equal_answers_are_equivalent(decisions: lab.Decisions) -> None:
+    changes = lab.compare(decisions, decisions)
+    assert changes.verdict == "equivalent"
+    assert changes.frame().empty
+    assert repr(changes).startswith("Equivalent: nothing changes for 96 people.")
+
+
+def test_folders_revisions_and_evaluation_modes_are_compared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    who = people(limit=[5, 50, "x"])
+    write_to(tmp_path / "p", thing=resource_policy(rule("R.attr.amount <= P.attr.limit")))
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@b.example"]
+    for command in (["init", "-q", "-b", "main"], ["add", "."], ["commit", "-qm", "first"]):
+        subprocess.run([*git, *command], check=True, cwd=tmp_path)
+    both = [rule("R.attr.amount <= P.attr.limit"), rule("R.attr.amount < 7")]
+    write_to(tmp_path / "p", thing=resource_policy(*both))
+    changes = lab.compare("main:p", "p", who, "thing", amount=[0, 100])
+    assert changes.verdict == "only more"
+    assert [(one.principals, one.interval) for one in changes.groups] == [
+        (("u0",), (5.0, False, 7.0, False)),
+        (("u2",), (float("-inf"), False, 7.0, False)),
+    ]
+    with lab.PDP("p") as lenient, lab.PDP("p", strict=True) as strict:
+        changes = lab.compare(lenient, strict, who, "thing", amount=[0, 100])
+    assert changes.verdict == "only less"
+    assert changes.lost == ("u2",)
+    for wrong, message in (("nowhere", "is no folder"), ("main:q", "git can't read"), ("x:p", "git can't")):
+        with pytest.raises(lab.InputError, match=message):
+            lab.compare("p", wrong, who, "thing", amount=[0, 100])
+
+
+def test_answers_to_different_questions_are_refused(small: lab.PDP) -> None:
+    who = people(x=[1, 2, 3])
+    one = lab.sweep(small, who, "thing", amount=[1, 2], unit="a")
+    for other, message in (
+        (lab.sweep(small, who, "thing", amount=[1, 3], unit="a"), "different values of amount"),
+        (lab.sweep(small, who.head(2), "thing", amount=[1, 2], unit="a"), "different people"),
+        (lab.sweep(small, who, "thing", amount=[1, 2], unit="b"), "'unit' is a in the first answer"),
+        (lab.sweep(small, who, "thing", amount=[1, 2]), "'unit' is a in the first answer and not given"),
+        (lab.sweep(small, who, "thing", amount=[1, 2], unit=["a", "b"]), "axes"),
+    ):
+        with pytest.raises(lab.InputError, match=message):
+            lab.compare(one, other)
+    assert (
+        lab.compare(one, lab.sweep(small, who[::-1], "thing", amount=[2, 1], unit="a")).verdict
+        == "equivalent"
+    )
+    with pytest.raises(lab.InputError, match="leave out kind"):
+        lab.compare(one, small, None, "thing")
+    with pytest.raises(lab.InputError, match="say whom"):
+        lab.compare(small, small)
+    with pytest.raises(lab.InputError, match="'unit' is not a numeric axis"):
+        lab.compare(one, one, along="unit")
+
+
+def test_without_a_numeric_axis_cells_are_compared(write: Write) -> None:
+    who = people(team=["a", "b", "c"])
+    with lab.PDP(write(thing=resource_policy(rule("R.attr.team == P.attr.team")))) as pdp:
+        before = lab.sweep(pdp, who, "thing", team=["a", "b", "d"])
+        write(thing=resource_policy(rule("R.attr.team == P.attr.team || R.attr.team == 'd'")))
+        after = lab.sweep(pdp, who, "thing", team=["a", "b", "d"])
+    changes = lab.compare(before, after)
+    assert [(one.where, one.principals, one.interval) for one in changes.groups] == [
+        ({"team": ("d",)}, ("u0", "u1", "u2"), None)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("interval", "number"),
+    [
+        ((5_000, False, 7_500, True), 7_500),
+        ((5_000, True, 7_500, False), 5_000),
+        ((5_000, False, 7_500, False), 6_250),
+        ((5_000, False, np.inf, False), 5_000.01),
+        ((-np.inf, False, 7.0, False), 6.99),
+        ((-np.inf, False, np.inf, False), 0),
+        ((1e300, False, np.inf, False), np.nextafter(1e300, np.inf)),
+    ],
+)
+def test_a_witness_is_inside_its_interval(interval: tuple[float, bool, float, bool], number: float) -> None:
+    assert inside(interval) == number
+
+
+FINER = sorted({value + d for value in generated_policies.AMOUNTS for d in (-0.005, 0, 0.005, 1.5)})
+
+
+FIRST, STOP = map(int, os.environ.get("LAB_COMPARED", "500:510").split(":"))
+"""Which generated policies are compared."""
+
+
+@pytest.mark.parametrize("start", range(FIRST, STOP, 10))
+def test_changes_of_generated_policies_are_those_of_every_cell(tmp_path: Path, start: int) -> None:
+    asked = generated_policies.batch(tmp_path / "a", range(start, start + 10))
+    generated_policies.batch(tmp_path / "b", range(start + 3_000, start + 3_010))
+    for path in (tmp_path / "b").glob("*.json"):
+        renamed = path.read_text(encoding="utf-8").replace("kind35", "kind5")
+        path.unlink()
+        (tmp_path / "b" / path.name.replace("kind35", "kind5")).write_text(renamed, encoding="utf-8")
+    who = generated_policies.people()
+    with lab.PDP(tmp_path / "a") as one, lab.PDP(tmp_path / "b") as other:
+        for kind, given in asked.items():
+            given.pop("scope", None)
+            sent = {**given, "actions": ["see", "do"]}
+            then, now = (lab.sweep(pdp, who, kind, audit=0, **sent) for pdp in (one, other))
+            changes = lab.compare(then, now, along="amount")
+            lines_known = all(one.thresholds("amount")["exact"].all() for one in (then, now))
+            exact = {"amount": FINER} if lines_known else {}
+            cells = [
+                lab.sweep(pdp, who, kind, method="every-cell", **{**sent, **exact}) for pdp in (one, other)
+            ]
+            assert_changes(changes, *cells)
+
+
+def assert_changes(changes: lab.Changes, before: lab.Decisions, after: lab.Decisions) -> None:
+    """Compare the rows with the cells of both answers."""
+    cells = before.frame().assign(now=after.frame()["effect"])
+    found = changes.frame()
+    keys = [name for name in found.columns if name in set(before.dims) - {"amount"}]
+    for table in (cells, found):
+        for name in keys:
+            table[name] = [label(value) for value in table[name]]
+    numbered = cells.reset_index(names="cell")
+    rows = numbered.merge(found, on=keys)
+    value = rows["amount"].astype(float)
+    inside_it = (rows["lower"] < value) | (rows["lower_closed"] & (rows["lower"] == value))
+    inside_it &= (rows["upper"] > value) | (rows["upper_closed"] & (rows["upper"] == value))
+    held = rows[inside_it]
+    assert held["cell"].is_unique
+    told = pd.Series("same", index=cells.index)
+    told[held["cell"].to_numpy()] = held["change"].to_numpy()
+    wanted = np.where(
+        cells["effect"] == cells["now"], "same", np.where(cells["now"] == "ALLOW", "gained", "lost")
+    )
+    assert told.tolist() == wanted.tolist()
