@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from clerk_cerbos_lab.cli.comparing import EXAMPLE as COMPARE
+from clerk_cerbos_lab.cli.comparing import compare
 from clerk_cerbos_lab.cli.explaining import EXAMPLE, why
 from clerk_cerbos_lab.cli.principals import (
     Memberships,
@@ -264,6 +266,8 @@ def _say_what_was_sent(about: Provenance) -> None:
 
 
 app.command(epilog=EXAMPLE)(why)
+
+app.command(epilog=COMPARE)(compare)
 
 
 @app.command(epilog="Example:  clerk-cerbos-lab report --output site")

@@ -280,7 +280,38 @@ def test_policies_that_do_not_compile_end_with_code_3(tmp_path: Path) -> None:
     assert "broken.yaml:2:" in done.stderr
 
 
-@pytest.mark.parametrize("command", ["doctor", "users", "sweep", "why", "report"])
+def test_compare_prints_a_plan_and_fails_on_what_it_is_told(tmp_path: Path) -> None:
+    before = write(tmp_path / "before", expense=resource_policy(rule("R.attr.amount <= 100"), kind="expense"))
+    more = [rule("R.attr.amount <= 250", roles=["manager"]), rule("R.attr.amount <= 100")]
+    after = write(tmp_path / "after", expense=resource_policy(*more, kind="expense"))
+    asked = [
+        "compare",
+        str(before),
+        str(after),
+        "--users",
+        USERS,
+        "--kind",
+        "expense",
+        "--axis",
+        "amount=0:300:50",
+    ]
+    done = run(*asked, "--fail-on", "lost")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("Only more: ")
+    assert "gain approve for 100 < amount ≤ 250" in done.stdout or "amount ≤ 250" in done.stdout
+    assert "user_" not in done.stdout
+    for fail in ("gained", "any"):
+        assert run(*asked, "--fail-on", fail).returncode == 1
+    data = json.loads(run(*asked, "--format", "json").stdout)
+    assert data["verdict"] == "only more"
+    assert run(*asked, "--format", "markdown").stdout.startswith("**Only more: ")
+    assert "<details" in run(*asked, "--format", "html").stdout
+    done = run("compare", str(before), "nowhere", *asked[3:])
+    assert done.returncode == 2
+    assert "is no folder of policies" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["doctor", "users", "sweep", "why", "compare", "report"])
 def test_every_help_text_has_an_example(command: str) -> None:
     done = run(command, "--help")
     assert done.returncode == 0

@@ -1,0 +1,105 @@
+"""The command ``compare``: who gains and who loses what, between two sets of policies."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from typing import Annotated, Any, Final
+
+import typer
+
+from clerk_cerbos_lab.cli import arguments
+from clerk_cerbos_lab.cli.principals import Memberships, UsersFile, principals_of, with_roles
+from clerk_cerbos_lab.errors import InputError
+
+EXAMPLE: Final = (
+    "Example:  clerk-cerbos-lab compare main:policies policies --users data/clerk_users.json --kind expense "
+    "--action approve --axis amount=0:60000:5000 --axis region=northeast,south --attr owner=OTHER "
+    "--attr status=OPEN --fail-on lost   ·   exit code 1 if --fail-on is met, 2 after an error"
+)
+
+CHANGED: Final = 1
+"""The exit code if what ``--fail-on`` names has happened, as ``diff`` has it; 2 is for errors."""
+
+
+class Form(StrEnum):
+    """How a comparison is printed."""
+
+    PLAN = "plan"
+    JSON = "json"
+    MARKDOWN = "markdown"
+    HTML = "html"
+
+
+class Fail(StrEnum):
+    """What makes a comparison fail."""
+
+    GAINED = "gained"
+    LOST = "lost"
+    ANY = "any"
+
+
+def compare(
+    before: Annotated[str, typer.Argument(help="Folder of policies, or a revision: main:policies.")],
+    after: Annotated[str, typer.Argument(help="The same, after the change.")],
+    *,
+    kind: Annotated[str, typer.Option(help="Resource kind, such as expense.", metavar="KIND")],
+    file: UsersFile = None,
+    memberships: Memberships = None,
+    action: Annotated[
+        list[str] | None,
+        typer.Option(help="One or more actions: approve,view; can be repeated. Default: all."),
+    ] = None,
+    axis: Annotated[
+        list[str] | None,
+        typer.Option(help="An attribute that varies, as in sweep.", metavar="NAME=VALUES"),
+    ] = None,
+    attr: Annotated[
+        list[str] | None,
+        typer.Option(help="An attribute that is fixed, as in sweep.", metavar="NAME=VALUE"),
+    ] = None,
+    role: Annotated[
+        list[str] | None,
+        typer.Option(help="Only principals with one of these roles: manager,finance; can be repeated."),
+    ] = None,
+    fail_on: Annotated[
+        Fail | None, typer.Option(help="Exit with code 1 if anybody gains, loses, or either.")
+    ] = None,
+    form: Annotated[Form, typer.Option("--format", help="How to print the comparison.")] = Form.PLAN,
+) -> None:
+    """Compare two sets of policies: who gains and who loses what, over which exact amounts.
+
+    Principals are called by pseudonyms, so that the output can be shared.
+    """
+    import clerk_cerbos_lab as lab  # noqa: PLC0415
+
+    attributes: dict[str, Any] = {}
+    for name, value in [
+        *map(arguments.axis_argument, axis or ()),
+        *map(arguments.fixed_argument, attr or ()),
+    ]:
+        if name in attributes:
+            msg = f"the attribute '{name}' is given twice"
+            raise InputError(msg)
+        attributes[name] = value
+    principals = principals_of(file, memberships, None)
+    principals = with_roles(principals, arguments.names_argument("--role", role))
+    found = lab.compare(
+        before,
+        after,
+        principals,
+        kind,
+        actions=arguments.names_argument("--action", action),
+        attr=attributes,
+    )
+    typer.echo(
+        {
+            Form.PLAN: found.__repr__,
+            Form.JSON: lambda: json.dumps(found.to_dict(), indent=1, ensure_ascii=False),
+            Form.MARKDOWN: found.to_markdown,
+            Form.HTML: found._repr_html_,
+        }[form]()
+    )
+    happened = {Fail.GAINED: bool(found.gained), Fail.LOST: bool(found.lost), None: False}
+    if happened.get(fail_on, bool(found.gained or found.lost)):
+        raise typer.Exit(CHANGED)
