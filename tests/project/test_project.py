@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[2]
 
 PUBLIC = [
     "Axis",
+    "Changes",
     "ClerkError",
     "Decisions",
     "Explanation",
@@ -36,6 +37,7 @@ PUBLIC = [
     "User",
     "UsersError",
     "amounts",
+    "compare",
     "explore",
     "load_principals",
     "load_users",
