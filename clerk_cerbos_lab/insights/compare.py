@@ -184,7 +184,6 @@ def _at_revision(revision: str, folder: str, opened: contextlib.ExitStack) -> Pa
 
 def _replayed(before: Decisions, after: Decisions, groups: Sequence[Group]) -> tuple[list[Group], list[str]]:
     """The groups with their witnesses asked of both PDPs, and why that was not possible."""
-    requests = list(_requests(before, groups))
     told: list[Witness] = [group.witness for group in groups]
     notes = []
     for decisions, when in ((before, "before"), (after, "after")):
@@ -192,6 +191,7 @@ def _replayed(before: Decisions, after: Decisions, groups: Sequence[Group]) -> t
         if not isinstance(source, Instrumented) or source.assumed:
             notes.append(f"The requests could not be asked again of the PDP {when} the change.")
             continue
+        requests = list(_requests(decisions, groups))  # people may have other attributes after the change
         effects = source.check(requests)
         expected = [(group.change == "gained") == (when == "after") for group in groups]
         wrong = [group for group, effect, was in zip(groups, effects, expected, strict=True) if effect != was]

@@ -133,6 +133,21 @@ def test_answers_to_different_questions_are_refused(small: lab.PDP) -> None:
         lab.compare(one, one, along="unit")
 
 
+def test_the_same_people_with_other_attributes_are_compared(write: Write) -> None:
+    with lab.PDP(write(thing=resource_policy(rule("R.attr.amount <= P.attr.limit")))) as pdp:
+        before = lab.sweep(pdp, people(limit=[5, 50, 7]), "thing", amount=[0, 100])
+        after = lab.sweep(pdp, people(limit=[5, 20, 9]), "thing", amount=[0, 100])
+        changes = lab.compare(before, after)
+    assert [(one.change, one.principals, one.interval) for one in changes.groups] == [
+        ("gained", ("u2",), (7.0, False, 9.0, True)),
+        ("lost", ("u1",), (20.0, False, 50.0, True)),
+    ]
+    assert [(one.witness.before, one.witness.after) for one in changes.groups] == [
+        ("DENY", "ALLOW"),
+        ("ALLOW", "DENY"),
+    ]
+
+
 def test_without_a_numeric_axis_cells_are_compared(write: Write) -> None:
     who = people(team=["a", "b", "c"])
     with lab.PDP(write(thing=resource_policy(rule("R.attr.team == P.attr.team")))) as pdp:
