@@ -102,6 +102,11 @@ class Changes:
     notes: tuple[str, ...] = ()
 
     @property
+    def everybody(self) -> tuple[str, ...]:
+        """The labels of the people of both answers: of the first, then of those who joined."""
+        return tuple(dict.fromkeys([*self.before.names, *self.after.names]))
+
+    @property
     def verdict(self) -> str:
         """``equivalent``, ``only more``, ``only less`` or ``more and less``, for these people and values."""
         return VERDICTS[bool(self.gained), bool(self.lost)]
@@ -117,8 +122,8 @@ class Changes:
         return self._who(LOST)
 
     def _who(self, change: str) -> tuple[str, ...]:
-        some = self.rows["principal"][self.rows["change"] == change]
-        return tuple(map(str, some.drop_duplicates()))
+        some = set(self.rows["principal"][self.rows["change"] == change])
+        return tuple(name for name in self.everybody if name in some)
 
     def frame(self) -> pd.DataFrame:
         """One row per person, action, combination and interval that changes.
@@ -154,10 +159,10 @@ class Changes:
 
 
 def aligned(before: Decisions, after: Decisions) -> Decisions:
-    """The second answer with people, actions and values in the order of the first.
+    """The second answer with actions and values in the order of the first.
 
     Raises:
-        InputError: if the two do not answer the same question about the same people.
+        InputError: if the two do not answer the same question.
     """
     if before.kind != after.kind:
         msg = f"the first answer is about '{before.kind}', the second about '{after.kind}'"
@@ -174,20 +179,37 @@ def aligned(before: Decisions, after: Decisions) -> Decisions:
             msg = f"'{name}' is {label(one)} in the first answer and {label(other)} in the second"
             raise InputError(msg)
     wanted: dict[str, list[Any]] = {}
-    for dim in before.dims:
+    for dim in before.dims[1:]:
         mine, theirs = before.values(dim), after.values(dim)
         if list(map(key, mine)) == list(map(key, theirs)):
             continue
         known = set(map(key, theirs))
         missing = [label(value) for value in mine if key(value) not in known]
         if missing or len(mine) != len(theirs):
-            what = "people" if dim == "principal" else f"values of {dim}"
-            msg = (
-                f"the answers are about different {what}: compare those that both have, with .sel({dim}=[…])"
-            )
+            msg = f"the answers are about different values of {dim}; compare those of both, with .sel"
             raise InputError(msg)
         wanted[dim] = list(mine)
     return after.sel(**wanted) if wanted else after
+
+
+def of_people(decisions: Decisions, names: Sequence[str]) -> Decisions:
+    """The decisions about these people, in this order."""
+    if tuple(names) == decisions.names:
+        return decisions
+    place = {name: i for i, name in enumerate(decisions.names)}
+    return decisions.of(np.array([place[name] for name in names], dtype=np.intp))
+
+
+def allowed_rows(decisions: Decisions, along: str | None, change: str) -> pd.DataFrame:
+    """Everything that people may do, as the rows of ``Changes.frame``: of those who joined or left."""
+    if along is None:
+        cells = decisions.frame()
+        told = cells[cells["effect"] == "ALLOW"].drop(columns="effect")
+        return told.assign(change=change, exact=True)
+    found = decisions.thresholds(along)
+    told = found[found["effect"] == "ALLOW"].drop(columns=["effect", "boundary"])
+    columns = [name for name in told.columns if name != "exact"]
+    return told.assign(change=change)[[*columns, "change", "exact"]]
 
 
 def numeric_axis(decisions: Decisions, along: str | None) -> str | None:

@@ -121,7 +121,7 @@ def data_of(changes: Changes) -> dict[str, Any]:
 
 def headline(changes: Changes) -> str:
     """The verdict: "Only more: 9 of 96 people gain, nobody loses."."""
-    total = len(changes.before.names)
+    total = len(changes.everybody)
     verdict = changes.verdict
     if verdict == "equivalent":
         return f"Equivalent: nothing changes for {_people(total)}."
@@ -149,7 +149,7 @@ def scope_line(changes: Changes, shown: Disclosure) -> str:
         for name, value in before.fixed.items()
         if name != "resource_id"
     ]
-    return f"For {_people(len(before.names))}; {'; '.join(parts)}."
+    return f"For {_people(len(changes.everybody))}; {'; '.join(parts)}."
 
 
 def sentence(changes: Changes, group: Group, shown: Disclosure) -> str:
@@ -186,10 +186,10 @@ def people(changes: Changes, group: Group, shown: Disclosure) -> str:
     some = [name[one] for one in group.principals[:NAMED]]
     more = len(group.principals) - len(some)
     told = ", ".join(some) + (f" and {more:,} more" if more else "")
-    rows = changes.before.principals
-    at = {one: i for i, one in enumerate(changes.before.names)}
-    roles = [set(rows["roles"].iloc[at[one]]) for one in group.principals]
-    shared = sorted(set.intersection(*roles))
+    held: dict[str, set[str]] = {}
+    for decisions in (changes.after, changes.before):
+        held |= dict(zip(decisions.names, map(set, decisions.principals["roles"]), strict=True))
+    shared = sorted(set.intersection(*(held[one] for one in group.principals)))
     return f"{told} (all {', '.join(map(shown.text, shared))})" if shared else told
 
 
@@ -222,8 +222,11 @@ def _either(values: list[str]) -> str:
 
 
 def _names(changes: Changes, shown: Disclosure) -> dict[str, str]:
-    ids, names = changes.before.principals["id"], changes.before.names
-    return {name: shown.principal(one, name) for one, name in zip(ids, names, strict=True)}
+    found: dict[str, str] = {}
+    for decisions, own in ((changes.after, changes.after.shown()), (changes.before, shown)):
+        ids = decisions.principals["id"]
+        found |= {name: own.principal(one, name) for one, name in zip(ids, decisions.names, strict=True)}
+    return found
 
 
 def _people(count: int) -> str:

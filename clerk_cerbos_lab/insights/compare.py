@@ -12,9 +12,20 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+import pandas as pd
+
 from clerk_cerbos_lab.attribute_names import nested
 from clerk_cerbos_lab.decisions.change_groups import grouped
-from clerk_cerbos_lab.decisions.changes import Changes, aligned, changed_rows, numeric_axis
+from clerk_cerbos_lab.decisions.changes import (
+    GAINED,
+    LOST,
+    Changes,
+    aligned,
+    allowed_rows,
+    changed_rows,
+    numeric_axis,
+    of_people,
+)
 from clerk_cerbos_lab.decisions.decisions import EFFECTS, Decisions
 from clerk_cerbos_lab.errors import InputError, PDPError
 from clerk_cerbos_lab.identity.principals import read_principals
@@ -26,8 +37,6 @@ from clerk_cerbos_lab.sweeps.sweep import sweep
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-
-    import pandas as pd
 
     from clerk_cerbos_lab.decisions.changes import Group, Witness
 
@@ -62,12 +71,14 @@ def compare(
         question: further arguments of ``lab.sweep``, if neither is decisions.
 
     Returns:
-        ``Changes``. Along a numeric axis the intervals are exact wherever ``Decisions.thresholds`` is. Each
-        group of people with the same change has a witness: a request that was asked again of both PDPs.
+        ``Changes``. People are the same if their labels are; whoever is only in the second answer joined and
+        gains what they may do there, and whoever is only in the first left. Along a numeric axis the
+        intervals are exact wherever ``Decisions.thresholds`` is. Each group of people with the same change
+        has a witness: a request that was asked again of both PDPs.
 
     Raises:
-        InputError: for answers to different questions or about different people, for something that is no
-            folder and no revision, or if the decisions were made with a JWT, which they do not keep.
+        InputError: for answers to different questions, for something that is no folder and no revision, or
+            if the decisions were made with a JWT, which they do not keep.
         PolicyError: if policies do not compile.
         PDPError: if a PDP refuses, or now decides a witness in another way than in the answers.
     """
@@ -94,9 +105,19 @@ def changes_of(before: Decisions, after: Decisions, along: str | None = None) ->
     """Compare two answers to the same question; see ``compare``."""
     after = aligned(before, after)
     axis = numeric_axis(before, along)
-    rows = changed_rows(before, after, axis)
+    both = [name for name in before.names if name in set(after.names)]
+    joined = [name for name in after.names if name not in set(before.names)]
+    left = [name for name in before.names if name not in set(after.names)]
+    tables = [changed_rows(of_people(before, both), of_people(after, both), axis)] if both else []
+    tables += [allowed_rows(of_people(after, joined), axis, GAINED)] if joined else []
+    tables += [allowed_rows(of_people(before, left), axis, LOST)] if left else []
+    rows = pd.concat(tables, ignore_index=True)
     groups = grouped(rows, before, axis)
     notes = []
+    if joined or left:
+        notes.append(
+            f"{len(joined):,} joined and {len(left):,} left: what they may do, or might, is gained or lost."
+        )
     if not rows["exact"].all():
         notes.append(
             f"Some changes are known only at the swept amounts of {axis}: the notes of the decisions say why."
@@ -191,25 +212,24 @@ def _replayed(before: Decisions, after: Decisions, groups: Sequence[Group]) -> t
         if not isinstance(source, Instrumented) or source.assumed:
             notes.append(f"The requests could not be asked again of the PDP {when} the change.")
             continue
-        requests = list(_requests(decisions, groups))  # people may have other attributes after the change
+        there = set(decisions.names)
+        at = [i for i, group in enumerate(groups) if group.witness.principal in there]
+        requests = list(_requests(decisions, [groups[i] for i in at]))  # people may have other attributes now
         effects = source.check(requests)
-        expected = [(group.change == "gained") == (when == "after") for group in groups]
-        wrong = [group for group, effect, was in zip(groups, effects, expected, strict=True) if effect != was]
-        if wrong:
-            msg = f"the PDP {when} the change now decides otherwise than in its answer: {wrong[0].action}"
-            raise PDPError(msg)
+        for i, effect in zip(at, effects, strict=True):
+            if effect != ((groups[i].change == GAINED) == (when == "after")):
+                msg = (
+                    f"the PDP {when} the change now decides otherwise than in its answer: {groups[i].action}"
+                )
+                raise PDPError(msg)
         cases = list(zip(requests, effects, strict=True))[:EXPLAINED]
         sentences = [
             one.sentence for one in explain(source, cases, decisions.shown(), required_of(decisions))
         ]
-        sentences += [""] * (len(groups) - len(sentences))
-        told = [
-            dataclasses.replace(
-                witness,
-                **{when: str(EFFECTS[int(effect)]), f"why_{when}": sentence},  # type: ignore[arg-type]
-            )
-            for witness, effect, sentence in zip(told, effects, sentences, strict=True)
-        ]
+        sentences += [""] * (len(at) - len(sentences))
+        for i, effect, sentence in zip(at, effects, sentences, strict=True):
+            answer = {when: str(EFFECTS[int(effect)]), f"why_{when}": sentence}
+            told[i] = dataclasses.replace(told[i], **answer)  # type: ignore[arg-type]
     return [dataclasses.replace(group, witness=one) for group, one in zip(groups, told, strict=True)], notes
 
 

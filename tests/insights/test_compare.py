@@ -114,7 +114,6 @@ def test_answers_to_different_questions_are_refused(small: lab.PDP) -> None:
     one = lab.sweep(small, who, "thing", amount=[1, 2], unit="a")
     for other, message in (
         (lab.sweep(small, who, "thing", amount=[1, 3], unit="a"), "different values of amount"),
-        (lab.sweep(small, who.head(2), "thing", amount=[1, 2], unit="a"), "different people"),
         (lab.sweep(small, who, "thing", amount=[1, 2], unit="b"), "'unit' is a in the first answer"),
         (lab.sweep(small, who, "thing", amount=[1, 2]), "'unit' is a in the first answer and not given"),
         (lab.sweep(small, who, "thing", amount=[1, 2], unit=["a", "b"]), "axes"),
@@ -146,6 +145,23 @@ def test_the_same_people_with_other_attributes_are_compared(write: Write) -> Non
         ("DENY", "ALLOW"),
         ("ALLOW", "DENY"),
     ]
+
+
+@pytest.mark.parametrize("amounts", [[0, 100], 3])
+def test_who_joined_gains_and_who_left_loses(write: Write, amounts: Any) -> None:
+    who = people(limit=[5, 50, 7, 1]).assign(id=["ann", "bob", "cyd", "dee"])
+    with lab.PDP(write(thing=resource_policy(rule("R.attr.amount <= P.attr.limit")))) as pdp:
+        before = lab.sweep(pdp, who.iloc[[0, 1, 3]], "thing", amount=amounts, size=[1, 2])
+        after = lab.sweep(pdp, who.iloc[[2, 1, 3]], "thing", amount=amounts, size=[1, 2])
+        changes = lab.compare(before, after, along=None if amounts == 3 else "amount")
+    assert (changes.gained, changes.lost) == (("cyd",), ("ann",))
+    assert changes.notes[0].startswith("1 joined and 1 left")
+    assert [(one.change, one.witness.before, one.witness.after) for one in changes.groups] == [
+        ("gained", None, "ALLOW"),
+        ("lost", "ALLOW", None),
+    ]
+    assert repr(changes).startswith("More and less: 1 of 4 people gains, 1 loses.")
+    assert "ann" not in repr(changes)
 
 
 def test_without_a_numeric_axis_cells_are_compared(write: Write) -> None:
