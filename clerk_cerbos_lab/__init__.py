@@ -67,6 +67,24 @@ def _explanation_html():
     return html_of
 
 
+def _coverage_text():
+    from clerk_cerbos_lab.display.coverage_text import text_of
+
+    return text_of
+
+
+def _coverage_html():
+    from clerk_cerbos_lab.display.coverage_html import html_of
+
+    return html_of
+
+
+def _coverage_cobertura():
+    from clerk_cerbos_lab.display.cobertura import write_cobertura
+
+    return write_cobertura
+
+
 views.register(
     {
         "__repr__": _text,
@@ -77,5 +95,8 @@ views.register(
         "causes": _causes,
         "explanation text": _explanation_text,
         "explanation html": _explanation_html,
+        "coverage text": _coverage_text,
+        "coverage html": _coverage_html,
+        "coverage cobertura": _coverage_cobertura,
     }
 )

@@ -1,4 +1,5 @@
 from .decisions.axes import Axis as Axis
+from .decisions.coverage import Coverage as Coverage
 from .decisions.decisions import Decisions as Decisions
 from .decisions.explanation import Explanation as Explanation
 from .decisions.provenance import Provenance as Provenance
@@ -22,6 +23,7 @@ from .identity.clerk.users import User as User
 from .identity.principals import shareable as shareable
 from .identity.principals import vary as vary
 from .identity.pseudonyms import pseudonym as pseudonym
+from .insights.coverage import coverage as coverage
 from .insights.data_quality import problems as problems
 from .pdp.client import PDP as PDP
 from .pdp.drafts import what_if as what_if
@@ -38,6 +40,7 @@ __all__ = [
     "SELF",
     "Axis",
     "ClerkError",
+    "Coverage",
     "Decisions",
     "Explanation",
     "Explorer",
@@ -54,6 +57,7 @@ __all__ = [
     "User",
     "UsersError",
     "amounts",
+    "coverage",
     "explore",
     "load_principals",
     "load_users",

@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[2]
 PUBLIC = [
     "Axis",
     "ClerkError",
+    "Coverage",
     "Decisions",
     "Explanation",
     "Explorer",
@@ -36,6 +37,7 @@ PUBLIC = [
     "User",
     "UsersError",
     "amounts",
+    "coverage",
     "explore",
     "load_principals",
     "load_users",
