@@ -91,6 +91,24 @@ def _changes_data():
     return data_of
 
 
+def _coverage_text():
+    from clerk_cerbos_lab.display.coverage_text import text_of
+
+    return text_of
+
+
+def _coverage_html():
+    from clerk_cerbos_lab.display.coverage_html import html_of
+
+    return html_of
+
+
+def _coverage_cobertura():
+    from clerk_cerbos_lab.display.cobertura import write_cobertura
+
+    return write_cobertura
+
+
 views.register(
     {
         "__repr__": _text,
@@ -105,5 +123,8 @@ views.register(
         "changes html": _changes_html,
         "changes markdown": _changes_markdown,
         "changes as data": _changes_data,
+        "coverage text": _coverage_text,
+        "coverage html": _coverage_html,
+        "coverage cobertura": _coverage_cobertura,
     }
 )

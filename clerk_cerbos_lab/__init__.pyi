@@ -1,5 +1,6 @@
 from .decisions.axes import Axis as Axis
 from .decisions.changes import Changes as Changes
+from .decisions.coverage import Coverage as Coverage
 from .decisions.decisions import Decisions as Decisions
 from .decisions.explanation import Explanation as Explanation
 from .decisions.provenance import Provenance as Provenance
@@ -24,6 +25,7 @@ from .identity.principals import shareable as shareable
 from .identity.principals import vary as vary
 from .identity.pseudonyms import pseudonym as pseudonym
 from .insights.compare import compare as compare
+from .insights.coverage import coverage as coverage
 from .insights.data_quality import problems as problems
 from .pdp.client import PDP as PDP
 from .pdp.drafts import what_if as what_if
@@ -41,6 +43,7 @@ __all__ = [
     "Axis",
     "Changes",
     "ClerkError",
+    "Coverage",
     "Decisions",
     "Explanation",
     "Explorer",
@@ -58,6 +61,7 @@ __all__ = [
     "UsersError",
     "amounts",
     "compare",
+    "coverage",
     "explore",
     "load_principals",
     "load_users",

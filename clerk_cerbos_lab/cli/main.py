@@ -1,7 +1,7 @@
-"""The command line: ``doctor``, ``users``, ``sweep``, ``why``, ``report``.
+"""The command line: ``doctor``, ``users``, ``sweep``, ``why``, ``coverage``, ``report``.
 
-Exit codes: 0 success; 1 doctor found a problem, or a notebook failed; 2 the input can't
-be used; 3 the policies do not compile; 4 the PDP or Clerk can't be reached or refused the request, or no key.
+Exit codes: 0 success; 1 doctor found a problem, a notebook failed, or too little is covered; 2 the input
+can't be used; 3 the policies do not compile; 4 the PDP or Clerk can't be reached or refused, or no key.
 """
 
 from __future__ import annotations
@@ -14,9 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from clerk_cerbos_lab.cli.comparing import EXAMPLE as COMPARE
-from clerk_cerbos_lab.cli.comparing import compare
-from clerk_cerbos_lab.cli.explaining import EXAMPLE, why
+from clerk_cerbos_lab.cli import covering
 from clerk_cerbos_lab.cli.principals import (
     Memberships,
     Policies,
@@ -265,9 +263,10 @@ def _say_what_was_sent(about: Provenance) -> None:
         typer.echo(f"sent with each request: {', '.join(sent)}")
 
 
-app.command(epilog=EXAMPLE)(why)
+app.command(epilog=explaining.EXAMPLE)(explaining.why)
 
-app.command(epilog=COMPARE)(compare)
+app.command(epilog=comparing.EXAMPLE)(comparing.compare)
+app.command(epilog=covering.EXAMPLE)(covering.coverage)
 
 
 @app.command(epilog="Example:  clerk-cerbos-lab report --output site")

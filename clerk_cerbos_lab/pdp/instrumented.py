@@ -40,11 +40,16 @@ class Flow:
         report: the effect, the policy that decided, what a schema refuses.
         applied: the rules that applied.
         unmet: the rules whose condition was evaluated and not met.
+        consulted: the resource policies whose rules were looked at, by their number.
+        visited: in strict evaluation, the rules that were come to for one of their roles (of a derived role:
+            its parent roles), whether or not an error ended the evaluation there.
     """
 
     report: Report
     applied: tuple[RuleKey, ...]
     unmet: tuple[RuleKey, ...]
+    consulted: frozenset[int] = frozenset()
+    visited: frozenset[RuleKey] = frozenset()
 
 
 class Instrumented:
@@ -72,6 +77,10 @@ class Instrumented:
         """The configuration of the PDP that decided."""
         return self._snapshot.config
 
+    def with_config(self, config: Mapping[str, Any]) -> Instrumented:
+        """The same policies under another configuration; close it after use."""
+        return Instrumented(Snapshot(self._snapshot.files, config), self.index)
+
     def flows(self, requests: Sequence[Request]) -> Iterator[Flow]:
         """What the policies do with requests, which have the same JWT.
 
@@ -84,6 +93,8 @@ class Instrumented:
                 self._running.append(self._flow)
             pdp = self._flow
         keys = {_rule_name(rule.key): rule.key for one in self.index.rules for rule in one.rules}
+        marks = {_mark(rule.key): rule.key for one in self.index.rules for rule in one.rules}
+        policies = {_mark((one.number,)): one.number for one in self.index.rules}
         batches = (request.batch(request.kind, [request.action]) for request in requests)
         aux_data = requests[0].aux_data if requests else None
         with pdp.asking(), closing(pdp.reports(batches, aux_data)) as answers:
@@ -93,6 +104,8 @@ class Instrumented:
                     report,
                     tuple(key for output, key in own if output.value is True),
                     tuple(key for output, key in own if output.value is False),
+                    frozenset(policies[output.rule] for output in report.outputs if output.rule in policies),
+                    frozenset(marks[output.rule] for output in report.outputs if output.rule in marks),
                 )
 
     def reached(self, request: Request) -> tuple[PolicyRules, ...]:
@@ -154,16 +167,46 @@ class Instrumented:
             if self.assumed:
                 made.get("resourcePolicy", {}).pop("schemas", None)  # their files are not known
             for form in ("resourcePolicy", "principalPolicy", "rolePolicy"):
-                for i, rule in enumerate(made.get(form, {}).get("rules", ())):
+                rules = made.get(form, {}).get("rules", [])
+                for i, rule in enumerate(rules):
                     if form == "principalPolicy":
                         for j, action in enumerate(rule.get("actions", ())):
                             action.pop("output", None)
                             action.update(_reporting((number, i, j)))
+                        rule["actions"] = list(self._with_marks(rule.get("actions", []), (number, i)))
                     else:
                         rule.pop("output", None)
                         rule.update(_reporting((number, i)))
+                if form == "resourcePolicy" and rules:
+                    everything = {"actions": ["*"], "roles": ["*"], **_marking((number,))}
+                    made[form]["rules"] = [everything, *self._with_marks(rules, (number,), made[form])]
             files[f"{number:04}.json"] = json.dumps(made, ensure_ascii=False).encode()
         return files
+
+    def _with_marks(
+        self, rules: Sequence[dict[str, Any]], above: RuleKey, policy: Mapping[str, Any] | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """In strict evaluation, a mark before each rule: a rule whose condition fails puts out nothing."""
+        for place, rule in enumerate(rules):
+            if self.strict and policy is None:
+                yield {"action": rule["action"], **_marking((*above, place))}
+            elif self.strict and policy is not None:
+                parents = self._parents(policy.get("importDerivedRoles", ()), rule.get("derivedRoles", ()))
+                roles = list(dict.fromkeys([*rule.get("roles", ()), *parents]))
+                yield {"actions": rule["actions"], "roles": roles, **_marking((*above, place))}
+            yield rule
+
+    def _parents(self, imported: Sequence[str], derived_roles: Sequence[str]) -> Iterator[str]:
+        """The parent roles of derived roles."""
+        for one in self.index.rules:
+            if one.type == "derived roles" and one.name in imported:
+                for role in one.derived_roles:
+                    yield from role.parent_roles if role.name in derived_roles else ()
+
+    @property
+    def strict(self) -> bool:
+        """Whether an error in a condition denies."""
+        return bool((self.config.get("engine") or {}).get("strictEvaluation"))
 
     def facts(self, kind: str) -> Facts:
         """What can be asked about the conditions of a resource kind.
@@ -186,6 +229,20 @@ class Instrumented:
 
 def _rule_name(key: RuleKey) -> str:
     return "why-" + "-".join(map(str, key))
+
+
+def _mark(key: RuleKey) -> str:
+    return "mark-" + "-".join(map(str, key))
+
+
+def _marking(key: RuleKey) -> dict[str, Any]:
+    """A rule that never applies and puts out that it was looked at."""
+    return {
+        "name": _mark(key),
+        "effect": "EFFECT_DENY",  # where a scope requires consent, an ALLOW that never applies denies
+        "condition": {"match": {"expr": "false"}},
+        "output": {"when": {"conditionNotMet": "true"}},
+    }
 
 
 def _close(running: list[PDP | Facts]) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import numpy as np
 from cerbos.effect.v1 import effect_pb2
 from cerbos.engine.v1 import engine_pb2
+from cerbos.policy.v1 import policy_pb2
 from cerbos.request.v1 import request_pb2
 from cerbos.response.v1 import response_pb2
 from cerbos.schema.v1 import schema_pb2
@@ -76,6 +77,25 @@ def plain(message: Message) -> dict[str, Any]:
         msg = "the PDP returned a field that this Cerbos SDK does not know: upgrade the package 'cerbos'"
         raise PDPError(msg)
     return json_format.MessageToDict(message)
+
+
+def suite_document(form: str, document: Mapping[str, Any]) -> dict[str, Any]:
+    """A test suite, or a file of its test data, in the normal form of Cerbos's JSON.
+
+    Args:
+        form: ``suite``, ``principals``, ``resources`` or ``auxData``.
+        document: as in the file.
+
+    Raises:
+        ValueError: if it has an unknown field or a value of another type.
+    """
+    fixture = policy_pb2.TestFixture
+    forms = {"principals": fixture.Principals, "resources": fixture.Resources, "auxData": fixture.AuxData}
+    message = policy_pb2.TestSuite() if form == "suite" else forms[form]()
+    try:
+        return json_format.MessageToDict(json_format.ParseDict(dict(document), message))
+    except json_format.ParseError as error:
+        raise ValueError(str(error)) from None
 
 
 def _has_unknown(message: Message) -> bool:

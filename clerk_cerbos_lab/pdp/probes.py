@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from clerk_cerbos_lab.errors import PolicyError
 from clerk_cerbos_lab.pdp.snapshots import Snapshot
+from clerk_cerbos_lab.policies.conditions import read_expression
 from clerk_cerbos_lab.policies.reach import DEFAULT
 from clerk_cerbos_lab.values import canonical
 
@@ -67,7 +68,7 @@ class Facts:
 
     def __init__(self, snapshot: Snapshot, index: PolicyIndex, kind: str) -> None:
         self.kind = kind
-        every = _affecting(index.rules, kind)
+        every = affecting(index.rules, kind)
         self._probes = {one.number: _Probes(one, kind) for one in every}
         self.left_out: tuple[str, ...] = ()
         versions = {one.version for one in index.rules} | {DEFAULT}
@@ -210,6 +211,14 @@ def probes_of(policy: PolicyRules) -> Iterator[Probe]:
         yield from rule_probes(rule)
     for role in policy.derived_roles:
         yield from derived_role_probes(role)
+    for name, text in policy.visible.variables.items():
+        yield variable_probe(name)
+        yield from _in_condition(read_expression(text, policy.visible))
+
+
+def variable_probe(name: str) -> Probe:
+    """The probe of a variable's value."""
+    return Probe("expression", f"V.{name}")
 
 
 def derived_role_probes(role: DerivedRole) -> Iterator[Probe]:
@@ -326,7 +335,7 @@ def _with_kind(part: Any, kind: str) -> Any:
     return [_with_kind(item, kind) for item in part] if isinstance(part, list) else part
 
 
-def _affecting(policies: Sequence[PolicyRules], kind: str) -> list[PolicyRules]:
+def affecting(policies: Sequence[PolicyRules], kind: str) -> list[PolicyRules]:
     """The policies with expressions that can affect a kind."""
     imported: set[str] = set()
     found = []

@@ -135,6 +135,33 @@ def test_why_explains_one_decision_as_text_or_as_json() -> None:
     assert (wrong.returncode, wrong.stderr) == (2, "error: none of the 96 principals has the id 'nobody'\n")
 
 
+def test_coverage_says_what_is_missing_and_ends_with_a_code_for_ci(tmp_path: Path) -> None:
+    done = run("coverage", "--suites", "--fail-under", "100", "--cobertura", str(tmp_path / "c.xml"))
+    assert done.returncode == 0, done.stderr
+    assert "3 test suites: 100.0 % covered" in done.stdout
+    assert (tmp_path / "c.xml").read_text("utf-8").startswith("<?xml")
+    asked = ["coverage", USERS, "--kind", "expense", "--action", "approve", "--axis", "status=OPEN"]
+    done = run(*asked, "--fail-under", "80")
+    assert done.returncode == 1
+    assert "◐ expense.yaml:22  variable is_open: partly covered (never false)" in done.stdout
+    assert "is less than 80 %" in done.stderr
+    assert run(*asked, "--fail-under", "30", "--text").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--suites", "--kind", "expense"], "takes no users"),
+        ([], "name a kind"),
+        (["--suites-in", "data"], "no test suite"),
+    ],
+)
+def test_coverage_refuses_what_it_can_not_cover(arguments: list[str], words: str) -> None:
+    done = run("coverage", *arguments)
+    assert done.returncode == 2
+    assert words in done.stderr
+
+
 def test_several_actions_stand_in_one_option_or_in_several(tmp_path: Path) -> None:
     frames = []
     for number, actions in enumerate(
@@ -311,7 +338,7 @@ def test_compare_prints_a_plan_and_fails_on_what_it_is_told(tmp_path: Path) -> N
     assert "is no folder of policies" in done.stderr
 
 
-@pytest.mark.parametrize("command", ["doctor", "users", "sweep", "why", "compare", "report"])
+@pytest.mark.parametrize("command", ["doctor", "users", "sweep", "why", "compare", "coverage", "report"])
 def test_every_help_text_has_an_example(command: str) -> None:
     done = run(command, "--help")
     assert done.returncode == 0

@@ -204,6 +204,8 @@ def every_display(pdp: lab.PDP, frame: pd.DataFrame, folder: Path, *, names: boo
         cell = {axis.name: axis.values[place % len(axis.values)] for axis in decisions.axes}
         why = decisions.why(principal=who, action=decisions.actions[0], names=names, **cell)
         texts[f"why {place}"] = "" if names else f"{why}\n{why._repr_html_()}\n{why.to_dict()}"
+    coverage = lab.coverage(decisions, names=names)
+    texts["coverage"] = "" if names else f"{coverage}\n{coverage._repr_html_()}\n{coverage.frame().to_csv()}"
     decisions.to_html(folder / "page.html", names=names)
     decisions.to_html(folder / "scenarios.html", names=names, scenarios={"again": decisions})
     bundles["rows"].to_html(folder / "rows.html")
