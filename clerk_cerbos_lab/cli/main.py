@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from clerk_cerbos_lab.cli import covering
+from clerk_cerbos_lab.cli import comparing, covering, explaining
 from clerk_cerbos_lab.cli.principals import (
     Memberships,
     Policies,
