@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from clerk_cerbos_lab.decisions.coverage import STATUSES
+from clerk_cerbos_lab.decisions.coverage import COVERED, STATUSES
 from clerk_cerbos_lab.display import coverage_text as words
 from clerk_cerbos_lab.templates import render
 
@@ -19,6 +19,10 @@ def html_of(coverage: Coverage) -> str:
         coverage=coverage,
         headline=words.headline(coverage),
         files=list(words.by_line(coverage)),
+        left={
+            file: any(one.file == file and one.status != COVERED for one in coverage.parts)
+            for file in coverage.files
+        },
         worst=_worst,
         classes=dict(zip(STATUSES, ("yes", "part", "no", "nobody", "never"), strict=True)),
         words=words,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from clerk_cerbos_lab.decisions.coverage import Coverage
 
-MARKS: Final = {COVERED: "✓", PARTLY: "◐", NOT_REACHED: "✗", NOBODY: "✗", IMPOSSIBLE: "∅"}
+MARKS: Final = {COVERED: "✓", PARTLY: "◐", NOT_REACHED: "✗", NOBODY: "○", IMPOSSIBLE: "∅"}
 """The sign of a status; each is also told by a word."""
 
 _WIDTH: Final = 25

@@ -298,6 +298,7 @@ class _Counter:
     ) -> set[int]:
         """The outcomes in one cell, as ``part * OUTCOMES + outcome``."""
         found: set[int] = set()
+        single = len(request.principal.roles) == 1
         for policy in reached:
             rules = [
                 rule
@@ -305,7 +306,7 @@ class _Counter:
                 if policy.about(rule, self._kind) and rule.names_action(request.action)
             ]
             for rule in rules:
-                outcome = self._of_rule(policy, rule, flow, outcomes)
+                outcome = self._of_rule(policy, rule, flow, outcomes, single=single)
                 if outcome is not None:
                     found.add(self._parts.of_rule[rule.key] * OUTCOMES + outcome)
                     found |= outcomes.within((RULE, rule.key))
@@ -319,7 +320,9 @@ class _Counter:
                     found |= outcomes.within((DERIVED_ROLE, key))
         return found
 
-    def _of_rule(self, policy: PolicyRules, rule: Rule, flow: Flow, outcomes: _Outcomes) -> int | None:
+    def _of_rule(
+        self, policy: PolicyRules, rule: Rule, flow: Flow, outcomes: _Outcomes, *, single: bool
+    ) -> int | None:
         """What a rule was; None if it was not reached."""
         applied, unmet = rule.key in flow.applied, rule.key in flow.unmet
         held = None if policy.type != "resource" else outcomes.holds(policy, rule)
@@ -338,9 +341,11 @@ class _Counter:
             return None
         if policy.type == "role":  # a rule that fails refuses, and puts out nothing
             return ERROR if alone == ERROR and flow.report.policy == policy_name(policy) else None
-        if rule.key in flow.visited:
-            return ERROR if alone == ERROR else UNKNOWN
-        return None
+        if rule.key not in flow.visited or flow.report.allowed:  # after an error, nothing is allowed
+            return None
+        # With several roles it may have been come to for a derived role that is not held.
+        certain = alone == ERROR or not rule.derived_roles or single
+        return ERROR if certain else UNKNOWN
 
 
 class _Outcomes:

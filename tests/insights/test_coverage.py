@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import generated_policies
 import pandas as pd
 import pytest
 from explained import a_rule, person, policy, swept, thing
@@ -389,6 +391,22 @@ CASES: dict[str, Case] = {
         {"a": [1, 2, lab.MISSING], "b": [1, 2], "c": 1},
         strict=True,
     ),
+    "strict evaluation of a block, in which an error comes before what is false": Case(
+        {
+            "thing": thing(
+                a_rule("block", {"all": {"of": [{"expr": "R.attr.a > 1"}, {"expr": "R.attr.b > 1"}]}}),
+                a_rule("after"),
+            )
+        },
+        {
+            "rule:block": (PARTLY, 0, 2, 2, 0),
+            "atom:block:R.attr.a > 1": (PARTLY, 0, 2, 2, 0),
+            "atom:block:R.attr.b > 1": (COVERED, 2, 2, 0, 0),
+            "rule:after": (COVERED, 2, 0, 0, 2),
+        },
+        {"a": [1, lab.MISSING], "b": [1, 2]},
+        strict=True,
+    ),
     "two roles, each of which is evaluated on its own": Case(
         {
             "thing": thing(
@@ -499,7 +517,7 @@ def own_atoms(condition: Condition | None) -> list[Condition]:
 
 
 def failed(condition: Condition | None) -> bool:
-    return condition is not None and condition.outcome == "error"
+    return condition is not None and any(part.outcome == "error" for part in condition.walk())
 
 
 def stopped(told: Any, rule: Any) -> bool:
@@ -553,3 +571,25 @@ def test_part_of_the_decisions_is_covered_alone(tmp_path: Path) -> None:
         assert rule.cells.false == len(effects) - len(allowed)
         assert rule.people.false == effects[effects["effect"] == "DENY"]["principal"].nunique()
     made.source.close()
+
+
+FIRST, LAST = map(int, os.environ.get("LAB_COVERED", "0:10").split(":"))
+
+
+@pytest.mark.parametrize("start", range(FIRST, LAST, 10))
+def test_generated_policies_have_the_same_counts_for_situations_and_for_every_cell(
+    start: int, tmp_path: Path
+) -> None:
+    asked = generated_policies.batch(tmp_path / "policies", range(start, start + 10))
+    with lab.PDP(tmp_path / "policies", strict=start % 40 == 30) as pdp:
+        for kind, given in asked.items():
+            who = generated_policies.people().head(6)
+            found = [
+                lab.coverage(
+                    lab.sweep(pdp, who, kind, actions=["see", "do"], method=method, audit=0, **given)
+                )
+                for method in ("auto", "every-cell")
+            ]
+            pd.testing.assert_frame_equal(found[0].frame(), found[1].frame())
+            assert not found[0].notes
+            assert not any("alone" in one.note for one in found[0].parts)
