@@ -49,6 +49,12 @@ def _why():
     return why
 
 
+def _why_at():
+    from clerk_cerbos_lab.insights.why import why_at
+
+    return why_at
+
+
 def _causes():
     from clerk_cerbos_lab.insights.causes import causes
 
@@ -74,6 +80,7 @@ views.register(
         "long_table": _long_table,
         "to_html": _to_html,
         "why": _why,
+        "why at": _why_at,
         "causes": _causes,
         "explanation text": _explanation_text,
         "explanation html": _explanation_html,

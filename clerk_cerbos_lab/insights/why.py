@@ -5,11 +5,15 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from clerk_cerbos_lab.decisions.axes import Axis
 from clerk_cerbos_lab.decisions.decisions import EFFECTS
 from clerk_cerbos_lab.decisions.explanation import (
     Cause,
     Explanation,
 )
+from clerk_cerbos_lab.decisions.situations import situations_of
 from clerk_cerbos_lab.errors import InputError
 from clerk_cerbos_lab.identity.principals import read_principals
 from clerk_cerbos_lab.insights.cause_of_deny import Evidence, causes_of, sentence_of
@@ -19,7 +23,7 @@ from clerk_cerbos_lab.pdp.instrumented import Instrumented
 from clerk_cerbos_lab.pdp.messages import Request, hidden_aux_data
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from clerk_cerbos_lab.decisions.decisions import Decisions
     from clerk_cerbos_lab.decisions.explanation import ExplainedRule
@@ -52,10 +56,67 @@ def why(
         wide = [f"{dim} ({n})" for dim, n in zip(one.dims, one.shape, strict=True) if n > 1]
         msg = f"{len(one):,} decisions are left; choose a value for: {', '.join(wide)}"
         raise InputError(msg)
-    disclosure = decisions.shown(names=names)
-    request = request_of(one, aux_data)
     allowed = bool(one.allowed().item())
-    source = decisions.source
+    return _why(one, one.axes, decisions.shown(names=names), allowed=allowed, aux_data=aux_data)
+
+
+def why_at(
+    decisions: Decisions,
+    people: Sequence[int],
+    places: Sequence[int],
+    disclosure: Disclosure,
+    *,
+    amounts: Mapping[str, float],
+    allowed: bool,
+) -> list[tuple[int, Explanation]]:
+    """Why a cell of a matrix is what it is, or the same cell of several people.
+
+    Args:
+        decisions: that the matrix shows.
+        people: the positions of the principals.
+        places: of the cell, as positions on each dimension after the first.
+        disclosure: what may be shown.
+        amounts: by axis, an amount in the cell that need not be among the values of the axis.
+        allowed: the effect of the cell, equal for all of them.
+
+    Returns:
+        For each distinct situation, how many of these people are in it and the explanation of the first
+        of them, the most frequent first.
+    """
+    action, *rest = places
+    some = decisions.of(np.array(people, dtype=np.intp)).sel(action=decisions.actions[action])
+    axes = [
+        Axis(axis.name, (amounts.get(axis.name, axis.values[at]),))
+        for axis, at in zip(decisions.axes, rest, strict=True)
+    ]
+    counts, firsts = _alike(some, rest)
+    return [
+        (count, _why(some.of(np.array([first], dtype=np.intp)), axes, disclosure, allowed=allowed))
+        for count, first in zip(counts, firsts, strict=True)
+    ]
+
+
+def _alike(some: Decisions, places: Sequence[int]) -> tuple[list[int], list[int]]:
+    """How many people are in each situation at these positions on the axes, and the first of each."""
+    if len(some.names) == 1:
+        return [1], [0]
+    index = [*some.index[:2], *(own[[at]] for own, at in zip(some.index[2:], places, strict=True))]
+    found = situations_of(some.cube, index)
+    order = np.argsort(-found.principals, kind="stable")
+    return found.principals[order].tolist(), found.places[order, 0].tolist()
+
+
+def _why(
+    one: Decisions,
+    axes: Sequence[Axis],
+    disclosure: Disclosure,
+    *,
+    allowed: bool,
+    aux_data: object = None,
+) -> Explanation:
+    """Why one action of one principal has its effect, at the single value of each axis."""
+    source = one.source
+    request = request_of(one, axes, aux_data)
     if isinstance(source, Instrumented):
         (found,) = explain(source, [(request, allowed)], disclosure, required_of(one))
     elif isinstance(source, PDP):
@@ -63,20 +124,15 @@ def why(
     else:
         raise InputError(unknown_pdp(source))
     (row,) = one.principals["id"]
+    values = {axis.name: axis.values[0] for axis in axes}
+    values |= {name: value for name, value in one.fixed.items() if name != "resource_id"}
     return dataclasses.replace(
         found,
         principal=disclosure.principal(row, one.names[0]),
         roles=tuple(map(disclosure.text, request.principal.roles)),
         kind=disclosure.text(one.kind),
         action=disclosure.text(one.actions[0]),
-        attributes={
-            **{disclosure.text(axis.name): disclosure.value(axis.values[0]) for axis in one.axes},
-            **{
-                disclosure.text(name): disclosure.value(value)
-                for name, value in one.fixed.items()
-                if name != "resource_id"
-            },
-        },
+        attributes={disclosure.text(name): disclosure.value(value) for name, value in values.items()},
         policy=disclosure.text(found.policy),
     )
 
@@ -91,8 +147,8 @@ def unknown_pdp(source: object) -> str:
     )
 
 
-def request_of(one: Decisions, aux_data: Any = None) -> Request:
-    """The request behind a single decision.
+def request_of(one: Decisions, axes: Sequence[Axis] | None = None, aux_data: Any = None) -> Request:
+    """The request of one principal and action, at the single value of each axis.
 
     Raises:
         InputError: if a JWT was sent with it and is not given.
@@ -101,7 +157,7 @@ def request_of(one: Decisions, aux_data: Any = None) -> Request:
     if one.provenance.aux_data and jwt is None:
         msg = "these decisions were made with a JWT, which they do not keep: give it again as aux_data="
         raise InputError(msg)
-    values: dict[str, Any] = {**one.fixed, **{axis.name: axis.values[0] for axis in one.axes}}
+    values: dict[str, Any] = {**one.fixed, **{axis.name: axis.values[0] for axis in axes or one.axes}}
     return Request(
         principal=read_principals(one.principals)[0],
         action=one.actions[0],

@@ -124,6 +124,8 @@ export interface Place {
   number: number | undefined;
   segment: [number, number] | null;
   amount?: number;
+  /** Positions of the principals of a group of equal rows. */
+  people?: number[];
 }
 
 /** The content of one table row: a single row, a group of equal rows, or a member of an open group. */
@@ -141,7 +143,39 @@ export interface Description {
   boundary: string;
 }
 
+/** Mark, words, place and source as positions among the texts, and the nodes below. */
+export type WhyNode = [mark: number, words: number, place: number, code: number, below: number[]];
+
+/** Sentence, cause, rules, which of them are open, and last lines. */
+export type WhyTree = [sentence: number, cause: number, rules: number[], opened: number[], ends: number[]];
+
+/** Explanations that share their equal parts, as Python writes them. */
+export interface Explanations {
+  texts: string[];
+  nodes: WhyNode[];
+  explanations: WhyTree[];
+}
+
+/** One of the explanations: about whom if there are several, and with values filled in. */
+export interface Answered {
+  number: number;
+  who?: string;
+  fill?: (text: string) => string;
+}
+
+/** Python's answer to why a cell is what it is. */
+export interface WhyAnswer {
+  nodes?: Explanations;
+  /** About whom each of several explanations is. */
+  people?: string[];
+  /** The amount that stands for a whole interval. */
+  at?: string;
+  error?: string;
+}
+
 export interface ViewOptions {
+  /** Ask Python why a cell is what it is; without it only embedded explanations are shown. */
+  onWhy?: (place: Place, then: (answer: WhyAnswer) => void) => void;
   state?: Partial<State>;
   onState?: (state: State) => void;
   onSelect?: (place: Place) => void;
@@ -223,7 +257,8 @@ export interface Traits {
 export interface Link {
   get<Name extends keyof Traits>(name: Name): Traits[Name];
   set<Name extends keyof Traits>(name: Name, value: Traits[Name]): void;
-  on(event: string, act: () => void): void;
-  off(event: string, act: () => void): void;
+  on<Given>(event: string, act: (given: Given) => void): void;
+  off<Given>(event: string, act: (given: Given) => void): void;
+  send(content: object): void;
   save_changes(): void;
 }

@@ -239,6 +239,11 @@ export class Model {
     return { index, number, segment: null, ...amount };
   }
 
+  /** The positions of the principals of these rows. */
+  people(/** @type {number[]} */ rows) {
+    return rows.map((row) => this.rows.index[this.layout.place][row]);
+  }
+
   /** The table as texts: headers, then one line per row; a group is listed with all its rows. */
   *lines() {
     const columns = Array.from({ length: this.across.count }, (_, c) => c);

@@ -5,6 +5,7 @@ import { START } from "../model/state.js";
 import { Grid } from "../table/grid.js";
 import { count, plural } from "../words/numbers.js";
 import { cut, describe } from "./describe.js";
+import { Explainer } from "./explainer.js";
 import { sameFilters } from "./filter_panel.js";
 import { History } from "./history.js";
 import { effect, Tip } from "./tip.js";
@@ -61,6 +62,8 @@ export class MatrixView {
     this.note = h("div", { class: "ccl-note", role: "status", "aria-live": "polite", hidden: true });
     this.detail = h("div", { class: "ccl-detail", "aria-live": "polite" });
     this.foot = h("div", { class: "ccl-about" });
+    this.why = new Explainer(this.model, options.onWhy, () => this.grid.reveal());
+    const body = h("div", { class: "ccl-body" }, this.grid.element, this.why.panel.element);
     this.main = h(
       "div",
       { class: "ccl-main" },
@@ -69,7 +72,7 @@ export class MatrixView {
       this.tools.filters.element,
       this.tools.help,
       this.note,
-      this.grid.element,
+      h("div", { class: "ccl-sized" }, body),
       this.detail,
       this.foot,
     );
@@ -162,6 +165,7 @@ export class MatrixView {
     this.#about(cube.header);
     if (!same) this.tools.renew();
     this.grid.table.selected = null;
+    this.why.close();
     this.refresh();
   }
 
@@ -223,13 +227,24 @@ export class MatrixView {
    */
   #select(item, column) {
     this.#say(item, column);
-    const { model, options } = this;
-    if (!this.grid.strips) return options.onSelect?.(model.place(item.row, column));
+    this.tip.hide();
+    const place = this.#place(item, column);
+    this.options.onSelect?.(place);
+    this.why.explain(item, this.#describe(item, column), place);
+  }
+
+  /**
+   * @param {Item} item
+   * @param {number} column
+   */
+  #place(item, column) {
+    const { model } = this;
+    if (!this.grid.strips) return model.place(item.row, column);
     const band = model.across.bands(item.row)[column];
     const place = model.place(item.row, 0);
     if (band.grid) place.index[model.layout.columns.dims[0]] = model.across.kept.grid[band.first];
     else place.segment = [band.first, band.last];
-    options.onSelect?.(place);
+    return place;
   }
 
   // -- keys and clipboard -------------------------------------------------------------------------------
@@ -240,7 +255,8 @@ export class MatrixView {
     const act = field ? null : this.#shortcut(event);
     if (event.key === "Escape") {
       this.tip.hide();
-      if (!field) this.tools.close();
+      if (!field && this.why.open) this.why.close();
+      else if (!field) this.tools.close();
       else if (field.value) {
         field.value = "";
         field.dispatchEvent(new Event("input"));
