@@ -55,6 +55,12 @@ def _why_at():
     return why_at
 
 
+def _explain():
+    from clerk_cerbos_lab.insights.explaining import explain_all
+
+    return explain_all
+
+
 def _causes():
     from clerk_cerbos_lab.insights.causes import causes
 
@@ -82,6 +88,7 @@ views.register(
         "why": _why,
         "why at": _why_at,
         "causes": _causes,
+        "explain": _explain,
         "explanation text": _explanation_text,
         "explanation html": _explanation_html,
     }

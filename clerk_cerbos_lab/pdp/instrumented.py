@@ -62,6 +62,7 @@ class Instrumented:
         self._snapshot = snapshot
         self._lock = threading.RLock()
         self._flow: PDP | None = None
+        self._original: PDP | None = None
         self._facts: dict[str, Facts] = {}
         self._running: list[PDP | Facts] = []
         weakref.finalize(self, _close, self._running)
@@ -70,6 +71,23 @@ class Instrumented:
     def config(self) -> Mapping[str, Any]:
         """The configuration of the PDP that decided."""
         return self._snapshot.config
+
+    @property
+    def original(self) -> tuple[PDP, Snapshot]:
+        """A PDP on the policies as they are, and the policies.
+
+        Raises:
+            PDPError: if it does not start.
+        """
+        with self._lock:
+            snapshot = self._snapshot
+            if self.assumed:
+                plain = [json.dumps(plain_policy(one)).encode() for one in self.index.documents]
+                snapshot = Snapshot({f"{i:04}.json": one for i, one in enumerate(plain)}, self.config)
+            if self._original is None:
+                self._original = snapshot.start()
+                self._running.append(self._original)
+            return self._original, snapshot
 
     def flows(self, requests: Sequence[Request]) -> Iterator[Flow]:
         """What the policies do with requests, which have the same JWT.
@@ -166,7 +184,7 @@ class Instrumented:
         """End the PDPs; the next question starts them again."""
         with self._lock:
             _close(self._running)
-            self._flow, self._facts = None, {}
+            self._flow, self._original, self._facts = None, None, {}
 
 
 def _rule_name(key: RuleKey) -> str:
