@@ -595,6 +595,7 @@ class Decisions:
         *,
         view: Literal["matrix", "thresholds"] = "matrix",
         names: bool = False,
+        causes: bool = False,
     ) -> MatrixView:
         """The decisions as an interactive table to sort, search, filter, and inspect cell by cell.
 
@@ -605,6 +606,8 @@ class Decisions:
             names: show principals by their ids, with every attribute. By default they are shown by
                 pseudonyms (``lab.pseudonym``), with the attributes that policies read and that are known
                 to hold nothing personal (see ``lab.shareable``).
+            causes: explain all decisions first (see ``explain``), and mark what is denied because of broken
+                data. By default nothing is asked until a cell is selected.
 
         Returns:
             A ``Matrix``; as the last line of a notebook cell it is shown. ``.selected`` is the selected cell.
@@ -612,7 +615,8 @@ class Decisions:
         Raises:
             InputError: as in ``matrix``; for ``view="thresholds"`` without a numeric axis across the top.
         """
-        made: MatrixView = drawn_by("show")(self, rows=rows, columns=columns, view=view, names=names)
+        shown = self.explain(names=names) if causes else self
+        made: MatrixView = drawn_by("show")(shown, rows=rows, columns=columns, view=view, names=names)
         return made
 
     def long_table(self, *, names: bool = False) -> LongTableView:

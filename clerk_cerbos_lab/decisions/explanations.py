@@ -12,15 +12,18 @@ from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+import numpy as np
+
 from clerk_cerbos_lab.attribute_names import name_of, value_at
+from clerk_cerbos_lab.decisions.explanation import BROKEN
 from clerk_cerbos_lab.values import MISSING, OTHER_ID, RESOURCE_ID, resolve
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    import numpy as np
     import numpy.typing as npt
 
+    from clerk_cerbos_lab.decisions.axes import Axis
     from clerk_cerbos_lab.decisions.explanation import Explanation
     from clerk_cerbos_lab.identity.principals import Principal
 
@@ -77,6 +80,34 @@ class ExplainedCells:
         found = int(self.templates[kind][tuple(at)])
         return None if found < 0 else found
 
+    def expanded(
+        self, principal: int, index: Sequence[npt.NDArray[np.intp]], values: Sequence[npt.NDArray[np.float64]]
+    ) -> npt.NDArray[np.intp]:
+        """The templates of all cells of a principal; -1 where there is none.
+
+        Args:
+            principal: their position in the cube.
+            index: for each axis, positions in the cube.
+            values: for each numeric axis, its numbers at these positions.
+        """
+        kind = int(self.kinds[principal])
+        if kind < 0:
+            return np.full([len(places) for places in index], -1, dtype=np.intp)
+        at = []
+        for axis, (codes, places) in enumerate(zip(self.points[kind], index, strict=True)):
+            if codes is not None:
+                at.append(codes[places])
+                continue
+            cuts = np.array(self.cuts[int(self.lines[axis][principal])], dtype=np.float64)
+            numbers = values[axis]
+            at.append(np.searchsorted(cuts, numbers) + np.searchsorted(cuts, numbers, "right"))
+        found: npt.NDArray[np.intp] = self.templates[kind][np.ix_(*at)]
+        return found
+
+    def same(self, principal: int) -> tuple[int, ...]:
+        """Equal for principals with the same template in every cell."""
+        return int(self.kinds[principal]), *(int(line[principal]) for line in self.lines.values())
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Explanations:
@@ -93,6 +124,45 @@ class Explanations:
     slots: tuple[Path, ...]
     cells: Mapping[str, ExplainedCells]
     names: bool
+
+
+def templates_of(
+    cells: ExplainedCells, index: Sequence[npt.NDArray[np.intp]], axes: Sequence[Axis]
+) -> Iterator[tuple[list[int], npt.NDArray[np.intp]]]:
+    """For principals with equal templates, their positions and the template at each combination of the axes.
+
+    Args:
+        cells: of an action.
+        index: of the decisions, as positions in the cube.
+        axes: of the decisions.
+    """
+    principals, _, *places = index
+    numbers = [np.array(axis.values if axis.numeric else (), dtype=np.float64) for axis in axes]
+    alike: dict[tuple[int, ...], list[int]] = {}
+    for place, principal in enumerate(principals.tolist()):
+        alike.setdefault(cells.same(principal), []).append(place)
+    for some in alike.values():
+        yield some, cells.expanded(int(principals[some[0]]), places, numbers)
+
+
+def broken_counts(
+    known: Explanations,
+    actions: Sequence[str],
+    index: Sequence[npt.NDArray[np.intp]],
+    axes: Sequence[Axis],
+) -> tuple[int, int]:
+    """How many principals are denied something because of broken data, and how many decisions that are."""
+    broken = np.array(
+        [*(one.cause is not None and one.cause.kind == BROKEN for one in known.templates), False]
+    )
+    people: set[int] = set()
+    count = 0
+    for action in actions:
+        for places, templates in templates_of(known.cells[action], index, axes):
+            found = int(broken[templates].sum())
+            count += found * len(places)
+            people.update(places if found else ())
+    return len(people), count
 
 
 def slot_of(number: int) -> str:

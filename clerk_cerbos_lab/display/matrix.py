@@ -63,8 +63,8 @@ class Matrix:
 
         ``view`` (``"matrix"``, ``"thresholds"``), ``exact`` (columns as exact thresholds; None: whichever
         fits), ``search``, ``sort`` (``"given"``, ``"label"``, ``"share"``, ``"threshold"``), ``descending``,
-        ``grouped``, ``effect`` (``"any"``, ``"some"``, ``"none"``, ``"mixed"``, ``"all"``), ``problem``,
-        ``filters`` (attribute or dimension → labels kept), ``scale`` (``"linear"``, ``"log"``).
+        ``grouped``, ``effect`` (``"any"``, ``"some"``, ``"none"``, ``"mixed"``, ``"all"``, ``"broken"``),
+        ``problem``, ``filters`` (attribute or dimension → labels kept), ``scale`` (``"linear"``, ``"log"``).
         """
         known = self._state if self._widget is None else {**START, **self._widget.state}
         return copy.deepcopy(known)
@@ -103,7 +103,7 @@ class Matrix:
     def _on_message(self, _: object, content: Any, __: object) -> None:
         """Answer the browser, which asks why a cell is what it is."""
         if isinstance(content, dict) and content.get("kind") == "why":
-            told = reasons.told(self.decisions, self._payload, self._shown, content["place"])
+            told = reasons.told(self.decisions, self._payload, self._shown, content)
             self._widget.send({"kind": "why", "request": content.get("request"), **told})
 
     # -- showing ----------------------------------------------------------------------------------
@@ -158,4 +158,7 @@ class Matrix:
         if self.state["view"] == "thresholds":
             static = f"{self.svg}{threshold_strips.table(self._payload)}"
         state = {name: value for name, value in self.state.items() if value != START[name]}
-        return bundle(self, assets.stored(static, self._payload.to_bytes(), state))
+        data = self._payload.to_bytes()
+        if "why" in self._payload.header and not assets.fits(data):
+            data = self._payload.without_explanations().to_bytes()
+        return bundle(self, assets.stored(static, data, state))

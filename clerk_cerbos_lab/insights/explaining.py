@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import numpy as np
 
 from clerk_cerbos_lab.decisions.cells import OwnNumbers, Points
-from clerk_cerbos_lab.decisions.explanations import SLOT, ExplainedCells, Explanations
-from clerk_cerbos_lab.errors import InputError
+from clerk_cerbos_lab.decisions.explanations import SLOT, ExplainedCells, Explanations, templates_of
+from clerk_cerbos_lab.errors import InputError, PDPError
 from clerk_cerbos_lab.identity.principals import read_principals
 from clerk_cerbos_lab.insights.slots import Slots
 from clerk_cerbos_lab.insights.why import explain_with_misfits, required_of, unknown_pdp
@@ -61,7 +61,31 @@ def explain_all(decisions: Decisions, *, aux_data: Any = None, names: bool = Fal
         question = replace(decisions.question, actions=(action,), aux_data=jwt)
         of_action = _Action(decisions, place, question, people, disclosure, slots)
         cells[action] = of_action.explained(templates, made)
-    return decisions.with_explanations(Explanations(tuple(made), tuple(slots.paths), cells, names))
+    explained = decisions.with_explanations(Explanations(tuple(made), tuple(slots.paths), cells, names))
+    _check(explained)
+    return explained
+
+
+def _check(explained: Decisions) -> None:
+    """Compare the effect of every explanation with the decision that has it.
+
+    Raises:
+        PDPError: if one differs.
+    """
+    known = explained.explanations
+    if known is None:
+        return
+    allowed = np.array([one.effect == "ALLOW" for one in known.templates])
+    for action in explained.actions:
+        for places, templates in templates_of(known.cells[action], explained.index, explained.axes):
+            one = explained.of(np.array(places[:1], dtype=np.intp)).sel(action=action)
+            if not np.array_equal(one.allowed()[0, 0], allowed[templates]):
+                msg = (
+                    f"some explanations of '{action}' have another effect than the decisions: the policies "
+                    "depend on something outside the request, such as the time, or this is an error of "
+                    "clerk-cerbos-lab. decisions.why(…) explains one decision"
+                )
+                raise PDPError(msg)
 
 
 Found: TypeAlias = "tuple[Explanation, list[Misfit]]"

@@ -8,7 +8,8 @@ import { decode, unpack } from "./model/payload.js";
 import { ScenariosView } from "./view/scenarios.js";
 import { MatrixView } from "./view/view.js";
 
-/** @import { Link, Place, State, ViewOptions, WhyAnswer } from "./types.ts" */
+/** @import { Link, State, ViewOptions } from "./types.ts" */
+/** @import { WhyAnswer, WhyQuestion } from "./why_types.ts" */
 
 /** A live output, kept in sync with Python. */
 function render(/** @type {{ model: Link, el: HTMLElement }} */ { model, el }) {
@@ -28,7 +29,7 @@ function render(/** @type {{ model: Link, el: HTMLElement }} */ { model, el }) {
   };
   const isExplorer = model.get("kind") === "explorer";
   const whys = new Whys(model);
-  if (!isExplorer) options.onWhy = (place, then) => whys.ask(place, then);
+  if (!isExplorer) options.onWhy = (question, then) => whys.ask(question, then);
   const view = isExplorer ? new ExplorerView(cube(), options, model) : new MatrixView(cube(), options);
   view.mount(el);
   const changes = {
@@ -58,13 +59,13 @@ class Whys {
   }
 
   /**
-   * @param {Place} place
+   * @param {WhyQuestion} question
    * @param {(answer: WhyAnswer) => void} then
    */
-  ask(place, then) {
+  ask(question, then) {
     this.#then = then;
     this.#request += 1;
-    this.model.send({ kind: "why", request: this.#request, place });
+    this.model.send({ kind: "why", request: this.#request, ...question });
   }
 
   end() {

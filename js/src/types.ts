@@ -1,5 +1,7 @@
 /** The data from Python, the state a reader can change, and the interfaces between parts of the view. */
 
+import type { Embedded, WhyAnswer, WhyQuestion } from "./why_types.ts";
+
 /** An attribute of the principals: principal `i` has the value `values[codes[i]]`. */
 export interface Attribute {
   name: string;
@@ -60,6 +62,8 @@ export interface Header {
   small: number[];
   dims: HeaderDim[];
   exact: HeaderExact | null;
+  /** Only after `explain`. */
+  why?: Embedded;
   /** Only for an explorer: the number of the answer, the ends of its amounts, and the requested amounts. */
   number?: number;
   window?: [number, number] | null;
@@ -98,7 +102,7 @@ export interface Band {
   grid: boolean;
 }
 
-export type Effect = "any" | "some" | "none" | "mixed" | "all";
+export type Effect = "any" | "some" | "none" | "mixed" | "all" | "broken";
 
 /** The state a reader can change. Plain data: Python reads and sets it. */
 export interface State {
@@ -124,8 +128,6 @@ export interface Place {
   number: number | undefined;
   segment: [number, number] | null;
   amount?: number;
-  /** Positions of the principals of a group of equal rows. */
-  people?: number[];
 }
 
 /** The content of one table row: a single row, a group of equal rows, or a member of an open group. */
@@ -140,42 +142,14 @@ export interface Item {
 export interface Description {
   lines: [name: string, value: string][];
   allow: boolean;
+  /** Whether it is denied because of broken data, where that is known. */
+  broken: boolean;
   boundary: string;
-}
-
-/** Mark, words, place and source as positions among the texts, and the nodes below. */
-export type WhyNode = [mark: number, words: number, place: number, code: number, below: number[]];
-
-/** Sentence, cause, rules, which of them are open, and last lines. */
-export type WhyTree = [sentence: number, cause: number, rules: number[], opened: number[], ends: number[]];
-
-/** Explanations that share their equal parts, as Python writes them. */
-export interface Explanations {
-  texts: string[];
-  nodes: WhyNode[];
-  explanations: WhyTree[];
-}
-
-/** One of the explanations: about whom if there are several, and with values filled in. */
-export interface Answered {
-  number: number;
-  who?: string;
-  fill?: (text: string) => string;
-}
-
-/** Python's answer to why a cell is what it is. */
-export interface WhyAnswer {
-  nodes?: Explanations;
-  /** About whom each of several explanations is. */
-  people?: string[];
-  /** The amount that stands for a whole interval. */
-  at?: string;
-  error?: string;
 }
 
 export interface ViewOptions {
   /** Ask Python why a cell is what it is; without it only embedded explanations are shown. */
-  onWhy?: (place: Place, then: (answer: WhyAnswer) => void) => void;
+  onWhy?: (question: WhyQuestion, then: (answer: WhyAnswer) => void) => void;
   state?: Partial<State>;
   onState?: (state: State) => void;
   onSelect?: (place: Place) => void;

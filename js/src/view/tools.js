@@ -96,6 +96,7 @@ export class Tools {
         ["none", "no ALLOW"],
         ["mixed", "ALLOW and DENY"],
         ["all", "all ALLOW"],
+        ["broken", "broken data"],
       ],
       (effect) => set({ effect: /** @type {Effect} */ (effect) }),
     );
@@ -168,6 +169,8 @@ export class Tools {
     setText(this.direction, state.descending ? "▼" : "▲");
     setAttribute(this.direction, "aria-label", `${direction}; sort ${other}`);
     setAttribute(this.direction, "title", direction);
+    for (const option of this.effect.options)
+      if (option.value === "broken") option.hidden = !this.model.explained?.broken.size;
     this.effect.value = state.effect;
     this.grouped.input.checked = state.grouped;
     this.grouped.element.hidden = layout.place < 0;

@@ -19,6 +19,18 @@ const LARGEST_COPY = 2_000_000;
 
 /** @typedef {Kept} Snapshot */
 
+/** What the marks mean. */
+function legend() {
+  const line = h("div", { class: "ccl-legend" });
+  for (const [kind, mark, words] of [
+    ["allow", "✓", "allowed"],
+    ["deny", "✗", "denied by the rules"],
+    ["broken", "?", "denied because of broken data"],
+  ])
+    line.append(h("span", { class: `ccl-key ccl-key-${kind}`, "aria-hidden": "true" }, mark), `${words} `);
+  return line;
+}
+
 /** A matrix with its tools, table, selection and provenance. */
 export class MatrixView {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -195,6 +207,7 @@ export class MatrixView {
       h("b", { class: "ccl-no" }, `✗ ${count(counts.deny)} DENY`),
       who,
       h("span", { class: "ccl-soft" }, ` · across: ${across.names.join(", ")}`),
+      ...(this.model.explained ? [legend()] : []),
     );
   }
 
@@ -216,7 +229,7 @@ export class MatrixView {
     const description = item && column >= 0 ? this.#describe(item, column) : null;
     if (!description) return;
     const words = description.lines.map(([name, value]) => `${cut(name)} ${cut(value)}`).join(", ");
-    this.detail.replaceChildren(effect(description.allow), ` ${words}`);
+    this.detail.replaceChildren(effect(description), ` ${words}`);
     const { boundary } = description;
     if (boundary) this.detail.append(h("span", { class: "ccl-soft" }, ` · boundary: ${boundary}`));
   }

@@ -1,7 +1,7 @@
 import { h } from "../dom/dom.js";
 import { button } from "../dom/widgets.js";
 
-/** @import { Answered, Explanations } from "../types.ts" */
+/** @import { Answered, Explanations } from "../why_types.ts" */
 
 /** Milliseconds without an answer after which the panel says so. */
 const LATE = 10_000;

@@ -1,0 +1,147 @@
+"""The explanations of decisions as the browser holds them: templates, and what to fill in for a cell."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from clerk_cerbos_lab.attribute_names import name_of
+from clerk_cerbos_lab.decisions.explanation import BROKEN
+from clerk_cerbos_lab.decisions.explanations import slot_of, value_of
+from clerk_cerbos_lab.display.explanation_nodes import Nodes
+from clerk_cerbos_lab.identity.principals import read_principals
+from clerk_cerbos_lab.values import OTHER_ID, RESOURCE_ID, SELF, is_number, resolve
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from clerk_cerbos_lab.decisions.decisions import Decisions
+    from clerk_cerbos_lab.decisions.explanation import Condition, Explanation
+    from clerk_cerbos_lab.decisions.explanations import ExplainedCells, Path
+    from clerk_cerbos_lab.identity.disclosure import Disclosure
+
+
+def embedded(decisions: Decisions, shown: Disclosure) -> dict[str, Any] | None:
+    """What the browser needs to explain every cell; None if the decisions hold no explanations to show so.
+
+    Returns:
+        ``texts``, ``nodes``, ``explanations`` (see ``explanation_nodes``); ``slots``, for each what it stands
+        for (an axis with its labels, or codes and labels for each principal); ``cells``, by action;
+        ``broken``: the explanations of what is denied because of broken data; ``breaks``: the rules that
+        compare numbers.
+    """
+    known = decisions.explanations
+    if known is None or known.names != shown.names:
+        return None
+    nodes = Nodes()
+    numbers = [nodes.add(template) for template in known.templates]
+    broken = [
+        number
+        for number, template in zip(numbers, known.templates, strict=True)
+        if template.cause is not None and template.cause.kind == BROKEN
+    ]
+    people = read_principals(decisions.principals)
+    labels = _Labels(shown)
+    slots = [_slot(decisions, path, labels, people) for path in known.slots]
+    cells = [_cells(decisions, known.cells[action], numbers) for action in decisions.actions]
+    breaks = _breaks(decisions, known.templates, known.slots)
+    return {**nodes.to_dict(), "slots": slots, "cells": cells, "broken": broken, "breaks": breaks}
+
+
+class _Labels:
+    """Labels of values, each different one once."""
+
+    def __init__(self, shown: Disclosure) -> None:
+        self._shown = shown
+
+    def coded(self, values: Sequence[Any]) -> dict[str, Any]:
+        places: dict[str, int] = {}
+        codes = [places.setdefault(self._shown.value(value), len(places)) for value in values]
+        return {"labels": list(places), "codes": codes}
+
+    def of(self, value: Any) -> str:
+        return self._shown.value(value)
+
+
+def _slot(decisions: Decisions, path: Path, labels: _Labels, people: Sequence[Any]) -> dict[str, Any]:
+    """What a slot stands for: a label for each principal, or for each value of an axis."""
+    name = "" if path[0] == "P" else RESOURCE_ID if path == ("R", "id") else name_of(path[2:])
+    axis = next((at for at, one in enumerate(decisions.axes) if one.name == name), None)
+    if axis is None:
+        return labels.coded([value_of(path, person, decisions.fixed) for person in people])
+    values = decisions.axes[axis].values
+    if all(map(is_number, values)):
+        return {"dim": axis + 2}
+    made: dict[str, Any] = {"dim": axis + 2}
+    made["labels"] = [
+        None if value is SELF else labels.of(resolve(value, own="", other=OTHER_ID)) for value in values
+    ]
+    if None in made["labels"]:
+        made["own"] = labels.coded([person.id for person in people])
+    return made
+
+
+def _cells(decisions: Decisions, cells: ExplainedCells, numbers: Sequence[int]) -> dict[str, Any]:
+    """Which explanation each cell of an action has, by the positions that the browser knows."""
+    principals, _, *axes = decisions.index
+    used: dict[int, int] = {}
+    codes: dict[tuple[int, ...], int] = {}
+    cuts: dict[int, int] = {}
+    kinds = [
+        -1 if kind < 0 else used.setdefault(kind, len(used)) for kind in cells.kinds[principals].tolist()
+    ]
+    made = []
+    for kind in used:
+        points = [
+            None if own is None else codes.setdefault(tuple(own[at].tolist()), len(codes))
+            for own, at in zip(cells.points[kind], axes, strict=True)
+        ]
+        table = cells.templates[kind]
+        flat = [-1 if one < 0 else numbers[one] for one in table.ravel().tolist()]
+        made.append({"points": points, "shape": list(table.shape), "table": flat})
+    lines = {}
+    for at, line in sorted(cells.lines.items()):
+        lines[at] = [-1 if one < 0 else cuts.setdefault(one, len(cuts)) for one in line[principals].tolist()]
+    return {
+        "kinds": kinds,
+        "each": made,
+        "codes": [list(one) for one in codes],
+        "lines": [lines.get(at) for at in range(len(axes))],
+        "cuts": [list(cells.cuts[one]) for one in cuts],
+    }
+
+
+def _breaks(decisions: Decisions, templates: Sequence[Explanation], slots: Sequence[Path]) -> list[list[Any]]:
+    """Numbers that rules compare an axis with: dimension, number or slot, and in words by which rule."""
+    axes = {
+        slot_of(number): at + 2
+        for number, path in enumerate(slots)
+        for at, axis in enumerate(decisions.axes)
+        if axis.numeric and path[:2] == ("R", "attr") and name_of(path[2:]) == axis.name
+    }
+    places = {slot_of(number): number for number, path in enumerate(slots) if path[0] == "P"}
+    found: dict[tuple[Any, ...], None] = {}
+    for template in templates:
+        for rule in template.rules:
+            conditions = [role.condition for role in rule.roles if role.condition is not None]
+            conditions += [] if rule.condition is None else [rule.condition]
+            for condition in conditions:
+                for atom in condition.walk():
+                    for axis, other, name in _compared(atom, axes):
+                        words = f"{rule.name} · {name}" if name else rule.name
+                        if other in places:
+                            found[axis, "slot", places[other], words] = None
+                        elif is_number(other):
+                            found[axis, "number", other, words] = None
+    return [list(one) for one in found]
+
+
+def _compared(atom: Condition, axes: dict[str, int]) -> list[tuple[int, Any, str]]:
+    """The axis that an atom compares, what it compares it with, and what that is called."""
+    if atom.form != "atom" or len(atom.values) != 2:
+        return []
+    one, other = atom.values
+    return [
+        (axes[axis.label], value.value, "" if value.name == value.source else value.name)
+        for axis, value in ((one, other), (other, one))
+        if axis.label in axes
+    ]
