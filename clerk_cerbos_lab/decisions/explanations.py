@@ -98,9 +98,7 @@ class ExplainedCells:
             if codes is not None:
                 at.append(codes[places])
                 continue
-            cuts = np.array(self.cuts[int(self.lines[axis][principal])], dtype=np.float64)
-            numbers = values[axis]
-            at.append(np.searchsorted(cuts, numbers) + np.searchsorted(cuts, numbers, "right"))
+            at.append(segments_of(self.cuts[int(self.lines[axis][principal])], values[axis]))
         found: npt.NDArray[np.intp] = self.templates[kind][np.ix_(*at)]
         return found
 
@@ -124,6 +122,13 @@ class Explanations:
     slots: tuple[Path, ...]
     cells: Mapping[str, ExplainedCells]
     names: bool
+
+
+def segments_of(cuts: Sequence[float], numbers: Any) -> npt.NDArray[np.intp]:
+    """The points of an axis that is cut, for these numbers."""
+    ascending, wanted = np.array(cuts, dtype=np.float64), np.array(numbers, dtype=np.float64)
+    left = np.searchsorted(ascending, wanted)
+    return (left + np.searchsorted(ascending, wanted, "right")).astype(np.intp)
 
 
 def templates_of(

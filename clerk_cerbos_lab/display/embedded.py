@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from clerk_cerbos_lab.attribute_names import name_of
 from clerk_cerbos_lab.decisions.explanation import BROKEN
-from clerk_cerbos_lab.decisions.explanations import slot_of, value_of
+from clerk_cerbos_lab.decisions.explanations import segments_of, slot_of, value_of
 from clerk_cerbos_lab.display.explanation_nodes import Nodes
 from clerk_cerbos_lab.identity.principals import read_principals
+from clerk_cerbos_lab.policies.literals import literals_in
 from clerk_cerbos_lab.values import OTHER_ID, RESOURCE_ID, SELF, is_number, resolve
 
 if TYPE_CHECKING:
@@ -42,7 +43,8 @@ def embedded(decisions: Decisions, shown: Disclosure) -> dict[str, Any] | None:
     people = read_principals(decisions.principals)
     labels = _Labels(shown)
     slots = [_slot(decisions, path, labels, people) for path in known.slots]
-    cells = [_cells(decisions, known.cells[action], numbers) for action in decisions.actions]
+    public = _public(decisions, shown)
+    cells = [_cells(decisions, known.cells[action], numbers, public) for action in decisions.actions]
     breaks = _breaks(decisions, known.templates, known.slots)
     return {**nodes.to_dict(), "slots": slots, "cells": cells, "broken": broken, "breaks": breaks}
 
@@ -80,34 +82,65 @@ def _slot(decisions: Decisions, path: Path, labels: _Labels, people: Sequence[An
     return made
 
 
-def _cells(decisions: Decisions, cells: ExplainedCells, numbers: Sequence[int]) -> dict[str, Any]:
-    """Which explanation each cell of an action has, by the positions that the browser knows."""
-    principals, _, *axes = decisions.index
-    used: dict[int, int] = {}
+def _cells(
+    decisions: Decisions, cells: ExplainedCells, numbers: Sequence[int], public: Sequence[set[float] | None]
+) -> dict[str, Any]:
+    """Which explanation each cell of an action has, by the positions that the browser knows.
+
+    Args:
+        decisions: the decisions.
+        cells: of the action.
+        numbers: of the templates.
+        public: for each principal the numbers that may be shown; None for any. Where others cut an axis, only
+            the point of each of its values is told.
+    """
+    principals, _, *places = decisions.index
+    used: dict[tuple[int, tuple[int | None, ...]], int] = {}
     codes: dict[tuple[int, ...], int] = {}
     cuts: dict[int, int] = {}
-    kinds = [
-        -1 if kind < 0 else used.setdefault(kind, len(used)) for kind in cells.kinds[principals].tolist()
-    ]
-    made = []
-    for kind in used:
-        points = [
-            None if own is None else codes.setdefault(tuple(own[at].tolist()), len(codes))
-            for own, at in zip(cells.points[kind], axes, strict=True)
-        ]
-        table = cells.templates[kind]
-        flat = [-1 if one < 0 else numbers[one] for one in table.ravel().tolist()]
-        made.append({"points": points, "shape": list(table.shape), "table": flat})
-    lines = {}
-    for at, line in sorted(cells.lines.items()):
-        lines[at] = [-1 if one < 0 else cuts.setdefault(one, len(cuts)) for one in line[principals].tolist()]
+    lines: dict[int, list[int]] = {at: [] for at in sorted(cells.lines)}
+    kinds = []
+    for principal, known in zip(principals.tolist(), public, strict=True):
+        kind = int(cells.kinds[principal])
+        points: list[int | None] = []
+        for at, own in enumerate(cells.points[kind] if kind >= 0 else ()):
+            line = int(cells.lines[at][principal]) if own is None else -1
+            hidden = line >= 0 and known is not None and not known.issuperset(cells.cuts[line])
+            if own is not None:
+                points.append(codes.setdefault(tuple(own[places[at]].tolist()), len(codes)))
+            elif hidden:
+                of = segments_of(cells.cuts[line], decisions.axes[at].values)
+                points.append(codes.setdefault(tuple(of.tolist()), len(codes)))
+            else:
+                points.append(None)
+            if at in lines:
+                lines[at].append(-1 if line < 0 or hidden else cuts.setdefault(line, len(cuts)))
+        kinds.append(-1 if kind < 0 else used.setdefault((kind, tuple(points)), len(used)))
+    tables = [cells.templates[kind] for kind, _ in used]
+    flat = [[-1 if one < 0 else numbers[one] for one in table.ravel().tolist()] for table in tables]
     return {
         "kinds": kinds,
-        "each": made,
+        "each": [
+            {"points": list(points), "shape": list(table.shape), "table": own}
+            for (_, points), table, own in zip(used, tables, flat, strict=True)
+        ],
         "codes": [list(one) for one in codes],
-        "lines": [lines.get(at) for at in range(len(axes))],
+        "lines": [lines.get(at) for at in range(len(places))],
         "cuts": [list(cells.cuts[one]) for one in cuts],
     }
+
+
+def _public(decisions: Decisions, shown: Disclosure) -> list[set[float] | None]:
+    """For each principal the numbers that a page may contain; None for any."""
+    people = read_principals(decisions.principals)
+    if shown.names:
+        return [None] * len(people)
+    common = set(literals_in(decisions.documents).numbers)
+    common.update(float(value) for axis in decisions.axes if axis.numeric for value in axis.values)
+    return [
+        common | {float(value) for name in shown.attributes if is_number(value := person.attr.get(name))}
+        for person in people
+    ]
 
 
 def _breaks(decisions: Decisions, templates: Sequence[Explanation], slots: Sequence[Path]) -> list[list[Any]]:

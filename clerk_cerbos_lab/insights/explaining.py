@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
 
 MOST: Final = 50_000
 """Situations of one action that are explained: about as many as can be asked in some minutes."""
+
+
+_NUMBER: Final = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d{1,2})?")
 
 
 def explain_all(decisions: Decisions, *, aux_data: Any = None, names: bool = False) -> Decisions:
@@ -115,12 +119,19 @@ class _Kind:
         members: their positions.
         places: for each axis, which of its points each value has; None for an axis that is cut.
         points: of each axis; None for one without any number.
+        cuts: for each axis that is cut, the cuts; empty: those of each member.
     """
 
     base: tuple[object, ...]
     members: npt.NDArray[np.intp]
     places: tuple[npt.NDArray[np.intp] | None, ...]
     points: tuple[tuple[_Point | None, ...], ...]
+    cuts: tuple[tuple[float, ...] | None, ...] = ()
+
+    @property
+    def fine(self) -> bool:
+        """Whether it can't be divided further."""
+        return bool(self.cuts) or self.base[0] == "alone"
 
     def situations(self) -> Iterator[tuple[tuple[object, ...], tuple[_Point, ...]]]:
         """Each combination of points, with a key that is equal where explanations are shared."""
@@ -148,6 +159,7 @@ class _Action:
         self._disclosure = disclosure
         self._slots = slots
         self._source: Instrumented = decisions.source
+        self._required = required_of(decisions)
         pdp, snapshot = self._source.original
         with pdp.asking():
             self._plan: Plan = plan(pdp, people, question, snapshot, any_role=True)
@@ -216,6 +228,9 @@ class _Action:
             points.append(tuple(_Point(code, at, axis.values[at]) for code, at in each))
         return _Kind((base,), members, tuple(places), tuple(points))
 
+    def _cuts_of(self, at: int, principal: int) -> tuple[float, ...] | None:
+        return self._cuts(self._question.axes[at].name, int(self._plan.codes[principal]), principal)
+
     def _cuts(self, axis: str, number: int, principal: int) -> tuple[float, ...] | None:
         """The numbers at which an axis is cut for a principal; None if it is not cut."""
         at = next(i for i, one in enumerate(self._question.axes) if one.name == axis)
@@ -227,28 +242,44 @@ class _Action:
         return known.numbers if known is not None and self._question.axes[at].numeric else None
 
     def _divided(self, kind: _Kind, misfits: Sequence[Misfit]) -> Iterator[_Kind]:
-        """Finer kinds where a value does not fit, because what it would need may differ; else none."""
-        wrong = {(one.owner, one.attribute) for one in misfits if one.state == "mistyped"}
-        own = [
-            column
-            for owner, name in sorted(wrong)
-            if owner == "principal" and (column := self._people.attributes.get(name)) is not None
-        ]
-        places, points = list(kind.places), list(kind.points)
-        for at, axis in enumerate(self._question.axes):
-            of_value = places[at]
-            if ("resource", axis.name) in wrong and of_value is not None and len(points[at]) < len(of_value):
-                places[at] = np.arange(len(of_value), dtype=np.intp)
-                points[at] = tuple(_Point(f"value {i}", i, value) for i, value in enumerate(axis.values))
-        parts: dict[tuple[str, ...], list[int]] = {}
+        """Finer kinds where a value does not fit; none if every value does.
+
+        Whether a repaired value would be allowed depends on what the policies compare it with. So people with
+        broken data share explanations only if all their values are equal, and every value of an axis is
+        asked, along a line also every number in the policies and among their own.
+        """
+        if kind.fine or not any(map(self._matters, misfits)):
+            return
+        profiles: dict[tuple[str, ...], list[int]] = {}
+        columns = list(self._people.attributes.values())
         for member in kind.members.tolist():
-            values = tuple(key(column.values[column.codes[member]]) for column in own)
-            parts.setdefault(values, []).append(member)
-        known = kind.base[1:]
-        if points != list(kind.points) or any(values != known for values in parts):
-            for values, members in parts.items():
-                base = (kind.base[0], *values)
-                yield _Kind(base, np.array(members, dtype=np.intp), tuple(places), tuple(points))
+            own = tuple(key(column.values[column.codes[member]]) for column in columns)
+            profiles.setdefault(own, []).append(member)
+        for own, members in profiles.items():
+            who = np.array(members, dtype=np.intp)
+            cuts: list[tuple[float, ...] | None] = []
+            places, points = list(kind.places), list(kind.points)
+            for at, axis in enumerate(self._question.axes):
+                if places[at] is None:
+                    cuts.append(self._every_number(axis.name, members[0]))
+                    points[at] = _segments(cuts[at] or (), axis.values)
+                    continue
+                cuts.append(None)
+                places[at] = np.arange(len(axis.values), dtype=np.intp)
+                points[at] = tuple(_Point(i, i, value) for i, value in enumerate(axis.values))
+            yield _Kind(("alone", *kind.base, *own), who, tuple(places), tuple(points), tuple(cuts))
+
+    def _matters(self, misfit: Misfit) -> bool:
+        """Whether a value may have to be repaired."""
+        required = misfit.owner == "principal" and misfit.attribute in self._required
+        return misfit.state == "mistyped" or required
+
+    def _every_number(self, axis: str, principal: int) -> tuple[float, ...]:
+        """The numbers that an axis or a repaired value may be compared with, for a principal."""
+        found = set(self._cuts(axis, int(self._plan.codes[principal]), principal) or ())
+        found.update(self._source.index.literals.numbers)
+        found.update(_numbers_in(list(self._people[principal].attr.values())))
+        return tuple(sorted(found))
 
     # -- asking -------------------------------------------------------------------------------------
 
@@ -265,8 +296,7 @@ class _Action:
                     )
                     raise InputError(msg)
         cases = [self._case(who, at) for who, at in asked.values()]
-        required = required_of(self._decisions)
-        found = explain_with_misfits(self._source, cases, self._disclosure, required, self._slots)
+        found = explain_with_misfits(self._source, cases, self._disclosure, self._required, self._slots)
         return dict(zip(asked, found, strict=True))
 
     def _case(self, who: int, at: Sequence[_Point]) -> tuple[Request, bool | None]:
@@ -312,7 +342,7 @@ class _Action:
                     whole.append(None)
                     line = lines.setdefault(at, np.full(shape[0], -1, dtype=np.intp))
                     for member in kind.members.tolist():
-                        own = self._cuts(self._question.axes[at].name, int(self._plan.codes[member]), member)
+                        own = kind.cuts[at] if kind.cuts else self._cuts_of(at, member)
                         line[index[0][member]] = cuts.setdefault(own or (), len(cuts))
                 else:
                     full = np.full(shape[at + 2], -1, dtype=np.intp)
@@ -354,6 +384,21 @@ def _segments(cuts: tuple[float, ...], values: Sequence[Any]) -> tuple[_Point | 
     for at, segment in reversed(list(enumerate(segments.tolist()))):
         found[segment] = _Point(segment, at, values[at])
     return tuple(found)
+
+
+def _numbers_in(value: Any) -> Iterator[float]:
+    """Every finite number in a value, also in texts."""
+    if isinstance(value, str):
+        for found in _NUMBER.findall(value.replace(",", "").replace("_", "")):
+            yield float(found)
+    elif is_number(value):
+        if math.isfinite(value):
+            yield float(value)
+    elif isinstance(value, dict):
+        yield from _numbers_in([*value, *value.values()])
+    elif isinstance(value, (list, tuple)):
+        for one in value:
+            yield from _numbers_in(one)
 
 
 def _codes(values: Iterable[object]) -> npt.NDArray[np.intp]:

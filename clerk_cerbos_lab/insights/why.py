@@ -318,7 +318,8 @@ def explain_with_misfits(
         if slots is not None and cause is not None:
             cause, sentence = _of_all(evidence, cause, sentence, slots)
         report = flow.report
-        made = _explanation(effect, sentence, cause, report.policy, report.scope, told.rules, notes)
+        policy = disclosure.text(report.policy)
+        made = _explanation(effect, sentence, cause, policy, report.scope, told.rules, notes)
         misfits = [misfit for some in told.misfits.values() for misfit in some]
         yield dataclasses.replace(made, also=tuple(one for one in also if one is not None)), misfits
 

@@ -1,5 +1,5 @@
 import { numberLabel, numberOf } from "../words/numbers.js";
-import { insideOf, segmentsIn } from "./segments.js";
+import { contains, insideOf, segmentsIn } from "./segments.js";
 
 /** @import { Cube } from "./cube.js" */
 /** @import { Place } from "../types.ts" */
@@ -76,9 +76,18 @@ export class Explained {
     const ends = cube.ends(segment[0], segment[1]);
     const numbers = cube.dims[d].numbers ?? [];
     const cells = data.cells[index[1]];
-    const line = cells.lines[d - 2];
-    const own = line && line[index[0]] >= 0 ? cells.cuts[line[index[0]]] : [];
-    return segmentsIn(own, ends).map((part) => ({ index, amounts: new Map([[d, insideOf(part, numbers)]]) }));
+    const line = cells.lines[d - 2]?.[index[0]] ?? -1;
+    if (line < 0) {
+      const at = numbers.flatMap((number, i) => (contains(ends, number) ? [i] : []));
+      return at.map((i) => ({
+        index: index.map((place, k) => (k === d ? i : place)),
+        amounts: new Map([[d, numbers[i]]]),
+      }));
+    }
+    return segmentsIn(cells.cuts[line], ends).map((part) => ({
+      index,
+      amounts: new Map([[d, insideOf(part, numbers)]]),
+    }));
   }
 
   /** Whether a cell of a table is denied because of broken data, if only in a part of its interval. */
@@ -101,10 +110,14 @@ export class Explained {
     return `${kinds[principal]}|${own}|${rest}`;
   }
 
-  /** The part of a cell to explain: of several the last, or the last that is broken. */
-  chosen(/** @type {Place} */ place) {
+  /**
+   * The part of a cell to explain: of several the last, or the last that is broken; none if only numbers that
+   * were not swept are in it, and where explanations differ must not be shown.
+   * @param {Place} place
+   */
+  chosen(place) {
     const parts = this.parts(place);
-    return parts.findLast((one) => this.broken.has(this.at(one))) ?? parts[parts.length - 1];
+    return parts.findLast((one) => this.broken.has(this.at(one))) ?? parts.at(-1);
   }
 
   /**

@@ -10,10 +10,7 @@
  */
 export function segmentsIn(cuts, ends) {
   const { lower, lowerClosed, upper, upperClosed } = ends;
-  const inside = cuts.filter(
-    (cut) =>
-      (cut > lower || (lowerClosed && cut === lower)) && (cut < upper || (upperClosed && cut === upper)),
-  );
+  const inside = cuts.filter((cut) => contains(ends, cut));
   /** @type {Ends[]} */
   const parts = [];
   let start = { lower, lowerClosed };
@@ -28,6 +25,16 @@ export function segmentsIn(cuts, ends) {
   }
   close(upper, upperClosed);
   return parts;
+}
+
+/**
+ * Whether a number is in an interval.
+ * @param {Ends} ends
+ * @param {number} number
+ */
+export function contains({ lower, lowerClosed, upper, upperClosed }, number) {
+  const above = lowerClosed ? number >= lower : number > lower;
+  return above && (upperClosed ? number <= upper : number < upper);
 }
 
 /**

@@ -45,7 +45,7 @@ export class Explainer {
     const lines = description.lines.filter(([name]) => !name.startsWith("principal."));
     const words = lines.map(([name, value]) => `${cut(name)} ${cut(value)}`).join(" · ");
     const people = item.group && model.people(item.group.rows);
-    const amount = explained ? explained.chosen(place).amounts.values().next().value : this.#amount(place);
+    const amount = explained ? explained.chosen(place)?.amounts.values().next().value : this.#amount(place);
     const at = place.segment && amount !== undefined ? ` (explained at ${numberLabel(amount)})` : "";
     const ends = place.segment && cube.ends(...place.segment);
     const cell = ends && ends.lower === ends.upper ? words : `${words}${at}`;
@@ -85,8 +85,8 @@ function embedded(explained, place, people) {
   for (const first of people) {
     const [, ...rest] = place.index;
     const one = explained.chosen({ ...place, index: [first, ...rest] });
-    const number = explained.at(one);
-    if (number < 0) continue;
+    const number = one ? explained.at(one) : -1;
+    if (!one || number < 0) continue;
     const fill = explained.fill(one);
     const [sentence] = explanations[number];
     const known = found.get(sentence);
