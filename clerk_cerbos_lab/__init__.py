@@ -49,6 +49,18 @@ def _why():
     return why
 
 
+def _why_at():
+    from clerk_cerbos_lab.insights.why import why_at
+
+    return why_at
+
+
+def _explain():
+    from clerk_cerbos_lab.insights.explaining import explain_all
+
+    return explain_all
+
+
 def _causes():
     from clerk_cerbos_lab.insights.causes import causes
 
@@ -116,7 +128,9 @@ views.register(
         "long_table": _long_table,
         "to_html": _to_html,
         "why": _why,
+        "why at": _why_at,
         "causes": _causes,
+        "explain": _explain,
         "explanation text": _explanation_text,
         "explanation html": _explanation_html,
         "changes text": _changes_text,

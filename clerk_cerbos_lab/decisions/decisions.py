@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from clerk_cerbos_lab.decisions.cube import Cube
     from clerk_cerbos_lab.decisions.explanation import Explanation
+    from clerk_cerbos_lab.decisions.explanations import Explanations
     from clerk_cerbos_lab.decisions.intervals import Intervals, Segmented
     from clerk_cerbos_lab.decisions.provenance import Provenance
     from clerk_cerbos_lab.decisions.question import Question
@@ -59,6 +60,7 @@ class Decisions:
         read: the principal attributes that the policies read; None if the PDP does not report them.
         documents: the policies as the PDP returned them; empty if it does not.
         source: what ``why`` asks; None in a copy or a pickle, which holds only the decisions.
+        explanations: of all these decisions, after ``explain``; else None.
     """
 
     def __init__(
@@ -74,6 +76,7 @@ class Decisions:
         read: frozenset[str] | None = None,
         documents: tuple[dict[str, Any], ...] = (),
         source: Any = None,
+        explanations: Explanations | None = None,
     ) -> None:
         self.cube = cube
         self.question = question.without_aux_data()
@@ -89,6 +92,7 @@ class Decisions:
         self.read = read
         self.documents = documents
         self.source = source
+        self.explanations = explanations
 
     # -- size and counts ----------------------------------------------------------------------
 
@@ -234,7 +238,14 @@ class Decisions:
             read=self.read,
             documents=self.documents,
             source=self.source,
+            explanations=self.explanations,
         )
+
+    def with_explanations(self, explanations: Explanations) -> Decisions:
+        """The same decisions with their explanations."""
+        made = self._part(list(self._index), self.names, self.actions, self.axes)
+        made.explanations = explanations
+        return made
 
     def with_cube(self, cube: Cube, question: Question, provenance: Provenance) -> Decisions:
         """Decisions about the same principals and policies with another cube."""
@@ -598,6 +609,7 @@ class Decisions:
         *,
         view: Literal["matrix", "thresholds"] = "matrix",
         names: bool = False,
+        causes: bool = False,
     ) -> MatrixView:
         """The decisions as an interactive table to sort, search, filter, and inspect cell by cell.
 
@@ -608,6 +620,8 @@ class Decisions:
             names: show principals by their ids, with every attribute. By default they are shown by
                 pseudonyms (``lab.pseudonym``), with the attributes that policies read and that are known
                 to hold nothing personal (see ``lab.shareable``).
+            causes: explain all decisions first (see ``explain``), and mark what is denied because of broken
+                data. By default nothing is asked until a cell is selected.
 
         Returns:
             A ``Matrix``; as the last line of a notebook cell it is shown. ``.selected`` is the selected cell.
@@ -615,7 +629,8 @@ class Decisions:
         Raises:
             InputError: as in ``matrix``; for ``view="thresholds"`` without a numeric axis across the top.
         """
-        made: MatrixView = drawn_by("show")(self, rows=rows, columns=columns, view=view, names=names)
+        shown = self.explain(names=names) if causes else self
+        made: MatrixView = drawn_by("show")(shown, rows=rows, columns=columns, view=view, names=names)
         return made
 
     def long_table(self, *, names: bool = False) -> LongTableView:
@@ -650,6 +665,27 @@ class Decisions:
             PDPError: if the copies do not start.
         """
         made: Explanation = drawn_by("why")(self, aux_data=aux_data, names=names, **labels)
+        return made
+
+    def explain(self, *, aux_data: Any = None, names: bool = False) -> Decisions:
+        """A copy of these decisions with the explanations of all of them.
+
+        A pickle of it, a stored notebook and a page (``to_html``) then say why without a PDP, and tables mark
+        what is denied because of broken data. Each distinct situation is explained once: what an
+        explanation shows for a person and a cell is filled in from that person and cell. A value that Cerbos
+        computed from them is left out; ``why`` has it.
+
+        Args:
+            aux_data: as in ``why``.
+            names: whether the explanations may have ids and attributes that may be personal; they can then be
+                shown only with ``names=True``.
+
+        Raises:
+            InputError: for decisions from a pickle, of a PDP that does not disclose its policies, or if there
+                are too many situations.
+            PDPError: if the copies of the policies do not start.
+        """
+        made: Decisions = drawn_by("explain")(self, aux_data=aux_data, names=names)
         return made
 
     def causes(self, *, aux_data: Any = None, names: bool = False) -> pd.DataFrame:

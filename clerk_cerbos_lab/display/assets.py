@@ -45,6 +45,12 @@ def _data(payloads: Sequence[bytes], *, small: bool) -> tuple[list[str], bool]:
     return [base64.b64encode(text).decode() for text in texts], not plain
 
 
+def fits(payload: bytes) -> bool:
+    """Whether data can be stored in a notebook's output."""
+    (data,), _ = _data([payload], small=True)
+    return len(data) <= limits.STORED_CHARACTERS
+
+
 def stored(static: str, payload: bytes, state: dict[str, object]) -> str:
     """HTML for a notebook's output: a table that reads without scripts, and what makes it interactive.
 

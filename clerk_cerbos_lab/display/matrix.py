@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any
 
-from clerk_cerbos_lab.display import assets, plain_text, static_html, threshold_strips
+from clerk_cerbos_lab.display import assets, plain_text, reasons, static_html, threshold_strips
 from clerk_cerbos_lab.display.payload import payload
 from clerk_cerbos_lab.display.selection import decision
 from clerk_cerbos_lab.display.view_state import START, VIEWS, checked_look
@@ -63,8 +63,8 @@ class Matrix:
 
         ``view`` (``"matrix"``, ``"thresholds"``), ``exact`` (columns as exact thresholds; None: whichever
         fits), ``search``, ``sort`` (``"given"``, ``"label"``, ``"share"``, ``"threshold"``), ``descending``,
-        ``grouped``, ``effect`` (``"any"``, ``"some"``, ``"none"``, ``"mixed"``, ``"all"``), ``problem``,
-        ``filters`` (attribute or dimension → labels kept), ``scale`` (``"linear"``, ``"log"``).
+        ``grouped``, ``effect`` (``"any"``, ``"some"``, ``"none"``, ``"mixed"``, ``"all"``, ``"broken"``),
+        ``problem``, ``filters`` (attribute or dimension → labels kept), ``scale`` (``"linear"``, ``"log"``).
         """
         known = self._state if self._widget is None else {**START, **self._widget.state}
         return copy.deepcopy(known)
@@ -100,6 +100,12 @@ class Matrix:
             for watcher in list(self._watchers):
                 watcher(decision(self._payload, change["new"], self._values))
 
+    def _on_message(self, _: object, content: Any, __: object) -> None:
+        """Answer the browser, which asks why a cell is what it is."""
+        if isinstance(content, dict) and content.get("kind") == "why":
+            told = reasons.told(self.decisions, self._payload, self._shown, content)
+            self._widget.send({"kind": "why", "request": content.get("request"), **told})
+
     # -- showing ----------------------------------------------------------------------------------
 
     @property
@@ -112,6 +118,7 @@ class Matrix:
         if self._widget is None:
             self._widget = widget_class()(payload=self._payload.to_bytes(), state=self._state)
             self._widget.observe(self._on_place, names="place")
+            self._widget.on_msg(self._on_message)
         return self._widget
 
     @property
@@ -151,4 +158,7 @@ class Matrix:
         if self.state["view"] == "thresholds":
             static = f"{self.svg}{threshold_strips.table(self._payload)}"
         state = {name: value for name, value in self.state.items() if value != START[name]}
-        return bundle(self, assets.stored(static, self._payload.to_bytes(), state))
+        data = self._payload.to_bytes()
+        if "why" in self._payload.header and not assets.fits(data):
+            data = self._payload.without_explanations().to_bytes()
+        return bundle(self, assets.stored(static, data, state))

@@ -17,6 +17,7 @@ import pandas as pd
 from clerk_cerbos_lab import limits
 from clerk_cerbos_lab.decisions.intervals import Segmented, Segments
 from clerk_cerbos_lab.display import plain_text
+from clerk_cerbos_lab.display.embedded import embedded
 from clerk_cerbos_lab.values import is_number, json_number
 
 if TYPE_CHECKING:
@@ -45,6 +46,12 @@ class Payload:
     maps: tuple[npt.NDArray[np.intp], ...]
     segments: Segments | None
     principals: int
+
+    def without_explanations(self) -> Payload:
+        """The same without explanations, with a note."""
+        note = "The explanations are too large for a stored notebook; .to_html writes them into a page."
+        header = {name: part for name, part in self.header.items() if name != "why"}
+        return replace(self, header={**header, "notes": [*header["notes"], note]})
 
     def to_bytes(self) -> bytes:
         """Four bytes of length (little-endian), the header as JSON, the cells packed eight per byte."""
@@ -92,7 +99,7 @@ def payload(
     axis = next((axis for axis in some.axes if [axis.name] == across and axis.numeric), None)
     exact = None if axis is None else different.segmented(axis.name)
     notes += [note for note in plain_text.notes(decisions, shown) if note]
-    header = {
+    header: dict[str, Any] = {
         "title": title,
         "scenario": scenario,
         "rows": down,
@@ -104,6 +111,11 @@ def payload(
         "caption": decisions.provenance.caption(),
         "warning": plain_text.WARNING if shown.names else None,
     }
+    why = embedded(some, shown)
+    if why is not None:
+        header["why"] = why
+    elif some.explanations is not None:
+        notes.append(f"The explanations are left out: they were made with names={some.explanations.names}.")
     heading = decisions.question.heading
     plain = [value_dim(dim, some.values(dim), shown, heading(dim)) for dim in some.dims[1:]]
     dims = [principal_dim(some, shown), *plain]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from clerk_cerbos_lab import limits
+from clerk_cerbos_lab.decisions.explanations import broken_counts
 from clerk_cerbos_lab.values import is_number
 
 if TYPE_CHECKING:
@@ -156,10 +157,26 @@ def _data_problems(decisions: Decisions) -> str:
     return f"{who} data problems that may cause a DENY (see lab.problems)."
 
 
+def causes_line(decisions: Decisions) -> str:
+    """How many people are denied something because of broken data; empty if that is not known."""
+    known = decisions.explanations
+    if known is None:
+        return ""
+    people, cells = broken_counts(known, decisions.actions, decisions.index, decisions.axes)
+    by_rules = decisions.counts()["DENY"] - cells
+    if not cells:
+        return f"Nobody is denied because of broken data; ✗ {by_rules:,} decisions are denied by rules."
+    who = f"{people:,} principals are" if people > 1 else "1 principal is"
+    return (
+        f"{who} denied because of broken data: ✗ {by_rules:,} decisions by rules, ? {cells:,} by broken data."
+    )
+
+
 def notes(decisions: Decisions, shown: Disclosure) -> list[str]:
     """What a reader must know about the decisions, in any display."""
     own = map(shown.text, decisions.provenance.notes)
-    return [note for note in (_data_problems(decisions), *own, shown.note) if note]
+    found = (causes_line(decisions), _data_problems(decisions), *own, shown.note)
+    return [note for note in found if note]
 
 
 def notes_on(decisions: Decisions, shown: Disclosure, grid: Grid) -> list[str]:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from clerk_cerbos_lab.decisions.explanation import Condition
     from clerk_cerbos_lab.identity.disclosure import Disclosure
     from clerk_cerbos_lab.insights.seen_conditions import Misfit
+    from clerk_cerbos_lab.insights.slots import Slots
     from clerk_cerbos_lab.pdp.instrumented import Flow
     from clerk_cerbos_lab.pdp.messages import Request
     from clerk_cerbos_lab.pdp.probes import Answer, Probe
@@ -63,6 +64,7 @@ class ExplainedRules:
         policies: those that can answer it.
         seen: what the PDP computed.
         disclosure: what may be shown.
+        slots: as in ``ConditionReader``.
 
     Attributes:
         rules: in the order that matters.
@@ -70,19 +72,20 @@ class ExplainedRules:
         notes: what differs from what was expected.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - what explanations are made of
         self,
         request: Request,
         flow: Flow,
         policies: Sequence[PolicyRules],
         seen: Answer,
         disclosure: Disclosure,
+        slots: Slots | None = None,
     ) -> None:
         self._flow = flow
         self._shown = disclosure
         self._roles = {(one.name, role.name): (one, role) for one in policies for role in one.derived_roles}
         self._seen = seen
-        self._reader = ConditionReader(seen, disclosure)
+        self._reader = ConditionReader(seen, disclosure, slots)
         self.notes: list[str] = []
         naming = _naming(request, policies)
         made = [self._explained(one, rule) for one, rule in naming]

@@ -17,10 +17,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from clerk_cerbos_lab.identity.disclosure import Disclosure
+    from clerk_cerbos_lab.insights.slots import Slots
     from clerk_cerbos_lab.pdp.probes import Probe, Seen
     from clerk_cerbos_lab.policies.conditions import Expression, Operand
 
 WITHHELD: Final = "not shown"
+
+NOT_STORED: Final = "not stored"
+"""In place of a computed value that differs between those who share an explanation."""
 
 _SIGNS: Final = {"==": "=", "!=": "≠", "<=": "≤", ">=": "≥"}
 
@@ -73,10 +77,17 @@ class ConditionReader:
     Args:
         seen: what the PDP computed.
         disclosure: what may be shown.
+        slots: for an explanation that several people and cells share: what differs between them.
     """
 
-    def __init__(self, seen: Mapping[tuple[int, Probe], Seen], disclosure: Disclosure) -> None:
+    def __init__(
+        self,
+        seen: Mapping[tuple[int, Probe], Seen],
+        disclosure: Disclosure,
+        slots: Slots | None = None,
+    ) -> None:
         self._seen = seen
+        self._slots = slots
         self._shown = disclosure
         self._file = cache(disclosure.file)
 
@@ -127,6 +138,9 @@ class ConditionReader:
             return SeenValue(text, text, "error" if seen else "unknown", None, _kind_of(seen))
         if withheld:
             return SeenValue(text, text, "withheld", None, WITHHELD)
+        every = [path for part in expression.walk() for path in reads(part.operands)]
+        if self._slots is not None and (expression.form == "unread" or self._slots.differs(every)):
+            return SeenValue(text, text, "unknown", None, NOT_STORED)
         value = plain(seen.value)
         return SeenValue(text, text, "seen", self._shown.hidden(value), self._shown.value(value))
 
@@ -144,7 +158,7 @@ class ConditionReader:
 
     # -- values -------------------------------------------------------------------------------------
 
-    def _value(self, number: int, operand: Operand) -> SeenValue:
+    def _value(self, number: int, operand: Operand) -> SeenValue:  # noqa: PLR0911 - one return per state
         text, name = self._shown.text(operand.text), self._shown.text(_name(operand))
         if operand.literal:
             value = operand.value
@@ -159,6 +173,12 @@ class ConditionReader:
         if any(self._is_withheld(path) for path in reads([operand])):
             return SeenValue(text, name, "withheld", None, WITHHELD, parts=parts)
         value = plain(seen.value)
+        if self._slots is not None:
+            slot = None if operand.parts else self._slots.of(operand.path)
+            if slot is not None:
+                return SeenValue(text, name, "seen", self._shown.hidden(value), slot)
+            if self._slots.differs(reads([operand])):
+                return SeenValue(text, name, "unknown", None, NOT_STORED, parts=parts)
         return SeenValue(text, name, "seen", self._shown.hidden(value), self._shown.value(value), "", parts)
 
     def _is_withheld(self, path: tuple[str, ...]) -> bool:

@@ -5,26 +5,33 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from clerk_cerbos_lab.attribute_names import nested
+from clerk_cerbos_lab.decisions.axes import Axis
 from clerk_cerbos_lab.decisions.decisions import EFFECTS
-from clerk_cerbos_lab.decisions.explanation import (
-    Cause,
-    Explanation,
-)
+from clerk_cerbos_lab.decisions.explanation import APPLIED, CLOSEST, ROLE, Cause, Explanation
+from clerk_cerbos_lab.decisions.explanations import filled, number_of, value_of
+from clerk_cerbos_lab.decisions.situations import situations_of
 from clerk_cerbos_lab.errors import InputError
 from clerk_cerbos_lab.identity.principals import read_principals
 from clerk_cerbos_lab.insights.cause_of_deny import Evidence, causes_of, sentence_of
+from clerk_cerbos_lab.insights.closest import distance
 from clerk_cerbos_lab.insights.explained_rules import ExplainedRules, wanted_probes
+from clerk_cerbos_lab.insights.slots import are_ordered
 from clerk_cerbos_lab.pdp.client import PDP
 from clerk_cerbos_lab.pdp.instrumented import Instrumented
 from clerk_cerbos_lab.pdp.messages import Request, hidden_aux_data
+from clerk_cerbos_lab.values import RESOURCE_ID
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from clerk_cerbos_lab.decisions.decisions import Decisions
     from clerk_cerbos_lab.decisions.explanation import ExplainedRule
     from clerk_cerbos_lab.identity.disclosure import Disclosure
+    from clerk_cerbos_lab.insights.seen_conditions import Misfit
+    from clerk_cerbos_lab.insights.slots import Slots
     from clerk_cerbos_lab.policies.rules import PolicyRules
 
 NO_POLICIES = (
@@ -36,6 +43,8 @@ ASSUMED = (
     "The PDP does not report its configuration; this explanation is by its policies and Cerbos's default "
     "configuration, without schemas."
 )
+
+MADE_FOR = "the stored explanations were made with names={names}: explain again, or show them so"
 
 DIFFERS = (
     "The instrumented copy of the policies gives {copy} here, and the PDP gave {original}. This is an error "
@@ -53,33 +62,115 @@ def why(
         wide = [f"{dim} ({n})" for dim, n in zip(one.dims, one.shape, strict=True) if n > 1]
         msg = f"{len(one):,} decisions are left; choose a value for: {', '.join(wide)}"
         raise InputError(msg)
-    disclosure = decisions.shown(names=names)
-    request = request_of(one, aux_data)
     allowed = bool(one.allowed().item())
-    source = decisions.source
-    if isinstance(source, Instrumented):
+    return _why(one, one.axes, decisions.shown(names=names), allowed=allowed, aux_data=aux_data)
+
+
+def why_at(
+    decisions: Decisions,
+    people: Sequence[int],
+    places: Sequence[int],
+    disclosure: Disclosure,
+    *,
+    amounts: Mapping[str, float],
+    allowed: bool,
+) -> list[tuple[int, Explanation]]:
+    """Why a cell of a matrix is what it is, or the same cell of several people.
+
+    Args:
+        decisions: that the matrix shows.
+        people: the positions of the principals.
+        places: of the cell, as positions on each dimension after the first.
+        disclosure: what may be shown.
+        amounts: by axis, an amount in the cell that need not be among the values of the axis.
+        allowed: the effect of the cell, equal for all of them.
+
+    Returns:
+        For each distinct situation, how many of these people are in it and the explanation of the first
+        of them, the most frequent first.
+    """
+    action, *rest = places
+    some = decisions.of(np.array(people, dtype=np.intp)).sel(action=decisions.actions[action])
+    axes = [
+        Axis(axis.name, (amounts.get(axis.name, axis.values[at]),))
+        for axis, at in zip(decisions.axes, rest, strict=True)
+    ]
+    counts, firsts = _alike(some, rest)
+    return [
+        (count, _why(some.of(np.array([first], dtype=np.intp)), axes, disclosure, allowed=allowed))
+        for count, first in zip(counts, firsts, strict=True)
+    ]
+
+
+def _alike(some: Decisions, places: Sequence[int]) -> tuple[list[int], list[int]]:
+    """How many people are in each situation at these positions on the axes, and the first of each."""
+    if len(some.names) == 1:
+        return [1], [0]
+    index = [*some.index[:2], *(own[[at]] for own, at in zip(some.index[2:], places, strict=True))]
+    found = situations_of(some.cube, index)
+    order = np.argsort(-found.principals, kind="stable")
+    return found.principals[order].tolist(), found.places[order, 0].tolist()
+
+
+def _why(
+    one: Decisions,
+    axes: Sequence[Axis],
+    disclosure: Disclosure,
+    *,
+    allowed: bool,
+    aux_data: object = None,
+) -> Explanation:
+    """Why one action of one principal has its effect, at the single value of each axis."""
+    source = one.source
+    if source is None and one.explanations is not None:
+        found, request = _stored(one, axes, disclosure)
+    elif isinstance(source, Instrumented):
+        request = request_of(one, axes, aux_data)
         (found,) = explain(source, [(request, allowed)], disclosure, required_of(one))
     elif isinstance(source, PDP):
+        request = request_of(one, axes, aux_data)
         found = _matched_only(source, request, allowed=allowed)
     else:
         raise InputError(unknown_pdp(source))
     (row,) = one.principals["id"]
+    values = {axis.name: axis.values[0] for axis in axes}
+    values |= {name: value for name, value in one.fixed.items() if name != "resource_id"}
     return dataclasses.replace(
         found,
         principal=disclosure.principal(row, one.names[0]),
         roles=tuple(map(disclosure.text, request.principal.roles)),
         kind=disclosure.text(one.kind),
         action=disclosure.text(one.actions[0]),
-        attributes={
-            **{disclosure.text(axis.name): disclosure.value(axis.values[0]) for axis in one.axes},
-            **{
-                disclosure.text(name): disclosure.value(value)
-                for name, value in one.fixed.items()
-                if name != "resource_id"
-            },
-        },
+        attributes={disclosure.text(name): disclosure.value(value) for name, value in values.items()},
         policy=disclosure.text(found.policy),
     )
+
+
+def _stored(one: Decisions, axes: Sequence[Axis], disclosure: Disclosure) -> tuple[Explanation, Request]:
+    """The explanation that ``explain`` has stored, with the values of this person and these values."""
+    known = one.explanations
+    if known is None or known.names != disclosure.names:
+        msg = MADE_FOR.format(names=not disclosure.names)
+        raise InputError(msg)
+    request = request_of(one, axes, stored=True)
+    number = known.cells[one.actions[0]].at(
+        int(one.index[0][0]),
+        [int(own[0]) for own in one.index[2:]],
+        [axis.values[0] if axis.numeric else None for axis in axes],
+    )
+    if number is None:
+        msg = "this decision is not among those that were explained"
+        raise InputError(msg)
+    values = {**request.attributes, RESOURCE_ID: request.resource_id}
+
+    def value(slot: str) -> Any:
+        return value_of(known.slots[number_of(slot)], request.principal, values)
+
+    return filled(
+        known.templates[number],
+        lambda slot: disclosure.value(value(slot)),
+        lambda slot: disclosure.hidden(value(slot)),
+    ), request
 
 
 def unknown_pdp(source: object) -> str:
@@ -92,17 +183,29 @@ def unknown_pdp(source: object) -> str:
     )
 
 
-def request_of(one: Decisions, aux_data: Any = None) -> Request:
-    """The request behind a single decision.
+def request_of(
+    one: Decisions,
+    axes: Sequence[Axis] | None = None,
+    aux_data: Any = None,
+    *,
+    stored: bool = False,
+) -> Request:
+    """The request of one principal and action, at the single value of each axis.
+
+    Args:
+        one: the decision.
+        axes: other values of its axes.
+        aux_data: a JWT.
+        stored: whether it is only read, not asked.
 
     Raises:
         InputError: if a JWT was sent with it and is not given.
     """
     jwt = hidden_aux_data(aux_data)
-    if one.provenance.aux_data and jwt is None:
+    if one.provenance.aux_data and jwt is None and not stored:
         msg = "these decisions were made with a JWT, which they do not keep: give it again as aux_data="
         raise InputError(msg)
-    values: dict[str, Any] = {**one.fixed, **{axis.name: axis.values[0] for axis in one.axes}}
+    values: dict[str, Any] = {**one.fixed, **{axis.name: axis.values[0] for axis in axes or one.axes}}
     return Request(
         principal=read_principals(one.principals)[0],
         action=one.actions[0],
@@ -160,7 +263,7 @@ def _explanation(  # noqa: PLR0917 - what an explanation consists of
 
 def explain(
     source: Instrumented,
-    cases: Sequence[tuple[Request, bool]],
+    cases: Sequence[tuple[Request, bool | None]],
     disclosure: Disclosure,
     required: frozenset[str] = frozenset(),
 ) -> Iterator[Explanation]:
@@ -168,13 +271,26 @@ def explain(
 
     Args:
         source: the copies.
-        cases: what was asked, with the same JWT, and whether the original allowed it.
+        cases: what was asked, with the same JWT, and whether the original allowed it; None if
+            that is not known.
         disclosure: what may be shown.
         required: the attributes that every principal must have.
 
     Yields:
         The explanations without what the caller knows: the labels of principal, action and attributes.
     """
+    for explanation, _ in explain_with_misfits(source, cases, disclosure, required):
+        yield explanation
+
+
+def explain_with_misfits(
+    source: Instrumented,
+    cases: Sequence[tuple[Request, bool | None]],
+    disclosure: Disclosure,
+    required: frozenset[str] = frozenset(),
+    slots: Slots | None = None,
+) -> Iterator[tuple[Explanation, list[Misfit]]]:
+    """As ``explain``, and the values that do not fit; with slots, explanations that several cells share."""
     if not cases:
         return
     facts = source.facts(cases[0][0].kind)
@@ -187,11 +303,10 @@ def explain(
         ]
     )
     left_out = [f"Conditions in {disclosure.file(file)} can't be asked in parts." for file in facts.left_out]
-    for (request, allowed), flow, (policies, nothing), seen in zip(
-        cases, flows, reached, answers, strict=True
-    ):
+    for (request, known), flow, (policies, nothing), seen in zip(cases, flows, reached, answers, strict=True):
+        allowed = flow.report.allowed if known is None else known
         effect, copied = str(EFFECTS[int(allowed)]), str(EFFECTS[int(flow.report.allowed)])
-        told = ExplainedRules(request, flow, policies, seen, disclosure)
+        told = ExplainedRules(request, flow, policies, seen, disclosure, slots)
         evidence = Evidence(source, request, flow, told.rules, told.misfits, required, nothing)
         cause, *also = [None] if allowed else causes_of(evidence)
         notes = [
@@ -201,9 +316,34 @@ def explain(
             *told.notes,
         ]
         sentence = sentence_of(evidence, cause, disclosure, allowed=allowed)
+        if slots is not None and cause is not None:
+            cause, sentence = _of_all(evidence, cause, sentence, slots)
         report = flow.report
-        made = _explanation(effect, sentence, cause, report.policy, report.scope, told.rules, notes)
-        yield dataclasses.replace(made, also=tuple(one for one in also if one is not None))
+        policy = disclosure.text(report.policy)
+        made = _explanation(effect, sentence, cause, policy, report.scope, told.rules, notes)
+        misfits = [misfit for some in told.misfits.values() for misfit in some]
+        yield dataclasses.replace(made, also=tuple(one for one in also if one is not None)), misfits
+
+
+def _of_all(evidence: Evidence, cause: Cause, sentence: str, slots: Slots) -> tuple[Cause, str]:
+    """Cause and sentence that are true of everybody in a situation, if not the same rule is closest."""
+    closest = evidence.closest
+    if cause.kind not in {CLOSEST, ROLE} or closest is None:
+        return cause, sentence
+    others = [
+        rule
+        for rule in evidence.rules
+        if rule is not closest
+        and rule.effect == "ALLOW"
+        and rule.type != "role"
+        and rule.status != APPLIED
+        and distance(rule)[:-1] == distance(closest)[:-1]
+        and not are_ordered(rule, closest, slots)
+    ]
+    if not others:
+        return cause, sentence
+    names = " or ".join(rule.name for rule in (closest, *others))
+    return Cause(cause.kind, names), f"DENY: no rule allows it. Closest: {names}."
 
 
 def _reached(source: Instrumented, request: Request) -> tuple[tuple[PolicyRules, ...], str]:

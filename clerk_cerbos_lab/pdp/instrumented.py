@@ -81,6 +81,23 @@ class Instrumented:
         """The same policies under another configuration; close it after use."""
         return Instrumented(Snapshot(self._snapshot.files, config), self.index)
 
+    @property
+    def original(self) -> tuple[PDP, Snapshot]:
+        """A PDP on the policies as they are, and the policies.
+
+        Raises:
+            PDPError: if it does not start.
+        """
+        with self._lock:
+            snapshot = self._snapshot
+            if self.assumed:
+                plain = [json.dumps(plain_policy(one)).encode() for one in self.index.documents]
+                snapshot = Snapshot({f"{i:04}.json": one for i, one in enumerate(plain)}, self.config)
+            if self._original is None:
+                self._original = snapshot.start()
+                self._running.append(self._original)
+            return self._original, snapshot
+
     def flows(self, requests: Sequence[Request]) -> Iterator[Flow]:
         """What the policies do with requests, which have the same JWT.
 
@@ -149,11 +166,7 @@ class Instrumented:
         """
         if self.assumed:
             return [flow.report.allowed for flow in self.flows(requests)]
-        with self._lock:
-            if self._original is None:
-                self._original = self._snapshot.start()
-                self._running.append(self._original)
-            pdp = self._original
+        pdp, _ = self.original
         batches = (request.batch(request.kind, [request.action]) for request in requests)
         aux_data = requests[0].aux_data if requests else None
         with pdp.asking(), closing(pdp.check(batches, aux_data)) as answers:
@@ -224,7 +237,7 @@ class Instrumented:
         """End the PDPs; the next question starts them again."""
         with self._lock:
             _close(self._running)
-            self._flow, self._facts = None, {}
+            self._flow, self._original, self._facts = None, None, {}
 
 
 def _rule_name(key: RuleKey) -> str:

@@ -77,7 +77,14 @@ class Plan:
         return sum(math.prod(len(points.asked) for points in of_class) for of_class in self.points)
 
 
-def plan(pdp: PDP, people: PrincipalTable, question: Question, snapshot: Snapshot | None) -> Plan:
+def plan(
+    pdp: PDP,
+    people: PrincipalTable,
+    question: Question,
+    snapshot: Snapshot | None,
+    *,
+    any_role: bool = False,
+) -> Plan:
     """Find the classes and points of a sweep.
 
     Args:
@@ -86,6 +93,7 @@ def plan(pdp: PDP, people: PrincipalTable, question: Question, snapshot: Snapsho
         question: what is asked about each.
         snapshot: of the policies; without one (a PDP at an address), computed values and attribute
             schemas are unknown, and everything that depends on them is asked value by value.
+        any_role: whether also rules matter whose roles nobody has, as in an explanation.
 
     Raises:
         PDPError: if the PDP can't be asked.
@@ -105,7 +113,7 @@ def plan(pdp: PDP, people: PrincipalTable, question: Question, snapshot: Snapsho
     )
     if why:
         return _each(people, question, why)
-    audiences = list(_audiences(pdp, people, question, index))
+    audiences = list(_audiences(pdp, people, question, index, any_role=any_role))
     not_understood = [analysis.unreadable for _, analysis in audiences if analysis.unreadable]
     if not_understood and len(not_understood) == len(audiences):
         return _each(people, question, not_understood[0])
@@ -133,7 +141,7 @@ def _terms(analysis: Analysis) -> Iterator[Term]:
 
 
 def _audiences(
-    pdp: PDP, people: PrincipalTable, question: Question, index: PolicyIndex
+    pdp: PDP, people: PrincipalTable, question: Question, index: PolicyIndex, *, any_role: bool
 ) -> Iterator[tuple[npt.NDArray[np.intp], Analysis]]:
     """The principals by their roles, and what the rules that can apply to them read."""
     everything = index.analysis(question.kind)
@@ -142,7 +150,7 @@ def _audiences(
     if pdp.strict is not False:  # in strict evaluation a failing variable denies everything
         yield every_row, everything
         return
-    if count > MOST_AUDIENCES:
+    if any_role or count > MOST_AUDIENCES:
         yield every_row, index.analysis(question.kind, Audience(question.actions, None))
         return
     order = np.argsort(codes, kind="stable")

@@ -9,6 +9,7 @@ import { ScenariosView } from "./view/scenarios.js";
 import { MatrixView } from "./view/view.js";
 
 /** @import { Link, State, ViewOptions } from "./types.ts" */
+/** @import { WhyAnswer, WhyQuestion } from "./why_types.ts" */
 
 /** A live output, kept in sync with Python. */
 function render(/** @type {{ model: Link, el: HTMLElement }} */ { model, el }) {
@@ -27,6 +28,8 @@ function render(/** @type {{ model: Link, el: HTMLElement }} */ { model, el }) {
     },
   };
   const isExplorer = model.get("kind") === "explorer";
+  const whys = new Whys(model);
+  if (!isExplorer) options.onWhy = (question, then) => whys.ask(question, then);
   const view = isExplorer ? new ExplorerView(cube(), options, model) : new MatrixView(cube(), options);
   view.mount(el);
   const changes = {
@@ -36,8 +39,38 @@ function render(/** @type {{ model: Link, el: HTMLElement }} */ { model, el }) {
   for (const [name, act] of Object.entries(changes)) model.on(name, act);
   return () => {
     for (const [name, act] of Object.entries(changes)) model.off(name, act);
+    whys.end();
     view.destroy();
   };
+}
+
+/** Questions to the kernel why a cell is what it is; only the latest is answered. */
+class Whys {
+  #request = 0;
+  /** @type {(answer: WhyAnswer) => void} */
+  #then = () => undefined;
+
+  constructor(/** @type {Link} */ model) {
+    this.model = model;
+    this.heard = (/** @type {WhyAnswer & { kind: string, request: number }} */ answer) => {
+      if (answer.kind === "why" && answer.request === this.#request) this.#then(answer);
+    };
+    model.on("msg:custom", this.heard);
+  }
+
+  /**
+   * @param {WhyQuestion} question
+   * @param {(answer: WhyAnswer) => void} then
+   */
+  ask(question, then) {
+    this.#then = then;
+    this.#request += 1;
+    this.model.send({ kind: "why", request: this.#request, ...question });
+  }
+
+  end() {
+    this.model.off("msg:custom", this.heard);
+  }
 }
 
 /** The bytes that a widget holds. */

@@ -1,5 +1,7 @@
 /** The data from Python, the state a reader can change, and the interfaces between parts of the view. */
 
+import type { Embedded, WhyAnswer, WhyQuestion } from "./why_types.ts";
+
 /** An attribute of the principals: principal `i` has the value `values[codes[i]]`. */
 export interface Attribute {
   name: string;
@@ -60,6 +62,8 @@ export interface Header {
   small: number[];
   dims: HeaderDim[];
   exact: HeaderExact | null;
+  /** Only after `explain`. */
+  why?: Embedded;
   /** Only for an explorer: the number of the answer, the ends of its amounts, and the requested amounts. */
   number?: number;
   window?: [number, number] | null;
@@ -98,7 +102,7 @@ export interface Band {
   grid: boolean;
 }
 
-export type Effect = "any" | "some" | "none" | "mixed" | "all";
+export type Effect = "any" | "some" | "none" | "mixed" | "all" | "broken";
 
 /** The state a reader can change. Plain data: Python reads and sets it. */
 export interface State {
@@ -138,10 +142,14 @@ export interface Item {
 export interface Description {
   lines: [name: string, value: string][];
   allow: boolean;
+  /** Whether it is denied because of broken data, where that is known. */
+  broken: boolean;
   boundary: string;
 }
 
 export interface ViewOptions {
+  /** Ask Python why a cell is what it is; without it only embedded explanations are shown. */
+  onWhy?: (question: WhyQuestion, then: (answer: WhyAnswer) => void) => void;
   state?: Partial<State>;
   onState?: (state: State) => void;
   onSelect?: (place: Place) => void;
@@ -223,7 +231,8 @@ export interface Traits {
 export interface Link {
   get<Name extends keyof Traits>(name: Name): Traits[Name];
   set<Name extends keyof Traits>(name: Name, value: Traits[Name]): void;
-  on(event: string, act: () => void): void;
-  off(event: string, act: () => void): void;
+  on<Given>(event: string, act: (given: Given) => void): void;
+  off<Given>(event: string, act: (given: Given) => void): void;
+  send(content: object): void;
   save_changes(): void;
 }

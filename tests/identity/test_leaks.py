@@ -206,6 +206,13 @@ def every_display(pdp: lab.PDP, frame: pd.DataFrame, folder: Path, *, names: boo
         texts[f"why {place}"] = "" if names else f"{why}\n{why._repr_html_()}\n{why.to_dict()}"
     coverage = lab.coverage(decisions, names=names)
     texts["coverage"] = "" if names else f"{coverage}\n{coverage._repr_html_()}\n{coverage.frame().to_csv()}"
+    explained = decisions.explain(names=names)
+    told = explained.show(names=names).widget.get_state()["payload"]
+    texts["explained, live"] = bytes(told).decode("utf-8", "replace")
+    texts["explained, text/html"] = explained.show(names=names)._repr_mimebundle_()["text/html"]
+    if explained.explanations is not None:
+        texts["templates"] = repr([(one, one.rules) for one in explained.explanations.templates])
+    explained.to_html(folder / "explained.html", names=names)
     decisions.to_html(folder / "page.html", names=names)
     decisions.to_html(folder / "scenarios.html", names=names, scenarios={"again": decisions})
     bundles["rows"].to_html(folder / "rows.html")

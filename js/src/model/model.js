@@ -1,16 +1,19 @@
 import { Across } from "./across.js";
 import { Kept } from "./columns.js";
+import { Explained } from "./explained.js";
 import { keptRows, maskOf } from "./filters.js";
 import { grouped } from "./groups.js";
 import { Layout } from "./layout.js";
 import { runsOf } from "./line.js";
+import { Marks } from "./marks.js";
 import { Once } from "./once.js";
+import { placeIn } from "./place.js";
 import { sorted } from "./sorting.js";
 import { chosenOf, START } from "./state.js";
 import { Tally } from "./tally.js";
 
 /** @import { Cube } from "./cube.js" */
-/** @import { Item, Place, Run, State } from "../types.ts" */
+/** @import { Item, Run, State } from "../types.ts" */
 
 /** A grid with more columns than this is shown as thresholds, unless the state says otherwise. */
 const WIDE = 24;
@@ -47,6 +50,7 @@ export class Model {
     /** Keys of the groups that are open. */
     this.expanded = /** @type {Set<string>} */ (new Set());
     this.layout = new Layout(cube);
+    this.explained = Explained.of(cube);
     this.shown = this.#show();
     /** @type {Item[] | null} The content of the table's rows; null: every visible row on its own. */
     this.items = this.#group();
@@ -55,6 +59,7 @@ export class Model {
   /** Show other decisions in the same state. */
   load(/** @type {Cube} */ cube) {
     this.layout = new Layout(cube);
+    this.explained = Explained.of(cube);
     this.#latest = new Latest();
     this.update({});
   }
@@ -129,12 +134,13 @@ export class Model {
     });
     const line = latest.line.of(narrow, () => this.#runs(found));
     const across = new Across(layout, ofColumns, line, this.isExact);
-    const effects = JSON.stringify([narrow, effect]);
-    const wanted = latest.wanted.of(effects, () => this.#ofEffect(found, across));
+    const marks = new Marks(layout, across, this.explained);
+    const effects = JSON.stringify([narrow, effect, effect === "broken" && [chosen, this.isExact]]);
+    const wanted = latest.wanted.of(effects, () => this.#ofEffect(found, across, marks));
     const order = JSON.stringify([effects, sort, descending, this.isExact]);
     const visible = latest.visible.of(order, () => sorted(layout, across, wanted, state));
     const counts = latest.counts.of(effects, () => this.#count(wanted, across));
-    return { across, visible, counts };
+    return { across, marks, visible, counts };
   }
 
   /** The runs of the exact axis, cut wherever some of these rows flip. */
@@ -149,13 +155,15 @@ export class Model {
    * The rows that match the state's filter by effect.
    * @param {Uint32Array} rows
    * @param {Across} across
+   * @param {Marks} marks
    */
-  #ofEffect(rows, across) {
+  #ofEffect(rows, across, marks) {
     const { effect } = this.state;
     const { length } = across.kept.grid;
     /** @type {(n: number) => boolean} */
     let keep;
     if (effect === "any") return rows;
+    if (effect === "broken") return rows.filter((r) => marks.broken(r) !== "");
     if (effect === "some") keep = (n) => n > 0;
     else if (effect === "none") keep = (n) => n === 0;
     else if (effect === "mixed") keep = (n) => n > 0 && n < length;
@@ -199,7 +207,7 @@ export class Model {
         signatures[kind[r]] = key;
       }
       for (const positions of others) key += `|${positions[r]}`;
-      return key;
+      return `${key}|${this.shown.marks.broken(r)}`;
     };
     return grouped(this.visible, keyOf, this.expanded);
   }
@@ -214,29 +222,26 @@ export class Model {
   }
 
   /**
+   * The mark of a cell.
+   * @param {number} row
+   * @param {number} column
+   */
+  marked(row, column) {
+    return this.shown.marks.of(row, column);
+  }
+
+  /**
    * The positions that identify the decision of a cell.
    * @param {number} row
    * @param {number} column
-   * @returns {Place}
    */
   place(row, column) {
-    const { cube, columns, hasExact, numbers, rows } = this.layout;
-    const { isExact, kept, segments } = this.across;
-    const index = cube.dims.map(() => 0);
-    rows.dims.forEach((d, k) => {
-      index[d] = rows.index[k][row];
-    });
-    const { number, window } = cube.header; // an explorer numbers its answers
-    if (isExact) {
-      const { first, last } = segments[column];
-      return { index, number, segment: [first, last] };
-    }
-    const c = kept.grid[column];
-    columns.index(c).forEach((i, k) => {
-      index[columns.dims[k]] = i;
-    });
-    const amount = hasExact && window && numbers ? { amount: numbers[c] } : {};
-    return { index, number, segment: null, ...amount };
+    return placeIn(this.layout, this.across, row, column);
+  }
+
+  /** The positions of the principals of these rows. */
+  people(/** @type {number[]} */ rows) {
+    return rows.map((row) => this.rows.index[this.layout.place][row]);
   }
 
   /** The table as texts: headers, then one line per row; a group is listed with all its rows. */

@@ -1,4 +1,5 @@
 import { h, setAttribute, setText, svg } from "../dom/dom.js";
+import { rulesAt } from "../words/breaks.js";
 import { bandsInWords, longInterval } from "../words/intervals.js";
 import { plural } from "../words/numbers.js";
 import { emptyRow, fixed, headRow } from "./blanks.js";
@@ -127,7 +128,8 @@ export class Table {
     setText(th, label + (sorted ? this.#arrow(state.sort) : ""));
     setAttribute(th, "aria-sort", sorted ? this.#ariaSort(state.sort) : "none");
     const long = across.isExact ? longInterval(across.ends(column)) : label;
-    setAttribute(th, "title", `${across.names[across.isExact ? 0 : level]} ${long}`);
+    const rules = across.isExact ? rulesAt(this.model, across.ends(column)) : [];
+    setAttribute(th, "title", [`${across.names[across.isExact ? 0 : level]} ${long}`, ...rules].join("\n"));
   }
 
   /**
@@ -215,11 +217,11 @@ export class Table {
     for (let c = 0; c < columns; c++) {
       const td = tr.cells[heads + c];
       const column = this.left + c;
-      const [effect, mark] = model.cell(item.row, column) ? ["ALLOW", "✓"] : ["DENY", "✗"];
+      const { kind, mark, words } = model.marked(item.row, column);
       if (td.textContent !== mark) {
-        td.className = `ccl-cell ccl-${effect.toLowerCase()}`;
+        td.className = `ccl-cell ccl-${kind}`;
         td.textContent = mark;
-        td.setAttribute("aria-label", effect);
+        td.setAttribute("aria-label", words);
       }
       setAttribute(td, "aria-colindex", String(heads + column + 1));
       setAttribute(td, "aria-selected", String(selected?.column === column));

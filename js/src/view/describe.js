@@ -33,11 +33,17 @@ export function describe(model, item, column, strips) {
     if (!band) return null;
     lines.push([names[0], longInterval(band.ends)]);
     const boundary = band.grid ? "as far as the checked amounts show" : "exact";
-    return { lines, allow: band.allow, boundary };
+    return { lines, allow: band.allow, broken: false, boundary };
   }
   if (across.isExact) lines.push([names[0], longInterval(across.ends(column))]);
   else for (const [k, label] of across.labels(column).entries()) lines.push([names[k], label]);
-  return { lines, allow: model.cell(item.row, column), boundary: across.boundary(item.row, column) };
+  const { kind } = model.marked(item.row, column);
+  return {
+    lines,
+    allow: kind === "allow",
+    broken: kind === "broken",
+    boundary: across.boundary(item.row, column),
+  };
 }
 
 /**

@@ -4,8 +4,10 @@ import { cut } from "./describe.js";
 /** @import { Description } from "../types.ts" */
 
 /** ALLOW or DENY, in its colour. */
-export function effect(/** @type {boolean} */ allow) {
-  return h("b", { class: allow ? "ccl-yes" : "ccl-no" }, allow ? "✓ ALLOW" : "✗ DENY");
+export function effect(/** @type {Pick<Description, "allow" | "broken">} */ { allow, broken }) {
+  if (allow) return h("b", { class: "ccl-yes" }, "✓ ALLOW");
+  if (broken) return h("b", { class: "ccl-odd-data" }, "? DENY because of broken data");
+  return h("b", { class: "ccl-no" }, "✗ DENY");
 }
 
 /** The tooltip of the cell under the pointer. */
@@ -24,14 +26,12 @@ export class Tip {
    * @param {HTMLElement} root
    * @param {MouseEvent} pointer
    */
-  show({ lines, allow, boundary }, root, pointer) {
+  show(description, root, pointer) {
     const { element } = this;
+    const { lines, boundary } = description;
     const list = lines.flatMap(([name, value]) => [h("dt", {}, cut(name)), h("dd", {}, cut(value))]);
     if (boundary) list.push(h("dt", {}, "boundary"), h("dd", {}, boundary));
-    element.replaceChildren(
-      h("div", { class: allow ? "ccl-yes" : "ccl-no" }, effect(allow)),
-      h("dl", {}, ...list),
-    );
+    element.replaceChildren(h("div", {}, effect(description)), h("dl", {}, ...list));
     element.hidden = false;
     const box = root.getBoundingClientRect();
     const { offsetWidth, offsetHeight } = element;

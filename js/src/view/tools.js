@@ -12,11 +12,11 @@ const KEYS = [
     "arrow keys, Home, End, Page Up, Page Down",
     "move from cell to cell (with Ctrl: to the first or last row)",
   ],
-  ["Enter or Space", "select the cell; on a header: sort; on a group: open or close it"],
+  ["Enter or Space", "select the cell and explain it; on a header: sort; on a group: open or close it"],
   ["/", "search"],
   ["Ctrl + C", "copy the shown cells as a table (tab-separated)"],
   ["Ctrl + Z, Ctrl + Y", "undo or redo a change of the view"],
-  ["Escape", "close a panel, clear the search"],
+  ["Escape", "close the explanation or a panel, clear the search"],
   ["+, −, 0 (thresholds)", "zoom in, out, show all; Ctrl + wheel zooms at the pointer, dragging moves"],
 ];
 
@@ -96,6 +96,7 @@ export class Tools {
         ["none", "no ALLOW"],
         ["mixed", "ALLOW and DENY"],
         ["all", "all ALLOW"],
+        ["broken", "broken data"],
       ],
       (effect) => set({ effect: /** @type {Effect} */ (effect) }),
     );
@@ -168,6 +169,8 @@ export class Tools {
     setText(this.direction, state.descending ? "▼" : "▲");
     setAttribute(this.direction, "aria-label", `${direction}; sort ${other}`);
     setAttribute(this.direction, "title", direction);
+    for (const option of this.effect.options)
+      if (option.value === "broken") option.hidden = !this.model.explained?.broken.size;
     this.effect.value = state.effect;
     this.grouped.input.checked = state.grouped;
     this.grouped.element.hidden = layout.place < 0;

@@ -5,6 +5,7 @@ import { START } from "../model/state.js";
 import { Grid } from "../table/grid.js";
 import { count, plural } from "../words/numbers.js";
 import { cut, describe } from "./describe.js";
+import { Explainer } from "./explainer.js";
 import { sameFilters } from "./filter_panel.js";
 import { History } from "./history.js";
 import { effect, Tip } from "./tip.js";
@@ -17,6 +18,18 @@ import { Tools } from "./tools.js";
 const LARGEST_COPY = 2_000_000;
 
 /** @typedef {Kept} Snapshot */
+
+/** What the marks mean. */
+function legend() {
+  const line = h("div", { class: "ccl-legend" });
+  for (const [kind, mark, words] of [
+    ["allow", "✓", "allowed"],
+    ["deny", "✗", "denied by the rules"],
+    ["broken", "?", "denied because of broken data"],
+  ])
+    line.append(h("span", { class: `ccl-key ccl-key-${kind}`, "aria-hidden": "true" }, mark), `${words} `);
+  return line;
+}
 
 /** A matrix with its tools, table, selection and provenance. */
 export class MatrixView {
@@ -61,6 +74,8 @@ export class MatrixView {
     this.note = h("div", { class: "ccl-note", role: "status", "aria-live": "polite", hidden: true });
     this.detail = h("div", { class: "ccl-detail", "aria-live": "polite" });
     this.foot = h("div", { class: "ccl-about" });
+    this.why = new Explainer(this.model, options.onWhy, () => this.grid.reveal());
+    const body = h("div", { class: "ccl-body" }, this.grid.element, this.why.panel.element);
     this.main = h(
       "div",
       { class: "ccl-main" },
@@ -69,7 +84,7 @@ export class MatrixView {
       this.tools.filters.element,
       this.tools.help,
       this.note,
-      this.grid.element,
+      h("div", { class: "ccl-sized" }, body),
       this.detail,
       this.foot,
     );
@@ -162,6 +177,7 @@ export class MatrixView {
     this.#about(cube.header);
     if (!same) this.tools.renew();
     this.grid.table.selected = null;
+    this.why.close();
     this.refresh();
   }
 
@@ -191,6 +207,7 @@ export class MatrixView {
       h("b", { class: "ccl-no" }, `✗ ${count(counts.deny)} DENY`),
       who,
       h("span", { class: "ccl-soft" }, ` · across: ${across.names.join(", ")}`),
+      ...(this.model.explained ? [legend()] : []),
     );
   }
 
@@ -212,7 +229,7 @@ export class MatrixView {
     const description = item && column >= 0 ? this.#describe(item, column) : null;
     if (!description) return;
     const words = description.lines.map(([name, value]) => `${cut(name)} ${cut(value)}`).join(", ");
-    this.detail.replaceChildren(effect(description.allow), ` ${words}`);
+    this.detail.replaceChildren(effect(description), ` ${words}`);
     const { boundary } = description;
     if (boundary) this.detail.append(h("span", { class: "ccl-soft" }, ` · boundary: ${boundary}`));
   }
@@ -223,13 +240,24 @@ export class MatrixView {
    */
   #select(item, column) {
     this.#say(item, column);
-    const { model, options } = this;
-    if (!this.grid.strips) return options.onSelect?.(model.place(item.row, column));
+    this.tip.hide();
+    const place = this.#place(item, column);
+    this.options.onSelect?.(place);
+    this.why.explain(item, this.#describe(item, column), place);
+  }
+
+  /**
+   * @param {Item} item
+   * @param {number} column
+   */
+  #place(item, column) {
+    const { model } = this;
+    if (!this.grid.strips) return model.place(item.row, column);
     const band = model.across.bands(item.row)[column];
     const place = model.place(item.row, 0);
     if (band.grid) place.index[model.layout.columns.dims[0]] = model.across.kept.grid[band.first];
     else place.segment = [band.first, band.last];
-    options.onSelect?.(place);
+    return place;
   }
 
   // -- keys and clipboard -------------------------------------------------------------------------------
@@ -240,7 +268,8 @@ export class MatrixView {
     const act = field ? null : this.#shortcut(event);
     if (event.key === "Escape") {
       this.tip.hide();
-      if (!field) this.tools.close();
+      if (!field && this.why.open) this.why.close();
+      else if (!field) this.tools.close();
       else if (field.value) {
         field.value = "";
         field.dispatchEvent(new Event("input"));

@@ -1,0 +1,161 @@
+import { numberLabel, numberOf } from "../words/numbers.js";
+import { contains, insideOf, segmentsIn } from "./segments.js";
+
+/** @import { Cube } from "./cube.js" */
+/** @import { Place } from "../types.ts" */
+/** @import { Embedded, Slot } from "../why_types.ts" */
+
+/** A slot in a text; the same characters as in Python. */
+const SLOT = /[\u{F0000}-\u{F0FFF}]/gu;
+const FIRST = 0xf0000;
+
+/** A cell in which every axis has one value. */
+/** @typedef {{ index: number[], amounts: Map<number, number> }} One the amounts by dimension, where they matter */
+
+/** The explanations that came with the decisions: which cell has which, and with which values. */
+export class Explained {
+  /**
+   * @param {Cube} cube
+   * @param {Embedded} data
+   */
+  constructor(cube, data) {
+    this.cube = cube;
+    this.data = data;
+    this.broken = new Set(data.broken);
+  }
+
+  /** The explanations of a cube; null if it came without. */
+  static of(/** @type {Cube} */ cube) {
+    return cube.header.why ? new Explained(cube, cube.header.why) : null;
+  }
+
+  /**
+   * The number of the explanation of a cell; -1 if there is none.
+   * @param {One} one
+   */
+  at({ index, amounts }) {
+    const [principal, action, ...axes] = index;
+    const cells = this.data.cells[action];
+    const kind = cells.kinds[principal];
+    if (kind < 0) return -1;
+    const { points, shape, table } = cells.each[kind];
+    let at = 0;
+    for (const [axis, place] of axes.entries()) {
+      const codes = points[axis];
+      const line = cells.lines[axis];
+      const point =
+        codes === null && line
+          ? segmentOf(cells.cuts[line[principal]], this.#amount(amounts, axis + 2, place))
+          : codes === null
+            ? -1
+            : cells.codes[codes][place];
+      if (point < 0) return -1;
+      at = at * shape[axis] + point;
+    }
+    return table[at];
+  }
+
+  /**
+   * @param {Map<number, number>} amounts
+   * @param {number} d
+   * @param {number} place
+   */
+  #amount(amounts, d, place) {
+    return amounts.get(d) ?? this.cube.dims[d].numbers?.[place] ?? Number.NaN;
+  }
+
+  /**
+   * What a cell of a table consists of: itself, or if it is a whole interval, a part for each explanation in it.
+   * @param {Place} place
+   * @returns {One[]}
+   */
+  parts({ index, segment, amount }) {
+    const { cube, data } = this;
+    const d = cube.exact?.dim ?? -1;
+    if (!segment) return [{ index, amounts: new Map(amount === undefined ? [] : [[d, amount]]) }];
+    const ends = cube.ends(segment[0], segment[1]);
+    const numbers = cube.dims[d].numbers ?? [];
+    const cells = data.cells[index[1]];
+    const line = cells.lines[d - 2]?.[index[0]] ?? -1;
+    if (line < 0) {
+      const at = numbers.flatMap((number, i) => (contains(ends, number) ? [i] : []));
+      return at.map((i) => ({
+        index: index.map((place, k) => (k === d ? i : place)),
+        amounts: new Map([[d, numbers[i]]]),
+      }));
+    }
+    return segmentsIn(cells.cuts[line], ends).map((part) => ({
+      index,
+      amounts: new Map([[d, insideOf(part, numbers)]]),
+    }));
+  }
+
+  /** Whether a cell of a table is denied because of broken data, if only in a part of its interval. */
+  isBroken(/** @type {Place} */ place) {
+    if (!this.broken.size) return false;
+    return this.parts(place).some((one) => this.broken.has(this.at(one)));
+  }
+
+  /**
+   * Equal for places with the same explanations wherever they are on these dimensions.
+   * @param {number[]} index
+   * @param {number[]} across
+   */
+  alike(index, across) {
+    const [principal, action] = index;
+    const { kinds, lines } = this.data.cells[action];
+    const rest = index.map((place, d) => (d === 0 || across.includes(d) ? "" : place));
+    if (across.includes(1)) return `${principal}|${rest}`; // what people share differs between actions
+    const own = lines.map((line) => line?.[principal] ?? "");
+    return `${kinds[principal]}|${own}|${rest}`;
+  }
+
+  /**
+   * The part of a cell to explain: of several the last, or the last that is broken; none if only numbers that
+   * were not swept are in it, and where explanations differ must not be shown.
+   * @param {Place} place
+   */
+  chosen(place) {
+    const parts = this.parts(place);
+    return parts.findLast((one) => this.broken.has(this.at(one))) ?? parts.at(-1);
+  }
+
+  /**
+   * A text with the values of a cell in place of slots.
+   * @param {One} one
+   * @returns {(text: string) => string}
+   */
+  fill(one) {
+    return (text) =>
+      text.replace(SLOT, (found) => this.#value(this.data.slots[(found.codePointAt(0) ?? 0) - FIRST], one));
+  }
+
+  /** @type {(slot: Slot, one: One) => string} */
+  #value({ dim, labels, codes, own }, { index, amounts }) {
+    if (dim === undefined) return labels?.[codes?.[index[0]] ?? -1] ?? "";
+    if (!labels) return numberLabel(this.#amount(amounts, dim, index[dim]));
+    return labels[index[dim]] ?? own?.labels[own.codes[index[0]]] ?? "";
+  }
+
+  /** Which rules compare the axis with a number, in words; with numbers of these principals as well. */
+  breaks(/** @type {number} */ d, /** @type {number} */ number) {
+    const found = this.data.breaks.filter(([dim, how, what]) => {
+      if (dim !== d) return false;
+      if (how === "number") return what === number;
+      return this.data.slots[what].labels?.some((label) => label !== null && numberOf(label) === number);
+    });
+    return [...new Set(found.map(([, , , words]) => words))];
+  }
+}
+
+/**
+ * The segment of a number: a gap, a cut, a gap, …
+ * @param {number[]} cuts
+ * @param {number} number
+ */
+export function segmentOf(cuts, number) {
+  if (Number.isNaN(number)) return -1;
+  let below = 0;
+  while (below < cuts.length && cuts[below] < number) below += 1;
+  return 2 * below + (cuts[below] === number ? 1 : 0);
+}

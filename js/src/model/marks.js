@@ -1,0 +1,49 @@
+import { placeIn } from "./place.js";
+
+/** @import { Across } from "./across.js" */
+/** @import { Explained } from "./explained.js" */
+/** @import { Layout } from "./layout.js" */
+
+/** The kinds, marks and words of cells. */
+const ALLOW = Object.freeze({ kind: "allow", mark: "✓", words: "ALLOW" });
+const DENY = Object.freeze({ kind: "deny", mark: "✗", words: "DENY" });
+const BROKEN = Object.freeze({ kind: "broken", mark: "?", words: "DENY because of broken data" });
+
+/** The marks of the cells that are shown. */
+export class Marks {
+  #known = /** @type {Map<string, string>} */ (new Map());
+
+  /**
+   * @param {Layout} layout
+   * @param {Across} across
+   * @param {Explained | null} explained
+   */
+  constructor(layout, across, explained) {
+    this.layout = layout;
+    this.across = across;
+    this.explained = explained;
+  }
+
+  /**
+   * @param {number} row
+   * @param {number} column
+   */
+  of(row, column) {
+    if (this.across.bit(this.layout.rows.kind[row], column) === 1) return ALLOW;
+    return this.explained?.isBroken(placeIn(this.layout, this.across, row, column)) ? BROKEN : DENY;
+  }
+
+  /** Which cells of a row are denied because of broken data: a digit for each column; empty if none is. */
+  broken(/** @type {number} */ row) {
+    const { explained, across, layout } = this;
+    if (!explained?.broken.size || !across.count) return "";
+    const key = explained.alike(placeIn(layout, across, row, 0).index, layout.columns.dims);
+    let digits = this.#known.get(key);
+    if (digits === undefined) {
+      const each = Array.from({ length: across.count }, (_, c) => Number(this.of(row, c) === BROKEN));
+      digits = each.includes(1) ? each.join("") : "";
+      this.#known.set(key, digits);
+    }
+    return digits;
+  }
+}

@@ -1,0 +1,102 @@
+import { insideOf } from "../model/segments.js";
+import { numberLabel, plural } from "../words/numbers.js";
+import { cut } from "./describe.js";
+import { WhyPanel } from "./why_panel.js";
+
+/** @import { Explained } from "../model/explained.js" */
+/** @import { Model } from "../model/model.js" */
+/** @import { Description, Item, Place, ViewOptions } from "../types.ts" */
+/** @import { Answered } from "../why_types.ts" */
+
+/** Explains the selected cell: by the explanations that came with the decisions, or else Python is asked. */
+export class Explainer {
+  /**
+   * @param {Model} model
+   * @param {ViewOptions["onWhy"]} ask
+   * @param {() => void} onLeft what to do when the panel is closed while the focus is inside
+   */
+  constructor(model, ask, onLeft) {
+    this.model = model;
+    this.ask = ask;
+    this.onLeft = onLeft;
+    this.panel = new WhyPanel(() => this.close());
+  }
+
+  get open() {
+    return this.panel.open;
+  }
+
+  close() {
+    if (!this.open) return;
+    const inside = this.panel.element.contains(document.activeElement);
+    this.panel.close();
+    if (inside) this.onLeft();
+  }
+
+  /**
+   * @param {Item} item
+   * @param {Description | null} description
+   * @param {Place} place
+   */
+  explain(item, description, place) {
+    const { model, panel, ask } = this;
+    const { explained, cube } = model;
+    if (!description || !(explained || ask)) return;
+    const lines = description.lines.filter(([name]) => !name.startsWith("principal."));
+    const words = lines.map(([name, value]) => `${cut(name)} ${cut(value)}`).join(" · ");
+    const people = item.group && model.people(item.group.rows);
+    const amount = explained ? explained.chosen(place)?.amounts.values().next().value : this.#amount(place);
+    const at = place.segment && amount !== undefined ? ` (explained at ${numberLabel(amount)})` : "";
+    const ends = place.segment && cube.ends(...place.segment);
+    const cell = ends && ends.lower === ends.upper ? words : `${words}${at}`;
+    if (explained) {
+      const answers = embedded(explained, place, people ?? [place.index[0]]);
+      if (!answers.length) return panel.fail(cell, "This decision was not explained.");
+      return panel.show(cell, explained.data, answers);
+    }
+    panel.wait(cell);
+    ask?.({ place, people, amount }, ({ nodes, error, people: who = [] }) => {
+      if (!nodes) return panel.fail(cell, error ?? "There is no explanation.");
+      const answers = nodes.explanations.map((_, number) => ({ number, who: who[number] }));
+      panel.show(cell, nodes, answers);
+    });
+  }
+
+  /** The amount of an interval that is explained. */
+  #amount(/** @type {Place} */ { segment, amount }) {
+    const { cube } = this.model;
+    if (!segment || !cube.exact) return amount;
+    return insideOf(cube.ends(...segment), cube.dims[cube.exact.dim].numbers ?? []);
+  }
+}
+
+/**
+ * The different sentences about these people, apart from their own values; the most frequent first.
+ * @param {Explained} explained
+ * @param {Place} place
+ * @param {number[]} people
+ * @returns {Answered[]}
+ */
+function embedded(explained, place, people) {
+  const { explanations } = explained.data;
+  const { labels } = explained.cube.dims[0];
+  /** @type {Map<number, Answered & { count: number, first: number }>} */
+  const found = new Map();
+  for (const first of people) {
+    const [, ...rest] = place.index;
+    const one = explained.chosen({ ...place, index: [first, ...rest] });
+    const number = one ? explained.at(one) : -1;
+    if (!one || number < 0) continue;
+    const fill = explained.fill(one);
+    const [sentence] = explanations[number];
+    const known = found.get(sentence);
+    if (known) known.count += 1;
+    else found.set(sentence, { number, fill, count: 1, first });
+  }
+  const sorted = [...found.values()].sort((a, b) => b.count - a.count);
+  if (people.length === 1) return sorted;
+  return sorted.map(({ number, fill, count, first }) => {
+    const who = count > 1 ? `${plural(count, "principal")}, such as ${labels[first]}:` : `${labels[first]}:`;
+    return { number, fill, who };
+  });
+}

@@ -1,0 +1,23 @@
+/** Which rule makes a boundary, where explanations are known. */
+
+import { numberLabel } from "./numbers.js";
+
+/** @import { Model } from "../model/model.js" */
+/** @import { Ends } from "../types.ts" */
+
+/**
+ * The rules that compare the axis with the ends of an interval: "≤ 10,000 · a-rule · the_limit".
+ * @param {Model} model
+ * @param {Ends} ends
+ */
+export function rulesAt({ explained, cube }, { lower, lowerClosed, upper, upperClosed }) {
+  const d = cube.exact?.dim;
+  if (!explained || d === undefined) return [];
+  const lines = [];
+  if (lower !== upper)
+    for (const words of explained.breaks(d, lower))
+      lines.push(`${lowerClosed ? "≥" : ">"} ${numberLabel(lower)} · ${words}`);
+  const sign = lower === upper ? "=" : upperClosed ? "≤" : "<";
+  for (const words of explained.breaks(d, upper)) lines.push(`${sign} ${numberLabel(upper)} · ${words}`);
+  return lines;
+}

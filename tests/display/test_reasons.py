@@ -1,0 +1,89 @@
+"""What Python answers when the browser asks why a cell is what it is."""
+
+from __future__ import annotations
+
+import pickle
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import pytest
+from explained import a_rule, swept, thing
+from small_policies import write
+
+import clerk_cerbos_lab as lab
+from clerk_cerbos_lab.display import reasons
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+
+@pytest.fixture(scope="module")
+def decisions(tmp_path_factory: pytest.TempPathFactory) -> Iterator[lab.Decisions]:
+    rules = thing(a_rule("limited", "R.attr.amount <= P.attr.limit"))
+    people = pd.DataFrame(
+        {"id": ["u0", "u1", "u2", "u3"], "roles": [("user",)] * 3 + [("guest",)], "limit": [10, 10, "20", 10]}
+    )
+    folder = write(tmp_path_factory.mktemp("p") / "policies", thing=rules)
+    made = swept(folder, lab.shareable(people, "limit"), amount=[5, 10, 15])
+    yield made
+    made.source.close()
+
+
+def told(decisions: lab.Decisions, question: Mapping[str, Any]) -> dict[str, Any]:
+    matrix: Any = decisions.show()
+    return reasons.told(decisions, matrix._payload, matrix._shown, question)
+
+
+def sentences(answer: Mapping[str, Any]) -> list[str]:
+    nodes = answer["nodes"]
+    return [nodes["texts"][one[0]] for one in nodes["explanations"]]
+
+
+def test_a_cell_is_explained(decisions: lab.Decisions) -> None:
+    answer = told(decisions, {"place": {"index": [0, 0, 2], "segment": None}})
+    assert sentences(answer) == ["DENY: no rule allows it. Closest: limited: amount 15 ≤ limit 10 is false."]
+    assert "people" not in answer
+
+
+def test_an_amount_in_an_interval_is_explained(decisions: lab.Decisions) -> None:
+    matrix: Any = decisions.show()
+    segments = matrix._payload.segments
+    assert segments is not None
+    last = len(segments.map) - 1
+    answer = told(decisions, {"place": {"index": [0, 0, 0], "segment": [last, last]}, "amount": 12.5})
+    assert "amount 12.5 ≤ limit 10" in sentences(answer)[0]
+
+
+def test_a_group_is_told_by_cause_the_most_frequent_first(decisions: lab.Decisions) -> None:
+    question = {"place": {"index": [0, 0, 2], "segment": None}, "people": [0, 1, 2, 3]}
+    answer = told(decisions, question)
+    assert answer["people"][0].startswith("2 principals, such as p-")
+    assert len(answer["people"]) == len(sentences(answer)) == 3
+    assert any("data is broken" in one for one in sentences(answer))
+
+
+def test_an_error_is_answered_in_words(decisions: lab.Decisions) -> None:
+    copied = pickle.loads(pickle.dumps(decisions))
+    answer = told(copied, {"place": {"index": [0, 0, 2], "segment": None}})
+    assert "do not know their PDP" in answer["error"]
+
+
+def test_an_unexpected_error_is_answered_too(
+    decisions: lab.Decisions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: str) -> Any:
+        msg = "no such thing"
+        raise KeyError(msg)
+
+    monkeypatch.setattr(reasons, "drawn_by", broken)
+    answer = told(decisions, {"place": {"index": [0, 0, 2], "segment": None}})
+    assert answer["error"] == "KeyError: 'no such thing'"
+
+
+def test_the_caption_counts_people_first(decisions: lab.Decisions) -> None:
+    explained = decisions.explain()
+    line = "1 principal is denied because of broken data: ✗ 5 decisions by rules, ? 3 by broken data."
+    assert line in str(explained)
+    assert line in explained.show()._repr_mimebundle_()["text/html"]
+    assert "broken data" not in str(decisions)
+    assert line in str(decisions.show(causes=True))
