@@ -55,6 +55,12 @@ def _causes():
     return causes
 
 
+def _gaps():
+    from clerk_cerbos_lab.insights.gaps import gaps
+
+    return gaps
+
+
 def _explanation_text():
     from clerk_cerbos_lab.display.explanation_text import text_of
 
@@ -75,6 +81,7 @@ views.register(
         "to_html": _to_html,
         "why": _why,
         "causes": _causes,
+        "gaps": _gaps,
         "explanation text": _explanation_text,
         "explanation html": _explanation_html,
     }

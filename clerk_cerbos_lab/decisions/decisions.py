@@ -455,18 +455,7 @@ class Decisions:
             InputError: if the axis does not exist or is not numeric.
         """
         chosen = self if action is None else self.sel(action=action)
-        found = next((a for a in chosen.axes if a.name == axis), None)
-        if found is None or not found.numeric:
-            what = (
-                "not a numeric axis"
-                if found
-                else "fixed, not an axis"
-                if axis in chosen.fixed
-                else "not an axis"
-            )
-            known = [a.name for a in chosen.axes if a.numeric]
-            msg = f"'{axis}' is {what} of these decisions{did_you_mean(axis, known)}"
-            raise InputError(msg)
+        flips = chosen.bands(axis)
         taken = {dim for dim in chosen.dims if dim != axis} & set(COLUMNS)
         if taken:
             msg = (
@@ -474,7 +463,6 @@ class Decisions:
             )
             raise InputError(msg)
         others = [dim for dim in chosen.dims if dim != axis]
-        flips = chosen.intervals(axis) or chosen._on_the_grid(found)  # noqa: SLF001 - of the same class
         columns: dict[str, Any] = {
             dim: take(self._names if dim == "principal" else Axis(dim, chosen.values(dim)).array(), codes)
             for dim, codes in zip(others, flips.codes, strict=True)
@@ -482,6 +470,26 @@ class Decisions:
         table = pd.DataFrame({**columns, **flips.columns})
         table.attrs["units"] = dict(self.question.units)
         return table
+
+    def bands(self, axis: str) -> Intervals:
+        """The intervals of ``thresholds`` as arrays, of the grid where no more is known.
+
+        Raises:
+            InputError: if the axis does not exist or is not numeric.
+        """
+        found = next((a for a in self.axes if a.name == axis), None)
+        if found is None or not found.numeric:
+            what = (
+                "not a numeric axis"
+                if found
+                else "fixed, not an axis"
+                if axis in self.fixed
+                else "not an axis"
+            )
+            known = [a.name for a in self.axes if a.numeric]
+            msg = f"'{axis}' is {what} of these decisions{did_you_mean(axis, known)}"
+            raise InputError(msg)
+        return self.intervals(axis) or self._on_the_grid(found)
 
     def to_xarray(self) -> Any:
         """These decisions as an ``xarray.DataArray`` of booleans, True for ALLOW.
@@ -663,6 +671,45 @@ class Decisions:
             PDPError: if the copies do not start.
         """
         made: pd.DataFrame = drawn_by("causes")(self, aux_data=aux_data, names=names)
+        return made
+
+    def gaps(
+        self,
+        axis: str,
+        *,
+        by: str | Sequence[str] = (),
+        at_least: int = 1,
+        action: str | None = None,
+        names: bool = False,
+    ) -> pd.DataFrame:
+        """Amounts that nobody, or too few people, may approve, for each region or department.
+
+        It is read from the exact lines of ``thresholds``, so it sends no request.
+
+        Args:
+            axis: a numeric axis.
+            by: an axis, such as the region of an expense, or an attribute of the principals, such as the
+                department they are in; or several. If both have the name, it is the axis, and
+                ``principal.region`` is the attribute. People without the attribute are in no group.
+            at_least: how many people must be allowed to.
+            action: the action, if the decisions have several.
+            names: name people by their ids; by default by pseudonyms, which ``.sel`` accepts too.
+
+        Returns:
+            One row per gap: a column for each name in ``by``, then ``lower``, ``lower_closed``, ``upper``,
+            ``upper_closed``, ``gap`` (``nobody``; ``fewer than 2``; ``nobody for their own`` or ``fewer than
+            2 for their own``), ``approvers`` (how many people), ``who`` (a tuple of their labels) and
+            ``exact`` (as in ``thresholds``). The people of a row are the same at each of its amounts. Gaps
+            *for their own* are only known if an axis has the two values ``SELF`` and ``OTHER``: there are
+            enough people for what belongs to others, but one of them may not approve what is their own.
+
+        Raises:
+            InputError: as in ``thresholds``; for an unknown name in ``by``; if there are several actions, or
+                an axis with several values is neither named nor that of ``SELF`` and ``OTHER``.
+        """
+        made: pd.DataFrame = drawn_by("gaps")(
+            self, axis, by=by, at_least=at_least, action=action, names=names
+        )
         return made
 
     def to_html(
