@@ -1,7 +1,8 @@
-"""The command line: ``doctor``, ``users``, ``sweep``, ``why``, ``report``.
+"""The command line: ``doctor``, ``users``, ``sweep``, ``why``, ``gaps``, ``report``.
 
-Exit codes: 0 success; 1 doctor found a problem, or a notebook failed; 2 the input can't
-be used; 3 the policies do not compile; 4 the PDP or Clerk can't be reached or refused the request, or no key.
+Exit codes: 0 success; 1 doctor found a problem, a notebook failed, or gaps --fail found a gap; 2 the input
+can't be used; 3 the policies do not compile; 4 the PDP or Clerk can't be reached or refused the request,
+or no key.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from clerk_cerbos_lab.cli.explaining import EXAMPLE, why
+from clerk_cerbos_lab.cli.gaps import EXAMPLE as EXAMPLE_OF_GAPS
+from clerk_cerbos_lab.cli.gaps import gaps
 from clerk_cerbos_lab.cli.principals import (
     Memberships,
     Policies,
@@ -264,6 +267,7 @@ def _say_what_was_sent(about: Provenance) -> None:
 
 
 app.command(epilog=EXAMPLE)(why)
+app.command(epilog=EXAMPLE_OF_GAPS)(gaps)
 
 
 @app.command(epilog="Example:  clerk-cerbos-lab report --output site")
