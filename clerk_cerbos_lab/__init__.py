@@ -55,6 +55,24 @@ def _causes():
     return causes
 
 
+def _counterfactuals():
+    from clerk_cerbos_lab.insights.counterfactuals import counterfactuals
+
+    return counterfactuals
+
+
+def _counterfactuals_text():
+    from clerk_cerbos_lab.display.counterfactual_text import text_of
+
+    return text_of
+
+
+def _counterfactuals_html():
+    from clerk_cerbos_lab.display.counterfactual_html import html_of
+
+    return html_of
+
+
 def _gaps():
     from clerk_cerbos_lab.insights.gaps import gaps
 
@@ -81,8 +99,11 @@ views.register(
         "to_html": _to_html,
         "why": _why,
         "causes": _causes,
+        "counterfactuals": _counterfactuals,
         "gaps": _gaps,
         "explanation text": _explanation_text,
         "explanation html": _explanation_html,
+        "counterfactuals text": _counterfactuals_text,
+        "counterfactuals html": _counterfactuals_html,
     }
 )

@@ -1,4 +1,5 @@
 from .decisions.axes import Axis as Axis
+from .decisions.counterfactual import Counterfactuals as Counterfactuals
 from .decisions.decisions import Decisions as Decisions
 from .decisions.explanation import Explanation as Explanation
 from .decisions.provenance import Provenance as Provenance
@@ -38,6 +39,7 @@ __all__ = [
     "SELF",
     "Axis",
     "ClerkError",
+    "Counterfactuals",
     "Decisions",
     "Explanation",
     "Explorer",

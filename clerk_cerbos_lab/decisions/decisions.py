@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from clerk_cerbos_lab.decisions.counterfactual import Counterfactuals
     from clerk_cerbos_lab.decisions.cube import Cube
     from clerk_cerbos_lab.decisions.explanation import Explanation
     from clerk_cerbos_lab.decisions.intervals import Intervals, Segmented
@@ -671,6 +672,47 @@ class Decisions:
             PDPError: if the copies do not start.
         """
         made: pd.DataFrame = drawn_by("causes")(self, aux_data=aux_data, names=names)
+        return made
+
+    def counterfactuals(
+        self,
+        *,
+        vary: Mapping[str, Any] | Sequence[str] | None = None,
+        most: int = 2,
+        aux_data: Any = None,
+        names: bool = False,
+        **labels: object,
+    ) -> Counterfactuals:
+        """The smallest changes that turn one decision around: from DENY to ALLOW, or from ALLOW to DENY.
+
+        Nothing is changed: each changed request is only asked. Values to try are those of the axes and those
+        that the policies compare with; for a number these are the exact breakpoints, and the result has the
+        nearest number beyond, to the cent and on the axis. The PDP gives the other effect for each result,
+        and the present one if any part of it is undone.
+
+        Args:
+            vary: what may vary: names, or a dict of names with a range ``(low, high)`` (one of them may be
+                None), a list of values, or None for the values above. A name is an attribute of the
+                resource (``amount``), ``principal.region``, or ``role``: roles that the policies know
+                replace the only role, or are added. By default everything that the policies read may vary.
+            most: how many things may be changed at once: 1, 2 or 3.
+            aux_data: as in ``why``.
+            names: as in ``why``.
+            labels: a value for each dimension that has more than one, as in ``effect``.
+
+        Returns:
+            ``Counterfactuals``, the fewest changes first: text and HTML with one sentence each, ``.frame()``
+            as a table, ``.to_dict()`` as data. They say what was varied and what could not be tried. What is
+            not listed can still be possible with other values or more changes. A private value, such as one
+            that only the principal's own attributes contain, is not shown.
+
+        Raises:
+            InputError: as in ``why``; for an unknown name in ``vary``, or a range of what has no numbers.
+            PDPError: if the PDP has been closed and a copy does not start.
+        """
+        made: Counterfactuals = drawn_by("counterfactuals")(
+            self, vary=vary, most=most, aux_data=aux_data, names=names, **labels
+        )
         return made
 
     def gaps(

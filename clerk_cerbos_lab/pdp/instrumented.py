@@ -13,7 +13,7 @@ import copy
 import json
 import threading
 import weakref
-from contextlib import closing
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -54,11 +54,21 @@ class Instrumented:
         snapshot: the policies, and the configuration of the PDP that decided.
         index: of the same policies.
         assumed: whether the configuration is not that of the PDP that decided, which does not report it.
+        decided: the PDP that decided.
     """
 
-    def __init__(self, snapshot: Snapshot, index: PolicyIndex, *, assumed: bool = False) -> None:
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        index: PolicyIndex,
+        *,
+        assumed: bool = False,
+        decided: weakref.ref[PDP] | None = None,
+    ) -> None:
         self.index = index
         self.assumed = assumed
+        self._decided = decided
+        self._copy: PDP | None = None
         self._snapshot = snapshot
         self._lock = threading.RLock()
         self._flow: PDP | None = None
@@ -131,13 +141,54 @@ class Instrumented:
         """The effects of requests, True for ALLOW."""
         return [flow.report.allowed for flow in self.flows(requests)]
 
+    @contextmanager
+    def deciding(self) -> Iterator[PDP]:
+        """A PDP with these policies as they are, for questions of which nothing must be reported.
+
+        It is the one that decided. If that is closed, or has other policies now, it is one on a copy.
+
+        Raises:
+            PDPError: if the copy does not start.
+        """
+        with ExitStack() as asking:
+            pdp = None if self._decided is None else self._decided()
+            if pdp is not None:
+                try:
+                    asking.enter_context(pdp.asking())
+                    same = pdp.index is self.index
+                except PDPError:
+                    same = False
+            if pdp is None or not same:
+                asking.close()
+                pdp = asking.enter_context(self._copied())
+            yield pdp
+
+    @contextmanager
+    def _copied(self) -> Iterator[PDP]:
+        with self._lock:
+            if self._copy is None:
+                files = self._snapshot.files or {
+                    f"{number:04}.json": json.dumps(self._plain(document), ensure_ascii=False).encode()
+                    for number, document in enumerate(self.index.documents)
+                }
+                self._copy = Snapshot(files, self.config).start()
+                self._running.append(self._copy)
+            pdp = self._copy
+        with pdp.asking():
+            yield pdp
+
+    def _plain(self, document: Mapping[str, Any]) -> dict[str, Any]:
+        """A policy that can be written to a file; without schemas if their files are not known."""
+        made = copy.deepcopy(plain_policy(document))
+        if self.assumed:
+            made.get("resourcePolicy", {}).pop("schemas", None)
+        return made
+
     def _flow_files(self) -> dict[str, bytes]:
         """The policies with a name and outputs for each rule."""
         files = {name: text for name, text in self._snapshot.files.items() if name.startswith(SCHEMAS)}
         for number, document in enumerate(self.index.documents):
-            made = copy.deepcopy(plain_policy(document))
-            if self.assumed:
-                made.get("resourcePolicy", {}).pop("schemas", None)  # their files are not known
+            made = self._plain(document)
             for form in ("resourcePolicy", "principalPolicy", "rolePolicy"):
                 for i, rule in enumerate(made.get(form, {}).get("rules", ())):
                     if form == "principalPolicy":
@@ -166,7 +217,7 @@ class Instrumented:
         """End the PDPs; the next question starts them again."""
         with self._lock:
             _close(self._running)
-            self._flow, self._facts = None, {}
+            self._flow, self._copy, self._facts = None, None, {}
 
 
 def _rule_name(key: RuleKey) -> str:
@@ -199,6 +250,8 @@ def instrumented_of(pdp: PDP) -> Instrumented | None:
     known = _kept.get(pdp)
     if known is None or known.index is not index:
         snapshot = snapshot_of(pdp)
-        known = Instrumented(snapshot or Snapshot({}, {}), index, assumed=snapshot is None)
+        known = Instrumented(
+            snapshot or Snapshot({}, {}), index, assumed=snapshot is None, decided=weakref.ref(pdp)
+        )
         _kept[pdp] = known
     return known

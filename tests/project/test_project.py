@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[2]
 PUBLIC = [
     "Axis",
     "ClerkError",
+    "Counterfactuals",
     "Decisions",
     "Explanation",
     "Explorer",
