@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from clerk_cerbos_lab.attribute_names import overlap, steps_of, value_at
 from clerk_cerbos_lab.errors import InputError, did_you_mean
 from clerk_cerbos_lab.identity.principals import checked_roles
-from clerk_cerbos_lab.policies.compared import ID, RESOURCE_ID, ROLES, Compared, compared
+from clerk_cerbos_lab.policies.compared import ID, RESOURCE_ID, ROLES, Compared
 from clerk_cerbos_lab.policies.policy_set import Audience
 from clerk_cerbos_lab.values import (
     MISSING,
@@ -146,7 +146,7 @@ def variables_of(
     request, index = sources.request, sources.index
     found = Compared()
     if index is not None:
-        found = compared(index.policy_set, request.kind, Audience((request.action,), None))
+        found = index.compared(request.kind, Audience((request.action,), None))
     axes = {axis.name: axis for axis in sources.axes}
     names = [name for owner, name in found.groups if owner == "R"]
     names = [name for name in names if not any(overlap(name, other) for other in names if other != name)]
@@ -381,19 +381,24 @@ def _roles(found: Compared, sources: Sources, given: Any) -> list[tuple[str, ...
 
 def _known_roles(found: Compared, sources: Sources) -> Iterator[str]:
     """The roles that the policies of the kind know, in their order."""
-    if sources.index is None:
-        return
-    kind, names = canonical(sources.request.kind), []
+    if sources.index is not None:
+        names = roles_known(sources.index, sources.request.kind)
+        group = found.groups.get(ROLES)
+        names += [value for value in (group.values if group is not None else ()) if is_text(value)]
+        yield from dict.fromkeys(name for name in names if name and "*" not in name)
+
+
+def roles_known(index: PolicyIndex, kind: str) -> list[str]:
+    """The roles that rules, derived roles and role policies name for a kind, without patterns."""
+    names: list[str] = []
     imported: set[str] = set()
-    for one in sources.index.rules:
-        if one.type == "resource" and canonical(one.name) == kind:
+    for one in index.rules:
+        if one.type == "resource" and canonical(one.name) == canonical(kind):
             imported.update(one.imported)
             names += [role for rule in one.rules for role in rule.roles]
         elif one.type == "role":
             names.append(one.name)
-    for one in sources.index.rules:
+    for one in index.rules:
         if one.type == "derived roles" and one.name in imported:
             names += [role for derived in one.derived_roles for role in derived.parent_roles]
-    group = found.groups.get(ROLES)
-    names += [value for value in (group.values if group is not None else ()) if is_text(value)]
-    yield from dict.fromkeys(name for name in names if name and "*" not in name)
+    return list(dict.fromkeys(name for name in names if name and "*" not in name))
