@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     Places = Sequence[int]
 
-MOST_QUESTIONS: Final = 300_000
+MOST_QUESTIONS: Final = 100_000
 """Requests to ask for one decision."""
 
 MOST_PAIRS_OF_NUMBERS: Final = 3

@@ -46,7 +46,7 @@ CENT: Final = Decimal("0.01")
 FEW_NUMBERS: Final = 12
 """Numbers of an axis of which each is tried."""
 
-_SPREAD: Final = tuple(m * 10.0**k for k in range(-2, 8) for m in (1, 2, 5))
+_SPREAD: Final = tuple(10.0**k for k in range(-1, 7))
 """Numbers to try where a number is computed with, so that no list of breakpoints is complete."""
 
 
@@ -225,7 +225,7 @@ def _variable(  # noqa: PLR0917 - what a variable is made of
     line: tuple[float, ...] = ()
     if numbers and (is_number(now) or now is MISSING or axis_numbers) and not _only_equal(pool, now):
         some = [*map(float, numbers), *sources.breakpoints.get(own, ())] if owner == "R" else numbers
-        line = _line([*some, *(_SPREAD if computed else ())], now, low, high)
+        line = _line(some, _SPREAD if computed else (), now, low, high)
     values = list(_others(pool, attribute, found, now, numeric=bool(line)))
     if given is not None and not line:
         msg = f"vary: {name} has no numbers, so it can't have a range; give a list of values"
@@ -335,8 +335,10 @@ def _scalars(values: Iterable[Any]) -> Iterator[Any]:
             yield json_number(value) if is_number(value) and math.isfinite(value) else value
 
 
-def _line(numbers: Iterable[float], now: Any, low: float, high: float) -> tuple[float, ...]:
-    """The numbers, the next cents on both sides, and one in each gap that is narrower than that."""
+def _line(
+    numbers: Iterable[float], more: Iterable[float], now: Any, low: float, high: float
+) -> tuple[float, ...]:
+    """Numbers, the next cents on both sides, one in each gap that is narrower than that, and more numbers."""
     exact = sorted({float(one) + 0.0 for one in numbers if math.isfinite(one)})
     exact += [end for end in (low, high) if math.isfinite(end)]
     points = set(exact)
@@ -344,7 +346,7 @@ def _line(numbers: Iterable[float], now: Any, low: float, high: float) -> tuple[
         points |= {float(Decimal(repr(one)) + CENT), float(Decimal(repr(one)) - CENT)}
     ordered = sorted(exact)
     points |= {(a + b) / 2 for a, b in itertools.pairwise(ordered) if 0 < b - a < 0.03}
-    return tuple(sorted(one for one in points if low <= one <= high and one != now))
+    return tuple(sorted(one for one in points | set(more) if low <= one <= high and one != now))
 
 
 def nearest_on_grid(variable: Variable, lower: float, upper: float) -> list[float]:

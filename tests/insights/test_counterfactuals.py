@@ -299,7 +299,7 @@ def domain() -> dict[str, list[Any]]:
     }
 
 
-FIRST, LAST = map(int, os.environ.get("LAB_COUNTERFACTUALS", "0:8").split(":"))
+FIRST, LAST = map(int, os.environ.get("LAB_COUNTERFACTUALS", "0:6").split(":"))
 
 
 @pytest.mark.parametrize("seed", range(FIRST, LAST))
