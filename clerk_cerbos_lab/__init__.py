@@ -121,6 +121,30 @@ def _coverage_cobertura():
     return write_cobertura
 
 
+def _counterfactuals():
+    from clerk_cerbos_lab.insights.counterfactuals import counterfactuals
+
+    return counterfactuals
+
+
+def _counterfactuals_text():
+    from clerk_cerbos_lab.display.counterfactual_text import text_of
+
+    return text_of
+
+
+def _counterfactuals_html():
+    from clerk_cerbos_lab.display.counterfactual_html import html_of
+
+    return html_of
+
+
+def _gaps():
+    from clerk_cerbos_lab.insights.gaps import gaps
+
+    return gaps
+
+
 views.register(
     {
         "__repr__": _text,
@@ -140,5 +164,9 @@ views.register(
         "coverage text": _coverage_text,
         "coverage html": _coverage_html,
         "coverage cobertura": _coverage_cobertura,
+        "counterfactuals": _counterfactuals,
+        "gaps": _gaps,
+        "counterfactuals text": _counterfactuals_text,
+        "counterfactuals html": _counterfactuals_html,
     }
 )

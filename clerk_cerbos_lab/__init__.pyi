@@ -1,5 +1,6 @@
 from .decisions.axes import Axis as Axis
 from .decisions.changes import Changes as Changes
+from .decisions.counterfactual import Counterfactuals as Counterfactuals
 from .decisions.coverage import Coverage as Coverage
 from .decisions.decisions import Decisions as Decisions
 from .decisions.explanation import Explanation as Explanation
@@ -43,6 +44,7 @@ __all__ = [
     "Axis",
     "Changes",
     "ClerkError",
+    "Counterfactuals",
     "Coverage",
     "Decisions",
     "Explanation",

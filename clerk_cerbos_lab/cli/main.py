@@ -1,7 +1,8 @@
-"""The command line: ``doctor``, ``users``, ``sweep``, ``why``, ``coverage``, ``report``.
+"""The command line; each command is a function here or in a module of its own.
 
-Exit codes: 0 success; 1 doctor found a problem, a notebook failed, or too little is covered; 2 the input
-can't be used; 3 the policies do not compile; 4 the PDP or Clerk can't be reached or refused, or no key.
+Exit codes: 0 success; 1 doctor found a problem, a notebook failed, or what a check was told to fail on is so;
+2 the input can't be used; 3 the policies do not compile; 4 the PDP or Clerk can't be reached or refused, or
+there is no key.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from clerk_cerbos_lab.cli import comparing, covering, explaining
+from clerk_cerbos_lab.cli import comparing, covering, explaining, gaps
 from clerk_cerbos_lab.cli.principals import (
     Memberships,
     Policies,
@@ -267,6 +268,7 @@ app.command(epilog=explaining.EXAMPLE)(explaining.why)
 
 app.command(epilog=comparing.EXAMPLE)(comparing.compare)
 app.command(epilog=covering.EXAMPLE)(covering.coverage)
+app.command(epilog=gaps.EXAMPLE)(gaps.gaps)
 
 
 @app.command(epilog="Example:  clerk-cerbos-lab report --output site")

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from clerk_cerbos_lab.decisions.counterfactual import Counterfactuals
     from clerk_cerbos_lab.decisions.cube import Cube
     from clerk_cerbos_lab.decisions.explanation import Explanation
     from clerk_cerbos_lab.decisions.explanations import Explanations
@@ -466,18 +467,7 @@ class Decisions:
             InputError: if the axis does not exist or is not numeric.
         """
         chosen = self if action is None else self.sel(action=action)
-        found = next((a for a in chosen.axes if a.name == axis), None)
-        if found is None or not found.numeric:
-            what = (
-                "not a numeric axis"
-                if found
-                else "fixed, not an axis"
-                if axis in chosen.fixed
-                else "not an axis"
-            )
-            known = [a.name for a in chosen.axes if a.numeric]
-            msg = f"'{axis}' is {what} of these decisions{did_you_mean(axis, known)}"
-            raise InputError(msg)
+        flips = chosen.bands(axis)
         taken = {dim for dim in chosen.dims if dim != axis} & set(COLUMNS)
         if taken:
             msg = (
@@ -485,7 +475,6 @@ class Decisions:
             )
             raise InputError(msg)
         others = [dim for dim in chosen.dims if dim != axis]
-        flips = chosen.flips(axis)
         columns: dict[str, Any] = {
             dim: take(self._names if dim == "principal" else Axis(dim, chosen.values(dim)).array(), codes)
             for dim, codes in zip(others, flips.codes, strict=True)
@@ -493,6 +482,26 @@ class Decisions:
         table = pd.DataFrame({**columns, **flips.columns})
         table.attrs["units"] = dict(self.question.units)
         return table
+
+    def bands(self, axis: str) -> Intervals:
+        """What ``flips`` has, after a check of the axis.
+
+        Raises:
+            InputError: if the axis does not exist or is not numeric.
+        """
+        found = next((a for a in self.axes if a.name == axis), None)
+        if found is None or not found.numeric:
+            what = (
+                "not a numeric axis"
+                if found
+                else "fixed, not an axis"
+                if axis in self.fixed
+                else "not an axis"
+            )
+            known = [a.name for a in self.axes if a.numeric]
+            msg = f"'{axis}' is {what} of these decisions{did_you_mean(axis, known)}"
+            raise InputError(msg)
+        return self.flips(axis)
 
     def to_xarray(self) -> Any:
         """These decisions as an ``xarray.DataArray`` of booleans, True for ALLOW.
@@ -713,6 +722,86 @@ class Decisions:
             PDPError: if the copies do not start.
         """
         made: pd.DataFrame = drawn_by("causes")(self, aux_data=aux_data, names=names)
+        return made
+
+    def counterfactuals(
+        self,
+        *,
+        vary: Mapping[str, Any] | Sequence[str] | None = None,
+        most: int = 2,
+        aux_data: Any = None,
+        names: bool = False,
+        **labels: object,
+    ) -> Counterfactuals:
+        """The smallest changes that turn one decision around: from DENY to ALLOW, or from ALLOW to DENY.
+
+        Nothing is changed: each changed request is only asked. Values to try are those of the axes and those
+        that the policies compare with; for a number these are the exact breakpoints, and the result has the
+        nearest number beyond, to the cent and on the axis. The PDP gives the other effect for each result,
+        and the present one if any part of it is undone.
+
+        Args:
+            vary: what may vary: names, or a dict of names with a range ``(low, high)`` (one of them may be
+                None), a list of values, or None for the values above. A name is an attribute of the
+                resource (``amount``), ``principal.region``, or ``role``: roles that the policies know
+                replace the only role, or are added. By default everything that the policies read may vary.
+            most: how many things may be changed at once: 1, 2 or 3.
+            aux_data: as in ``why``.
+            names: as in ``why``.
+            labels: a value for each dimension that has more than one, as in ``effect``.
+
+        Returns:
+            ``Counterfactuals``, the fewest changes first: text and HTML with one sentence each, ``.frame()``
+            as a table, ``.to_dict()`` as data. They say what was varied and what could not be tried. What is
+            not listed can still be possible with other values or more changes. A private value, such as one
+            that only the principal's own attributes contain, is not shown.
+
+        Raises:
+            InputError: as in ``why``; for an unknown name in ``vary``, or a range of what has no numbers.
+            PDPError: if the PDP has been closed and a copy does not start.
+        """
+        made: Counterfactuals = drawn_by("counterfactuals")(
+            self, vary=vary, most=most, aux_data=aux_data, names=names, **labels
+        )
+        return made
+
+    def gaps(
+        self,
+        axis: str,
+        *,
+        by: str | Sequence[str] = (),
+        at_least: int = 1,
+        action: str | None = None,
+        names: bool = False,
+    ) -> pd.DataFrame:
+        """Amounts that nobody, or too few people, may approve, for each region or department.
+
+        It is read from the exact lines of ``thresholds``, so it sends no request.
+
+        Args:
+            axis: a numeric axis.
+            by: an axis, such as the region of an expense, or an attribute of the principals, such as the
+                department they are in; or several. If both have the name, it is the axis, and
+                ``principal.region`` is the attribute. People without the attribute are in no group.
+            at_least: how many people must be allowed to.
+            action: the action, if the decisions have several.
+            names: name people by their ids; by default by pseudonyms, which ``.sel`` accepts too.
+
+        Returns:
+            One row per gap: a column for each name in ``by``, then ``lower``, ``lower_closed``, ``upper``,
+            ``upper_closed``, ``gap`` (``nobody``; ``fewer than 2``; ``nobody for their own`` or ``fewer than
+            2 for their own``), ``approvers`` (how many people), ``who`` (a tuple of their labels) and
+            ``exact`` (as in ``thresholds``). The people of a row are the same at each of its amounts. Gaps
+            *for their own* are only known if an axis has the two values ``SELF`` and ``OTHER``: there are
+            enough people for what belongs to others, but one of them may not approve what is their own.
+
+        Raises:
+            InputError: as in ``thresholds``; for an unknown name in ``by``; if there are several actions, or
+                an axis with several values is neither named nor that of ``SELF`` and ``OTHER``.
+        """
+        made: pd.DataFrame = drawn_by("gaps")(
+            self, axis, by=by, at_least=at_least, action=action, names=names
+        )
         return made
 
     def to_html(

@@ -13,7 +13,7 @@ import copy
 import json
 import threading
 import weakref
-from contextlib import closing
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -59,11 +59,20 @@ class Instrumented:
         snapshot: the policies, and the configuration of the PDP that decided.
         index: of the same policies.
         assumed: whether the configuration is not that of the PDP that decided, which does not report it.
+        decided: the PDP that decided.
     """
 
-    def __init__(self, snapshot: Snapshot, index: PolicyIndex, *, assumed: bool = False) -> None:
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        index: PolicyIndex,
+        *,
+        assumed: bool = False,
+        decided: weakref.ref[PDP] | None = None,
+    ) -> None:
         self.index = index
         self.assumed = assumed
+        self._decided = decided
         self._snapshot = snapshot
         self._lock = threading.RLock()
         self._flow: PDP | None = None
@@ -91,8 +100,11 @@ class Instrumented:
         with self._lock:
             snapshot = self._snapshot
             if self.assumed:
-                plain = [json.dumps(plain_policy(one)).encode() for one in self.index.documents]
-                snapshot = Snapshot({f"{i:04}.json": one for i, one in enumerate(plain)}, self.config)
+                files = {
+                    f"{number:04}.json": json.dumps(self._plain(document), ensure_ascii=False).encode()
+                    for number, document in enumerate(self.index.documents)
+                }
+                snapshot = Snapshot(files, self.config)
             if self._original is None:
                 self._original = snapshot.start()
                 self._running.append(self._original)
@@ -159,26 +171,51 @@ class Instrumented:
         return (*found, *sets)
 
     def check(self, requests: Sequence[Request]) -> list[bool]:
-        """The effects of requests, True for ALLOW: by the policies themselves if they are at hand.
+        """The effects of requests by the policies themselves, True for ALLOW.
 
         Raises:
             PDPError: if a PDP does not start or refuses a request.
         """
-        if self.assumed:
-            return [flow.report.allowed for flow in self.flows(requests)]
-        pdp, _ = self.original
         batches = (request.batch(request.kind, [request.action]) for request in requests)
         aux_data = requests[0].aux_data if requests else None
-        with pdp.asking(), closing(pdp.check(batches, aux_data)) as answers:
+        with self.deciding() as pdp, closing(pdp.check(batches, aux_data)) as answers:
             return [bool(allowed.item()) for allowed in answers]
+
+    @contextmanager
+    def deciding(self) -> Iterator[PDP]:
+        """A PDP with these policies as they are, for questions of which nothing must be reported.
+
+        It is the one that decided. If that is closed, or has other policies now, it is one on a copy.
+
+        Raises:
+            PDPError: if the copy does not start.
+        """
+        with ExitStack() as asking:
+            pdp = None if self._decided is None else self._decided()
+            if pdp is not None:
+                try:
+                    asking.enter_context(pdp.asking())
+                    same = pdp.index is self.index
+                except PDPError:
+                    same = False
+            if pdp is None or not same:
+                asking.close()
+                pdp, _ = self.original
+                asking.enter_context(pdp.asking())
+            yield pdp
+
+    def _plain(self, document: Mapping[str, Any]) -> dict[str, Any]:
+        """A policy that can be written to a file; without schemas if their files are not known."""
+        made = copy.deepcopy(plain_policy(document))
+        if self.assumed:
+            made.get("resourcePolicy", {}).pop("schemas", None)
+        return made
 
     def _flow_files(self) -> dict[str, bytes]:
         """The policies with a name and outputs for each rule."""
         files = {name: text for name, text in self._snapshot.files.items() if name.startswith(SCHEMAS)}
         for number, document in enumerate(self.index.documents):
-            made = copy.deepcopy(plain_policy(document))
-            if self.assumed:
-                made.get("resourcePolicy", {}).pop("schemas", None)  # their files are not known
+            made = self._plain(document)
             for form in ("resourcePolicy", "principalPolicy", "rolePolicy"):
                 rules = made.get(form, {}).get("rules", [])
                 for i, rule in enumerate(rules):
@@ -238,6 +275,7 @@ class Instrumented:
         with self._lock:
             _close(self._running)
             self._flow, self._original, self._facts = None, None, {}
+            self._flow, self._original, self._facts = None, None, {}
 
 
 def _rule_name(key: RuleKey) -> str:
@@ -284,6 +322,8 @@ def instrumented_of(pdp: PDP) -> Instrumented | None:
     known = _kept.get(pdp)
     if known is None or known.index is not index:
         snapshot = snapshot_of(pdp)
-        known = Instrumented(snapshot or Snapshot({}, {}), index, assumed=snapshot is None)
+        known = Instrumented(
+            snapshot or Snapshot({}, {}), index, assumed=snapshot is None, decided=weakref.ref(pdp)
+        )
         _kept[pdp] = known
     return known

@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from clerk_cerbos_lab.errors import InputError
-from clerk_cerbos_lab.policies import analysis, reach
+from clerk_cerbos_lab.policies import analysis, compared, reach
 from clerk_cerbos_lab.policies.attribute_types import compared_types
 from clerk_cerbos_lab.policies.cel import CelError
 from clerk_cerbos_lab.policies.constants import constants_of
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping, Sequence
 
     from clerk_cerbos_lab.policies.analysis import Analysis
+    from clerk_cerbos_lab.policies.compared import Compared
     from clerk_cerbos_lab.policies.constants import Constant
     from clerk_cerbos_lab.policies.lines import Lines
     from clerk_cerbos_lab.policies.literals import Literals
@@ -131,6 +132,12 @@ class PolicyIndex:
         """What the policies that can affect a kind read (see ``analysis.analyse``)."""
         return self._once(
             ("analysis", kind, audience), lambda: analysis.analyse(self.policy_set, kind, audience)
+        )
+
+    def compared(self, kind: str, audience: Audience) -> Compared:
+        """What the policies compare attributes with: values to try (see ``compared.compared``)."""
+        return self._once(
+            ("compared", kind, audience), lambda: compared.compared(self.policy_set, kind, audience)
         )
 
     def analysis_of_reached(self, reached: Reached, audience: Audience | None = None) -> Analysis:

@@ -162,6 +162,27 @@ def test_coverage_refuses_what_it_can_not_cover(arguments: list[str], words: str
     assert words in done.stderr
 
 
+def test_gaps_are_printed_as_exact_intervals_and_can_fail(tmp_path: Path) -> None:
+    asked = ["gaps", "expense", USERS, "--action", "approve", "--along", "amount=0:60000:1000"]
+    axes = ["--axis", "region=south,west", "--axis", "owner=SELF,OTHER", "--attr", "status=OPEN"]
+    found = run(*asked, *axes, "--by", "region", "--csv", str(tmp_path / "gaps.csv"))
+    assert found.returncode == 0, found.stderr
+    only = "user_u2oGEepVJN5OdtPvemq8efi0njK"
+    assert found.stdout.splitlines()[:5] == [
+        "region south: amount ≤ 0: nobody",
+        f"region south: amount > 50,000 and ≤ 100,000: nobody for their own (only {only})",
+        "region south: amount > 100,000: nobody",
+        "region west: amount ≤ 0: nobody",
+        "region west: amount > 50,000: nobody",
+    ]
+    assert pd.read_csv(tmp_path / "gaps.csv")["upper"].tolist()[:2] == [0, 100_000]
+    assert run(*asked, *axes, "--by", "region", "--fail").returncode == 1
+    asked[-1] = "amount=1:50000:1"
+    assert run(*asked, *axes, "--by", "region", "--fail").returncode == 0
+    missing = run(*asked, *axes)
+    assert (missing.returncode, "name them in by=" in missing.stderr) == (2, True)
+
+
 def test_several_actions_stand_in_one_option_or_in_several(tmp_path: Path) -> None:
     frames = []
     for number, actions in enumerate(
@@ -338,7 +359,10 @@ def test_compare_prints_a_plan_and_fails_on_what_it_is_told(tmp_path: Path) -> N
     assert "is no folder of policies" in done.stderr
 
 
-@pytest.mark.parametrize("command", ["doctor", "users", "sweep", "why", "compare", "coverage", "report"])
+COMMANDS = ["doctor", "users", "sweep", "why", "compare", "coverage", "gaps", "report"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_help_text_has_an_example(command: str) -> None:
     done = run(command, "--help")
     assert done.returncode == 0

@@ -18,6 +18,7 @@ PUBLIC = [
     "Changes",
     "ClerkError",
     "Coverage",
+    "Counterfactuals",
     "Decisions",
     "Explanation",
     "Explorer",
