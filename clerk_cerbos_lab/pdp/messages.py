@@ -17,6 +17,7 @@ from google.protobuf.message import Message
 from google.protobuf.unknown_fields import UnknownFieldSet
 from pydantic import Secret, SecretStr
 
+from clerk_cerbos_lab.attribute_names import nested
 from clerk_cerbos_lab.errors import InputError, PDPError
 from clerk_cerbos_lab.values import MISSING, OTHER_ID, resolve, uses_self
 
@@ -209,7 +210,8 @@ class Request:
         action: what they want to do.
         kind: the resource kind.
         resource_id: of the resource.
-        attributes: of the resource, perhaps with ``SELF``, ``OTHER`` and ``MISSING``.
+        attributes: of the resource by name (see ``attribute_names``), perhaps with ``SELF``, ``OTHER`` and
+            ``MISSING``.
         resource: policy version and scope of the resource.
         who: policy version and scope sent with the principal.
         aux_data: a JWT.
@@ -228,7 +230,7 @@ class Request:
         """The request as it is sent, about another kind and other actions of a copy."""
         version, scope = self.resource
         entries = Entries(
-            [(self.resource_id, self.attributes)],
+            [(self.resource_id, nested(self.attributes))],
             kind=kind,
             actions=actions,
             policy_version=version,

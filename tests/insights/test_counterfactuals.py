@@ -183,6 +183,16 @@ def test_closed_or_changed_policies_are_asked_on_a_copy(tmp_path: Path) -> None:
     made.source.close()
 
 
+@pytest.mark.filterwarnings("ignore:the PDP does not disclose")
+def test_a_pdp_that_does_not_disclose_its_policies_is_asked_about_the_axes(tmp_path: Path) -> None:
+    folder = write(tmp_path / "policies", thing=thing(a_rule("limited", "R.attr.amount < 5.5")))
+    with lab.PDP(folder) as own, lab.PDP(address=own.address) as pdp:
+        made = lab.sweep(pdp, person(), "thing", actions=["approve"], amount=[1, 9], audit=0)
+        found = made.counterfactuals(amount=9)
+    assert sentences(found) == ["ALLOW if amount were < 5.5 (9 now)"]
+    assert "does not disclose its policies" in found.notes[0]
+
+
 def test_personal_values_are_not_shown(tmp_path: Path) -> None:
     condition = "R.attr.ward == P.attr.ward && R.attr.score <= P.attr.salary && R.attr.owner == P.attr.head"
     folder = write(tmp_path / "policies", thing=thing(a_rule("private", condition)))

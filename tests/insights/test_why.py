@@ -533,3 +533,14 @@ def test_an_explanation_that_does_not_reproduce_the_effect_says_so(tmp_path: Pat
     found = made.why(amount=9)
     assert found.effect == "ALLOW"
     assert "gives DENY here, and the PDP gave ALLOW" in found.notes[0]
+
+
+def test_an_attribute_inside_a_map_is_seen_where_it_is(tmp_path: Path) -> None:
+    folder = write(tmp_path / "policies", thing=thing(a_rule("small", "R.attr.money.amount <= 5")))
+    made = swept(folder, attr={"money.amount": [3, 9], "money": {"currency": "USD"}})
+    low: dict[str, Any] = {"money.amount": 3}
+    high: dict[str, Any] = {"money.amount": 9}
+    assert made.why(**low).notes == ()
+    assert made.why(**high).sentence.endswith("Closest: small: money.amount 9 ≤ 5 is false.")
+    assert made.causes()["detail"].tolist() == ["money.amount 9 ≤ 5 is false"]
+    made.source.close()
