@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 MOST_VALUES: Final = 10
 """Values of one principal attribute, the most frequent first."""
 
-MOST_COMBINATIONS: Final = 50_000
+MOST_COMBINATIONS: Final = 20_000
 """Combinations of values; if there are more, the attributes with the most values get fewer."""
 
 _ANOTHER: Final = "another value"
@@ -40,7 +40,7 @@ def compared_values(
     pdp: PDP,
     principals: pd.DataFrame,
     kind: str,
-    actions: Sequence[str] | str | None,
+    action: str,
     given: Mapping[str, Any],
 ) -> tuple[dict[str, Any], list[str]]:
     """Values of each attribute that the policies read.
@@ -49,7 +49,7 @@ def compared_values(
         pdp: for its policies.
         principals: whose attributes the policies may compare.
         kind: the resource kind.
-        actions: the actions; None for all.
+        action: only what can matter to it is read.
         given: values that the caller gives; they are kept.
 
     Returns:
@@ -60,8 +60,7 @@ def compared_values(
         index = pdp.index
     except PDPError as error:
         return dict(given), [f"The PDP does not show its policies ({error}): only given values are swept."]
-    chosen = None if actions is None else ([actions] if isinstance(actions, str) else list(actions))
-    found = index.analysis(kind, None if chosen is None else Audience(tuple(chosen), None))
+    found = index.analysis(kind, Audience((action,), None))
     if found.unreadable:
         note = f"The policies can't be read completely ({found.unreadable}): give values with attr=."
         return dict(given), [note]
@@ -126,7 +125,7 @@ def _around(numbers: list[float]) -> list[Any]:
     low, high = numbers[0], numbers[-1]
     between = [(a + b) / 2 for a, b in itertools.pairwise(numbers)]
     below, above = (low / 2 if low > 0 else low - 1), (high * 2 if high > 0 else high + 1)
-    return [json_number(number) for number in dict.fromkeys([*numbers, below, above, *between])]
+    return [json_number(number) for number in dict.fromkeys([below, above, *numbers, *between])]
 
 
 def _frequent(codes: Any, values: Sequence[Any]) -> list[Any]:

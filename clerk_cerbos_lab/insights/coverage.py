@@ -20,6 +20,7 @@ from clerk_cerbos_lab.insights.why import ASSUMED, unknown_pdp
 from clerk_cerbos_lab.pdp.client import PDP
 from clerk_cerbos_lab.pdp.instrumented import Instrumented, instrumented_of
 from clerk_cerbos_lab.pdp.messages import Request, hidden_aux_data
+from clerk_cerbos_lab.sweeps.name_checks import actions_asked
 from clerk_cerbos_lab.sweeps.sweep import sweep
 
 if TYPE_CHECKING:
@@ -60,8 +61,8 @@ def coverage(
 
     Args:
         pdp: the PDP whose policies are covered; or decisions, which know theirs.
-        about: decisions; or a principals frame with ``kind``, which is swept over the values that the
-            policies compare each attribute with.
+        about: decisions; or a principals frame with ``kind``, which is swept, action by action, over the
+            values that the policies compare each attribute with.
         kind: with a principals frame: the resource kind.
         actions: with a principals frame: as in ``lab.sweep``.
         attr: with a principals frame: values of some attributes, as in ``lab.sweep``.
@@ -84,7 +85,7 @@ def coverage(
         if about is not None or suites or kind is not None:
             msg = "coverage(decisions) takes no other policies, principals or suites: give a PDP first"
             raise InputError(msg)
-        return _of_decisions(_source(pdp.source), pdp, aux_data, names=names)
+        return _of_decisions(_source(pdp.source), [pdp], aux_data, names=names)
     if not isinstance(pdp, PDP):
         msg = f"the first argument must be a PDP or decisions, not a {type(pdp).__name__}"
         raise InputError(msg)
@@ -98,14 +99,20 @@ def coverage(
         if about.provenance.policy_digest != pdp.digest:
             msg = "these decisions were made with other policies than this PDP has: sweep again"
             raise InputError(msg)
-        return _of_decisions(source, about, aux_data, names=names)
+        return _of_decisions(source, [about], aux_data, names=names)
     if about is None or kind is None:
         msg = "coverage needs decisions, or a PDP and decisions, principals and kind=, or suites=True"
         raise InputError(msg)
     where: dict[str, Any] = {"policy_version": policy_version, "scope": scope}
-    values, notes = compared_values(pdp, about, kind, actions, dict(attr or {}))
-    decisions = sweep(pdp, about, kind, actions=actions, attr=values, aux_data=aux_data, audit=0, **where)
-    return _of_decisions(source, decisions, aux_data, names=names, notes=notes)
+    every: list[Decisions] = []
+    notes: dict[str, None] = {}
+    for action in actions_asked(pdp, kind, actions, where):  # each reads attributes of its own
+        values, some = compared_values(pdp, about, kind, action, dict(attr or {}))
+        notes |= dict.fromkeys(some)
+        every.append(
+            sweep(pdp, about, kind, actions=action, attr=values, aux_data=aux_data, audit=0, **where)
+        )
+    return _of_decisions(source, every, aux_data, names=names, notes=list(notes))
 
 
 def _source(source: object) -> Instrumented:
@@ -116,30 +123,34 @@ def _source(source: object) -> Instrumented:
 
 def _of_decisions(
     source: Instrumented,
-    decisions: Decisions,
+    every: Sequence[Decisions],
     aux_data: Any,
     *,
     names: bool,
     notes: Sequence[str] = (),
 ) -> Coverage:
+    """The coverage of decisions about the same people and kind, together."""
+    decisions = every[0]
     texts = decisions.policies or {}
     parts = parts_of(source.index, decisions.kind, texts)
     tally = Tally(parts, len(decisions.names))
-    groups = list(alike(decisions.cube, decisions.index))
-    many = sum(len(one.places) for one in groups)
+    groups = [list(alike(one.cube, one.index)) for one in every]
+    many = sum(len(one.places) for some in groups for one in some)
     if many > MOST_SITUATIONS:
         msg = (
             f"{many:,} situations; coverage asks about {MOST_SITUATIONS:,} at most: choose fewer people or "
             "values with .sel(…)"
         )
         raise InputError(msg)
-    count(source, parts, _cases(decisions, groups, aux_data), tally)
+    for one, some in zip(every, groups, strict=True):
+        count(source, parts, _cases(one, some, aux_data), tally)
     counts = tally.finish()
     disclosure = decisions.shown(names=names)
     found = covered_parts(source.index, parts, counts, disclosure)
     files = {one.file for one in parts.every}
+    actions = [action for one in every for action in one.actions]
     return Coverage(
-        title=disclosure.text(f"{decisions.kind}: {', '.join(decisions.actions)}"),
+        title=disclosure.text(f"{decisions.kind}: {', '.join(actions)}"),
         parts=found,
         files={
             disclosure.file(name): disclosure.text(texts[name]) for name in sorted(files) if name in texts
