@@ -10,6 +10,7 @@ import generated_policies
 import pytest
 
 import clerk_cerbos_lab as lab
+from clerk_cerbos_lab.attribute_names import nested
 from clerk_cerbos_lab.decisions.counterfactual import Counterfactual
 from clerk_cerbos_lab.identity.quality import is_missing
 from clerk_cerbos_lab.values import OTHER_ID, resolve
@@ -46,7 +47,8 @@ def confirm(pdp: lab.PDP, one: lab.Decisions, hit: Counterfactual, effect: str) 
     (row,) = one.principals.to_dict("records")
     own = {str(name): value for name, value in row.items() if not is_missing(value)}
     axes = {axis.name: axis.values[0] for axis in one.axes}
-    resource = {name: value for name, value in {**one.fixed, **axes}.items() if name != "resource_id"}
+    sent = {name: value for name, value in {**one.fixed, **axes}.items() if name != "resource_id"}
+    resource = nested(sent)
     for count in range(len(hit.changes) + 1):
         for some in itertools.combinations(hit.changes, count):
             principal, attributes = dict(own), dict(resource)
