@@ -13,6 +13,7 @@ from clerk_cerbos_lab import limits
 from clerk_cerbos_lab.decisions import files
 from clerk_cerbos_lab.decisions.axes import Axis, level, take
 from clerk_cerbos_lab.decisions.cube import segmented
+from clerk_cerbos_lab.decisions.explanations import broken_cells
 from clerk_cerbos_lab.decisions.intervals import COLUMNS, intervals, joined
 from clerk_cerbos_lab.decisions.situations import situations_of
 from clerk_cerbos_lab.decisions.views import drawn_by
@@ -392,9 +393,22 @@ class Decisions:
 
     def table(self, down: Sequence[str], across: Sequence[str]) -> npt.NDArray[np.bool_]:
         """``allowed[row, column]``, with the dimensions of each side flattened, the last fastest."""
+        return self._flattened(self.allowed(), down, across)
+
+    def broken(self, down: Sequence[str], across: Sequence[str]) -> npt.NDArray[np.bool_] | None:
+        """As ``table``, which decisions are denied because of broken data; None if that is not known."""
+        known = self.explanations
+        if known is None:
+            return None
+        cells = broken_cells(known, self.actions, self._index, self.axes)
+        return self._flattened(cells, down, across)
+
+    def _flattened(
+        self, cells: npt.NDArray[np.bool_], down: Sequence[str], across: Sequence[str]
+    ) -> npt.NDArray[np.bool_]:
         order = [*down, *across]
         rest = [dim for dim in self.dims if dim not in order]
-        cube = np.transpose(self.allowed(), [self.dims.index(dim) for dim in [*order, *rest]])
+        cube = np.transpose(cells, [self.dims.index(dim) for dim in [*order, *rest]])
         sizes = [self.shape[self.dims.index(dim)] for dim in down]
         return cube.reshape(int(np.prod(sizes, dtype=np.int64)), -1)
 

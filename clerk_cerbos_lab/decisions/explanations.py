@@ -150,6 +150,26 @@ def templates_of(
         yield some, cells.expanded(int(principals[some[0]]), places, numbers)
 
 
+def broken_cells(
+    known: Explanations,
+    actions: Sequence[str],
+    index: Sequence[npt.NDArray[np.intp]],
+    axes: Sequence[Axis],
+) -> npt.NDArray[np.bool_]:
+    """Which decisions are denied because of broken data: ``[principal, action, *axes]``."""
+    broken = np.array([*(is_broken(one) for one in known.templates), False])
+    found = np.zeros([len(own) for own in index], dtype=np.bool_)
+    for place, action in enumerate(actions):
+        for people, templates in templates_of(known.cells[action], index, axes):
+            found[people, place] = broken[templates]
+    return found
+
+
+def is_broken(explanation: Explanation) -> bool:
+    """Whether an explanation is of a decision that is denied because of broken data."""
+    return explanation.cause is not None and explanation.cause.kind == BROKEN
+
+
 def broken_counts(
     known: Explanations,
     actions: Sequence[str],
@@ -157,9 +177,7 @@ def broken_counts(
     axes: Sequence[Axis],
 ) -> tuple[int, int]:
     """How many principals are denied something because of broken data, and how many decisions that are."""
-    broken = np.array(
-        [*(one.cause is not None and one.cause.kind == BROKEN for one in known.templates), False]
-    )
+    broken = np.array([*(is_broken(one) for one in known.templates), False])
     people: set[int] = set()
     count = 0
     for action in actions:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from clerk_cerbos_lab.attribute_names import name_of
-from clerk_cerbos_lab.decisions.explanation import BROKEN
-from clerk_cerbos_lab.decisions.explanations import segments_of, slot_of, value_of
+from clerk_cerbos_lab.decisions.explanations import is_broken, segments_of, slot_of, value_of
 from clerk_cerbos_lab.display.explanation_nodes import Nodes
 from clerk_cerbos_lab.identity.principals import read_principals
 from clerk_cerbos_lab.policies.literals import literals_in
@@ -36,9 +35,7 @@ def embedded(decisions: Decisions, shown: Disclosure) -> dict[str, Any] | None:
     nodes = Nodes()
     numbers = [nodes.add(template) for template in known.templates]
     broken = [
-        number
-        for number, template in zip(numbers, known.templates, strict=True)
-        if template.cause is not None and template.cause.kind == BROKEN
+        number for number, template in zip(numbers, known.templates, strict=True) if is_broken(template)
     ]
     people = read_principals(decisions.principals)
     labels = _Labels(shown)

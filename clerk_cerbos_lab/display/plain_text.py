@@ -35,6 +35,7 @@ class Grid:
         rows: the labels of each row shown, one per dimension.
         columns: the label of each column shown.
         allowed: ``allowed[row, column]`` of the rows and columns shown.
+        broken: the same for what is denied because of broken data; all False if that is not known.
         total_rows: how many rows there are.
         total_columns: how many values the dimension across the top has.
         shown_columns: how many of those values the shown columns stand for.
@@ -46,6 +47,7 @@ class Grid:
     rows: list[list[str]]
     columns: list[str]
     allowed: npt.NDArray[np.bool_]
+    broken: npt.NDArray[np.bool_]
     total_rows: int
     total_columns: int
     shown_columns: int
@@ -76,13 +78,17 @@ def layout(
     ascending = numeric and all(a < b for a, b in itertools.pairwise(values))
     merged = len(values) > limits.TABLE_COLUMNS and ascending
     every = decisions.different() if by_principal else decisions
-    runs = _runs(every.table(down, [across])) if merged else [(i, i) for i in range(len(values))]
+    tables = [every.table(down, [across])]
+    tables += [] if (marks := decisions.broken(down, [across])) is None else [marks]
+    runs = _runs(np.vstack(tables)) if merged else [(i, i) for i in range(len(values))]
     drawn = runs[: limits.TABLE_COLUMNS]
     most = limits.TABLE_ROWS
     if cells is not None:
         most = max(limits.TABLE_FEWEST_ROWS, min(most, cells // len(drawn)))
     top = decisions.head(-(-most // each)) if by_principal else decisions
     allowed = top.table(down, [across])
+    broken = np.zeros_like(allowed) if marks is None else marks[: len(allowed)]
+    at = [first for first, _ in drawn]
     texts = labels(decisions, shown, across, drawn[-1][1] + 1)
     heads = itertools.product(*(labels(decisions, shown, dim, most) for dim in down))
     return Grid(
@@ -90,7 +96,8 @@ def layout(
         across=decisions.question.heading(across),
         rows=[list(head) for head in itertools.islice(heads, most)],
         columns=[texts[i] if i == j else f"{texts[i]} to {texts[j]}" for i, j in drawn],
-        allowed=allowed[:most, [first for first, _ in drawn]],
+        allowed=allowed[:most, at],
+        broken=broken[:most, at],
         total_rows=rows,
         total_columns=len(values),
         shown_columns=drawn[-1][1] + 1,
@@ -184,13 +191,18 @@ def notes_on(decisions: Decisions, shown: Disclosure, grid: Grid) -> list[str]:
     return [note for note in (_merged(grid), _left_out(grid)) if note] + notes(decisions, shown)
 
 
+def mark(allowed: bool, broken: bool) -> str:  # noqa: FBT001 - of one cell
+    """The mark of a cell."""
+    return "✓" if allowed else "?" if broken else "✗"
+
+
 def text_of(decisions: Decisions, shown: Disclosure) -> str:
     """A table for a terminal: marks, counts, provenance."""
     grid = layout(decisions, shown)
     heads = [*grid.down, *(f"{grid.across} {grid.columns[0]}", *grid.columns[1:])]
     body = [
-        [*row, *("✓" if cell else "✗" for cell in cells)]
-        for row, cells in zip(grid.rows, grid.allowed, strict=True)
+        [*row, *(mark(*cell) for cell in zip(*cells, strict=True))]
+        for row, *cells in zip(grid.rows, grid.allowed, grid.broken, strict=True)
     ]
     widths = [max(len(line[i]) for line in [heads, *body]) for i in range(len(heads))]
     lines = []
@@ -198,5 +210,6 @@ def text_of(decisions: Decisions, shown: Disclosure) -> str:
         left = [part.ljust(width) for part, width in zip(line, widths, strict=True)][: len(grid.down)]
         right = [part.rjust(width) for part, width in zip(line, widths, strict=True)][len(grid.down) :]
         lines.append("  ".join([*left, *right]).rstrip())
-    head = [question(decisions, shown), counts_line(decisions) + " (✓ ALLOW, ✗ DENY)"]
+    broken = ", ? DENY because of broken data" if decisions.explanations is not None else ""
+    head = [question(decisions, shown), f"{counts_line(decisions)} (✓ ALLOW, ✗ DENY{broken})"]
     return "\n".join([*lines, *head, *notes_on(decisions, shown, grid), decisions.provenance.caption()])

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from clerk_cerbos_lab import limits
-from clerk_cerbos_lab.display.plain_text import WARNING, counts_line, layout, notes_on, question
+from clerk_cerbos_lab.display.plain_text import WARNING, counts_line, layout, mark, notes_on, question
 from clerk_cerbos_lab.templates import render
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 ALLOW: Final = "background:#0072b238"
 DENY: Final = "background:#d55e0029"
+BROKEN: Final = "background:#8a3fd12e"
 CELL: Final = "padding:3px 9px;text-align:center;white-space:nowrap;border:1px solid #80808047"
 HEAD: Final = (
     "padding:3px 9px;border:1px solid #80808047;font-weight:600;white-space:nowrap;background:#8080801f"
@@ -32,8 +33,8 @@ def html(decisions: Decisions, shown: Disclosure) -> str:
     grid = layout(decisions, shown, cells=limits.TABLE_CELLS)
     spans = _row_spans(grid.rows)
     rows = [
-        (list(zip(heads, of_row, strict=True)), cells.tolist())
-        for heads, of_row, cells in zip(grid.rows, spans, grid.allowed, strict=True)
+        (list(zip(heads, of_row, strict=True)), [mark(*cell) for cell in zip(*cells, strict=True)])
+        for heads, of_row, *cells in zip(grid.rows, spans, grid.allowed, grid.broken, strict=True)
     ]
     return render(
         "table.html.j2",
@@ -48,8 +49,8 @@ def html(decisions: Decisions, shown: Disclosure) -> str:
         warning=WARNING if shown.names else None,
         head=HEAD,
         cell=CELL,
-        allow=ALLOW,
-        deny=DENY,
+        colours={"✓": ALLOW, "✗": DENY, "?": BROKEN},
+        legend="? DENY: because of broken data" if decisions.explanations is not None else "",
     )
 
 

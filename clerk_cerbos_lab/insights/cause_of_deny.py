@@ -220,6 +220,8 @@ def _with(request: Request, values: Sequence[tuple[Misfit, Any]]) -> Request:
     for misfit, value in values:
         if misfit.owner == "principal":
             own = with_value(own, misfit.attribute, value)
+        elif misfit.attribute in resource:  # by its name, perhaps inside a map
+            resource[misfit.attribute] = value
         else:
             resource = with_value(resource, misfit.attribute, value)
     principal = dataclasses.replace(request.principal, attr=own)

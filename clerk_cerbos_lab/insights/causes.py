@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 
-from clerk_cerbos_lab.attribute_names import nested
 from clerk_cerbos_lab.decisions.axes import Axis, take
 from clerk_cerbos_lab.decisions.explanation import NOT_KNOWN
 from clerk_cerbos_lab.decisions.situations import situations_of
@@ -93,7 +92,7 @@ def _requests(decisions: Decisions, places: Any, actions: list[int], aux_data: A
                 action=decisions.actions[action],
                 kind=decisions.kind,
                 resource_id=str(values.pop("resource_id")),
-                attributes=nested(values),
+                attributes=values,
                 resource=decisions.question.resource,
                 who=decisions.question.principal,
                 aux_data=jwt,

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import pandas as pd
 
-from clerk_cerbos_lab.attribute_names import nested
 from clerk_cerbos_lab.decisions.change_groups import grouped
 from clerk_cerbos_lab.decisions.changes import (
     GAINED,
@@ -244,7 +243,7 @@ def _requests(decisions: Decisions, groups: Sequence[Group]) -> Iterator[Request
             action=group.action,
             kind=decisions.kind,
             resource_id=str(values.pop("resource_id", "resource")),
-            attributes=nested(values),
+            attributes=values,
             resource=decisions.question.resource,
             who=decisions.question.principal,
         )

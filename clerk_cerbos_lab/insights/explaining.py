@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 
-from clerk_cerbos_lab.attribute_names import nested
 from clerk_cerbos_lab.decisions.cells import OwnNumbers, Points
 from clerk_cerbos_lab.decisions.explanations import SLOT, ExplainedCells, Explanations, templates_of
 from clerk_cerbos_lab.errors import InputError, PDPError
@@ -310,7 +309,7 @@ class _Action:
             action=question.actions[0],
             kind=question.kind,
             resource_id=str(values.pop("resource_id")),
-            attributes=nested(values),
+            attributes=values,
             resource=question.resource,
             who=question.principal,
             aux_data=question.aux_data,

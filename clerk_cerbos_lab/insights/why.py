@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from clerk_cerbos_lab.attribute_names import nested
 from clerk_cerbos_lab.decisions.axes import Axis
 from clerk_cerbos_lab.decisions.decisions import EFFECTS
 from clerk_cerbos_lab.decisions.explanation import APPLIED, CLOSEST, ROLE, Cause, Explanation
@@ -211,7 +210,7 @@ def request_of(
         action=one.actions[0],
         kind=one.kind,
         resource_id=str(values.pop("resource_id")),
-        attributes=nested(values),
+        attributes=values,
         resource=one.question.resource,
         who=one.question.principal,
         aux_data=jwt,

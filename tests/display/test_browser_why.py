@@ -104,6 +104,7 @@ def test_broken_data_has_a_mark_of_its_own_and_a_boundary_names_its_rule(
     page = offline_page.page
     explained.to_html(tmp_path / "page.html")
     page.goto((tmp_path / "page.html").as_uri())
+    page.locator(".ccl-live").get_by_role("button", name="Exact", exact=True).click()
     titles = page.locator(".ccl-live thead [data-head]").evaluate_all("all => all.map(one => one.title)")
     assert any("≤ 10,000 · manager-approves-in-own-region · regional_manager_limit" in one for one in titles)
     page.get_by_label("filter by effect").select_option("broken")
@@ -115,6 +116,10 @@ def test_broken_data_has_a_mark_of_its_own_and_a_boundary_names_its_rule(
     expect(page.locator(".ccl-legend")).to_contain_text("denied because of broken data")
     page.get_by_role("button", name="close the explanation").click()
     expect(page.locator(".ccl-why")).to_be_hidden()
+    page.get_by_label("filter by effect").select_option("any")
+    page.locator(".ccl-live").get_by_role("button", name="Thresholds", exact=True).click()
+    page.locator(".ccl-live .ccl-stripcell").first.hover(position={"x": 48, "y": 15})
+    expect(page.locator(".ccl-tip")).to_contain_text("≤ 5,000 · manager-approves-in-any-region · cross")
 
 
 def test_a_group_is_explained(offline_page: Visit, explained: lab.Decisions, tmp_path: Path) -> None:

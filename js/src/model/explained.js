@@ -137,12 +137,19 @@ export class Explained {
     return labels[index[dim]] ?? own?.labels[own.codes[index[0]]] ?? "";
   }
 
-  /** Which rules compare the axis with a number, in words; with numbers of these principals as well. */
-  breaks(/** @type {number} */ d, /** @type {number} */ number) {
+  /**
+   * Which rules compare the axis with a number, in words.
+   * @param {number} d
+   * @param {number} number
+   * @param {number | null} principal whose own numbers count; null: everybody's
+   */
+  breaks(d, number, principal = null) {
     const found = this.data.breaks.filter(([dim, how, what]) => {
       if (dim !== d) return false;
       if (how === "number") return what === number;
-      return this.data.slots[what].labels?.some((label) => label !== null && numberOf(label) === number);
+      const { labels = [], codes = [] } = this.data.slots[what];
+      const own = principal === null ? labels : [labels[codes[principal]]];
+      return own.some((label) => typeof label === "string" && numberOf(label) === number);
     });
     return [...new Set(found.map(([, , , words]) => words))];
   }

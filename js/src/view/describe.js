@@ -1,5 +1,6 @@
 /** Describes a cell. */
 
+import { rulesAt } from "../words/breaks.js";
 import { longInterval } from "../words/intervals.js";
 import { plural } from "../words/numbers.js";
 
@@ -32,6 +33,9 @@ export function describe(model, item, column, strips) {
     const band = across.bands(item.row)[column];
     if (!band) return null;
     lines.push([names[0], longInterval(band.ends)]);
+    const principal = layout.place < 0 ? null : model.people([item.row])[0];
+    for (const rule of item.group || band.grid ? [] : rulesAt(model, band.ends, principal))
+      lines.push(["rule", rule]);
     const boundary = band.grid ? "as far as the checked amounts show" : "exact";
     return { lines, allow: band.allow, broken: false, boundary };
   }

@@ -9,15 +9,17 @@ import { numberLabel } from "./numbers.js";
  * The rules that compare the axis with the ends of an interval: "≤ 10,000 · a-rule · the_limit".
  * @param {Model} model
  * @param {Ends} ends
+ * @param {number | null} principal whose own numbers count; null: everybody's
  */
-export function rulesAt({ explained, cube }, { lower, lowerClosed, upper, upperClosed }) {
+export function rulesAt({ explained, cube }, { lower, lowerClosed, upper, upperClosed }, principal = null) {
   const d = cube.exact?.dim;
   if (!explained || d === undefined) return [];
   const lines = [];
   if (lower !== upper)
-    for (const words of explained.breaks(d, lower))
+    for (const words of explained.breaks(d, lower, principal))
       lines.push(`${lowerClosed ? "≥" : ">"} ${numberLabel(lower)} · ${words}`);
   const sign = lower === upper ? "=" : upperClosed ? "≤" : "<";
-  for (const words of explained.breaks(d, upper)) lines.push(`${sign} ${numberLabel(upper)} · ${words}`);
+  for (const words of explained.breaks(d, upper, principal))
+    lines.push(`${sign} ${numberLabel(upper)} · ${words}`);
   return lines;
 }
