@@ -7,7 +7,7 @@ BIN := .venv/bin
 NODE := .venv/node
 
 # Parts of `make long`, each of at most nine minutes on two quiet cores.
-LONG := long-environments long-examples long-not-understood long-situations long-situations-mutants long-explained-1 long-explained-2 long-compared long-reaching-1 long-reaching-2 long-audit long-policies-1 long-policies-2 long-policies-3 long-policies-4
+LONG := long-environments long-examples long-not-understood long-situations long-situations-mutants long-explained-1 long-explained-2 long-compared long-covered long-counterfactuals long-reaching-1 long-reaching-2 long-audit long-policies-1 long-policies-2 long-policies-3 long-policies-4
 
 .PHONY: help report test static long $(LONG) busy lab bench lint lock notebooks screenshots set-up set-up-js clean
 
@@ -69,6 +69,14 @@ $(filter long-explained-%,$(LONG)): long-explained-%: set-up
 # The changes between 150 pairs of generated policies, against every cell of both.
 long-compared: set-up
 	@LAB_COMPARED=500:650 $(BIN)/python -m pytest tests/insights/test_compare.py -k generated
+
+# Counts of coverage of 60 generated policies, against every cell.
+long-covered: set-up
+	@LAB_COVERED=0:60 $(BIN)/python -m pytest tests/insights/test_coverage.py -k generated
+
+# Changes that turn a decision around in 60 generated policies, each part asked; gaps of 100, person by person.
+long-counterfactuals: set-up
+	@LAB_COUNTERFACTUALS_GENERATED=0:60 LAB_GAPS=0:100 $(BIN)/python -m pytest tests/insights/test_counterfactuals_generated.py tests/insights/test_gaps.py
 
 # The default audit, with the analysis broken on purpose in fourteen ways.
 long-audit: set-up
