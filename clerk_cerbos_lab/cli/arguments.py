@@ -11,7 +11,7 @@ from clerk_cerbos_lab.errors import InputError
 from clerk_cerbos_lab.values import MISSING, OTHER, SELF, amounts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 AUX_DATA: Final = "CLERK_CERBOS_LAB_AUX_DATA"
@@ -48,6 +48,23 @@ def fixed_argument(text: str) -> tuple[str, Any]:
     name, value = _split(text, "NAME=VALUE")
     parsed = _value(value)
     return name, [parsed] if isinstance(parsed, list) else parsed
+
+
+def attributes_of(
+    axes: Sequence[str] | None, fixed: Sequence[str] | None, given: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """The attributes in the options ``--axis`` and ``--attr``, after those that are given already.
+
+    Raises:
+        InputError: if an attribute is given twice.
+    """
+    attributes = dict(given or {})
+    for name, value in [*map(axis_argument, axes or ()), *map(fixed_argument, fixed or ())]:
+        if name in attributes:
+            msg = f"the attribute '{name}' is given twice"
+            raise InputError(msg)
+        attributes[name] = value
+    return attributes
 
 
 def names_argument(option: str, texts: Sequence[str] | None) -> list[str] | None:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 from enum import StrEnum
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import typer
 
 from clerk_cerbos_lab.cli import arguments
 from clerk_cerbos_lab.cli.principals import Memberships, UsersFile, principals_of, with_roles
-from clerk_cerbos_lab.errors import InputError
 
 EXAMPLE: Final = (
     "Example:  clerk-cerbos-lab compare main:policies policies --users data/clerk_users.json --kind expense "
@@ -73,15 +72,7 @@ def compare(
     """
     import clerk_cerbos_lab as lab  # noqa: PLC0415
 
-    attributes: dict[str, Any] = {}
-    for name, value in [
-        *map(arguments.axis_argument, axis or ()),
-        *map(arguments.fixed_argument, attr or ()),
-    ]:
-        if name in attributes:
-            msg = f"the attribute '{name}' is given twice"
-            raise InputError(msg)
-        attributes[name] = value
+    attributes = arguments.attributes_of(axis, attr)
     principals = principals_of(file, memberships, None)
     principals = with_roles(principals, arguments.names_argument("--role", role))
     found = lab.compare(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -73,7 +73,7 @@ def coverage(
     import clerk_cerbos_lab as lab  # noqa: PLC0415
 
     by_suites = suites or suites_in is not None
-    given: dict[str, Any] = dict(map(arguments.axis_argument, axis or ()))
+    given = arguments.attributes_of(axis, None)
     about_users = [source, file, kind, memberships, action, given, policy_version, scope, strict]
     if by_suites and any(about_users):
         msg = "--suites takes no users, kind, values or --strict: suites have their own"

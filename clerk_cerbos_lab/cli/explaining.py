@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path  # noqa: TC003 - typer reads the annotations
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -54,12 +54,7 @@ def why(
     """Explain one decision: which rule allowed or denied it, and what each part of a condition saw."""
     import clerk_cerbos_lab as lab  # noqa: PLC0415
 
-    attributes: dict[str, Any] = {}
-    for name, value in map(arguments.fixed_argument, attr or ()):
-        if name in attributes:
-            msg = f"the attribute '{name}' is given twice"
-            raise InputError(msg)
-        attributes[name] = value
+    attributes = arguments.attributes_of(None, attr)
     if address and (policies or strict):
         msg = "--policies and --strict are for a PDP started here; one at an address has its own"
         raise InputError(msg)

@@ -66,15 +66,7 @@ def gaps(
     import clerk_cerbos_lab as lab  # noqa: PLC0415
 
     name, amounts = arguments.axis_argument(along)
-    attributes: dict[str, Any] = {name: amounts}
-    for other, value in [
-        *map(arguments.axis_argument, axis or ()),
-        *map(arguments.fixed_argument, attr or ()),
-    ]:
-        if other in attributes:
-            msg = f"the attribute '{other}' is given twice"
-            raise InputError(msg)
-        attributes[other] = value
+    attributes = arguments.attributes_of(axis, attr, {name: amounts})
     if address and (policies or strict):
         msg = "--policies and --strict are for a PDP started here; one at an address has its own"
         raise InputError(msg)

@@ -11,7 +11,7 @@ import json
 import sys
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -207,15 +207,7 @@ def sweep(
     from clerk_cerbos_lab.cli import arguments  # noqa: PLC0415
     from clerk_cerbos_lab.display import plain_text as view  # noqa: PLC0415
 
-    attributes: dict[str, Any] = {}
-    for name, value in [
-        *map(arguments.axis_argument, axis or ()),
-        *map(arguments.fixed_argument, attr or ()),
-    ]:
-        if name in attributes:
-            msg = f"the attribute '{name}' is given twice"
-            raise InputError(msg)
-        attributes[name] = value
+    attributes = arguments.attributes_of(axis, attr)
     token = arguments.aux_data_argument(aux_data)
     actions = arguments.names_argument("--action", action)
     principals = principals_of(one_file(source, file), memberships, None)

@@ -240,7 +240,10 @@ def changed_rows(before: Decisions, after: Decisions, along: str | None) -> pd.D
     shape = [len(before.values(dim)) for dim in others]
     line, columns = _overlaid(one, other, shape)
     if not columns["exact"].all() or not (one.columns["exact"].all() and other.columns["exact"].all()):
-        line, columns = _with_grid(before, after, along, line, columns)
+        known = np.ones(int(np.prod(shape)), dtype=np.bool_)
+        for found in (one, other):
+            known[np.ravel_multi_index(found.codes, tuple(shape))[~found.columns["exact"]]] = False
+        line, columns = _with_grid(before, after, along, known, (line, columns))
     codes = np.unravel_index(line, shape)
     labels = {
         dim: take(before.labels(dim), code.astype(np.intp)) for dim, code in zip(others, codes, strict=True)
@@ -249,21 +252,20 @@ def changed_rows(before: Decisions, after: Decisions, along: str | None) -> pd.D
 
 
 def _with_grid(
-    before: Decisions, after: Decisions, along: str, line: npt.NDArray[np.int64], columns: dict[str, Any]
+    before: Decisions,
+    after: Decisions,
+    along: str,
+    known: npt.NDArray[np.bool_],
+    overlaid: tuple[npt.NDArray[np.int64], dict[str, Any]],
 ) -> tuple[npt.NDArray[np.int64], dict[str, Any]]:
-    """The changed stretches, with those of lines that are not exact replaced by runs of changed amounts."""
+    """The changed stretches; of lines that are not ``known``, runs of changed amounts of the grid."""
+    line, columns = overlaid
     place = before.dims.index(along)
     order = np.argsort(np.array(before.values(along), dtype=np.float64), kind="stable")
     values = np.array(before.values(along), dtype=np.float64)[order]
     then, now = (
         np.moveaxis(one.allowed(), place, -1)[..., order].reshape(-1, len(order)) for one in (before, after)
     )
-    known = np.ones(len(then), dtype=np.bool_)
-    shape = [len(before.values(dim)) for dim in before.dims if dim != along]
-    for decisions in (before, after):
-        found = decisions.flips(along)
-        lines = np.ravel_multi_index(found.codes, tuple(shape))
-        known[lines[~found.columns["exact"]]] = False
     state = np.where(then == now, 0, np.where(now, 1, -1))
     state[known] = 0
     row, first = np.nonzero((state != 0) & (np.diff(state, axis=1, prepend=0) != 0))
