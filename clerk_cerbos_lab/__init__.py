@@ -145,6 +145,24 @@ def _gaps():
     return gaps
 
 
+def _replay_text():
+    from clerk_cerbos_lab.display.replay_text import text_of
+
+    return text_of
+
+
+def _replay_html():
+    from clerk_cerbos_lab.display.replay_text import html_of
+
+    return html_of
+
+
+def _replay_data():
+    from clerk_cerbos_lab.display.replay_text import data_of
+
+    return data_of
+
+
 views.register(
     {
         "__repr__": _text,
@@ -161,6 +179,9 @@ views.register(
         "changes html": _changes_html,
         "changes markdown": _changes_markdown,
         "changes as data": _changes_data,
+        "replay text": _replay_text,
+        "replay html": _replay_html,
+        "replay as data": _replay_data,
         "coverage text": _coverage_text,
         "coverage html": _coverage_html,
         "coverage cobertura": _coverage_cobertura,

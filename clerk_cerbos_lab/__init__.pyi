@@ -5,6 +5,7 @@ from .decisions.coverage import Coverage as Coverage
 from .decisions.decisions import Decisions as Decisions
 from .decisions.explanation import Explanation as Explanation
 from .decisions.provenance import Provenance as Provenance
+from .decisions.replay import Replay as Replay
 from .display.matrix import Matrix as Matrix
 from .errors import ClerkError as ClerkError
 from .errors import InputError as InputError
@@ -28,6 +29,7 @@ from .identity.pseudonyms import pseudonym as pseudonym
 from .insights.compare import compare as compare
 from .insights.coverage import coverage as coverage
 from .insights.data_quality import problems as problems
+from .insights.replay import replay as replay
 from .pdp.client import PDP as PDP
 from .pdp.drafts import what_if as what_if
 from .sweeps.sweep import sweep as sweep
@@ -59,6 +61,7 @@ __all__ = [
     "PolicyError",
     "PolicyProblem",
     "Provenance",
+    "Replay",
     "User",
     "UsersError",
     "amounts",
@@ -69,6 +72,7 @@ __all__ = [
     "load_users",
     "problems",
     "pseudonym",
+    "replay",
     "shareable",
     "sweep",
     "to_principals",

@@ -94,7 +94,7 @@ def compare(
         one, other = (
             given
             if isinstance(given, Decisions)
-            else _answer(_pdp(given, opened), known, principals, kind, question)
+            else _answer(policies_at(given, opened), known, principals, kind, question)
             for given in (before, after)
         )
         return changes_of(one, other, along)
@@ -163,7 +163,7 @@ def _fixed_list(value: Any, known: Decisions, name: str) -> Any:
     return value if name in known.dims or not isinstance(value, list) else [value]
 
 
-def _pdp(given: PDP | str | Path, opened: contextlib.ExitStack) -> PDP:
+def policies_at(given: PDP | str | Path, opened: contextlib.ExitStack) -> PDP:
     """A PDP on policies; one that is started here ends with the comparison, the explanations' own do not."""
     if isinstance(given, PDP):
         return given

@@ -1,7 +1,7 @@
-"""The types of values that the policies compare principal attributes with: a hint for ``lab.problems``.
+"""The types that the policies compare attributes with, for ``lab.problems`` and for reading records.
 
 It sees comparisons in which each side is an attribute, a constant, a literal, or a variable that is just
-one of these. It may miss others; no decision depends on it.
+one of these. It may miss others: it is a hint.
 """
 
 from __future__ import annotations
@@ -27,14 +27,15 @@ Side: TypeAlias = "tuple[str, str] | str | None"
 """An attribute (``("P", name)`` or ``("R", name)``), a type in words, or neither."""
 
 
-def compared_types(policies: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """The JSON types that the policies compare principal attributes with.
+def compared_types(policies: Sequence[Mapping[str, Any]], side: str = "P") -> dict[str, str]:
+    """The JSON types that the policies compare attributes with.
 
     Types propagate through comparisons: with ``R.attr.amount <= 5000`` and ``P.attr.limit >=
     R.attr.amount``, the limit is compared with a number.
 
     Args:
         policies: as dicts in the form of Cerbos's policy files.
+        side: ``P`` for attributes of the principal, ``R`` for those of the resource.
 
     Returns:
         Attribute name to type in words, such as ``{"limit": "a number"}``, without attributes that
@@ -58,7 +59,7 @@ def compared_types(policies: Sequence[Mapping[str, Any]]) -> dict[str, str]:
                     types[name] = set(both)
                     changed = True
     return {
-        name: next(iter(known)) for (whose, name), known in types.items() if whose == "P" and len(known) == 1
+        name: next(iter(known)) for (whose, name), known in types.items() if whose == side and len(known) == 1
     }
 
 

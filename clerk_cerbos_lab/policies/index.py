@@ -113,6 +113,11 @@ class PolicyIndex:
         return compared_types(self.documents)
 
     @cached_property
+    def resource_types(self) -> Mapping[str, str]:
+        """The types that resource attributes are compared with: attribute to JSON type in words."""
+        return compared_types(self.documents, "R")
+
+    @cached_property
     def literals(self) -> Literals:
         """Every number, text and word in the policies, found without understanding them."""
         return literals_in(self.documents)
