@@ -7,7 +7,7 @@ BIN := .venv/bin
 NODE := .venv/node
 
 # Parts of `make long`, each of at most nine minutes on two quiet cores.
-LONG := long-environments long-replayed long-examples long-not-understood long-situations long-situations-mutants long-explained-1 long-explained-2 long-compared long-covered long-counterfactuals long-reaching-1 long-reaching-2 long-audit long-policies-1 long-policies-2 long-policies-3 long-policies-4
+LONG := long-environments long-replayed long-sql long-examples long-not-understood long-situations long-situations-mutants long-explained-1 long-explained-2 long-compared long-covered long-counterfactuals long-reaching-1 long-reaching-2 long-audit long-policies-1 long-policies-2 long-policies-3 long-policies-4
 
 .PHONY: help report test static long $(LONG) busy lab bench lint lock notebooks screenshots set-up set-up-js clean
 
@@ -65,6 +65,10 @@ long-situations-mutants: set-up
 # Replays of 600 generated policies, each compared with every pair of a person and a record.
 long-replayed: set-up
 	@LAB_REPLAYED=0:600 $(BIN)/python -m pytest tests/insights/test_replay_generated.py
+
+# Replays in a PostgreSQL of our own (apt-get install postgresql): 10,000,000 records.
+long-sql: set-up
+	@$(BIN)/python -m pytest -s -m long tests/insights/test_replay_sql.py
 
 # Eight cells of each of 1,000 generated policies explained; the parts use different policies.
 $(filter long-explained-%,$(LONG)): long-explained-%: set-up

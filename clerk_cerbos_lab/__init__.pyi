@@ -30,6 +30,8 @@ from .insights.compare import compare as compare
 from .insights.coverage import coverage as coverage
 from .insights.data_quality import problems as problems
 from .insights.replay import replay as replay
+from .insights.sql_table import SqlTable as SqlTable
+from .insights.sql_table import sql_table as sql_table
 from .pdp.client import PDP as PDP
 from .pdp.drafts import what_if as what_if
 from .sweeps.sweep import sweep as sweep
@@ -62,6 +64,7 @@ __all__ = [
     "PolicyProblem",
     "Provenance",
     "Replay",
+    "SqlTable",
     "User",
     "UsersError",
     "amounts",
@@ -74,6 +77,7 @@ __all__ = [
     "pseudonym",
     "replay",
     "shareable",
+    "sql_table",
     "sweep",
     "to_principals",
     "vary",

@@ -6,16 +6,16 @@ import contextlib
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import pandas as pd
 
+from clerk_cerbos_lab.decisions.question import Question
 from clerk_cerbos_lab.decisions.replay import Replay
 from clerk_cerbos_lab.errors import InputError
 from clerk_cerbos_lab.identity.principals import labels, read_principals
 from clerk_cerbos_lab.insights.compare import policies_at
-from clerk_cerbos_lab.insights.records import column_of, money_of, months_of, read_frame, values_of
-from clerk_cerbos_lab.insights.replay_audit import Asked, audit
+from clerk_cerbos_lab.insights.replay_audit import Asked, audit, draw
 from clerk_cerbos_lab.insights.replay_counts import tally
-from clerk_cerbos_lab.insights.replay_rows import knows, major, notes_on, reads_of, rows_of, sent_of
+from clerk_cerbos_lab.insights.replay_rows import Form, knows, reads_of, rows_of
+from clerk_cerbos_lab.insights.replay_source import check_cuts, records_of
 from clerk_cerbos_lab.pdp import inspection
 from clerk_cerbos_lab.pdp.client import PDP
 from clerk_cerbos_lab.pdp.snapshots import snapshot_of
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy.typing as npt
+    import pandas as pd
+
+    from clerk_cerbos_lab.insights.sql_table import SqlTable
 
     Places = npt.NDArray[np.intp]
 
@@ -36,7 +39,7 @@ if TYPE_CHECKING:
 def replay(
     pdp: PDP,
     principals: pd.DataFrame,
-    records: pd.DataFrame | str | Path,
+    records: pd.DataFrame | str | Path | SqlTable,
     kind: str | None = None,
     /,
     *,
@@ -70,7 +73,9 @@ def replay(
     Args:
         pdp: the PDP.
         principals: a principals frame; everybody in it could have decided.
-        records: a DataFrame, or the path of a ``.csv`` or ``.parquet`` file.
+        records: a DataFrame, the path of a ``.csv`` or ``.parquet`` file, or a table in a database
+            (``lab.sql_table``). In DuckDB and PostgreSQL the database groups the rows, and a row of the
+            result is such a group.
         kind: the resource kind; may be left out if the policies of only one kind name the action.
         action: the action.
         against: policies to compare with: a PDP, a draft's PDP, a folder, or ``"main:policies"``.
@@ -111,12 +116,12 @@ def replay(
         msg = f"the first argument must be a PDP, such as lab.PDP('policies'), not a {type(pdp).__name__}"
         raise InputError(msg)
     people = read_principals(principals)
-    frame = read_frame(records)
     axes, fixed = read_attributes(attr, attributes, "resource")
     if axes:
         msg = f"'{axes[0].name}' needs one value for all records, not a list: put lists into a column"
         raise InputError(msg)
     del fixed[RESOURCE_ID]
+    form = Form(amount, cents, currency, date, timezone, record, dict(columns or {}), fixed, nulls)
     where = {"policy_version": policy_version, "scope": scope}
     with contextlib.ExitStack() as opened:
         pdps = [pdp, *([] if against is None else [policies_at(against, opened)])]
@@ -125,51 +130,46 @@ def replay(
         chosen = kind or _kind(pdp, action)
         notes = [note for one in pdps for note in one.check_names(chosen, [action], **where) or ()]
         reads = reads_of(pdps, chosen, action, people)
-        column = dict(columns or {})
-        amounts = column_of(frame, column.get(amount, amount), "the amounts")
-        money = money_of(
-            amounts,
-            frame[currency] if currency in frame.columns else None,
-            cents=cents,
-        )
-        sent = sent_of(frame, reads, column, fixed, amount, "null" if nulls == "null" else "missing", record)
-        if cents and amount in sent:
-            sent[amount] = values_of(major(money), number=True, nulls=None)
-        month, months = months_of(column_of(frame, date, "the dates"), timezone) if date else (None, [])
-        notes += notes_on(frame, sent, column, fixed, nulls)
+        asking = Question(chosen, (action,), (), fixed, policy_version, scope)
+        source = records_of(records, reads, form, pdps, people, asking)
+        notes += source.notes
         question, places, pairs = rows_of(
-            chosen, action, sent, fixed, people, reads, len(frame), keep=unknown_owners == "keep", where=where
+            asking, source.sent, people, reads, len(source), keep=unknown_owners == "keep"
         )
         plans = [plan(one, people, question, snapshot_of(one)) for one in pdps]
+        check_cuts(source, question, plans)
         groups = groups_of(question, places, plans)
         answers = tuple(
             ask_rows(one, question, of_one, groups, places) for one, of_one in zip(pdps, plans, strict=True)
         )
         asked = Asked(answers, groups, pairs)
+        drawn = draw(people, asked, source, int((pdp.digest or "0")[:8], 16))
         for n, (one, of_one) in enumerate(zip(pdps, plans, strict=True)):
-            audit(one, people, question, sent, asked, n, clock=of_one.clock)
-            notes += [note for note in of_one.notes if note not in notes]
+            audit(one, people, question, drawn, asked, n, clock=of_one.clock)
+            notes += of_one.notes
         read = [inspection.attributes(one.policies, "principal_attributes") for one in pdps if knows(one)]
         named = [one.index.names for one in pdps if knows(one)]
-    counts = tally(answers, groups, (np.ones(len(frame), dtype=np.int64), money.minor), pairs)
-    label = frame[record] if record in frame.columns else pd.Series(np.arange(1, len(frame) + 1))
+    money = source.money
+    ones = np.ones(len(source), dtype=np.int64)
+    counts = tally(answers, groups, (ones if source.counts is None else source.counts, money.minor), pairs)
     return Replay(
         kind=chosen,
         action=action,
         principals=principals.copy(),
         names=tuple(labels(people)),
-        labels=label.array,
+        labels=source.labels,
         amount=amount,
         money=money,
         approvers=counts.records,
         handled=counts.people,
         handled_money=counts.money,
-        month=month,
-        months=tuple(months),
+        month=source.month,
+        months=tuple(source.months),
         changed=against is not None,
         notes=tuple(dict.fromkeys(notes)),
         asked=sum(one.asked for one in answers),
         states=asked,
+        weights=source.counts,
         read=frozenset().union(*read) if read else None,
         named=(frozenset().union(*(n.people for n in named)), frozenset().union(*(n.words for n in named))),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from clerk_cerbos_lab.decisions.question import Question
     from clerk_cerbos_lab.identity.principals import Column, PrincipalTable
     from clerk_cerbos_lab.insights.replay_counts import Pairs
+    from clerk_cerbos_lab.insights.replay_source import Source
     from clerk_cerbos_lab.pdp.client import PDP
     from clerk_cerbos_lab.sweeps.rows import Groups, RowAnswers
 
@@ -57,31 +58,39 @@ class Asked:
         return states_of(self.answers, self.groups, principals, rows)
 
 
-def audit(  # noqa: PLR0917 - everything that was asked
-    pdp: PDP,
-    people: PrincipalTable,
-    question: Question,
-    sent: Mapping[str, Column],
-    asked: Asked,
-    place: int,
-    *,
-    clock: bool,
-) -> None:
-    """Ask some pairs of a person and a record as they are, and compare.
+@dataclass(frozen=True, slots=True, eq=False)
+class Drawn:
+    """Pairs of a person and a record, ordered by person.
 
-    Raises:
-        PDPError: if one has another answer.
+    Attributes:
+        person: positions.
+        record: positions in what was asked.
+        values: by attribute, what is sent for each pair.
     """
-    count = len(next(iter(sent.values())).codes) if sent else 1
-    random = np.random.default_rng(int((pdp.digest or "0")[:8], 16))
-    some = random.choice(len(people), min(len(people), AUDITED), replace=False)
-    person = np.repeat(np.sort(some), EACH)
-    groups = asked.groups.codes[:count]
+
+    person: Places
+    record: Places
+    values: Mapping[str, list[Any]]
+
+
+def draw(people: PrincipalTable, asked: Asked, source: Source, seed: int) -> Drawn:
+    """Draw some pairs, to be asked as they are: of rare groups, of any, and owners of records."""
+    random = np.random.default_rng(seed)
+    some = np.sort(random.choice(len(people), min(len(people), AUDITED), replace=False))
+    if source.sample is not None and source.sampled is not None:
+        count = len(source.sampled)
+        row = np.concatenate([np.arange(count), random.integers(0, count, EACH * len(some))])
+        person = np.concatenate([random.choice(some, count), np.repeat(some, EACH)])
+        order = np.argsort(person, kind="stable")
+        row, person = row[order], person[order]
+        return Drawn(person, source.sampled[row], _values(source.sample, row))
+    person = np.repeat(some, EACH)
+    groups = asked.groups.codes[: len(source)]
     order = np.argsort(groups, kind="stable")
     _, starts, sizes = np.unique(groups[order], return_index=True, return_counts=True)
-    drawn = random.integers(0, len(starts), len(person))  # by group, so that rare ones are asked
+    drawn = random.integers(0, len(starts), len(person))
     rare = order[starts[drawn] + random.integers(0, sizes[drawn])]
-    record = np.where(np.arange(len(person)) % 2, rare, random.integers(0, count, len(person)))
+    record = np.where(np.arange(len(person)) % 2, rare, random.integers(0, len(source), len(person)))
     own = np.flatnonzero(np.isin(asked.pairs.principals, some))
     if len(own):
         own = random.choice(own, min(len(own), len(person) // 2), replace=False)
@@ -89,22 +98,46 @@ def audit(  # noqa: PLR0917 - everything that was asked
         person = np.concatenate([person, asked.pairs.principals[own]])
         order = np.argsort(person, kind="stable")
         record, person = record[order], person[order]
-    expected = asked.of_pairs(person, record) >> place & 1
-    starts = np.flatnonzero(np.diff(person, prepend=-1))
-    names = [axis.name for axis in question.axes]
-    batches = [
-        Batch(
-            [people[int(person[rows[0]])]],
-            tuple(
-                [sent[name].values[sent[name].codes[record[row]]] for row in rows]
-                if name in sent
-                else [0] * len(rows)
-                for name in names
-            ),
-            listed=True,
+    return Drawn(person, record, _values(source.sent, record))
+
+
+def _values(sent: Mapping[str, Column], rows: Places) -> dict[str, list[Any]]:
+    return {name: [column.values[code] for code in column.codes[rows]] for name, column in sent.items()}
+
+
+def audit(  # noqa: PLR0917 - what was asked, and of whom
+    pdp: PDP,
+    people: PrincipalTable,
+    question: Question,
+    drawn: Drawn,
+    asked: Asked,
+    place: int,
+    *,
+    clock: bool,
+) -> None:
+    """Ask these pairs, and compare.
+
+    Args:
+        pdp: the PDP.
+        people: the principals.
+        question: that was asked.
+        drawn: the pairs.
+        asked: the answers.
+        place: of this PDP's answers.
+        clock: whether its policies read the time.
+
+    Raises:
+        PDPError: if one has another answer.
+    """
+    expected = asked.of_pairs(drawn.person, drawn.record) >> place & 1
+    starts = np.flatnonzero(np.diff(drawn.person, prepend=-1))
+    batches = []
+    for rows in np.split(np.arange(len(drawn.person)), starts[1:]):
+        columns = tuple(
+            [drawn.values[axis.name][row] for row in rows] if axis.name in drawn.values else [0] * len(rows)
+            for axis in question.axes
         )
-        for rows in np.split(np.arange(len(person)), starts[1:])
-    ]
+        batches.append(Batch([people[int(drawn.person[rows[0]])]], columns, listed=True))
     with contextlib.closing(ask(pdp, question, batches, lambda _: None)) as answers:
         found = np.concatenate([answer[0, 0] for answer in answers])
     if (found != expected).any():

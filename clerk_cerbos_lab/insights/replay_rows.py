@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 import pandas as pd
 
 from clerk_cerbos_lab.attribute_names import name_of, steps_of
 from clerk_cerbos_lab.decisions.axes import Axis
-from clerk_cerbos_lab.decisions.question import Question
 from clerk_cerbos_lab.errors import InputError, PDPError, did_you_mean
-from clerk_cerbos_lab.insights.records import column_of, values_of
+from clerk_cerbos_lab.insights.records import values_of
 from clerk_cerbos_lab.insights.replay_counts import Pairs
 from clerk_cerbos_lab.policies.policy_set import Audience
 from clerk_cerbos_lab.values import MISSING, OTHER, OTHER_ID, RESOURCE_ID, SELF, is_text, texts_in
@@ -22,6 +21,8 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from clerk_cerbos_lab.decisions.question import Question
+    from clerk_cerbos_lab.decisions.replay import Money
     from clerk_cerbos_lab.identity.principals import Column, PrincipalTable
     from clerk_cerbos_lab.pdp.client import PDP
 
@@ -37,12 +38,14 @@ class Reads:
         numbers: those that are compared with numbers.
         identities: those that are only compared for equality, so that one may hold ids of principals.
         texts: what such an id could be compared with besides the principal's own.
+        related: those that are compared with another attribute of the record.
     """
 
     names: frozenset[str] | None
     numbers: frozenset[str]
     identities: frozenset[str]
     texts: frozenset[str]
+    related: frozenset[str]
 
 
 def knows(pdp: PDP) -> bool:
@@ -53,16 +56,44 @@ def knows(pdp: PDP) -> bool:
         return False
 
 
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How the records say what they say; see ``lab.replay`` for each."""
+
+    amount: str
+    cents: bool
+    currency: str | None
+    date: str | None
+    timezone: str | None
+    record: str | None
+    columns: Mapping[str, str]
+    fixed: Mapping[str, Any]
+    nulls: str
+
+    @property
+    def amount_column(self) -> str:
+        """The column of the amounts."""
+        return self.columns.get(self.amount, self.amount)
+
+
+def absent(name: str, known: Sequence[str], what: str = "") -> NoReturn:
+    """Raise ``InputError``: the records have no such column."""
+    near = did_you_mean(name, list(known))
+    msg = f"the records have no column '{name}'{what}{near}; their columns are {list(known)}"
+    raise InputError(msg)
+
+
 def reads_of(pdps: Sequence[PDP], kind: str, action: str, people: PrincipalTable) -> Reads:
     """What the policies of these PDPs read of a record, for this action."""
     names: set[str] | None = set()
     numbers: set[str] = set()
     identities: set[str] | None = None
     texts: set[str] = set()
+    related: set[str] = set()
     texts_in(list(people.roles.values), texts)
     for pdp in pdps:
         if not knows(pdp):
-            return Reads(None, frozenset(), frozenset(), frozenset())
+            return Reads(None, *[frozenset[str]()] * 4)
         numbers |= {name for name, type_ in pdp.index.resource_types.items() if type_ == "a number"}
         analysis = pdp.index.analysis(kind, Audience((action,), None))
         texts |= analysis.strings
@@ -83,49 +114,55 @@ def reads_of(pdps: Sequence[PDP], kind: str, action: str, people: PrincipalTable
         frozenset(numbers),
         frozenset(identities or ()),
         frozenset(texts),
+        frozenset(related),
     )
 
 
-def sent_of(  # noqa: PLR0917 - the caller's choices
-    frame: pd.DataFrame,
-    reads: Reads,
-    columns: Mapping[str, str],
-    fixed: Mapping[str, Any],
-    amount: str,
-    nulls: str,
-    record: str | None,
-) -> dict[str, Column]:
-    """The attributes that have a column."""
-    for name, column in columns.items():
-        column_of(frame, column, f"for the attribute '{name}'")
-    taken = set(columns.values())
+def wanted_columns(known: Sequence[str], reads: Reads, form: Form) -> dict[str, str]:
+    """By attribute, the column that is sent.
+
+    Args:
+        known: the columns of the records.
+        reads: what the policies read.
+        form: of the records.
+
+    Raises:
+        InputError: if the policies read an attribute that has neither a column nor a value.
+    """
+    for name, column in form.columns.items():
+        if column not in known:
+            absent(column, known, f" (for the attribute '{name}')")
     if reads.names is None:
-        wanted = {name: name for name in frame.columns if name not in taken} | dict(columns)
+        taken = set(form.columns.values())
+        wanted = {name: name for name in known if name not in taken} | dict(form.columns)
     else:
-        known = {*frame.columns, *columns, *fixed}
-        names = {_around(name, known) for name in reads.names if name != RESOURCE_ID}
-        wanted = {name: columns.get(name, name) for name in names}
-    absent = sorted(
-        name for name, column in wanted.items() if column not in frame.columns and name not in fixed
-    )
-    if absent:
-        name = absent[0]
-        near = did_you_mean(name, list(frame.columns))
-        more = f" (and {', '.join(absent[1:])})" if len(absent) > 1 else ""
+        given = {*known, *form.columns, *form.fixed}
+        names = sorted({_around(name, given) for name in reads.names if name != RESOURCE_ID})
+        wanted = {name: form.columns.get(name, name) for name in names}
+    wanted = {name: column for name, column in wanted.items() if name not in form.fixed}
+    without = [name for name, column in wanted.items() if column not in known]
+    if without:
+        name = without[0]
+        more = f" (and {', '.join(without[1:])})" if len(without) > 1 else ""
         msg = (
-            f"the policies read '{name}' of a record, but there is no such column{near}{more}. "
-            f"Name its column, columns={{'{name}': …}}, give one value for all, {name}=…, or leave it "
-            f"out, {name}=lab.MISSING"
+            f"the policies read '{name}' of a record, but there is no such column{did_you_mean(name, known)}"
+            f"{more}. Name its column, columns={{'{name}': …}}, give one value for all, {name}=…, or leave "
+            f"it out, {name}=lab.MISSING"
         )
         raise InputError(msg)
-    missing = None if nulls == "null" else MISSING
+    return wanted
+
+
+def sent_of(frame: pd.DataFrame, wanted: Mapping[str, str], reads: Reads, form: Form) -> dict[str, Column]:
+    """The attributes that have a column, as they are sent."""
+    missing = None if form.nulls == "null" else MISSING
     found = {
-        name: values_of(frame[column], number=name == amount or name in reads.numbers, nulls=missing)
+        name: values_of(frame[column], number=name == form.amount or name in reads.numbers, nulls=missing)
         for name, column in wanted.items()
-        if name not in fixed
+        if name != RESOURCE_ID
     }
-    if record in frame.columns and (reads.names is None or RESOURCE_ID in reads.names):
-        found[RESOURCE_ID] = values_of(frame[record].astype("str"), number=False, nulls="")
+    if form.record in frame.columns and (reads.names is None or RESOURCE_ID in reads.names):
+        found[RESOURCE_ID] = values_of(frame[form.record].astype("str"), number=False, nulls="")
     return found
 
 
@@ -136,49 +173,52 @@ def _around(name: str, known: set[str]) -> str:
     return next((one for one in around if one in known), name)
 
 
-def major(money: Any) -> pd.Series[Any]:
+def major(money: Money) -> pd.Series[Any]:
     """Cents as amounts with two decimals."""
     codes, different = pd.factorize(money.minor)
-    return pd.Series(
-        np.array([str(money.exact(one)) for one in different], dtype=object)[codes], name="amount"
-    )
+    texts = pd.array([f"{money.exact(int(one)):f}" for one in different], dtype="str")
+    return pd.Series(texts.take(codes), name="amount")
 
 
 def notes_on(
     frame: pd.DataFrame,
-    sent: Mapping[str, Column],
-    columns: Mapping[str, str],
-    fixed: Mapping[str, Any],
-    nulls: str,
+    wanted: Mapping[str, str],
+    known: Sequence[str],
+    form: Form,
+    counts: npt.NDArray[np.int64] | None = None,
 ) -> list[str]:
-    """What was assumed about the records."""
+    """What was assumed about the records.
+
+    Args:
+        frame: the records, or groups of them.
+        wanted: by attribute, the column that is sent.
+        known: all columns of the records.
+        form: of the records.
+        counts: how many records each row stands for; None for one.
+    """
     notes = []
-    for name, value in fixed.items():
-        instead = (
-            f", instead of its column '{columns.get(name, name)}'" if columns.get(name, name) in frame else ""
-        )
+    for name, value in form.fixed.items():
+        column = form.columns.get(name, name)
+        instead = f", instead of its column '{column}'" if column in known else ""
         told = "left out" if value is MISSING else f"{value!r}"
         notes.append(f"{name} is {told} for every record{instead}.")
-    for name in sent:
-        column = columns.get(name, name)
-        empty = int(frame[column].isna().sum()) if column in frame.columns else 0
+    for name, column in wanted.items():
+        nothing = frame[column].isna().to_numpy()
+        empty = int(nothing.sum() if counts is None else counts[nothing].sum())
         if empty:
-            how = "sent as null" if nulls == "null" else "left out of the request"
+            how = "sent as null" if form.nulls == "null" else "left out of the request"
             notes.append(f"{name} is empty in {empty:,} record{'s' if empty > 1 else ''}, where it is {how}.")
     return notes
 
 
-def rows_of(  # noqa: PLR0917 - everything that rows are made of
-    kind: str,
-    action: str,
+def rows_of(
+    asking: Question,
     sent: Mapping[str, Column],
-    fixed: Mapping[str, Any],
     people: PrincipalTable,
     reads: Reads,
     count: int,
     *,
     keep: bool,
-    where: Mapping[str, str],
 ) -> tuple[Question, list[Places], Pairs]:
     """The question, the position of each row on its axes, and the rows of owners.
 
@@ -198,9 +238,9 @@ def rows_of(  # noqa: PLR0917 - everything that rows are made of
             axes.append(Axis(name, column.values))
             places.append(column.codes.astype(np.intp))
             continue
-        others: set[str] = {OTHER_ID, kind, *where.values()}
+        others: set[str] = {OTHER_ID, asking.kind, *asking.resource}
         texts_in([other.values for one, other in sent.items() if one != name], others)
-        texts_in(list(fixed.values()), others)
+        texts_in(list(asking.fixed.values()), others)
         apart = [not is_text(value) or value in reads.texts or value in others for value in column.values]
         unknown = [not one and value not in ids for one, value in zip(apart, column.values, strict=True)]
         if any(unknown) and not keep:
@@ -226,17 +266,9 @@ def rows_of(  # noqa: PLR0917 - everything that rows are made of
         places[i] = np.concatenate([places[i], own])
     if not places:  # nothing of a record is read
         axes, places = [Axis("amount", (0,))], [np.zeros(count, dtype=np.intp)]
-    rest: dict[str, Any] = (
-        {**fixed} if any(axis.name == RESOURCE_ID for axis in axes) else {**fixed, RESOURCE_ID: "resource"}
-    )
-    question = Question(
-        kind=kind,
-        actions=(action,),
-        axes=tuple(axes),
-        fixed=rest,
-        policy_version=where["policy_version"],
-        scope=where["scope"],
-    )
+    named = any(axis.name == RESOURCE_ID for axis in axes)
+    fixed = {**asking.fixed} if named else {**asking.fixed, RESOURCE_ID: "resource"}
+    question = replace(asking, axes=tuple(axes), fixed=fixed)
     return question, places, Pairs(person, record, np.arange(count, count + len(record)))
 
 

@@ -23,7 +23,7 @@ OF_THE_REPORT = {f"report/{name}.py" for name in ("build", "execution", "pages")
 DISTRIBUTIONS = packages_distributions()
 
 # Programs that the extras bring, which no module imports.
-PROGRAMS = {"ipywidgets", "jupyterlab", "distributed"}
+PROGRAMS = {"ipywidgets", "jupyterlab", "distributed", "duckdb", "duckdb-sqlalchemy"}
 
 
 def names(requirements: list[str]) -> set[str]:

@@ -78,6 +78,16 @@ decisions.long_table().to_html("rows.html")
 assert "itables" in Path("rows.html").read_text("utf-8")
 """
 
+WITH_SQL = """
+import sqlalchemy as sa
+with sa.create_engine("duckdb:///records.duckdb").begin() as connection:
+    connection.execute(sa.text("CREATE TABLE t AS SELECT 'south' AS region, 4000 AS amount, 'x' AS owner"))
+records = lab.sql_table("duckdb:///records.duckdb", "t")
+same = {"status": "OPEN", "department": "sales"}
+found = lab.replay(pdp, principals, records, "expense", **same, unknown_owners="keep")
+assert len(found) == 1 and found.before[0] > 0
+"""
+
 WITH_DASK = """
 from distributed import Client, LocalCluster
 if __name__ == "__main__":
@@ -194,3 +204,8 @@ def test_with_the_extra_for_dask_a_cluster_makes_the_same_decisions(tmp_path: Pa
     command_line_works(own)
     own.python(SWEEP, FOR_EVERYBODY)
     own.python(SWEEP, WITH_DASK)  # which its workers load as well
+
+
+def test_with_the_extra_for_sql_a_table_in_duckdb_is_replayed(tmp_path: Path, wheel: Path) -> None:
+    own = Environment(tmp_path, wheel, "[sql]")
+    own.python(SWEEP, WITH_SQL)
