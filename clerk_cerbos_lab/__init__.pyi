@@ -29,6 +29,7 @@ from .insights.compare import compare as compare
 from .insights.coverage import coverage as coverage
 from .insights.data_quality import problems as problems
 from .pdp.client import PDP as PDP
+from .pdp.drafts import movable as movable
 from .pdp.drafts import what_if as what_if
 from .sweeps.sweep import sweep as sweep
 from .values import MISSING as MISSING
@@ -67,6 +68,7 @@ __all__ = [
     "explore",
     "load_principals",
     "load_users",
+    "movable",
     "problems",
     "pseudonym",
     "shareable",

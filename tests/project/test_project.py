@@ -44,6 +44,7 @@ PUBLIC = [
     "explore",
     "load_principals",
     "load_users",
+    "movable",
     "problems",
     "pseudonym",
     "shareable",
