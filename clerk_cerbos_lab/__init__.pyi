@@ -31,6 +31,8 @@ from .insights.data_quality import problems as problems
 from .pdp.client import PDP as PDP
 from .pdp.drafts import movable as movable
 from .pdp.drafts import what_if as what_if
+from .pdp.editing import Draft as Draft
+from .pdp.editing import draft as draft
 from .sweeps.sweep import sweep as sweep
 from .values import MISSING as MISSING
 from .values import OTHER as OTHER
@@ -48,6 +50,7 @@ __all__ = [
     "Counterfactuals",
     "Coverage",
     "Decisions",
+    "Draft",
     "Explanation",
     "Explorer",
     "InputError",
@@ -65,6 +68,7 @@ __all__ = [
     "amounts",
     "compare",
     "coverage",
+    "draft",
     "explore",
     "load_principals",
     "load_users",
