@@ -12,6 +12,9 @@ that show something are registered here, each with the function of ``display`` t
 
 # ruff: noqa: PLC0415, ANN202 - loaded when first used; decisions/views.py has the return types
 
+import sys
+from typing import Any
+
 import lazy_loader
 
 from clerk_cerbos_lab.decisions import views
@@ -170,3 +173,15 @@ views.register(
         "counterfactuals html": _counterfactuals_html,
     }
 )
+
+
+def load_ipython_extension(ipython: Any) -> None:
+    """Make ``%%policy`` known to IPython, by ``%load_ext`` or when this is imported in it."""
+    from clerk_cerbos_lab.display.policy_magic import register
+
+    register(ipython)
+
+
+_shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+if _shell is not None:
+    load_ipython_extension(_shell)

@@ -106,6 +106,21 @@ class Draft:
         """What differs from the original, as a unified diff: a text that a notebook shows with colours."""
         return policy_diff(self._original, self._files)
 
+    @property
+    def shown_folder(self) -> str:
+        """The folder of the original, as it was given."""
+        return self._shown
+
+    @property
+    def is_current(self) -> bool:
+        """Whether there is something to save, or the original is still what was copied."""
+        return bool(self.changed) or disk.contents(self._folder) == self._original
+
+    def is_of(self, pdp: PDP) -> bool:
+        """Whether it is a draft of a PDP's policies, or that PDP is its own."""
+        told = pdp.own_policies
+        return pdp is self.pdp or (told is not None and told[0] == self._folder)
+
     # -- editing --------------------------------------------------------------------------------
 
     def edit(self, values: Mapping[str, object] | None = None, /, **more: object) -> None:
