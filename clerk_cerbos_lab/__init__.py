@@ -82,6 +82,12 @@ def _explanation_html():
     return html_of
 
 
+def _asked_again():
+    from clerk_cerbos_lab.sweeps.again import asked_again
+
+    return asked_again
+
+
 def _changes_text():
     from clerk_cerbos_lab.display.changes_text import text_of
 
@@ -158,6 +164,7 @@ views.register(
         "why at": _why_at,
         "causes": _causes,
         "explain": _explain,
+        "asked again": _asked_again,
         "explanation text": _explanation_text,
         "explanation html": _explanation_html,
         "changes text": _changes_text,
