@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from clerk_cerbos_lab.decisions.views import drawn_by
@@ -13,7 +12,7 @@ from clerk_cerbos_lab.display.payload import payload
 from clerk_cerbos_lab.display.selection import decision
 from clerk_cerbos_lab.display.view_state import START, VIEWS, checked_look
 from clerk_cerbos_lab.display.widget import bundle, widget_class
-from clerk_cerbos_lab.errors import InputError, LabError, did_you_mean
+from clerk_cerbos_lab.errors import InputError, did_you_mean
 from clerk_cerbos_lab.files import whole_file
 
 if TYPE_CHECKING:
@@ -138,9 +137,8 @@ class Matrix:
         """Follow the PDP that decided, if it is here and its policies are still those of the decisions."""
         pdp = getattr(self.decisions.source, "decided", None)
         digest = self.decisions.provenance.policy_digest
-        with suppress(LabError):
-            if self._follow and digest is not None and pdp is not None and pdp.digest == digest:
-                Following(self._widget, pdp, self._draw, note=CHANGED, hide=self._shown.text)
+        if self._follow and pdp is not None and pdp.is_still(digest):
+            Following(self._widget, pdp, self._draw, note=CHANGED, hide=self._shown.text)
 
     def _draw(self, pdp: PDP) -> bool:
         """Show what a PDP decides now; returns whether it has other policies than the decisions."""

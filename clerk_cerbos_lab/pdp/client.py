@@ -697,6 +697,11 @@ class PDP:
         """What changes whenever a policy file is written, read now; None for a PDP at an address."""
         return None if self._folder is None else disk.signature(self._folder)
 
+    def is_still(self, digest: str | None) -> bool:
+        """Whether policies with this digest are in force and no file was written since; sends no request."""
+        in_force = not self._closed and digest is not None and self._digest == digest
+        return in_force and self.signature == self._signature
+
     def _compile(self) -> None:
         folder = self._need_folder()
         command = self._engine.compile_command(folder)
