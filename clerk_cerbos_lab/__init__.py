@@ -12,6 +12,9 @@ that show something are registered here, each with the function of ``display`` t
 
 # ruff: noqa: PLC0415, ANN202 - loaded when first used; decisions/views.py has the return types
 
+import sys
+from typing import Any
+
 import lazy_loader
 
 from clerk_cerbos_lab.decisions import views
@@ -77,6 +80,12 @@ def _explanation_html():
     from clerk_cerbos_lab.display.explanation_html import html_of
 
     return html_of
+
+
+def _asked_again():
+    from clerk_cerbos_lab.sweeps.again import asked_again
+
+    return asked_again
 
 
 def _changes_text():
@@ -173,6 +182,7 @@ views.register(
         "why at": _why_at,
         "causes": _causes,
         "explain": _explain,
+        "asked again": _asked_again,
         "explanation text": _explanation_text,
         "explanation html": _explanation_html,
         "changes text": _changes_text,
@@ -191,3 +201,15 @@ views.register(
         "counterfactuals html": _counterfactuals_html,
     }
 )
+
+
+def load_ipython_extension(ipython: Any) -> None:
+    """Make ``%%policy`` known to IPython, by ``%load_ext`` or when this is imported in it."""
+    from clerk_cerbos_lab.display.policy_magic import register
+
+    register(ipython)
+
+
+_shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+if _shell is not None:
+    load_ipython_extension(_shell)

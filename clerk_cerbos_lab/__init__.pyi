@@ -33,7 +33,10 @@ from .insights.replay import replay as replay
 from .insights.sql_table import SqlTable as SqlTable
 from .insights.sql_table import sql_table as sql_table
 from .pdp.client import PDP as PDP
+from .pdp.drafts import movable as movable
 from .pdp.drafts import what_if as what_if
+from .pdp.editing import Draft as Draft
+from .pdp.editing import draft as draft
 from .sweeps.sweep import sweep as sweep
 from .values import MISSING as MISSING
 from .values import OTHER as OTHER
@@ -51,6 +54,7 @@ __all__ = [
     "Counterfactuals",
     "Coverage",
     "Decisions",
+    "Draft",
     "Explanation",
     "Explorer",
     "InputError",
@@ -70,9 +74,11 @@ __all__ = [
     "amounts",
     "compare",
     "coverage",
+    "draft",
     "explore",
     "load_principals",
     "load_users",
+    "movable",
     "problems",
     "pseudonym",
     "replay",

@@ -100,21 +100,24 @@ class PolicyError(PDPError):
 
     Attributes:
         problems: what Cerbos objects to, in Cerbos's order; at least one.
+        note: what that means for the reader; may be empty.
     """
 
-    def __init__(self, folder: str, problems: Sequence[PolicyProblem]) -> None:
+    def __init__(self, folder: str, problems: Sequence[PolicyProblem], note: str = "") -> None:
         self.folder = folder
         self.problems = tuple(problems)
+        self.note = note
         many = f"{len(problems)} errors" if len(problems) > 1 else "1 error"
         parts = [f"the policies in {folder} do not compile ({many})"]
         for problem in self.problems:
             parts.append(f"{problem.place}: {problem.message}")
             if problem.context:
                 parts.append(problem.context.rstrip("\n"))
+        parts += [note] if note else []
         super().__init__("\n".join(parts))
 
     def _repr_html_(self) -> str:
-        return render("policy_error.html.j2", folder=self.folder, problems=self.problems)
+        return render("policy_error.html.j2", folder=self.folder, problems=self.problems, note=self.note)
 
 
 class LabWarning(UserWarning):

@@ -633,6 +633,7 @@ class Decisions:
         view: Literal["matrix", "thresholds"] = "matrix",
         names: bool = False,
         causes: bool = False,
+        follow: bool = True,
     ) -> MatrixView:
         """The decisions as an interactive table to sort, search, filter, and inspect cell by cell.
 
@@ -645,6 +646,8 @@ class Decisions:
                 to hold nothing personal (see ``lab.shareable``).
             causes: explain all decisions first (see ``explain``), and mark what is denied because of broken
                 data. By default nothing is asked until a cell is selected.
+            follow: while the table is open in a notebook, and the policies that decided are edited, show what
+                they decide now, with a note. These decisions never change.
 
         Returns:
             A ``Matrix``; as the last line of a notebook cell it is shown. ``.selected`` is the selected cell.
@@ -653,7 +656,9 @@ class Decisions:
             InputError: as in ``matrix``; for ``view="thresholds"`` without a numeric axis across the top.
         """
         shown = self.explain(names=names) if causes else self
-        made: MatrixView = drawn_by("show")(shown, rows=rows, columns=columns, view=view, names=names)
+        made: MatrixView = drawn_by("show")(
+            shown, rows=rows, columns=columns, view=view, names=names, follow=follow
+        )
         return made
 
     def long_table(self, *, names: bool = False) -> LongTableView:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from clerk_cerbos_lab.decisions.views import drawn_by
 from clerk_cerbos_lab.display import assets, plain_text, reasons, static_html, threshold_strips
+from clerk_cerbos_lab.display.following import Following
 from clerk_cerbos_lab.display.payload import payload
 from clerk_cerbos_lab.display.selection import decision
 from clerk_cerbos_lab.display.view_state import START, VIEWS, checked_look
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
     from clerk_cerbos_lab.decisions.decisions import Decisions
     from clerk_cerbos_lab.display.payload import Payload
     from clerk_cerbos_lab.identity.disclosure import Disclosure
+    from clerk_cerbos_lab.pdp.client import PDP
+
+CHANGED: Final = "Policies changed at {when}: showing new decisions. Run the cell again to keep them."
 
 
 class Matrix:
@@ -28,6 +33,9 @@ class Matrix:
     As the last line of a cell it is live: rows can be sorted, searched, filtered and selected in the browser.
     The notebook stores a table that reads without scripts; where scripts may run, it becomes interactive
     without a kernel.
+
+    While it is open in a kernel, it follows an edit of the policies of the PDP that decided: a note says so,
+    and it shows what that PDP decides now. ``decisions``, and what the notebook stores, stay what they were.
 
     Attributes:
         decisions: the decisions that are shown.
@@ -41,13 +49,16 @@ class Matrix:
         columns: str | Sequence[str] | None = None,
         view: str = "matrix",
         names: bool = False,
+        follow: bool = True,
     ) -> None:
         if view not in VIEWS:
             msg = f"no view '{view}'{did_you_mean(view, VIEWS)}"
             raise InputError(msg)
         self.decisions = decisions
         self._shown: Disclosure = decisions.shown(names=names)
+        self._names, self._layout, self._follow = names, (rows, columns), follow
         self._payload: Payload = payload(decisions, self._shown, rows=rows, columns=columns)
+        self._live = decisions, self._payload, self._shown
         if view == "thresholds":
             self._need_thresholds()
         self._values = {dim: decisions.values(dim) for dim in decisions.dims}
@@ -84,7 +95,7 @@ class Matrix:
         ``lower_closed``, ``upper``, ``upper_closed``; the axis then has an amount inside it.
         """
         place = None if self._widget is None else self._widget.place
-        return None if not place else decision(self._payload, place, self._values)
+        return None if not place else decision(self._live[1], place, self._values)
 
     def on_select(self, callback: Callable[[dict[str, Any]], object]) -> Callable[[], None]:
         """Call a function with ``selected`` whenever a cell is selected.
@@ -98,12 +109,12 @@ class Matrix:
     def _on_place(self, change: Any) -> None:
         if change["new"]:
             for watcher in list(self._watchers):
-                watcher(decision(self._payload, change["new"], self._values))
+                watcher(decision(self._live[1], change["new"], self._values))
 
     def _on_message(self, _: object, content: Any, __: object) -> None:
         """Answer the browser, which asks why a cell is what it is."""
         if isinstance(content, dict) and content.get("kind") == "why":
-            told = reasons.told(self.decisions, self._payload, self._shown, content)
+            told = reasons.told(*self._live, content)
             self._widget.send({"kind": "why", "request": content.get("request"), **told})
 
     # -- showing ----------------------------------------------------------------------------------
@@ -119,7 +130,26 @@ class Matrix:
             self._widget = widget_class()(payload=self._payload.to_bytes(), state=self._state)
             self._widget.observe(self._on_place, names="place")
             self._widget.on_msg(self._on_message)
+            self._begin_to_follow()
         return self._widget
+
+    def _begin_to_follow(self) -> None:
+        """Follow the PDP that decided, if it is here and its policies are still those of the decisions."""
+        pdp = getattr(self.decisions.source, "decided", None)
+        digest = self.decisions.provenance.policy_digest
+        if self._follow and pdp is not None and pdp.is_still(digest):
+            Following(self._widget, pdp, self._draw, note=CHANGED, hide=self._shown.text)
+
+    def _draw(self, pdp: PDP) -> bool:
+        """Show what a PDP decides now; returns whether it has other policies than the decisions."""
+        old, new = self.decisions.provenance.policy_digest, pdp.digest
+        if new != self._live[0].provenance.policy_digest:
+            now = self.decisions if new == old else drawn_by("asked again")(self.decisions, pdp)
+            shown = now.shown(names=self._names)
+            made = payload(now, shown, rows=self._layout[0], columns=self._layout[1])
+            self._live = now, made, shown
+            self._widget.payload = made.to_bytes()
+        return bool(new != old)
 
     @property
     def svg(self) -> str:

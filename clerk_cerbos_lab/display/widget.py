@@ -37,6 +37,7 @@ def widget_class() -> type[Any]:
         answer = traitlets.Dict().tag(sync=True)
         kept = traitlets.Dict().tag(sync=True)
         act = traitlets.Dict().tag(sync=True)
+        followed = traitlets.Dict().tag(sync=True)
 
     return DecisionMatrix
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from clerk_cerbos_lab.decisions.intervals import Segmented
 from clerk_cerbos_lab.display import plain_text
+from clerk_cerbos_lab.display.following import Following
 from clerk_cerbos_lab.display.payload import Payload, assemble, principal_dim, value_dim
 from clerk_cerbos_lab.display.selection import decision
 from clerk_cerbos_lab.display.view_state import START, checked_look
@@ -614,7 +615,17 @@ class Explorer:
             self._widget.observe(self._on_look, names="state")
             self._widget.observe(self._on_act, names="act")
             self._widget.observe(self._on_place, names="place")
+            hide = _last(self._known).shown(names=self._names).text
+            Following(self._widget, self.pdp, self._draw, note="Policies changed at {when}.", hide=hide)
         return self._widget
+
+    def _draw(self, pdp: PDP) -> bool:
+        """Show what edited policies decide; returns whether they are others than the last ones."""
+        changed = pdp.digest != self._answers.digest
+        if changed:
+            self._show(self._state)
+            self._changed()
+        return changed
 
     def _offered(self) -> dict[str, Any]:
         """The controls as the browser draws them."""

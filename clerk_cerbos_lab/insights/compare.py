@@ -32,6 +32,7 @@ from clerk_cerbos_lab.insights.why import explain, required_of
 from clerk_cerbos_lab.pdp.client import PDP
 from clerk_cerbos_lab.pdp.instrumented import Instrumented
 from clerk_cerbos_lab.pdp.messages import Request
+from clerk_cerbos_lab.sweeps.again import asked_again
 from clerk_cerbos_lab.sweeps.sweep import sweep
 
 if TYPE_CHECKING:
@@ -137,30 +138,7 @@ def _answer(
 ) -> Decisions:
     if known is None:
         return sweep(pdp, principals, kind, **question)  # type: ignore[arg-type]
-    if known.provenance.aux_data:
-        msg = "these decisions were made with a JWT, which they do not keep: sweep both yourself"
-        raise InputError(msg)
-    asked = known.question
-    attr: dict[str, Any] = {axis.name: list(axis.values) for axis in known.axes}
-    attr |= {name: value for name, value in known.fixed.items() if name not in attr}
-    return sweep(
-        pdp,
-        known.principals,
-        asked.kind,
-        actions=list(known.actions),
-        resource_id=attr.pop("resource_id", "resource"),
-        attr={name: _fixed_list(value, known, name) for name, value in attr.items()},
-        policy_version=asked.policy_version,
-        scope=asked.scope,
-        principal_policy_version=asked.principal_policy_version,
-        principal_scope=asked.principal_scope,
-        units=dict(asked.units),
-    )
-
-
-def _fixed_list(value: Any, known: Decisions, name: str) -> Any:
-    """A fixed attribute as ``lab.sweep`` takes it: a list would be an axis."""
-    return value if name in known.dims or not isinstance(value, list) else [value]
+    return asked_again(known, pdp)
 
 
 def policies_at(given: PDP | str | Path, opened: contextlib.ExitStack) -> PDP:

@@ -31,7 +31,7 @@ from clerk_cerbos_lab.values import OTHER, OTHER_ID, clean
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
     from typing import Self
@@ -84,6 +84,8 @@ class PDP:
         address: an address to which any Cerbos SDK client can connect.
         engine: how this PDP is run, in words.
         strict: as given; None for a PDP at an address, which does not report it.
+        held_back: of a draft's PDP: the error of the newest text, if that does not compile and the PDP uses
+            the last that does; else None.
 
     Raises:
         InputError: for arguments that contradict each other, or a folder without policies.
@@ -132,6 +134,8 @@ class PDP:
         self._planned: tuple[str | None, dict[bytes, dict[str, Any]]] = (None, {})
         self._server: server.Server | None = None
         self._folder: Path | None = None
+        self._shown_folder = ""
+        self.held_back: PolicyError | None = None
         self.timeout = timeout
         self._stream = Stream(self)
 
@@ -151,7 +155,7 @@ class PDP:
             msg = "tls= and playground_instance= need address="
             raise InputError(msg)
         self._folder = disk.policy_folder(folder)
-        self._shown_folder = str(folder)
+        self._shown_folder = self._shown_folder or str(folder)
         self._engine = engines.find_engine()
         self.engine = self._engine.describe()
         self.strict = bool(strict or ((config or {}).get("engine") or {}).get("strictEvaluation"))
@@ -191,10 +195,19 @@ class PDP:
         self.version: str = self._connection.version
 
     @classmethod
-    def of_folder(cls, folder: str | os.PathLike[str], *, config: Mapping[str, Any]) -> Self:
-        """A PDP started here on a folder, whatever ``CERBOS_ADDRESS`` says."""
+    def of_folder(
+        cls, folder: str | os.PathLike[str], *, config: Mapping[str, Any], shown: str | None = None
+    ) -> Self:
+        """A PDP started here on a folder, whatever ``CERBOS_ADDRESS`` says.
+
+        Args:
+            folder: the folder of policies.
+            config: Cerbos's configuration.
+            shown: what to call the folder in errors; default: its path.
+        """
         made = cls.__new__(cls)
         made._prepare(30.0)  # noqa: SLF001 - our own class
+        made._shown_folder = shown or str(folder)  # noqa: SLF001
         made._start_embedded(folder, tls=False, playground_instance=None, strict=False, config=config)  # noqa: SLF001
         return made
 
@@ -652,6 +665,42 @@ class PDP:
         self._digest, self._signature = fresh, now
         if disk.signature(self._folder) != now:  # changed while it was read: read it again
             self._refresh()
+
+    def replace_policies(self, write: Callable[[], None], undo: Callable[[], None]) -> None:
+        """Change the policy files and use them at once; if they do not compile, put back what was there.
+
+        Args:
+            write: changes the files.
+            undo: puts back what was there.
+
+        Raises:
+            PolicyError: if the changed policies do not compile.
+            PDPError: as in ``asking``.
+        """
+        with self._lock:
+            try:
+                write()
+                self._refresh()
+            except BaseException:
+                undo()
+                if not self._closed:
+                    self._signature = disk.signature(self._need_folder())
+                raise
+
+    @property
+    def shown_folder(self) -> str:
+        """The folder of policies as it was given; empty for a PDP at an address."""
+        return self._shown_folder
+
+    @property
+    def signature(self) -> disk.Signature | None:
+        """What changes whenever a policy file is written, read now; None for a PDP at an address."""
+        return None if self._folder is None else disk.signature(self._folder)
+
+    def is_still(self, digest: str | None) -> bool:
+        """Whether policies with this digest are in force and no file was written since; sends no request."""
+        in_force = not self._closed and digest is not None and self._digest == digest
+        return in_force and self.signature == self._signature
 
     def _compile(self) -> None:
         folder = self._need_folder()

@@ -82,6 +82,11 @@ class Instrumented:
         weakref.finalize(self, _close, self._running)
 
     @property
+    def decided(self) -> PDP | None:
+        """The PDP that decided, if it is still there."""
+        return None if self._decided is None else self._decided()
+
+    @property
     def config(self) -> Mapping[str, Any]:
         """The configuration of the PDP that decided."""
         return self._snapshot.config
@@ -191,7 +196,7 @@ class Instrumented:
             PDPError: if the copy does not start.
         """
         with ExitStack() as asking:
-            pdp = None if self._decided is None else self._decided()
+            pdp = self.decided
             if pdp is not None:
                 try:
                     asking.enter_context(pdp.asking())

@@ -29,15 +29,19 @@ class Snapshot:
     files: Mapping[str, bytes] = field(repr=False)
     config: Mapping[str, Any] = field(repr=False)
 
-    def start(self) -> PDP:
-        """Start a PDP on these policies; its folder is removed with the object or the process."""
+    def start(self, shown: str | None = None) -> PDP:
+        """Start a PDP on these policies; its folder is removed with the object or the process.
+
+        Args:
+            shown: what to call the folder in errors; default: its path.
+        """
         folder = Path(tempfile.mkdtemp(prefix="policies-"))
         for name, content in self.files.items():
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
         try:
-            pdp = PDP.of_folder(folder, config=self.config)
+            pdp = PDP.of_folder(folder, config=self.config, shown=shown)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise

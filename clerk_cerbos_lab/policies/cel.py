@@ -7,7 +7,7 @@ Nothing is evaluated here. The tree shows what a policy reads; only the PDP deci
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from math import isinf
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -24,9 +24,15 @@ class CelError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Literal:
-    """A number, a string, a boolean or null. Integers are Python ints, doubles floats."""
+    """A number, a string, a boolean or null. Integers are Python ints, doubles floats.
+
+    Attributes:
+        value: as a Python value.
+        span: where it starts and ends in the text that was parsed, a minus sign included.
+    """
 
     value: Any
+    span: tuple[int, int] = field(default=(0, 0), compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +61,13 @@ class Call:
             an index; ``?`` an element that may be absent; ``{}`` a message with the values of its fields.
         arguments: the operands in source order.
         text: the source of the whole call.
+        start: where it starts in the text that was parsed.
     """
 
     function: str
     arguments: tuple[Node, ...]
     text: str
+    start: int = field(default=0, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +195,8 @@ class _Builder:
         return self._call(_FUNCTIONS[rule], tree, *below)
 
     def _call(self, function: str, tree: Tree[Token], *arguments: Node) -> Call:
-        return Call(function, arguments, self._text[tree.meta.start_pos : tree.meta.end_pos])
+        start, end = tree.meta.start_pos, tree.meta.end_pos
+        return Call(function, arguments, self._text[start:end], start)
 
     def _name(self, name: str, *, everywhere: bool) -> Name:
         if name in _RESERVED:
@@ -210,13 +219,15 @@ class _Builder:
         if operators[0] == "!":
             return self._call("!", tree, operand)
         if isinstance(operand, Literal) and type(operand.value) in {int, float}:
-            return Literal(-operand.value)
+            return Literal(-operand.value, (tree.meta.start_pos, operand.span[1]))
         return self._call("neg", tree, operand)
 
     def _literal(self, token: Token) -> Literal | Odd:
         kind, text = token.type, str(token)
+        start = token.start_pos or 0
+        span = (start, start + len(text))
         if kind == "STRING":
-            return Literal(self._string(text))
+            return Literal(self._string(text), span)
         if kind == "BYTES":
             return Odd(text)
         if kind in {"INTEGER", "UNSIGNED"}:
@@ -225,13 +236,13 @@ class _Builder:
             if whole > (_LARGEST_INTEGER if kind == "INTEGER" else _LARGEST_UNSIGNED):
                 msg = f"the number {text} is too large"
                 raise CelError(msg)
-            return Literal(whole)
+            return Literal(whole, span)
         if kind == "DOUBLE":
             if isinf(float(text)):
                 msg = f"the number {text} is too large"
                 raise CelError(msg)
-            return Literal(float(text))
-        return Literal({"TRUE": True, "FALSE": False, "NULL": None}[kind])
+            return Literal(float(text), span)
+        return Literal({"TRUE": True, "FALSE": False, "NULL": None}[kind], span)
 
     def _string(self, text: str) -> str:
         bare = re.sub("\r\n?", "\n", text)

@@ -20,6 +20,7 @@ from clerk_cerbos_lab.policies.cel import CelError
 from clerk_cerbos_lab.policies.constants import constants_of
 from clerk_cerbos_lab.policies.lines import lines_of
 from clerk_cerbos_lab.policies.literals import literals_in
+from clerk_cerbos_lab.policies.movable import limits_of
 from clerk_cerbos_lab.policies.people_named import names_in
 from clerk_cerbos_lab.policies.policy_set import PolicySet, relevant
 from clerk_cerbos_lab.policies.rules import rules_of
@@ -27,6 +28,7 @@ from clerk_cerbos_lab.policies.rules import rules_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping, Sequence
 
+    from clerk_cerbos_lab.policies.addresses import Limit
     from clerk_cerbos_lab.policies.analysis import Analysis
     from clerk_cerbos_lab.policies.compared import Compared
     from clerk_cerbos_lab.policies.constants import Constant
@@ -106,6 +108,11 @@ class PolicyIndex:
     def constants(self) -> tuple[Constant, ...]:
         """The constants that policies define, in the order of the policies."""
         return tuple(constants_of(self.documents))
+
+    @cached_property
+    def limits(self) -> tuple[Limit, ...]:
+        """Every value that the policies compare with, and every constant, with their addresses."""
+        return limits_of(self.documents, self._files)
 
     @cached_property
     def attribute_types(self) -> Mapping[str, str]:

@@ -32,7 +32,18 @@ function render(/** @type {{ model: Link, el: HTMLElement }} */ { model, el }) {
   if (!isExplorer) options.onWhy = (question, then) => whys.ask(question, then);
   const view = isExplorer ? new ExplorerView(cube(), options, model) : new MatrixView(cube(), options);
   view.mount(el);
+  const followed = h("p", { class: "ccl-followed", role: "status" });
+  const tell = () => {
+    const { text = "", old = false } = model.get("followed") ?? {};
+    followed.textContent = text;
+    followed.hidden = !text;
+    el.classList.toggle("ccl-old", old);
+  };
+  el.prepend(followed);
+  tell();
+  model.send({ kind: "view", open: true });
   const changes = {
+    "change:followed": tell,
     "change:payload": () => view.load(cube()),
     "change:state": () => view.take(model.get("state")),
   };
@@ -41,6 +52,11 @@ function render(/** @type {{ model: Link, el: HTMLElement }} */ { model, el }) {
     for (const [name, act] of Object.entries(changes)) model.off(name, act);
     whys.end();
     view.destroy();
+    try {
+      model.send({ kind: "view", open: false });
+    } catch {
+      // the kernel is gone, and with it whoever follows
+    }
   };
 }
 

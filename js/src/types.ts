@@ -225,6 +225,8 @@ export interface Traits {
   /** The states before changes made in the browser, oldest first. */
   kept: { number: number; entries: Kept[] };
   act: Act;
+  /** What became of the policies since the first answer, and whether what is shown is older than they are. */
+  followed: { text?: string; old?: boolean };
 }
 
 /** anywidget's model. */

@@ -13,10 +13,12 @@ import clerk_cerbos_lab as lab
 from clerk_cerbos_lab.decisions.cells import Block, CompressedEffects, Points
 from clerk_cerbos_lab.decisions.cube import SweptCube, segmented
 from clerk_cerbos_lab.decisions.lines import LineBlock, Lines
-from clerk_cerbos_lab.pdp.drafts import _with_constants
+from clerk_cerbos_lab.pdp.drafts import files_with
 from clerk_cerbos_lab.pdp.snapshots import Snapshot
 from clerk_cerbos_lab.policies.analysis import Analysis
 from clerk_cerbos_lab.policies.index import PolicyIndex
+from clerk_cerbos_lab.policies.movable import limits_of
+from clerk_cerbos_lab.policies.moves import moves_of
 from clerk_cerbos_lab.sweeps import temporary_policies
 
 VARIABLES = '{most: "P.attr.limit * 1.5", more: "P.attr.other * 2.0"}'
@@ -82,7 +84,10 @@ def test_a_copy_of_policies_keeps_their_schemas(tmp_path: Path) -> None:
 
 def test_a_copy_of_policies_whose_files_are_not_known_keeps_their_schemas() -> None:
     document = {"resourcePolicy": {"resource": "thing", "constants": {"local": {"limit": 5}}}}
-    made = _with_constants({"_schemas/thing.json": b"{}", "thing.yaml": b"..."}, [document], {"limit": 6})
+    files = {"_schemas/thing.json": b"{}", "thing.yaml": b"..."}
+    moves = moves_of(limits_of([document], {}), {"limit": 6})
+    made, problems = files_with(files, [document], moves)
+    assert "does not say which policy is in which file" in problems["a policy"]
     assert made["_schemas/thing.json"] == b"{}"
     assert json.loads(made["0000.json"])["resourcePolicy"]["constants"]["local"] == {"limit": 6}
     assert "thing.yaml" not in made
