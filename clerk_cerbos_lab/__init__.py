@@ -154,6 +154,18 @@ def _gaps():
     return gaps
 
 
+def _to_tests():
+    from clerk_cerbos_lab.insights.exported_tests import write_tests
+
+    return write_tests
+
+
+def _change_to_tests():
+    from clerk_cerbos_lab.insights.exported_tests import write_change
+
+    return write_change
+
+
 def _replay_text():
     from clerk_cerbos_lab.display.replay_text import text_of
 
@@ -189,6 +201,8 @@ views.register(
         "changes html": _changes_html,
         "changes markdown": _changes_markdown,
         "changes as data": _changes_data,
+        "to_tests": _to_tests,
+        "changes to tests": _change_to_tests,
         "replay text": _replay_text,
         "replay html": _replay_html,
         "replay as data": _replay_data,

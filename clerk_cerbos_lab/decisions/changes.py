@@ -17,6 +17,7 @@ from clerk_cerbos_lab.formatting import label
 from clerk_cerbos_lab.values import key
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Mapping, Sequence
 
     import numpy.typing as npt
@@ -150,6 +151,20 @@ class Changes:
     def to_markdown(self) -> str:
         """The plan as Markdown, for a pull request; people by pseudonyms."""
         return str(drawn_by("changes markdown")(self))
+
+    def to_tests(self, path: str | os.PathLike[str], *, names: bool = False) -> Any:
+        """Write a native Cerbos test suite that pins what the change does, as the second answer has it.
+
+        Each group has cases on both sides of each end of its interval. ``cerbos compile`` runs the suite on
+        the policies of the second answer before it is written; on those before the change it fails.
+
+        Args:
+            path: of the file, ending in ``_test.yaml``.
+            names: write people by their ids; by default by pseudonyms.
+
+        Returns, and raises, what ``Decisions.to_tests`` does; ``InputError`` also if nothing changes.
+        """
+        return drawn_by("changes to tests")(self, path, names=names)
 
     def __repr__(self) -> str:
         return str(drawn_by("changes text")(self))

@@ -823,6 +823,29 @@ class Decisions:
         )
         return made
 
+    def to_tests(self, path: str | os.PathLike[str], *, names: bool = False) -> Any:
+        """Write a native Cerbos test suite that pins these decisions, for ``cerbos compile`` and a CI.
+
+        There is one case for each situation that the policies can tell apart. Along the numeric axis (of
+        several, the one with the most values), a case on both sides of each boundary takes their place. A
+        principal is one of those who are alike. Before the file is written, ``cerbos compile`` runs it on the
+        policies that decided, if they are at hand.
+
+        Args:
+            path: of the file, ending in ``_test.yaml``; it is written completely or not at all.
+            names: write people by their ids; by default by pseudonyms.
+
+        Returns:
+            What was written: ``path``, ``cases``, ``principals``, ``checked`` and ``notes``.
+
+        Raises:
+            InputError: for another file name; if attributes are needed that may be personal and ``names`` is
+                not set; for decisions made with a JWT; for more than 20,000 cases; or if a case has another
+                effect in ``cerbos compile``, as for policies that name people who are pseudonyms.
+            PDPError: if ``cerbos compile`` can't run.
+        """
+        return drawn_by("to_tests")(self, path, names=names)
+
     def to_html(
         self,
         path: str | os.PathLike[str],

@@ -25,31 +25,58 @@ def compile_problems(command: Sequence[str], folder: Path) -> list[PolicyProblem
     Raises:
         PDPError: if the compiler itself could not run or returned no report.
     """
+    done = _run(command)
+    if done.returncode == 0:
+        return []
+    report = _report(done)
+    problems = list(_problems(report, folder))
+    return problems or [PolicyProblem("", 0, 0, done.stderr.strip() or "does not compile", "")]
+
+
+def passed_tests(command: Sequence[str]) -> int:
+    """How many tests of the suites in a folder pass.
+
+    Args:
+        command: the command line that runs them.
+
+    Raises:
+        PDPError: if the compiler could not run, returned no report, or could not read a suite.
+    """
+    report = _report(_run(command))
+    for suite in report.get("suites") or ():
+        if suite.get("error"):
+            msg = f"Cerbos can't read the suite {suite.get('file')}: {suite['error']}"
+            raise PDPError(msg)
+    counts = (report.get("summary") or {}).get("resultCounts") or ()
+    return sum(one["count"] for one in counts if one["result"] == "RESULT_PASSED")
+
+
+def _run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
     try:
         plain = {name: value for name, value in os.environ.items() if name != "FORCE_COLOR"} | {
             "NO_COLOR": "1"
         }
-        done = subprocess.run(  # noqa: S603
+        return subprocess.run(  # noqa: S603
             command,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=120,
             check=False,
             env=plain,  # Jupyter kernels request colours, which are not valid JSON
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         msg = f"could not run the Cerbos compiler: {type(error).__name__}"
         raise PDPError(msg) from None
-    if done.returncode == 0:
-        return []
+
+
+def _report(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
     try:
-        report = json.loads(done.stdout)
+        report: dict[str, Any] = json.loads(done.stdout)
     except json.JSONDecodeError:
         lines = (done.stderr or done.stdout).strip().splitlines()
         msg = f"the Cerbos compiler failed: {lines[-1] if lines else 'no output'}"
         raise PDPError(msg) from None
-    problems = list(_problems(report, folder))
-    return problems or [PolicyProblem("", 0, 0, done.stderr.strip() or "does not compile", "")]
+    return report
 
 
 def _problems(report: Mapping[str, Any], folder: Path) -> Iterator[PolicyProblem]:

@@ -36,7 +36,13 @@ class Engine:
 
     def compile_command(self, folder: Path) -> list[str]:
         """The command line that compiles a folder and reports as JSON, without running tests."""
-        options = ["--skip-tests", "--output=json"]
+        return self._compile(folder, ["--skip-tests", "--output=json"])
+
+    def test_command(self, folder: Path, *, strict: bool) -> list[str]:
+        """The command line that compiles a folder, runs its test suites, and reports as JSON."""
+        return self._compile(folder, ["--output=json", *(["--strict-evaluation"] if strict else [])])
+
+    def _compile(self, folder: Path, options: list[str]) -> list[str]:
         if self.kind != "container":
             return [self.command, "compile", *options, str(folder)]
         mount = f"--volume={folder}:/policies:ro"
