@@ -8,7 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clerk_cerbos_lab.policies.edits import NotInPlaceError, moved_expression, moved_value
+from clerk_cerbos_lab.policies.edits import (
+    NotInPlaceError,
+    PolicyText,
+    _first_right,
+    moved_expression,
+    moved_value,
+)
 from clerk_cerbos_lab.policies.movable import limits_of
 from clerk_cerbos_lab.policies.moves import moved_files, moves_of
 
@@ -51,6 +57,20 @@ def test_of_equal_literals_the_right_one_moves() -> None:
     text = "rules:\n- expr: '5 < a && 5 < b && 5 < c'\n"
     made = moved_expression(text, EXPR, "5 < a && 5 < b && 5 < c", (9, 10), "6")
     assert made == "rules:\n- expr: '5 < a && 6 < b && 5 < c'\n"
+
+
+def test_digits_of_an_escape_are_not_taken_for_the_literal() -> None:
+    text = 'rules:\n- expr: "\\x65 <= 5 && b <= 5"\n'
+    made = moved_expression(text, EXPR, "e <= 5 && b <= 5", (5, 6), "6")
+    assert made == 'rules:\n- expr: "\\x65 <= 6 && b <= 5"\n'
+
+
+def test_an_attempt_that_changes_anything_else_does_not_count() -> None:
+    source = PolicyText("x: 5\ny: 5\n")
+    attempts = [((3, 9), "6\ny: 7"), ((3, 4), "6")]
+    assert _first_right(source, ("x",), attempts, 6) == "x: 6\ny: 5\n"
+    with pytest.raises(NotInPlaceError, match="line 1 can't be changed alone"):
+        _first_right(source, ("x",), attempts[:1], 6)
 
 
 def test_json_with_tabs_keeps_its_bytes() -> None:
