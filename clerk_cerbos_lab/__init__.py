@@ -178,6 +178,18 @@ def _replay_html():
     return html_of
 
 
+def _log_replay_text():
+    from clerk_cerbos_lab.display.log_replay_text import text_of
+
+    return text_of
+
+
+def _log_replay_html():
+    from clerk_cerbos_lab.display.log_replay_text import html_of
+
+    return html_of
+
+
 def _replay_data():
     from clerk_cerbos_lab.display.replay_text import data_of
 
@@ -203,6 +215,8 @@ views.register(
         "changes as data": _changes_data,
         "to_tests": _to_tests,
         "changes to tests": _change_to_tests,
+        "log replay text": _log_replay_text,
+        "log replay html": _log_replay_html,
         "replay text": _replay_text,
         "replay html": _replay_html,
         "replay as data": _replay_data,

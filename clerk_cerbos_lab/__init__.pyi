@@ -4,6 +4,7 @@ from .decisions.counterfactual import Counterfactuals as Counterfactuals
 from .decisions.coverage import Coverage as Coverage
 from .decisions.decisions import Decisions as Decisions
 from .decisions.explanation import Explanation as Explanation
+from .decisions.log_replay import LogReplay as LogReplay
 from .decisions.provenance import Provenance as Provenance
 from .decisions.replay import Replay as Replay
 from .display.matrix import Matrix as Matrix
@@ -29,6 +30,7 @@ from .identity.pseudonyms import pseudonym as pseudonym
 from .insights.compare import compare as compare
 from .insights.coverage import coverage as coverage
 from .insights.data_quality import problems as problems
+from .insights.decision_log import replay_log as replay_log
 from .insights.replay import replay as replay
 from .insights.sql_table import SqlTable as SqlTable
 from .insights.sql_table import sql_table as sql_table
@@ -61,6 +63,7 @@ __all__ = [
     "KeyMissingError",
     "LabError",
     "LabWarning",
+    "LogReplay",
     "Mapping",
     "Matrix",
     "PDPError",
@@ -82,6 +85,7 @@ __all__ = [
     "problems",
     "pseudonym",
     "replay",
+    "replay_log",
     "shareable",
     "sql_table",
     "sweep",

@@ -66,7 +66,9 @@ def read_frame(records: object) -> pd.DataFrame:
 
 def _read_file(path: Path) -> pd.DataFrame:
     if path.suffix.lower() not in {".csv", ".parquet"}:
-        msg = f"'{path.name}': records are read from .csv and .parquet files, or from a DataFrame"
+        log = path.suffix.lower() in {".log", ".jsonl", ".ndjson"}
+        hint = "; a decision log of Cerbos is for lab.replay_log" if log else ""
+        msg = f"'{path.name}': records are read from .csv and .parquet files, or from a DataFrame{hint}"
         raise InputError(msg)
     try:
         if path.suffix.lower() == ".parquet":

@@ -242,6 +242,23 @@ class Request:
         return message, entries.for_principal(self.principal.id)
 
 
+def recorded(
+    principal: Mapping[str, Any], resource: Mapping[str, Any], actions: Sequence[str]
+) -> tuple[engine_pb2.Principal, Entry]:
+    """A principal and a resource as Cerbos's decision log has them, as they are sent.
+
+    Raises:
+        ValueError: if they are in another form; gives the reason.
+    """
+    try:
+        return (
+            json_format.ParseDict(dict(principal), engine_pb2.Principal()),
+            Entry(resource=json_format.ParseDict(dict(resource), engine_pb2.Resource()), actions=actions),
+        )
+    except json_format.ParseError as error:
+        raise ValueError(str(error)) from None
+
+
 def hidden_aux_data(given: str | SecretStr | Mapping[str, str] | AuxData | None) -> AuxData | None:
     """A JWT, or ``{"token": …, "key_set_id": …}``, as Cerbos's auxiliary data.
 
