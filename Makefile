@@ -107,6 +107,7 @@ lab: set-up
 bench: set-up
 	@$(BIN)/python benchmarks/run.py
 	@$(BIN)/python benchmarks/sweeps.py
+	@$(BIN)/python benchmarks/replay.py
 	@$(BIN)/python benchmarks/browser.py
 	@$(BIN)/python benchmarks/explorer.py
 
