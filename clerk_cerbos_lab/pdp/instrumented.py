@@ -140,8 +140,8 @@ class Instrumented:
     def reached(self, request: Request) -> tuple[PolicyRules, ...]:
         """The policies that can answer a request, the most specific first; derived roles come last.
 
-        Principal policies of other people and role policies of roles that the principal does not name are
-        left out.
+        Principal policies of other people and role policies of roles that the principal neither names nor
+        is given by a role policy are left out.
 
         Raises:
             InputError: if there are none, with the reason.
@@ -158,7 +158,7 @@ class Instrumented:
         target = Target(request.kind, versions[0], scopes[0], versions[1], scopes[1])
         lenient = None if self.assumed else bool(engine.get("lenientScopeSearch"))
         ids = {id(policy.document) for policy in self.index.reached(target, lenient=lenient).policies}
-        own = {"principal": {request.principal.id}, "role": set(request.principal.roles)}
+        own = {"principal": {request.principal.id}, "role": self._with_parents(request, scopes[0])}
         found = [
             one
             for one in self.index.rules
@@ -169,6 +169,20 @@ class Instrumented:
         imported = {name for one in found for name in one.imported}
         sets = [one for one in self.index.rules if one.type == "derived roles" and one.name in imported]
         return (*found, *sets)
+
+    def _with_parents(self, request: Request, scope: str | None) -> set[str]:
+        """The roles of a principal and those that role policies of the resource's scope give them."""
+        given: dict[str, list[str]] = {}
+        for one in self.index.rules:
+            if one.type == "role" and scope in {None, one.scope}:
+                given.setdefault(one.name, []).extend(one.body.get("parentRoles", ()))
+        roles, waiting = set(), list(request.principal.roles)
+        while waiting:
+            name = waiting.pop()
+            if name not in roles:
+                roles.add(name)
+                waiting += given.get(name, ())
+        return roles
 
     def check(self, requests: Sequence[Request]) -> list[bool]:
         """The effects of requests by the policies themselves, True for ALLOW.

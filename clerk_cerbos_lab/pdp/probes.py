@@ -1,8 +1,8 @@
 """What a PDP can compute to explain an effect: parts of conditions, their operands, and the roles held.
 
 For each policy there is a resource kind with its variables and constants, in which every part of a condition
-is the output of a rule that never applies. No principal policy, role policy or schema could silence it there,
-and no decision ever comes from it.
+is the output of a rule that never applies. No principal policy, role policy or schema could silence it there:
+of role policies, only the roles that they give are kept. No decision ever comes from it.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class Facts:
         versions |= {str(engine["defaultPolicyVersion"])} if engine.get("defaultPolicyVersion") else set()
         ours = {"engine": {**engine, "strictEvaluation": False, "lenientScopeSearch": True}}
         config = {**{name: part for name, part in snapshot.config.items() if name != "schema"}, **ours}
-        shared = _shared_files(index.documents, kind)
+        shared = {**_shared_files(index.documents, kind), **_role_files(index.rules)}
         try:
             self._pdp = self._started(shared, versions, config)
         except PolicyError as error:
@@ -359,6 +359,22 @@ def _shared_files(documents: Sequence[Mapping[str, Any]], kind: str) -> dict[str
         for number, document in enumerate(documents)
         if {"exportVariables", "exportConstants", "derivedRoles"} & set(document)
     }
+
+
+def _role_files(policies: Sequence[PolicyRules]) -> dict[str, bytes]:
+    """The role policies that give further roles, as files; they refuse nothing."""
+    files = {}
+    for one in policies:
+        if one.type == "role" and one.body.get("parentRoles"):
+            kept = {
+                name: one.body[name]
+                for name in ("role", "version", "scope", "parentRoles")
+                if name in one.body
+            }
+            made = {**kept, "rules": [{"resource": "*", "allowActions": ["*"]}]}
+            policy = {"apiVersion": "api.cerbos.dev/v1", "rolePolicy": made}
+            files[f"parents{one.number}.json"] = json.dumps(policy).encode()
+    return files
 
 
 def plain_policy(document: Mapping[str, Any]) -> dict[str, Any]:
