@@ -228,6 +228,7 @@ class Instrumented:
     def _flow_files(self) -> dict[str, bytes]:
         """The policies with a name and outputs for each rule."""
         files = {name: text for name, text in self._snapshot.files.items() if name.startswith(SCHEMAS)}
+        outputs: dict[tuple[str, ...], int] = {}
         for number, document in enumerate(self.index.documents):
             made = self._plain(document)
             for form in ("resourcePolicy", "principalPolicy", "rolePolicy"):
@@ -235,12 +236,10 @@ class Instrumented:
                 for i, rule in enumerate(rules):
                     if form == "principalPolicy":
                         for j, action in enumerate(rule.get("actions", ())):
-                            action.pop("output", None)
-                            action.update(_reporting((number, i, j)))
+                            action.update(_reporting((number, i, j), action, outputs))
                         rule["actions"] = list(self._with_marks(rule.get("actions", []), (number, i)))
                     else:
-                        rule.pop("output", None)
-                        rule.update(_reporting((number, i)))
+                        rule.update(_reporting((number, i), rule, outputs))
                 if form == "resourcePolicy" and rules:
                     everything = {"actions": ["*"], "roles": ["*"], **_marking((number,))}
                     made[form]["rules"] = [everything, *self._with_marks(rules, (number,), made[form])]
@@ -289,7 +288,6 @@ class Instrumented:
         with self._lock:
             _close(self._running)
             self._flow, self._original, self._facts = None, None, {}
-            self._flow, self._original, self._facts = None, None, {}
 
 
 def _rule_name(key: RuleKey) -> str:
@@ -315,9 +313,18 @@ def _close(running: list[PDP | Facts]) -> None:
         running.pop().close()
 
 
-def _reporting(key: RuleKey) -> dict[str, Any]:
-    when = {"ruleActivated": "true", "conditionNotMet": "false"}
-    return {"name": _rule_name(key), "output": {"when": when}}
+def _reporting(key: RuleKey, rule: Mapping[str, Any], outputs: dict[tuple[str, ...], int]) -> dict[str, Any]:
+    """A name and outputs for a rule.
+
+    Rules with different outputs have different ones in the copy, too: where Cerbos 0.55 takes conditions for
+    one another, it does so only if the outputs of their rules are the same.
+    """
+    output = rule.get("output") or {}
+    when = output.get("when") or {"ruleActivated": output.get("expr")}
+    texts = tuple(text for name in ("ruleActivated", "conditionNotMet") if (text := when.get(name)))
+    number = outputs.setdefault(texts, len(outputs))
+    told = {"ruleActivated": f"{number} == {number}", "conditionNotMet": f"{number} != {number}"}
+    return {"name": _rule_name(key), "output": {"when": told}}
 
 
 _kept: weakref.WeakKeyDictionary[PDP, Instrumented] = weakref.WeakKeyDictionary()

@@ -119,7 +119,9 @@ def test_every_cell_of_generated_policies_is_explained_as_it_was_decided(start: 
                 }
                 found = made.why(**labels)
                 assert found.effect == effect
-                assert found.notes == (), (kind, cell, found)
+                confused = pdp.index.has_confused_conditions(kind)
+                notes = [note for note in found.notes if not (confused and "differently" in note)]
+                assert notes == [], (kind, cell, found)
                 assert found.cause is None or found.cause.kind != NOT_KNOWN, (kind, cell, found)
                 applied = [rule for rule in found.rules if rule.status == APPLIED and rule.effect == effect]
                 assert applied or effect == "DENY"
