@@ -10,6 +10,7 @@ Two copies, each in a PDP of its own:
 from __future__ import annotations
 
 import copy
+import itertools
 import json
 import threading
 import weakref
@@ -21,6 +22,7 @@ from clerk_cerbos_lab.errors import PDPError
 from clerk_cerbos_lab.pdp.drafts import SCHEMAS
 from clerk_cerbos_lab.pdp.probes import Facts, plain_policy
 from clerk_cerbos_lab.pdp.snapshots import Snapshot, snapshot_of
+from clerk_cerbos_lab.pdp.together import together
 from clerk_cerbos_lab.policies.reach import DEFAULT, Target
 
 if TYPE_CHECKING:
@@ -124,10 +126,10 @@ class Instrumented:
         keys = {_rule_name(rule.key): rule.key for one in self.index.rules for rule in one.rules}
         marks = {_mark(rule.key): rule.key for one in self.index.rules for rule in one.rules}
         policies = {_mark((one.number,)): one.number for one in self.index.rules}
-        batches = (request.batch(request.kind, [request.action]) for request in requests)
+        batches = ((request, *request.batch(request.kind, [request.action])) for request in requests)
         aux_data = requests[0].aux_data if requests else None
-        with pdp.asking(), closing(pdp.reports(batches, aux_data)) as answers:
-            for (report,) in answers:
+        with pdp.asking(), closing(pdp.reports(together(batches), aux_data)) as answers:
+            for report in itertools.chain.from_iterable(answers):
                 own = [(output, keys[output.rule]) for output in report.outputs if output.rule in keys]
                 yield Flow(
                     report,

@@ -7,6 +7,7 @@ of role policies, only the roles that they give are kept. No decision ever comes
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from contextlib import closing
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from clerk_cerbos_lab.errors import PolicyError
 from clerk_cerbos_lab.pdp.snapshots import Snapshot
+from clerk_cerbos_lab.pdp.together import together
 from clerk_cerbos_lab.policies.conditions import read_expression
 from clerk_cerbos_lab.policies.reach import DEFAULT
 from clerk_cerbos_lab.values import canonical
@@ -119,10 +121,16 @@ class Facts:
             return
         groups = [self._groups(wanted) for _, wanted in questions]
         batches = (
-            _batch(request, some) for (request, _), some in zip(questions, groups, strict=True) if some
+            (request, *_batch(request, some))
+            for (request, _), some in zip(questions, groups, strict=True)
+            if some
         )
         aux_data = questions[0][0].aux_data
-        with self._pdp.asking(), closing(self._pdp.outputs(batches, aux_data)) as answers:
+        with (
+            self._pdp.asking(),
+            closing(self._pdp.outputs_of_each(together(batches), aux_data)) as answers,
+        ):
+            each = itertools.chain.from_iterable(answers)
             for (_, wanted), some in zip(questions, groups, strict=True):
                 # A role that is not held puts nothing out.
                 found = {
@@ -131,7 +139,8 @@ class Facts:
                     for probe in (probes if number in self._probes else ())
                     if probe.form in _OF_ROLES
                 }
-                for name, value, error in next(answers) if some else ():
+                own = itertools.islice(each, len(some))
+                for name, value, error in itertools.chain.from_iterable(own):
                     number = int(name[1:].partition("-")[0])
                     found[number, self._probes[number].probe(name)] = Seen(value, error)
                 yield found
