@@ -129,6 +129,8 @@ class ExplainedRule:
         line: in the file, if known.
         to_change: the parts of its conditions that would have to change for it to apply; None if that would
             not be enough, or is not known.
+        needed_roles: the roles of which one is needed besides, because no change of an attribute gives one
+            that the rule names.
         needs_consent: whether it allows only what a rule of a parent scope allows, too.
     """
 
@@ -146,6 +148,7 @@ class ExplainedRule:
     file: str
     line: int | None
     to_change: tuple[Condition, ...] | None = None
+    needed_roles: tuple[str, ...] = ()
     needs_consent: bool = False
 
 

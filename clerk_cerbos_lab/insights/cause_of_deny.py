@@ -54,6 +54,7 @@ class Evidence:
         misfits: by the position of the rule, the values that do not fit.
         required: attributes that every principal must have.
         nothing: why no policy answers; empty if one does.
+        stopped: in strict evaluation, the positions of rules that were come to and have no outcome.
     """
 
     source: Instrumented
@@ -63,6 +64,7 @@ class Evidence:
     misfits: Mapping[int, Sequence[Misfit]]
     required: frozenset[str]
     nothing: str = ""
+    stopped: frozenset[int] = frozenset()
 
     @property
     def closest(self) -> ExplainedRule | None:
@@ -71,7 +73,8 @@ class Evidence:
         consented = [len(rule.scope) for rule in allowing if rule.needs_consent and rule.status == APPLIED]
         if consented:  # then only a rule of a parent scope is missing
             allowing = [rule for rule in allowing if len(rule.scope) < min(consented)]
-        return next((rule for rule in allowing if rule.status != APPLIED and rule.to_change != ()), None)
+        lacking = (rule for rule in allowing if rule.to_change != () or rule.needed_roles)
+        return next((rule for rule in lacking if rule.status != APPLIED), None)
 
     @property
     def strict(self) -> bool:
@@ -82,10 +85,25 @@ class Evidence:
 def causes_of(evidence: Evidence) -> list[Cause]:
     """The causes of a DENY: the primary one first, then what else keeps it from being an ALLOW."""
     allowing = any(rule.effect == "ALLOW" and rule.type != "role" for rule in evidence.rules)
-    return list(_causes(evidence)) or [Cause(NOT_KNOWN if allowing else NO_RULE)]
+    found = list(_blocking(evidence))
+    silent = [Cause(DENIED, rule.name) for rule in _silent_denials(evidence)] if found else []
+    return [*found, *silent, *_lacking(evidence)] or [Cause(NOT_KNOWN if allowing else NO_RULE)]
 
 
-def _causes(evidence: Evidence) -> Iterator[Cause]:
+def _silent_denials(evidence: Evidence) -> Iterator[ExplainedRule]:
+    """The DENY rules that were not evaluated, because of another cause, but would apply."""
+    closest = evidence.closest
+    for rule in evidence.rules:
+        would = (
+            rule.effect == "DENY" and rule.status == SILENT and rule.to_change == () and not rule.needed_roles
+        )
+        before = closest is None or closest.needs_consent or len(rule.scope) >= len(closest.scope)
+        if would and before and rule.type != "role":
+            yield rule
+
+
+def _blocking(evidence: Evidence) -> Iterator[Cause]:
+    """What denies whatever a rule would allow, and broken data."""
     report = evidence.flow.report
     enforced = (evidence.source.config.get("schema") or {}).get("enforcement") == "reject"
     if report.refusals and enforced and not evidence.flow.applied:
@@ -104,23 +122,25 @@ def _causes(evidence: Evidence) -> Iterator[Cause]:
     if report.policy.startswith("role."):
         refusing = next((rule for rule in evidence.rules if rule.policy == report.policy), None)
         yield Cause(REFUSED, report.policy if refusing is None else refusing.name, _unmet(refusing))
-    if evidence.strict and (failed := _failed(evidence.rules)):
-        yield Cause(ERRONEOUS, failed[0].name, failed[1])
+    if evidence.strict:
+        came_to = [rule for place, rule in enumerate(evidence.rules) if place in evidence.stopped]
+        failed = _failed(came_to) or _failed(evidence.rules)
+        yield from [] if failed is None else [Cause(ERRONEOUS, failed[0].name, failed[1])]
+
+
+def _lacking(evidence: Evidence) -> Iterator[Cause]:
+    """What keeps the request from being allowed by a rule."""
     closest = evidence.closest
     if closest is None:
         consented = [rule for rule in evidence.rules if rule.needs_consent and rule.status == APPLIED]
         yield from (Cause(CONSENT, rule.name) for rule in consented[:1])
         return
-    if not closest.held and not any(role.parent_held for role in closest.roles if role.derived):
-        yield Cause(ROLE, closest.name, ", ".join(_needed(closest)))
+    unmet = _unmet(closest)
+    if closest.needed_roles:
+        needed = ", ".join(closest.needed_roles)
+        yield Cause(ROLE, closest.name, f"{needed}; {unmet}" if unmet else needed)
     else:
-        yield Cause(CLOSEST, closest.name, _unmet(closest))
-
-
-def _needed(rule: ExplainedRule) -> list[str]:
-    """The roles of which one would be needed."""
-    needed = [name for role in rule.roles for name in (role.parent_roles if role.derived else (role.name,))]
-    return list(dict.fromkeys(needed))
+        yield Cause(CLOSEST, closest.name, unmet)
 
 
 def _unmet(rule: ExplainedRule | None) -> str:
@@ -243,7 +263,12 @@ def sentence_of(evidence: Evidence, cause: Cause | None, disclosure: Disclosure,
     told = f": {detail}" if detail else ""
     if cause.kind == ROLE:
         held = " and ".join(map(disclosure.text, evidence.request.principal.roles))
-        told = f", which needs the role {detail.replace(', ', ' or ')}, not {held}"
+        closest_rule = evidence.closest
+        needed = () if closest_rule is None else closest_rule.needed_roles
+        unmet = _unmet(closest_rule)
+        told = f", which needs the role {' or '.join(needed)}, not {held}" + (
+            f", and {unmet}" if unmet else ""
+        )
     denying = " and ".join(_called(rule) for rule in applied if rule.effect == "DENY")
     closest = f" Closest: {cause.rule}{told}." if cause.rule else ""
     return {

@@ -29,7 +29,7 @@ _NEVER_VARY: Final = ("C.", "constants.", "G.", "globals.")
 
 def changes_of_rule(
     roles: Sequence[Role], condition: Condition | None, *, held: bool | None
-) -> tuple[Condition, ...] | None:
+) -> tuple[tuple[Condition, ...] | None, tuple[str, ...]]:
     """The fewest atoms that would have to change for a rule to apply.
 
     Args:
@@ -38,19 +38,30 @@ def changes_of_rule(
         held: whether one of the roles is held.
 
     Returns:
-        The atoms, each once; None if no change of an attribute is enough, or an outcome is not known.
+        The atoms, each once; None if no change of an attribute is enough, or an outcome is not known. And the
+        roles of which one is needed besides, if no change of an attribute gives one that the rule names.
     """
-    held_by: list[Condition | None] = [None]
-    if not held and roles:
-        held_by = [role.condition for role in roles if _could_be_held(role)]
-    ways = []
-    for of_role in held_by:
-        needed = [one for one in (of_role, condition) if one is not None]
-        way = _together([(one, TRUE) for one in needed])
-        if way is not None and all(_after(one, way) == TRUE for one in needed):
-            ways.append(way)
-    fewest = _fewest(ways)
-    return None if fewest is None else tuple(atom for atom, _ in fewest.values())
+    if held or not roles:
+        return _atoms(_way(None, condition)), ()
+    if any(role.parent_held for role in roles if role.derived):
+        ways = [_way(role.condition, condition) for role in roles if _could_be_held(role)]
+        return _atoms(_fewest(ways)), ()
+    each = [(_way(role.condition, condition), role) for role in roles]
+    fewest = _fewest([way for way, _ in each])
+    near = [role for way, role in each if fewest is None or (way is not None and way.keys() == fewest.keys())]
+    needed = [name for role in near for name in (role.parent_roles if role.derived else (role.name,))]
+    return _atoms(fewest), tuple(dict.fromkeys(needed))
+
+
+def _way(of_role: Condition | None, condition: Condition | None) -> Changes | None:
+    """The fewest changes after which both are true."""
+    needed = [one for one in (of_role, condition) if one is not None]
+    way = _together([(one, TRUE) for one in needed])
+    return way if way is not None and all(_after(one, way) == TRUE for one in needed) else None
+
+
+def _atoms(way: Changes | None) -> tuple[Condition, ...] | None:
+    return None if way is None else tuple(atom for atom, _ in way.values())
 
 
 def _could_be_held(role: Role) -> bool:
@@ -150,11 +161,11 @@ def distance(rule: ExplainedRule) -> tuple[bool, bool, bool, int, float]:
         many atoms would have to change, and by how much if they compare numbers.
     """
     to_change = rule.to_change
-    parents = rule.held or any(role.parent_held for role in rule.roles if role.derived)
-    silent = rule.status == SILENT and to_change == ()
+    needs_role = bool(rule.needed_roles)
+    silent = rule.status == SILENT and to_change == () and not needs_role
     if to_change is None:
-        return (silent, not parents, not rule.held, _FAR, math.inf)
-    return (silent, not parents, not rule.held, len(to_change), sum(map(_gap, to_change)))
+        return (silent, needs_role, not rule.held, _FAR, math.inf)
+    return (silent, needs_role, not rule.held, len(to_change), sum(map(_gap, to_change)))
 
 
 _FAR: Final = 1_000

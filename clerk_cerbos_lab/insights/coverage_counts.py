@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -155,16 +154,12 @@ class _Counter:
         self._by_number = {one.number: one for one in parts.policies}
         self._kind = kind
         self._asked_constants = False
-        self._parents = [
-            one for one in source.index.rules if one.type == "role" and one.body.get("parentRoles")
-        ]
 
     def count(self, cases: Sequence[Case]) -> None:
         """Ask about situations and count them."""
         reached = [self._reached(case) for case in cases]
         questions = [
-            (self._with_parents(case.requests[0]), self._wanted(case, own))
-            for case, own in zip(cases, reached, strict=True)
+            (case.requests[0], self._wanted(case, own)) for case, own in zip(cases, reached, strict=True)
         ]
         flows = self._source.flows([request for case in cases for request in case.requests])
         answers = self._facts.ask(questions)
@@ -189,23 +184,6 @@ class _Counter:
             return ()
         self._counts.reached.update(one.number for one in found)
         return tuple(one for one in found if one.number in self._by_number)
-
-    def _with_parents(self, request: Request) -> Request:
-        """The request with the roles that role policies add."""
-        if not self._parents:
-            return request
-        roles, scope = dict.fromkeys(request.principal.roles), request.resource[1]
-        open_ones = list(roles)
-        while open_ones:
-            name = open_ones.pop()
-            for one in self._parents:
-                if one.name == name and one.scope == scope:
-                    more = [role for role in one.body["parentRoles"] if role not in roles]
-                    roles |= dict.fromkeys(more)
-                    open_ones += more
-        return dataclasses.replace(
-            request, principal=dataclasses.replace(request.principal, roles=tuple(roles))
-        )
 
     # -- what is asked ------------------------------------------------------------------------------
 

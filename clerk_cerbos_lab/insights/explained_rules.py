@@ -69,6 +69,7 @@ class ExplainedRules:
     Attributes:
         rules: in the order that matters.
         misfits: by the position of the rule, the values that do not fit.
+        stopped: in strict evaluation, the positions of rules that were come to and have no outcome.
         notes: what differs from what was expected.
     """
 
@@ -88,15 +89,20 @@ class ExplainedRules:
         self._reader = ConditionReader(seen, disclosure, slots)
         self.notes: list[str] = []
         naming = _naming(request, policies)
-        made = [self._explained(one, rule) for one, rule in naming]
+        made = [(*self._explained(one, rule), self._stopped_at(rule)) for one, rule in naming]
         made += [
-            (self._refusal(one, request.action), [])
+            (self._refusal(one, request.action), [], False)
             for one in policies
             if one.type == "role" and not any(policy is one for policy, _ in naming)
         ]
-        made.sort(key=lambda pair: (_rank(pair[0]), *_far(pair[0])))
-        self.rules = tuple(rule for rule, _ in made)
-        self.misfits = {place: misfits for place, (_, misfits) in enumerate(made)}
+        made.sort(key=lambda one: (_rank(one[0]), *_far(one[0])))
+        self.rules = tuple(rule for rule, *_ in made)
+        self.misfits = {place: misfits for place, (_, misfits, _) in enumerate(made)}
+        self.stopped = frozenset(place for place, (*_, stopped) in enumerate(made) if stopped)
+
+    def _stopped_at(self, rule: Rule) -> bool:
+        flow = self._flow
+        return rule.key in flow.visited and rule.key not in {*flow.applied, *flow.unmet}
 
     def _explained(self, policy: PolicyRules, rule: Rule) -> tuple[ExplainedRule, list[Misfit]]:
         misfits: list[Misfit] = []
@@ -113,7 +119,7 @@ class ExplainedRules:
         status = self._status(policy, rule, condition, held=held)
         if status in {APPLIED, UNMET}:
             held = True
-        to_change = changes_of_rule(roles, condition, held=held)
+        to_change, needed_roles = changes_of_rule(roles, condition, held=held)
         outputs = tuple(
             (when, self._reader.output(number, expression))
             for when, expression in rule.outputs.items()
@@ -135,6 +141,7 @@ class ExplainedRules:
             file=self._shown.file(policy.visible.file),
             line=rule.line,
             to_change=to_change,
+            needed_roles=needed_roles,
             needs_consent=policy.parental_consent and rule.effect == "ALLOW",
         )
         return explained, misfits

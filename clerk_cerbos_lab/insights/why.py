@@ -306,7 +306,7 @@ def explain_with_misfits(
         allowed = flow.report.allowed if known is None else known
         effect, copied = str(EFFECTS[int(allowed)]), str(EFFECTS[int(flow.report.allowed)])
         told = ExplainedRules(request, flow, policies, seen, disclosure, slots)
-        evidence = Evidence(source, request, flow, told.rules, told.misfits, required, nothing)
+        evidence = Evidence(source, request, flow, told.rules, told.misfits, required, nothing, told.stopped)
         cause, *also = [None] if allowed else causes_of(evidence)
         notes = [
             *([ASSUMED] if source.assumed else []),

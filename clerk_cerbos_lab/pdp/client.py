@@ -565,6 +565,14 @@ class PDP:
         """
         return self._stream.ask(batches, aux_data, messages.outputs, _joined)
 
+    def outputs_of_each(
+        self,
+        batches: Iterable[tuple[engine_pb2.Principal, Sequence[messages.Entry]]],
+        aux_data: messages.AuxData | None = None,
+    ) -> Generator[list[list[tuple[str, Any, str]]]]:
+        """As ``outputs``, with a list for each resource of a batch."""
+        return self._stream.ask(batches, aux_data, messages.outputs_of_each, _joined)
+
     def reports(
         self,
         batches: Iterable[tuple[engine_pb2.Principal, Sequence[messages.Entry]]],

@@ -10,6 +10,7 @@ Two copies, each in a PDP of its own:
 from __future__ import annotations
 
 import copy
+import itertools
 import json
 import threading
 import weakref
@@ -21,6 +22,7 @@ from clerk_cerbos_lab.errors import PDPError
 from clerk_cerbos_lab.pdp.drafts import SCHEMAS
 from clerk_cerbos_lab.pdp.probes import Facts, plain_policy
 from clerk_cerbos_lab.pdp.snapshots import Snapshot, snapshot_of
+from clerk_cerbos_lab.pdp.together import together
 from clerk_cerbos_lab.policies.reach import DEFAULT, Target
 
 if TYPE_CHECKING:
@@ -129,10 +131,10 @@ class Instrumented:
         keys = {_rule_name(rule.key): rule.key for one in self.index.rules for rule in one.rules}
         marks = {_mark(rule.key): rule.key for one in self.index.rules for rule in one.rules}
         policies = {_mark((one.number,)): one.number for one in self.index.rules}
-        batches = (request.batch(request.kind, [request.action]) for request in requests)
+        batches = ((request, *request.batch(request.kind, [request.action])) for request in requests)
         aux_data = requests[0].aux_data if requests else None
-        with pdp.asking(), closing(pdp.reports(batches, aux_data)) as answers:
-            for (report,) in answers:
+        with pdp.asking(), closing(pdp.reports(together(batches), aux_data)) as answers:
+            for report in itertools.chain.from_iterable(answers):
                 own = [(output, keys[output.rule]) for output in report.outputs if output.rule in keys]
                 yield Flow(
                     report,
@@ -145,8 +147,8 @@ class Instrumented:
     def reached(self, request: Request) -> tuple[PolicyRules, ...]:
         """The policies that can answer a request, the most specific first; derived roles come last.
 
-        Principal policies of other people and role policies of roles that the principal does not name are
-        left out.
+        Principal policies of other people and role policies of roles that the principal neither names nor
+        is given by a role policy are left out.
 
         Raises:
             InputError: if there are none, with the reason.
@@ -163,7 +165,7 @@ class Instrumented:
         target = Target(request.kind, versions[0], scopes[0], versions[1], scopes[1])
         lenient = None if self.assumed else bool(engine.get("lenientScopeSearch"))
         ids = {id(policy.document) for policy in self.index.reached(target, lenient=lenient).policies}
-        own = {"principal": {request.principal.id}, "role": set(request.principal.roles)}
+        own = {"principal": {request.principal.id}, "role": self._with_parents(request, scopes[0])}
         found = [
             one
             for one in self.index.rules
@@ -174,6 +176,20 @@ class Instrumented:
         imported = {name for one in found for name in one.imported}
         sets = [one for one in self.index.rules if one.type == "derived roles" and one.name in imported]
         return (*found, *sets)
+
+    def _with_parents(self, request: Request, scope: str | None) -> set[str]:
+        """The roles of a principal and those that role policies of the resource's scope give them."""
+        given: dict[str, list[str]] = {}
+        for one in self.index.rules:
+            if one.type == "role" and scope in {None, one.scope}:
+                given.setdefault(one.name, []).extend(one.body.get("parentRoles", ()))
+        roles, waiting = set(), list(request.principal.roles)
+        while waiting:
+            name = waiting.pop()
+            if name not in roles:
+                roles.add(name)
+                waiting += given.get(name, ())
+        return roles
 
     def check(self, requests: Sequence[Request]) -> list[bool]:
         """The effects of requests by the policies themselves, True for ALLOW.
@@ -219,6 +235,7 @@ class Instrumented:
     def _flow_files(self) -> dict[str, bytes]:
         """The policies with a name and outputs for each rule."""
         files = {name: text for name, text in self._snapshot.files.items() if name.startswith(SCHEMAS)}
+        outputs: dict[tuple[str, ...], int] = {}
         for number, document in enumerate(self.index.documents):
             made = self._plain(document)
             for form in ("resourcePolicy", "principalPolicy", "rolePolicy"):
@@ -226,12 +243,10 @@ class Instrumented:
                 for i, rule in enumerate(rules):
                     if form == "principalPolicy":
                         for j, action in enumerate(rule.get("actions", ())):
-                            action.pop("output", None)
-                            action.update(_reporting((number, i, j)))
+                            action.update(_reporting((number, i, j), action, outputs))
                         rule["actions"] = list(self._with_marks(rule.get("actions", []), (number, i)))
                     else:
-                        rule.pop("output", None)
-                        rule.update(_reporting((number, i)))
+                        rule.update(_reporting((number, i), rule, outputs))
                 if form == "resourcePolicy" and rules:
                     everything = {"actions": ["*"], "roles": ["*"], **_marking((number,))}
                     made[form]["rules"] = [everything, *self._with_marks(rules, (number,), made[form])]
@@ -280,7 +295,6 @@ class Instrumented:
         with self._lock:
             _close(self._running)
             self._flow, self._original, self._facts = None, None, {}
-            self._flow, self._original, self._facts = None, None, {}
 
 
 def _rule_name(key: RuleKey) -> str:
@@ -306,9 +320,18 @@ def _close(running: list[PDP | Facts]) -> None:
         running.pop().close()
 
 
-def _reporting(key: RuleKey) -> dict[str, Any]:
-    when = {"ruleActivated": "true", "conditionNotMet": "false"}
-    return {"name": _rule_name(key), "output": {"when": when}}
+def _reporting(key: RuleKey, rule: Mapping[str, Any], outputs: dict[tuple[str, ...], int]) -> dict[str, Any]:
+    """A name and outputs for a rule.
+
+    Rules with different outputs have different ones in the copy, too: where Cerbos 0.55 takes conditions for
+    one another, it does so only if the outputs of their rules are the same.
+    """
+    output = rule.get("output") or {}
+    when = output.get("when") or {"ruleActivated": output.get("expr")}
+    texts = tuple(text for name in ("ruleActivated", "conditionNotMet") if (text := when.get(name)))
+    number = outputs.setdefault(texts, len(outputs))
+    told = {"ruleActivated": f"{number} == {number}", "conditionNotMet": f"{number} != {number}"}
+    return {"name": _rule_name(key), "output": {"when": told}}
 
 
 _kept: weakref.WeakKeyDictionary[PDP, Instrumented] = weakref.WeakKeyDictionary()

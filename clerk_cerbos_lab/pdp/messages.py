@@ -316,7 +316,12 @@ def effects(request: CheckRequest, response: CheckResponse) -> npt.NDArray[np.bo
 
 
 def outputs(request: CheckRequest, response: CheckResponse) -> list[tuple[str, Any, str]]:
-    """The outputs in a response: the name of the rule, the value, the error.
+    """The outputs in a response: the name of the rule, the value, the error (see ``outputs_of_each``)."""
+    return [output for own in outputs_of_each(request, response) for output in own]
+
+
+def outputs_of_each(request: CheckRequest, response: CheckResponse) -> list[list[tuple[str, Any, str]]]:
+    """The same for each resource.
 
     Raises:
         PDPError: if the response does not contain one result for each resource.
@@ -325,9 +330,8 @@ def outputs(request: CheckRequest, response: CheckResponse) -> list[tuple[str, A
         msg = f"the PDP returned results for {len(response.results)} of {len(request.resources)} resources"
         raise PDPError(msg)
     return [
-        (held.src.rpartition("#")[2], _numbers_kept(held.val), held.error)
+        [(held.src.rpartition("#")[2], _numbers_kept(held.val), held.error) for held in result.outputs]
         for result in response.results
-        for held in result.outputs
     ]
 
 
@@ -370,14 +374,20 @@ class Report:
 
 
 def reports(request: CheckRequest, response: CheckResponse) -> list[Report]:
-    """The response in full, for requests about one action: one report for each resource.
+    """The response in full, for requests about one action of each resource: one report for each.
 
     Raises:
         PDPError: if the response does not contain one ALLOW or DENY for each resource.
     """
-    allowed = effects(request, response)
+    if len(response.results) != len(request.resources):
+        msg = f"the PDP returned results for {len(response.results)} of {len(request.resources)} resources"
+        raise PDPError(msg)
     found = []
-    for entry, result, (allow, *_) in zip(request.resources, response.results, allowed, strict=True):
+    for entry, result in zip(request.resources, response.results, strict=True):
+        effect = result.actions[entry.actions[0]]
+        if effect not in {ALLOW, DENY}:
+            msg = "the PDP returned an action without ALLOW or DENY; no decision of this request is used"
+            raise PDPError(msg)
         decided = result.meta.actions[entry.actions[0]]
         outputs = {
             held.src: Output(
@@ -394,7 +404,7 @@ def reports(request: CheckRequest, response: CheckResponse) -> list[Report]:
         )
         found.append(
             Report(
-                bool(allow),
+                effect == ALLOW,
                 tuple(reversed(outputs.values())),
                 decided.matched_policy,
                 decided.matched_scope,

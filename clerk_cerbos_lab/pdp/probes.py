@@ -1,12 +1,13 @@
 """What a PDP can compute to explain an effect: parts of conditions, their operands, and the roles held.
 
 For each policy there is a resource kind with its variables and constants, in which every part of a condition
-is the output of a rule that never applies. No principal policy, role policy or schema could silence it there,
-and no decision ever comes from it.
+is the output of a rule that never applies. No principal policy, role policy or schema could silence it there:
+of role policies, only the roles that they give are kept. No decision ever comes from it.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from contextlib import closing
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from clerk_cerbos_lab.errors import PolicyError
 from clerk_cerbos_lab.pdp.snapshots import Snapshot
+from clerk_cerbos_lab.pdp.together import together
 from clerk_cerbos_lab.policies.conditions import read_expression
 from clerk_cerbos_lab.policies.reach import DEFAULT
 from clerk_cerbos_lab.values import canonical
@@ -76,7 +78,7 @@ class Facts:
         versions |= {str(engine["defaultPolicyVersion"])} if engine.get("defaultPolicyVersion") else set()
         ours = {"engine": {**engine, "strictEvaluation": False, "lenientScopeSearch": True}}
         config = {**{name: part for name, part in snapshot.config.items() if name != "schema"}, **ours}
-        shared = _shared_files(index.documents, kind)
+        shared = {**_shared_files(index.documents, kind), **_role_files(index.rules)}
         try:
             self._pdp = self._started(shared, versions, config)
         except PolicyError as error:
@@ -119,10 +121,16 @@ class Facts:
             return
         groups = [self._groups(wanted) for _, wanted in questions]
         batches = (
-            _batch(request, some) for (request, _), some in zip(questions, groups, strict=True) if some
+            (request, *_batch(request, some))
+            for (request, _), some in zip(questions, groups, strict=True)
+            if some
         )
         aux_data = questions[0][0].aux_data
-        with self._pdp.asking(), closing(self._pdp.outputs(batches, aux_data)) as answers:
+        with (
+            self._pdp.asking(),
+            closing(self._pdp.outputs_of_each(together(batches), aux_data)) as answers,
+        ):
+            each = itertools.chain.from_iterable(answers)
             for (_, wanted), some in zip(questions, groups, strict=True):
                 # A role that is not held puts nothing out.
                 found = {
@@ -131,7 +139,8 @@ class Facts:
                     for probe in (probes if number in self._probes else ())
                     if probe.form in _OF_ROLES
                 }
-                for name, value, error in next(answers) if some else ():
+                own = itertools.islice(each, len(some))
+                for name, value, error in itertools.chain.from_iterable(own):
                     number = int(name[1:].partition("-")[0])
                     found[number, self._probes[number].probe(name)] = Seen(value, error)
                 yield found
@@ -359,6 +368,22 @@ def _shared_files(documents: Sequence[Mapping[str, Any]], kind: str) -> dict[str
         for number, document in enumerate(documents)
         if {"exportVariables", "exportConstants", "derivedRoles"} & set(document)
     }
+
+
+def _role_files(policies: Sequence[PolicyRules]) -> dict[str, bytes]:
+    """The role policies that give further roles, as files; they refuse nothing."""
+    files = {}
+    for one in policies:
+        if one.type == "role" and one.body.get("parentRoles"):
+            kept = {
+                name: one.body[name]
+                for name in ("role", "version", "scope", "parentRoles")
+                if name in one.body
+            }
+            made = {**kept, "rules": [{"resource": "*", "allowActions": ["*"]}]}
+            policy = {"apiVersion": "api.cerbos.dev/v1", "rolePolicy": made}
+            files[f"parents{one.number}.json"] = json.dumps(policy).encode()
+    return files
 
 
 def plain_policy(document: Mapping[str, Any]) -> dict[str, Any]:

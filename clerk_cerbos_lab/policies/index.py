@@ -17,6 +17,7 @@ from clerk_cerbos_lab.errors import InputError
 from clerk_cerbos_lab.policies import analysis, compared, reach
 from clerk_cerbos_lab.policies.attribute_types import compared_types
 from clerk_cerbos_lab.policies.cel import CelError
+from clerk_cerbos_lab.policies.confused_conditions import has_confused_conditions
 from clerk_cerbos_lab.policies.constants import constants_of
 from clerk_cerbos_lab.policies.lines import lines_of
 from clerk_cerbos_lab.policies.literals import literals_in
@@ -183,6 +184,10 @@ class PolicyIndex:
         except (KeyError, TypeError) as error:
             msg = f"an unknown form of policy ({error})"
             raise CelError(msg) from None
+
+    def has_confused_conditions(self, kind: str) -> bool:
+        """Whether Cerbos may take two conditions about a kind for one, so that actions affect each other."""
+        return self._once(("confused", kind), lambda: has_confused_conditions(self.rules, kind))
 
     def constants_seen(self, kind: str) -> frozenset[str] | None:
         """The constants visible to expressions about a kind; None if the policies can't be read."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from clerk_cerbos_lab import limits
 from clerk_cerbos_lab.attribute_names import overlap, steps_of
@@ -16,6 +16,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from clerk_cerbos_lab.pdp.client import PDP
+
+
+CONFUSED: Final = (
+    "Each action is asked in a separate request: two conditions consist of the same expressions, and Cerbos "
+    "can take one for the other after it has answered for another action. Even alone, the effect may not be "
+    "what the conditions say; write the expressions differently in one of them."
+)
 
 
 def actions_asked(
@@ -68,7 +75,7 @@ def separately(pdp: PDP, kind: str) -> str | None:
     """Why each action is asked in a separate request, as a sentence; None if they can be asked together."""
     try:
         if not pdp.index.reads_runtime(kind):
-            return None
+            return CONFUSED if pdp.index.has_confused_conditions(kind) else None
     except CelError:
         return "Each action is asked in a separate request: the policies can't be fully analysed."
     except PDPError:

@@ -179,6 +179,53 @@ def test_the_first_cause_that_is_true_is_the_primary_one(tmp_path: Path) -> None
     made.source.close()
 
 
+def test_the_closest_of_the_rules_whose_role_is_missing_is_the_one_that_the_role_alone_makes_apply(
+    tmp_path: Path,
+) -> None:
+    rules = [a_rule("far", "R.attr.amount > 5", roles=["admin"]), a_rule("near", roles=["boss"])]
+    made = swept(write(tmp_path / "policies", thing=thing(*rules)), amount=[1])
+    assert made.why().sentence.startswith(
+        "DENY: no rule allows it. Closest: near, which needs the role boss, "
+    )
+    made.source.close()
+    rules = rules[:1]
+    made = swept(write(tmp_path / "far", thing=thing(*rules)), amount=[1])
+    cause = made.why().cause
+    assert cause is not None
+    assert (cause.kind, cause.detail) == ("role not held", "admin; amount 1 > 5 is false")
+    assert made.why().sentence.endswith("needs the role admin, not user, and amount 1 > 5 is false.")
+    made.source.close()
+
+
+def test_a_rule_that_would_deny_next_is_a_further_cause(tmp_path: Path) -> None:
+    rules = [
+        a_rule("first", "R.attr.amount > 5", effect="DENY"),
+        a_rule("second", "R.attr.amount > 6", effect="DENY"),
+        a_rule("third", "R.attr.amount > 8", effect="DENY"),
+        a_rule("open", "R.attr.amount < 7"),
+    ]
+    made = swept(write(tmp_path / "policies", thing=thing(*rules)), amount=[7])
+    found = made.why()
+    assert found.sentence == "DENY by first."
+    assert [(one.kind, one.rule) for one in found.also] == [
+        ("denied by a rule", "second"),
+        ("condition not met", "open"),
+    ]
+    made.source.close()
+
+
+def test_in_strict_evaluation_the_rule_at_which_cerbos_stopped_is_named(tmp_path: Path) -> None:
+    rules = [
+        a_rule("wall", "R.attr.missing > 5", effect="DENY"),
+        a_rule("open", "R.attr.absent > 5"),
+    ]
+    made = swept(write(tmp_path / "policies", thing=thing(*rules)), amount=[7], strict=True)
+    cause = made.why().cause
+    assert cause is not None
+    assert (cause.kind, cause.rule) == ("error in strict evaluation", "wall")
+    made.source.close()
+
+
 def test_an_action_that_only_deny_rules_name_has_no_rule(tmp_path: Path) -> None:
     folder = write(tmp_path / "policies", thing=thing(a_rule("never", "R.attr.amount > 5", effect="DENY")))
     made = swept(folder, amount=[1, 9])

@@ -459,8 +459,7 @@ def test_every_label_is_as_written_by_hand(case: Case, tmp_path: Path) -> None:
 # -- counts, compared with every cell ---------------------------------------------------------------
 
 
-# ``why`` says "role not held" of a rule that is not met for a role which a role policy gives.
-@pytest.mark.parametrize("name", [name for name in CASES if not name.startswith("role policies")])
+@pytest.mark.parametrize("name", list(CASES))
 def test_counts_are_those_of_every_cell_explained_alone(name: str, tmp_path: Path) -> None:
     case = CASES[name]
     folder = write(tmp_path / "policies", **case.files)

@@ -239,6 +239,61 @@ def test_the_condition_of_a_role_policy_is_explained(explain: Explain) -> None:
     assert explain(files, amount=9).sentence == "ALLOW by base."
 
 
+def role_policy(role: str, *parents: str, actions: tuple[str, ...] = ("approve",)) -> str:
+    rules = [{"resource": "thing", "allowActions": list(actions)}]
+    return policy("rolePolicy", role=role, parentRoles=list(parents), rules=rules)
+
+
+GIVEN = {
+    "intern": role_policy("intern", "user"),
+    "trainee": role_policy("trainee", "intern"),
+    "roles": policy(
+        "derivedRoles",
+        name="roles",
+        definitions=[
+            {
+                "name": "own",
+                "parentRoles": ["user"],
+                "condition": {"match": {"expr": 'R.attr.amount < 3 && !("user" in P.roles)'}},
+            },
+        ],
+    ),
+    "thing": thing(
+        a_rule("small", "R.attr.amount < 5"),
+        a_rule("own", "R.attr.amount < 4", derivedRoles=["own"]),
+        a_rule("boss", "R.attr.amount < 9", roles=["boss"]),
+        a_rule("named", '"user" in P.roles'),
+        importDerivedRoles=["roles"],
+    ),
+}
+"""Roles that role policies give; ``P.roles`` are those of the request."""
+
+
+@pytest.mark.parametrize("role", ["intern", "trainee"])
+def test_a_role_that_a_role_policy_gives_is_held(role: str, explain: Explain) -> None:
+    found = explain(GIVEN, person((role,)), amount=7)
+    assert found.sentence == "DENY: no rule allows it. Closest: small: amount 7 < 5 is false."
+    assert {rule.name: rule.status for rule in found.rules if rule.type == "resource"} == {
+        "small": UNMET,
+        "own": NOT_HELD,
+        "boss": NOT_HELD,
+        "named": UNMET,
+    }
+    (own,) = the_rule(found, "own").roles
+    assert (own.held, own.parent_held) == (False, True)
+    assert [one.held for one in the_rule(found, "small").roles] == [True]
+    found = explain(GIVEN, person((role,)), amount=2)
+    assert found.sentence == "ALLOW by small and own."
+    assert found.notes == ()
+    assert [one.held for one in the_rule(found, "own").roles] == [True]
+
+
+def test_a_role_policy_of_a_role_that_another_one_gives_refuses(explain: Explain) -> None:
+    files = {**GIVEN, "intern": role_policy("intern", "user", actions=("view",))}
+    found = explain(files, person(("trainee",)), amount=1)
+    assert found.sentence == "DENY: refused by the role policy intern, which does not list approve."
+
+
 ROLES = policy(
     "derivedRoles",
     name="roles",
