@@ -120,6 +120,9 @@ def of_table(  # noqa: PLR0917 - all that decides how rows are grouped
     numbers = _cuts(pdps, people, question, wanted, numeric, form)
     cuts: dict[str, Cut] = {}
     for name, column in wanted.items():
+        if column in cuts:  # which is two attributes: each of its values is a group
+            cuts[column] = Cut()
+            continue
         known = numbers.get(name)
         alone = name not in reads.related
         texts = {*people.ids, *reads.texts}

@@ -276,6 +276,16 @@ def test_a_table_has_cents_a_time_zone_and_views(tmp_path: Path) -> None:
     assert list(months["money"]) == [Decimal("0.30"), Decimal("0.31"), Decimal("0.29")]
 
 
+def test_a_column_can_be_two_attributes(tmp_path: Path) -> None:
+    engine = sa.create_engine(f"duckdb:///{tmp_path}/t.duckdb")
+    with engine.begin() as connection:
+        connection.execute(sa.text("CREATE TABLE t AS SELECT i AS amount FROM range(10) r(i)"))
+    policy = resource_policy(rule("R.attr.amount < 4 || R.attr.total >= 7"))
+    with lab.PDP(write(tmp_path / "p", thing=policy)) as pdp:
+        found = lab.replay(pdp, users(), lab.sql_table(engine, "t"), "thing", columns={"total": "amount"})
+    assert found.by_month()["nobody"].tolist() == [3]
+
+
 # -- PostgreSQL -----------------------------------------------------------------------------------
 
 
