@@ -123,9 +123,10 @@ def a_case(copies: Copies, request: Request, found: Explanation, *, reads_runtim
     assert found.cause is not None
     if found.cause.kind == ERRONEOUS:
         right, wrong = errors(found)
+        if reads_runtime:  # the conditions of derived roles that no rule names may fail, too
+            return None
         case.right.append((copies.add(found.kind, right), ()))
-        # With several roles, another one may be allowed; a condition may read which derived roles rules name.
-        if len(request.principal.roles) == 1 and not reads_runtime:
+        if len(request.principal.roles) == 1:  # else another role may be allowed
             case.wrong.append((copies.add(found.kind, wrong), ()))
         return case
     try:

@@ -233,7 +233,7 @@ def _of_cause(found: Explanation, cause: Cause) -> Iterator[tuple[Edit, tuple[st
         denying = [rule for rule in own if rule.effect == "DENY"]
         applied = [rule for rule in denying if rule.status == APPLIED]
         silent = [rule for rule in denying if rule.name == cause.rule and rule.status == SILENT]
-        yield without(applied if cause is found.cause else [*applied, *silent]), ()
+        yield without(applied if cause is found.cause else silent), ()
     elif cause.kind == REFUSED:
         yield unrefused(found.kind), ()
     elif cause.kind in {NO_RULE, CONSENT}:
