@@ -24,9 +24,11 @@ from .identity.clerk.load import load_users as load_users
 from .identity.clerk.mapping import Mapping as Mapping
 from .identity.clerk.mapping import to_principals as to_principals
 from .identity.clerk.users import User as User
+from .identity.merged import merge_principals as merge_principals
 from .identity.principals import shareable as shareable
 from .identity.principals import vary as vary
 from .identity.pseudonyms import pseudonym as pseudonym
+from .identity.tables import principals_from_table as principals_from_table
 from .insights.compare import compare as compare
 from .insights.coverage import coverage as coverage
 from .insights.data_quality import problems as problems
@@ -81,7 +83,9 @@ __all__ = [
     "explore",
     "load_principals",
     "load_users",
+    "merge_principals",
     "movable",
+    "principals_from_table",
     "problems",
     "pseudonym",
     "replay",

@@ -13,11 +13,11 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyarrow import csv
 
 from clerk_cerbos_lab.decisions.replay import Money
 from clerk_cerbos_lab.errors import InputError, did_you_mean
 from clerk_cerbos_lab.identity.principals import Column
+from clerk_cerbos_lab.identity.tables import read_csv
 from clerk_cerbos_lab.values import clean, key
 
 if TYPE_CHECKING:
@@ -73,13 +73,7 @@ def _read_file(path: Path) -> pd.DataFrame:
     try:
         if path.suffix.lower() == ".parquet":
             return pd.DataFrame(pd.read_parquet(path))
-        with path.open("rb") as file:
-            names = csv.open_csv(file).schema.names
-        options = csv.ConvertOptions(
-            column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False, null_values=[]
-        )
-        parse = csv.ParseOptions(newlines_in_values=True)
-        return pd.DataFrame(csv.read_csv(path, convert_options=options, parse_options=parse).to_pandas())
+        return read_csv(path)
     except FileNotFoundError:
         msg = f"there is no file '{path}'"
         raise InputError(msg) from None
