@@ -100,12 +100,6 @@ class Matrix:
             for watcher in list(self._watchers):
                 watcher(decision(self._payload, change["new"], self._values))
 
-    def _on_message(self, _: object, content: Any, __: object) -> None:
-        """Answer the browser, which asks why a cell is what it is."""
-        if isinstance(content, dict) and content.get("kind") == "why":
-            told = reasons.told(self.decisions, self._payload, self._shown, content)
-            self._widget.send({"kind": "why", "request": content.get("request"), **told})
-
     # -- showing ----------------------------------------------------------------------------------
 
     @property
@@ -118,7 +112,11 @@ class Matrix:
         if self._widget is None:
             self._widget = widget_class()(payload=self._payload.to_bytes(), state=self._state)
             self._widget.observe(self._on_place, names="place")
-            self._widget.on_msg(self._on_message)
+            self._conversation = reasons.Conversation(
+                self._widget,
+                lambda question: reasons.cell_of(self.decisions, self._payload, self._shown, question),
+                lambda: self._shown,
+            )
         return self._widget
 
     @property
