@@ -53,9 +53,15 @@ def _why():
 
 
 def _why_at():
-    from clerk_cerbos_lab.insights.why import why_at
+    from clerk_cerbos_lab.insights.of_a_cell import why_at
 
     return why_at
+
+
+def _changes_at():
+    from clerk_cerbos_lab.insights.of_a_cell import changes_at
+
+    return changes_at
 
 
 def _explain():
@@ -204,6 +210,7 @@ views.register(
         "to_html": _to_html,
         "why": _why,
         "why at": _why_at,
+        "changes at": _changes_at,
         "causes": _causes,
         "explain": _explain,
         "asked again": _asked_again,

@@ -111,12 +111,6 @@ class Matrix:
             for watcher in list(self._watchers):
                 watcher(decision(self._live[1], change["new"], self._values))
 
-    def _on_message(self, _: object, content: Any, __: object) -> None:
-        """Answer the browser, which asks why a cell is what it is."""
-        if isinstance(content, dict) and content.get("kind") == "why":
-            told = reasons.told(*self._live, content)
-            self._widget.send({"kind": "why", "request": content.get("request"), **told})
-
     # -- showing ----------------------------------------------------------------------------------
 
     @property
@@ -129,8 +123,12 @@ class Matrix:
         if self._widget is None:
             self._widget = widget_class()(payload=self._payload.to_bytes(), state=self._state)
             self._widget.observe(self._on_place, names="place")
-            self._widget.on_msg(self._on_message)
             self._begin_to_follow()
+            self._conversation = reasons.Conversation(
+                self._widget,
+                lambda question: reasons.cell_of(*self._live, question),
+                lambda: self._live[2],
+            )
         return self._widget
 
     def _begin_to_follow(self) -> None:

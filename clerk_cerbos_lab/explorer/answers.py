@@ -15,6 +15,7 @@ from clerk_cerbos_lab.decisions.cube import ClassCube, change
 from clerk_cerbos_lab.decisions.intervals import Segmented, Segments
 from clerk_cerbos_lab.errors import InputError, PDPError
 from clerk_cerbos_lab.pdp.drafts import what_if
+from clerk_cerbos_lab.pdp.instrumented import Instrumented
 from clerk_cerbos_lab.values import key
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ class Known:
         asked: decisions asked of the PDP so far, without audits.
         last: the latest sweep, for its captions.
         notes: the notes of all sweeps.
+        sweeps: by action and values, the sweep that answered.
     """
 
     open: Callable[[], AbstractContextManager[PDP]]
@@ -76,6 +78,19 @@ class Known:
     asked: int = 0
     last: Decisions | None = None
     notes: dict[str, None] = field(default_factory=dict)
+    sweeps: dict[tuple[str, ...], Decisions] = field(default_factory=dict)
+
+    @property
+    def latest(self) -> Decisions:
+        """The latest sweep.
+
+        Raises:
+            InputError: if nothing has been asked yet.
+        """
+        if self.last is None:
+            msg = "nothing has been asked yet"
+            raise InputError(msg)
+        return self.last
 
     def learn(self, actions: Sequence[str], values: Mapping[str, Sequence[Any]], grid: Sequence[Any]) -> None:
         """Ask only for those of these combinations that are unknown.
@@ -110,12 +125,15 @@ class Known:
             msg = "the policies changed while the PDP was being asked; ask again"
             raise PDPError(msg)
         self.asked += swept.provenance.asked + swept.provenance.asked_along_axes
+        if self.last is not None:
+            swept.source = self.last.source  # the same policies: what explains them is started once
         self.last = swept
         self.notes.update(dict.fromkeys(swept.provenance.notes))
         of, numbers = self._of_line(swept) if self.axis is not None else self._of_effect(swept)
         for at in np.ndindex(*numbers.shape[1:]):  # numbers[class, action, *values]
             wanted = (actions[at[0]], *(key(dim[i]) for dim, i in zip(values, at[1:], strict=True)))
             self.held[wanted] = numbers[(slice(None), *at)][of]
+            self.sweeps[wanted] = swept
 
     def _of_effect(self, swept: Decisions) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
         """The class of each principal, and the number of the line for each class, action and values."""
@@ -192,20 +210,18 @@ class Known:
         self, actions: Sequence[str], values: Mapping[str, Sequence[Any]], grid: Sequence[Any]
     ) -> Decisions:
         """The same as ``Decisions``, without a request."""
-        if self.last is None:
-            msg = "nothing has been asked yet"
-            raise InputError(msg)
+        last = self.latest
         names = [*self.names, *([self.axis] if self.axis is not None else [])]
         axes = tuple(Axis(name, tuple(grid if name == self.axis else values[name])) for name in names)
         cube = self.cube(actions, values, grid)
         total = int(np.prod(cube.shape, dtype=np.int64))
         provenance = replace(
-            self.last.provenance,
+            last.provenance,
             verified=f"{total:,} decisions from the {self.asked:,} PDP checks of an explorer so far",
             notes=tuple(self.notes),
         )
-        question = replace(self.last.question, actions=tuple(actions), axes=axes)
-        return self.last.with_cube(cube, question, provenance)
+        question = replace(last.question, actions=tuple(actions), axes=axes)
+        return last.with_cube(cube, question, provenance)
 
 
 class Answers:
@@ -267,6 +283,13 @@ class Answers:
             self._grids.add(envelope.policies)
             self._forget([asked for asked in self._held if asked[1] == envelope.policies])
             return self._learn(envelope, actions, values, grid, constants)
+
+    def keep_explaining(self, known: Known) -> None:
+        """End what explains other changes of constants: some processes, started again if needed."""
+        for (constants, _), one in self._held.items():
+            source = one.last.source if constants and one.last is not None and one is not known else None
+            if isinstance(source, Instrumented):
+                source.close()
 
     def _learn(
         self,

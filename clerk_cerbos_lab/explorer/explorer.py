@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import copy
-import math
 import time
 from collections import deque
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-
-from clerk_cerbos_lab.decisions.intervals import Segmented
-from clerk_cerbos_lab.display import plain_text
+from clerk_cerbos_lab.display import plain_text, reasons
 from clerk_cerbos_lab.display.following import Following
-from clerk_cerbos_lab.display.payload import Payload, assemble, principal_dim, value_dim
-from clerk_cerbos_lab.display.selection import decision
+from clerk_cerbos_lab.display.payload import Payload, principal_dim
 from clerk_cerbos_lab.display.view_state import START, checked_look
 from clerk_cerbos_lab.display.widget import bundle, widget_class
 from clerk_cerbos_lab.errors import InputError, LabError, did_you_mean
@@ -23,9 +18,12 @@ from clerk_cerbos_lab.explorer import panel
 from clerk_cerbos_lab.explorer import state as states
 from clerk_cerbos_lab.explorer.answers import Answers, Known, compared
 from clerk_cerbos_lab.explorer.controls import Choice, Controls, controls_of
+from clerk_cerbos_lab.explorer.drawn import asked, drawn, title
 from clerk_cerbos_lab.explorer.envelope import Envelope, checked_name
 from clerk_cerbos_lab.explorer.first_state import default_state, first_state
 from clerk_cerbos_lab.explorer.history import History, Moment
+from clerk_cerbos_lab.explorer.linked import linked
+from clerk_cerbos_lab.explorer.seen import Seen
 from clerk_cerbos_lab.explorer.variants import Variants
 from clerk_cerbos_lab.identity import handed_over
 from clerk_cerbos_lab.identity.principals import check_frame, read_principals, shareable_columns
@@ -151,7 +149,7 @@ class Explorer:
         self._number = 0
         self._request = 0
         self._selected: dict[str, Any] | None = None
-        self._shown_lately: deque[tuple[int, Payload, dict[str, Any]]] = deque(maxlen=LATE)
+        self._seen_lately: deque[Seen] = deque(maxlen=LATE)
         self._history = History()
         self._kept_number = 0
         self._asked_before = 0
@@ -376,43 +374,15 @@ class Explorer:
         Raises:
             InputError: for a control that one of them does not have.
         """
-        shared = self._shared(other, names)
-
-        def follow(one: Explorer) -> Callable[[dict[str, Any]], None]:
-            def act(state: dict[str, Any]) -> None:
-                patch = {
-                    name: state[name] for name in shared if not states.same(state[name], one._state[name])
-                }
-                if patch:
-                    one.state = patch
-
-            return act
-
-        follow(other)(self.state)  # first: if this fails, nothing is linked
-        ends = [self.on_change(follow(other)), other.on_change(follow(self))]
-
-        def unlink() -> None:
-            for end in ends:
-                end()
-
-        return unlink
-
-    def _shared(self, other: object, names: tuple[str, ...]) -> tuple[str, ...]:
-        """The controls that two explorers can share."""
         if not isinstance(other, Explorer):
             msg = f"link takes another explorer, not a {type(other).__name__}"
             raise InputError(msg)
-        if other.kind != self.kind:
-            msg = f"these two explorers are about different kinds: '{self.kind}' and '{other.kind}'"
-            raise InputError(msg)
-        mine, theirs = ([name for name in explorer.state if name != "look"] for explorer in (self, other))
-        shared = names or tuple(name for name in mine if name in theirs)
-        for name in shared:
-            for own in (mine, theirs):
-                if name not in own:
-                    msg = f"no control '{name}' in both{did_you_mean(name, own)}"
-                    raise InputError(msg)
-        return shared
+        return linked(self, other, names)
+
+    @property
+    def _last(self) -> Decisions:
+        """The latest sweep of the present answer."""
+        return self._known.latest
 
     # -- undo ---------------------------------------------------------------------------------------
 
@@ -527,73 +497,32 @@ class Explorer:
         self._new = self.asked - before
         self._number += 1
         self._payload = self._made(known, every, grid)
-        self._shown_lately.append((self._number, self._payload, copy.deepcopy(state)))
+        self._seen_lately.append(Seen(self._payload, copy.deepcopy(state), known, every, grid))
         self._known, self._every, self._grid = known, every, grid
         self._seconds = time.perf_counter() - clock
 
     def _made(self, known: Known, values: Mapping[str, Sequence[Any]], grid: list[Any]) -> Payload:
-        actions, across = self._state["actions"], self._controls.range
-        cube = known.cube(actions, values, grid)
-        exact = isinstance(cube.answer, Segmented)
-        last = _last(known)
+        """The payload of the state for the browser."""
+        last = known.latest
         shown = last.shown(names=self._names)
-        heading = last.question.heading
         if self._heads is None:
             self._heads = principal_dim(last, shown)
-        dims = [
-            self._heads,
-            value_dim("action", actions, shown),
-            *(value_dim(name, values[name], shown, heading(name)) for name in known.names),
-        ]
-        if exact and across is not None:
-            dims.append(value_dim(across.name, grid, shown, heading(across.name)))
-        columns = across.name if across else max(dims[1:], key=lambda dim: len(dim["labels"]))["name"]
-        wide = [dim["name"] for dim in dims[1:] if len(dim["labels"]) > 1 and dim["name"] != columns]
-        header = {
+        across, actions = self._controls.range, self._state["actions"]
+        texts = {
             "number": self._number,
-            "title": ", ".join(
-                [
-                    self.kind,
-                    _few("action", actions),
-                    f"{len(cube.codes):,} principals",
-                    *self._which(shown),
-                ]
-            ),
-            "scenario": None,
-            "rows": ["principal", *wide],
-            "columns": [columns],
-            "fixed": [],
-            "total": math.prod(len(dim["labels"]) for dim in dims),
-            "allow": cube.count([np.arange(n) for n in cube.shape]),
+            "title": title(self.kind, actions, known, self._variants.default_version, shown),
             "notes": self._notes(known, last, shown),
-            "caption": _caption(known, last),
             "warning": plain_text.WARNING if self._names else None,
-            "window": [min(grid), max(grid)] if exact else None,
-            "asked": _asked(self._state[states.called(across.name)]) if across and exact else None,
+            "asked": asked(self._state[states.called(known.axis)]) if known.axis else None,
         }
-        return assemble(header, dims, cube.answer, cube.codes)
+        name = across.name if across else None
+        return drawn(known, actions, values, grid, name, self._heads, texts, shown)
 
     def _notes(self, known: Known, last: Decisions, shown: Disclosure) -> list[str]:
         """What a reader must know, from all sweeps, without the notes that an attribute is not sent."""
         general = [note for note in plain_text.notes(last, shown) if note not in last.provenance.notes]
         own = [shown.text(note) for note in known.notes if "not sent" not in note]
         return list(dict.fromkeys([*map(shown.text, self._said), *self._controls.notes, *general, *own]))
-
-    def _which(self, shown: Disclosure) -> list[str]:
-        """The version and scope of the policies that answer, in words; defaults are left out."""
-        envelope = self._envelope(self._state)
-        told = {
-            "policy version": envelope.policy_version,
-            "scope": envelope.scope,
-            "policy version of the principal": envelope.principal_policy_version,
-            "scope of the principal": envelope.principal_scope,
-        }
-        usual = {"policy version": self._variants.default_version}
-        return [
-            f"{name} {shown.text(value)}"
-            for name, value in told.items()
-            if value and value != usual.get(name)
-        ]
 
     @property
     def widget(self) -> Any:
@@ -615,7 +544,10 @@ class Explorer:
             self._widget.observe(self._on_look, names="state")
             self._widget.observe(self._on_act, names="act")
             self._widget.observe(self._on_place, names="place")
-            hide = _last(self._known).shown(names=self._names).text
+            self._conversation = reasons.Conversation(
+                self._widget, self._cell, lambda: self._last.shown(names=self._names)
+            )
+            hide = self._last.shown(names=self._names).text
             Following(self._widget, self.pdp, self._draw, note="Policies changed at {when}.", hide=hide)
         return self._widget
 
@@ -634,7 +566,7 @@ class Explorer:
             self._controls,
             self._variants,
             self._envelope(self._state).policies,
-            _last(self._known).shown(names=self._names),
+            self._last.shown(names=self._names),
             exact=self._known.axis is not None,
         )
 
@@ -734,20 +666,29 @@ class Explorer:
 
     def _on_place(self, change: Any) -> None:
         """A cell was selected: find its decision in the answer in which it was seen."""
-        place = change["new"]
-        found = [entry for entry in self._shown_lately if place and entry[0] == place.get("number")]
+        found = change["new"] and self._seen(change["new"])
         if not found:
             return
-        _, payload, state = found[0]
-        values: dict[str, Sequence[Any]] = {
-            states.attribute_of(name): states.amounts_of(value) if isinstance(value, dict) else value
-            for name, value in state.items()
-            if name not in states.OWN
-        }
-        values |= {"action": state["actions"], "principal": _last(self._known).names}
-        self._selected = decision(payload, place, values)
+        self._selected = found.selected(change["new"])
         for picker in list(self._pickers):
             picker(copy.copy(self._selected))
+
+    def _seen(self, place: Mapping[str, Any]) -> Seen | None:
+        """The answer in which a cell was seen; None if it was too long ago."""
+        return next((one for one in self._seen_lately if one.number == place.get("number")), None)
+
+    def _cell(self, question: Mapping[str, Any]) -> reasons.Cell:
+        """The cell that the browser asks about.
+
+        Raises:
+            InputError: if the answer in which it was seen is no longer known.
+        """
+        seen = self._seen(question["place"])
+        if seen is None:
+            msg = "the controls have changed since: select the cell again"
+            raise InputError(msg)
+        self._answers.keep_explaining(seen.known)
+        return seen.cell(question, self._last.shown(names=self._names))
 
     def __repr__(self) -> str:
         header = self._payload.header
@@ -762,7 +703,7 @@ class Explorer:
 
     def _shown_call(self) -> str:
         """The call in the form that may be shown and stored: pseudonyms in place of ids."""
-        shown = _last(self._known).shown(names=self._names)
+        shown = self._last.shown(names=self._names)
         return self._call(shown.hidden)
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, Any]:
@@ -776,30 +717,5 @@ class Explorer:
         return bundle(self, render("explorer.html.j2", call=self._shown_call(), matrix=html))
 
 
-def _last(known: Known) -> Decisions:
-    if known.last is None:
-        msg = "nothing has been asked yet"
-        raise InputError(msg)
-    return known.last
-
-
 def _words(error: Exception) -> str:
     return str(error) if isinstance(error, LabError) else f"{type(error).__name__}: {error}"
-
-
-def _caption(known: Known, last: Decisions) -> str:
-    source = last.provenance
-    how = f"exact along {known.axis}" if known.axis else "each value asked"
-    policies = f"policies {source.policy_digest[:12]}" if source.policy_digest else "its own policies"
-    return f"Cerbos {source.pdp_version}, {policies}, {source.evaluation} evaluation; {how}"
-
-
-def _asked(wanted: Mapping[str, Any]) -> list[Any]:
-    """The parts that identify a range, the same as in the browser."""
-    return (
-        wanted["values"] if wanted.get("values") is not None else [wanted[p] for p in ("low", "high", "step")]
-    )
-
-
-def _few(what: str, values: Sequence[str]) -> str:
-    return f"{what} {values[0]}" if len(values) == 1 else f"{len(values)} {what}s"

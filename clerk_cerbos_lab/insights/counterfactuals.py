@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from contextlib import ExitStack
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from clerk_cerbos_lab.attribute_names import steps_of
@@ -12,16 +13,18 @@ from clerk_cerbos_lab.decisions.counterfactual import Changed, Counterfactual, C
 from clerk_cerbos_lab.decisions.decisions import EFFECTS
 from clerk_cerbos_lab.errors import InputError
 from clerk_cerbos_lab.formatting import number_label
+from clerk_cerbos_lab.insights.order_of_changes import order_of, without_other_ways
 from clerk_cerbos_lab.insights.smallest_changes import Search, changed
 from clerk_cerbos_lab.insights.what_may_vary import ELSE, ROLE, Sources, variables_of
 from clerk_cerbos_lab.insights.why import ASSUMED, request_of, unknown_pdp
 from clerk_cerbos_lab.pdp.client import PDP
 from clerk_cerbos_lab.pdp.instrumented import Instrumented
-from clerk_cerbos_lab.values import MISSING, is_number, key
+from clerk_cerbos_lab.values import MISSING, RESOURCE_ID, is_number, key
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+    from clerk_cerbos_lab.decisions.axes import Axis
     from clerk_cerbos_lab.decisions.decisions import Decisions
     from clerk_cerbos_lab.identity.disclosure import Disclosure
     from clerk_cerbos_lab.insights.smallest_changes import Hit, Interval
@@ -62,21 +65,71 @@ def counterfactuals(
         wide = [f"{dim} ({n})" for dim, n in zip(one.dims, one.shape, strict=True) if n > 1]
         msg = f"{len(one):,} decisions are left; choose a value for: {', '.join(wide)}"
         raise InputError(msg)
+    person = decisions.sel(**{dim: labels[dim] for dim in ("principal", "action") if dim in labels})
+    disclosure = decisions.shown(names=names)
+    allowed = bool(one.allowed().item())
+    cell = Cell(decisions, person, one.axes, disclosure, allowed=allowed, aux_data=aux_data)
+    found, _ = turned(cell, vary=vary, most=most)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A decision to turn around.
+
+    Attributes:
+        decisions: that it belongs to.
+        person: the decisions of its principal and action.
+        axes: each with the value that it has in the decision.
+        disclosure: what may be shown.
+        allowed: its effect.
+        aux_data: as in ``Decisions.why``.
+    """
+
+    decisions: Decisions
+    person: Decisions
+    axes: tuple[Axis, ...]
+    disclosure: Disclosure
+    allowed: bool
+    aux_data: Any = field(default=None, repr=False)
+
+
+def turned(
+    cell: Cell,
+    *,
+    vary: Mapping[str, Any] | Sequence[str] | None = None,
+    most: int = 2,
+    on_asked: Callable[[int], object] = lambda _: None,
+) -> tuple[Counterfactuals, list[Request | None]]:
+    """The smallest changes of a decision, and the request after each.
+
+    Args:
+        cell: the decision.
+        vary: as in ``Decisions.counterfactuals``.
+        most: as in ``Decisions.counterfactuals``.
+        on_asked: called now and then with how many requests were answered.
+
+    Returns:
+        The counterfactuals, and for each the changed request; None where it contains what may not be shown.
+
+    Raises:
+        LabError: as ``Decisions.counterfactuals``.
+    """
+    decisions, one, disclosure = cell.decisions, cell.person, cell.disclosure
+    effect, other = str(EFFECTS[int(cell.allowed)]), str(EFFECTS[int(not cell.allowed)])
     source = decisions.source
     if not isinstance(source, (Instrumented, PDP)):
         raise InputError(unknown_pdp(source))
-    request, disclosure = request_of(one, aux_data), decisions.shown(names=names)
+    request = request_of(one, cell.axes, cell.aux_data)
     index = source.index if isinstance(source, Instrumented) else None
-    person = decisions.sel(**{dim: labels[dim] for dim in ("principal", "action") if dim in labels})
     sources = Sources(
         request=request,
         index=index,
         axes=decisions.axes,
         shown=None if disclosure.names else frozenset(disclosure.attributes),
-        breakpoints={axis.name: _flips(person, axis.name) for axis in decisions.axes if axis.numeric},
+        breakpoints={axis.name: _flips(one, axis.name) for axis in decisions.axes if axis.numeric},
     )
     variables, unread = variables_of(sources, vary)
-    allowed = bool(one.allowed().item())
     notes = [ONLY_GIVEN] if index is None else []
     notes += [UNREAD.format(why=disclosure.text(unread))] if unread else []
     notes += [ASSUMED] if isinstance(source, Instrumented) and source.assumed else []
@@ -86,23 +139,23 @@ def counterfactuals(
         else:
             pdp = source
             asking.enter_context(pdp.asking())
-        search = Search(pdp, request, variables, wanted=not allowed)
+        search = Search(pdp, request, variables, wanted=not cell.allowed, on_asked=on_asked)
         if search.turns([{}])[0]:
-            notes.append(CHANGED.format(now=EFFECTS[int(not allowed)]))
+            notes.append(CHANGED.format(now=other))
             hits = []
         else:
-            hits = _without_other_ways(list(search.hits(most)), variables, request.principal.roles)
+            hits = without_other_ways(list(search.hits(most)), variables, request.principal.roles)
     if search.left_out:
         which = "; ".join(
             disclosure.text(" and ".join(variables[place].name for place in places))
             for places in search.left_out
         )
         notes.append(LEFT_OUT.format(which=which))
-    writer = _Writer(decisions, one, request, variables, disclosure, effect=str(EFFECTS[int(not allowed)]))
-    hits.sort(key=lambda hit: _order(hit, variables))
+    writer = _Writer(decisions, one, request, variables, disclosure, effect=other)
+    hits.sort(key=lambda hit: order_of(hit, variables))
     (row,) = one.principals["id"]
-    return Counterfactuals(
-        effect=str(EFFECTS[int(allowed)]),
+    found = Counterfactuals(
+        effect=effect,
         principal=disclosure.principal(row, one.names[0]),
         roles=tuple(map(disclosure.text, request.principal.roles)),
         kind=disclosure.text(one.kind),
@@ -118,44 +171,19 @@ def counterfactuals(
         asked=search.asked,
         notes=tuple(notes),
     )
+    requests = [
+        None
+        if any(change.value is None for change in made.changes)
+        else changed(request, variables, hit.values)
+        for made, hit in zip(found.found, hits, strict=True)
+    ]
+    return found, requests
 
 
 def _flips(person: Decisions, axis: str) -> list[float]:
     """Numbers at which an effect of a principal flips, for any values of the other axes."""
     bands = person.bands(axis).columns
     return sorted({float(one) for name in ("lower", "upper") for one in bands[name] if math.isfinite(one)})
-
-
-def _without_other_ways(hits: list[Hit], variables: Sequence[Variable], held: tuple[str, ...]) -> list[Hit]:
-    """Without a role that is added, if replacing the only role by it is enough, or the other way round."""
-    seen: set[tuple[Any, ...]] = set()
-    kept = []
-    for hit in sorted(hits, key=lambda one: _preference(one, variables, held)):
-        new = tuple(
-            (place, sorted(set(value) - set(held)) or value)
-            if variables[place].owner == ROLE
-            else (place, is_number(value) or key(value))
-            for place, value in sorted(hit.values.items())
-        )
-        mark = (str(new), len(hit.values))
-        role = any(variables[place].owner == ROLE for place in hit.values)
-        if role and mark in seen and not any(place in hit.intervals for place in hit.values):
-            continue
-        seen.add(mark)
-        kept.append(hit)
-    return kept
-
-
-def _preference(hit: Hit, variables: Sequence[Variable], held: tuple[str, ...]) -> int:
-    roles = [value for place, value in hit.values.items() if variables[place].owner == ROLE]
-    return sum((len(role) == 1) != (len(held) == 1) for role in roles)
-
-
-def _order(hit: Hit, variables: Sequence[Variable]) -> tuple[Any, ...]:
-    """Fewest changes first; then attributes of the resource, roles, attributes of the principal."""
-    weights = {"R": 0, ROLE: 1, "P": 2}
-    kinds = sorted((weights[variables[place].owner] for place in hit.values), reverse=True)
-    return len(hit.values), kinds, sorted(hit.values)
 
 
 class _Writer:
@@ -272,6 +300,11 @@ class _Writer:
             for one, value in zip(only, values.values(), strict=True)
         )
         after = changed(self._request, self._variables, values)
+        swept &= all(
+            key(after.attributes[axis.name]) in set(map(key, axis.values))
+            for axis in self._decisions.axes
+            if axis.name != RESOURCE_ID
+        )
         (row,) = self._one.principals["id"]
         who = self._shown.principal(row, self._one.names[0])
         if swept:

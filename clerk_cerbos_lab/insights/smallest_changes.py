@@ -19,7 +19,7 @@ from clerk_cerbos_lab.pdp.messages import Entries, principal_message
 from clerk_cerbos_lab.values import MISSING, OTHER_ID, is_number, json_number, key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import numpy.typing as npt
     from cerbos.engine.v1 import engine_pb2
@@ -79,13 +79,23 @@ class Search:
         request: what is changed.
         variables: what may be changed.
         wanted: the effect that is looked for, True for ALLOW.
+        on_asked: called after each answer with how many requests were answered.
     """
 
-    def __init__(self, pdp: PDP, request: Request, variables: Sequence[Variable], *, wanted: bool) -> None:
+    def __init__(
+        self,
+        pdp: PDP,
+        request: Request,
+        variables: Sequence[Variable],
+        *,
+        wanted: bool,
+        on_asked: Callable[[int], object] = lambda _: None,
+    ) -> None:
         self._pdp = pdp
         self._request = request
         self._variables = variables
         self._wanted = wanted
+        self._on_asked = on_asked
         self._known: dict[frozenset[tuple[int, str]], bool] = {}
         self.candidates = [[*one.values, *map(json_number, one.line)] for one in variables]
         self.left_out: list[tuple[int, ...]] = []
@@ -106,9 +116,11 @@ class Search:
         order = [name for names in by_principal.values() for name in names]
         batches = self._batches([[new[name] for name in names] for names in by_principal.values()])
         with closing(self._pdp.check(batches, self._request.aux_data)) as answers:
-            effects = itertools.chain.from_iterable(answer[:, 0].tolist() for answer in answers)
-            for name, allowed in zip(order, effects, strict=True):
-                self._known[name] = bool(allowed) == self._wanted
+            names = iter(order)
+            for answer in answers:
+                for allowed in answer[:, 0].tolist():
+                    self._known[next(names)] = bool(allowed) == self._wanted
+                self._on_asked(self.asked)
         return [self._known[name] for name in keys]
 
     def _batches(

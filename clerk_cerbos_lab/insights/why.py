@@ -5,13 +5,9 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from clerk_cerbos_lab.decisions.axes import Axis
 from clerk_cerbos_lab.decisions.decisions import EFFECTS
 from clerk_cerbos_lab.decisions.explanation import APPLIED, CLOSEST, ROLE, Cause, Explanation
 from clerk_cerbos_lab.decisions.explanations import filled, number_of, value_of
-from clerk_cerbos_lab.decisions.situations import situations_of
 from clerk_cerbos_lab.errors import InputError
 from clerk_cerbos_lab.identity.principals import read_principals
 from clerk_cerbos_lab.insights.cause_of_deny import Evidence, causes_of, sentence_of
@@ -26,6 +22,7 @@ from clerk_cerbos_lab.values import RESOURCE_ID
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from clerk_cerbos_lab.decisions.axes import Axis
     from clerk_cerbos_lab.decisions.decisions import Decisions
     from clerk_cerbos_lab.decisions.explanation import ExplainedRule
     from clerk_cerbos_lab.identity.disclosure import Disclosure
@@ -62,56 +59,10 @@ def why(
         msg = f"{len(one):,} decisions are left; choose a value for: {', '.join(wide)}"
         raise InputError(msg)
     allowed = bool(one.allowed().item())
-    return _why(one, one.axes, decisions.shown(names=names), allowed=allowed, aux_data=aux_data)
+    return why_one(one, one.axes, decisions.shown(names=names), allowed=allowed, aux_data=aux_data)
 
 
-def why_at(
-    decisions: Decisions,
-    people: Sequence[int],
-    places: Sequence[int],
-    disclosure: Disclosure,
-    *,
-    amounts: Mapping[str, float],
-    allowed: bool,
-) -> list[tuple[int, Explanation]]:
-    """Why a cell of a matrix is what it is, or the same cell of several people.
-
-    Args:
-        decisions: that the matrix shows.
-        people: the positions of the principals.
-        places: of the cell, as positions on each dimension after the first.
-        disclosure: what may be shown.
-        amounts: by axis, an amount in the cell that need not be among the values of the axis.
-        allowed: the effect of the cell, equal for all of them.
-
-    Returns:
-        For each distinct situation, how many of these people are in it and the explanation of the first
-        of them, the most frequent first.
-    """
-    action, *rest = places
-    some = decisions.of(np.array(people, dtype=np.intp)).sel(action=decisions.actions[action])
-    axes = [
-        Axis(axis.name, (amounts.get(axis.name, axis.values[at]),))
-        for axis, at in zip(decisions.axes, rest, strict=True)
-    ]
-    counts, firsts = _alike(some, rest)
-    return [
-        (count, _why(some.of(np.array([first], dtype=np.intp)), axes, disclosure, allowed=allowed))
-        for count, first in zip(counts, firsts, strict=True)
-    ]
-
-
-def _alike(some: Decisions, places: Sequence[int]) -> tuple[list[int], list[int]]:
-    """How many people are in each situation at these positions on the axes, and the first of each."""
-    if len(some.names) == 1:
-        return [1], [0]
-    index = [*some.index[:2], *(own[[at]] for own, at in zip(some.index[2:], places, strict=True))]
-    found = situations_of(some.cube, index)
-    order = np.argsort(-found.principals, kind="stable")
-    return found.principals[order].tolist(), found.places[order, 0].tolist()
-
-
-def _why(
+def why_one(
     one: Decisions,
     axes: Sequence[Axis],
     disclosure: Disclosure,
@@ -119,7 +70,11 @@ def _why(
     allowed: bool,
     aux_data: object = None,
 ) -> Explanation:
-    """Why one action of one principal has its effect, at the single value of each axis."""
+    """Why one action of one principal has its effect, at the single value of each axis.
+
+    Raises:
+        LabError: as ``Decisions.why``.
+    """
     source = one.source
     if source is None and one.explanations is not None:
         found, request = _stored(one, axes, disclosure)
@@ -141,6 +96,42 @@ def _why(
         kind=disclosure.text(one.kind),
         action=disclosure.text(one.actions[0]),
         attributes={disclosure.text(name): disclosure.value(value) for name, value in values.items()},
+        policy=disclosure.text(found.policy),
+    )
+
+
+def why_asked(
+    one: Decisions, request: Request, disclosure: Disclosure, changed: Mapping[str, str]
+) -> Explanation:
+    """Why the PDP answers another request as it does; it is asked now.
+
+    Args:
+        one: the decision that the request was made from.
+        request: the request.
+        disclosure: what may be shown.
+        changed: attributes of the principal that it has changed, with their values as they are shown.
+
+    Raises:
+        InputError: if the decisions do not know their PDP.
+        PDPError: if a copy does not start.
+    """
+    source = one.source
+    if isinstance(source, Instrumented):
+        (allowed,) = source.check([request])
+        (found,) = explain(source, [(request, allowed)], disclosure, required_of(one))
+    elif isinstance(source, PDP):
+        found = _matched_only(source, request)
+    else:
+        raise InputError(unknown_pdp(source))
+    (row,) = one.principals["id"]
+    values = {disclosure.text(name): disclosure.value(value) for name, value in request.attributes.items()}
+    return dataclasses.replace(
+        found,
+        principal=disclosure.principal(row, one.names[0]),
+        roles=tuple(map(disclosure.text, request.principal.roles)),
+        kind=disclosure.text(one.kind),
+        action=disclosure.text(one.actions[0]),
+        attributes={**values, **changed},
         policy=disclosure.text(found.policy),
     )
 
@@ -222,16 +213,17 @@ def required_of(decisions: Decisions) -> frozenset[str]:
     return frozenset((decisions.principals.attrs.get("mapping") or {}).get("required", ()))
 
 
-def _matched_only(pdp: PDP, request: Request, *, allowed: bool) -> Explanation:
+def _matched_only(pdp: PDP, request: Request, *, allowed: bool | None = None) -> Explanation:
     with pdp.asking():
         ((report,),) = pdp.reports([request.batch(request.kind, [request.action])], request.aux_data)
-    effect, now = str(EFFECTS[int(allowed)]), str(EFFECTS[int(report.allowed)])
+    now = str(EFFECTS[int(report.allowed)])
+    effect = now if allowed is None else str(EFFECTS[int(allowed)])
     decided = f"{effect} by the policy {report.policy}" if report.policy else f"{effect}: no policy matched"
     notes = [NO_POLICIES]
     if now != effect:
         decided = f"{effect}"
         notes.append(f"The PDP now gives {now}: its policies have changed.")
-    cause = None if allowed else Cause("not known")
+    cause = None if effect == EFFECTS[1] else Cause("not known")
     return _explanation(effect, f"{decided}.", cause, report.policy, report.scope, (), notes)
 
 
@@ -292,6 +284,7 @@ def explain_with_misfits(
     """As ``explain``, and the values that do not fit; with slots, explanations that several cells share."""
     if not cases:
         return
+    source.start(cases[0][0].kind)
     facts = source.facts(cases[0][0].kind)
     flows = source.flows([request for request, _ in cases])
     reached = [_reached(source, request) for request, _ in cases]

@@ -14,6 +14,7 @@ import itertools
 import json
 import threading
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -116,6 +117,22 @@ class Instrumented:
                 self._original = snapshot.start()
                 self._running.append(self._original)
             return self._original, snapshot
+
+    def start(self, kind: str) -> None:
+        """Start both copies at the same time, if neither runs.
+
+        Raises:
+            PDPError: if one does not start.
+        """
+        with self._lock:
+            if self._flow is not None or kind in self._facts:
+                return
+            with ThreadPoolExecutor(1) as other:
+                flow = other.submit(Snapshot(self._flow_files(), self.config).start)
+                self._facts[kind] = Facts(self._snapshot, self.index, kind)
+                self._running.append(self._facts[kind])
+                self._flow = flow.result()
+                self._running.append(self._flow)
 
     def flows(self, requests: Sequence[Request]) -> Iterator[Flow]:
         """What the policies do with requests, which have the same JWT.

@@ -29,7 +29,7 @@ function render(/** @type {{ model: Link, el: HTMLElement }} */ { model, el }) {
   };
   const isExplorer = model.get("kind") === "explorer";
   const whys = new Whys(model);
-  if (!isExplorer) options.onWhy = (question, then) => whys.ask(question, then);
+  options.onWhy = (question, then) => whys.ask(question, then);
   const view = isExplorer ? new ExplorerView(cube(), options, model) : new MatrixView(cube(), options);
   view.mount(el);
   const followed = h("p", { class: "ccl-followed", role: "status" });
@@ -60,9 +60,9 @@ function render(/** @type {{ model: Link, el: HTMLElement }} */ { model, el }) {
   };
 }
 
-/** Questions to the kernel why a cell is what it is; only the latest is answered. */
+/** Questions to the kernel about a cell; only the latest is answered. */
 class Whys {
-  #request = 0;
+  #request = Math.floor(Math.random() * 2 ** 40); // other views of the same output hear the answers, too
   /** @type {(answer: WhyAnswer) => void} */
   #then = () => undefined;
 
@@ -81,7 +81,7 @@ class Whys {
   ask(question, then) {
     this.#then = then;
     this.#request += 1;
-    this.model.send({ kind: "why", request: this.#request, ...question });
+    this.model.send({ request: this.#request, ...question });
   }
 
   end() {

@@ -148,7 +148,7 @@ export interface Description {
 }
 
 export interface ViewOptions {
-  /** Ask Python why a cell is what it is; without it only embedded explanations are shown. */
+  /** Ask Python about a cell; without it only embedded explanations are shown. */
   onWhy?: (question: WhyQuestion, then: (answer: WhyAnswer) => void) => void;
   state?: Partial<State>;
   onState?: (state: State) => void;

@@ -55,18 +55,31 @@ export interface Answered {
   fill?: (text: string) => string;
 }
 
-/** A cell to explain; of an interval, one amount in it. */
+/** A question about a cell; of an interval, one amount in it. */
 export interface WhyQuestion {
+  /** Why it is what it is; what would turn it around; why the answer is what it is after one of these changes. */
+  kind: "why" | "changes" | "changed";
   place: Place;
   /** Positions of the principals of a group of equal rows. */
   people?: number[];
   amount?: number;
+  /** Of the change that is asked. */
+  number?: number;
 }
 
-/** Python's answer to why a cell is what it is. */
+/** Python's answer to a question about a cell. */
 export interface WhyAnswer {
   nodes?: Explanations;
   /** About whom each of several explanations is. */
   people?: string[];
   error?: string;
+  /** What would turn the cell around, in words, and whether it can be asked. */
+  changes?: [words: string, can: boolean][];
+  /** What to know about them, and how they were found. */
+  lines?: string[];
+  about?: string;
+  /** The changed request, in words. */
+  cell?: string;
+  /** Not an answer yet: how many requests have been asked. */
+  asked?: number;
 }

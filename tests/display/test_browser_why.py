@@ -9,15 +9,16 @@ import pytest
 from browser import axe, open_notebook, run_all, set_theme, write_notebook
 from playwright.sync_api import expect
 
+import clerk_cerbos_lab as lab
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from browser import LabServer, Visit
     from playwright.sync_api import Locator, Page
 
-    import clerk_cerbos_lab as lab
-
 ROOT = Path(__file__).parents[2]
+PEOPLE = lab.load_principals(ROOT / "data" / "clerk_users.json")
 
 SWEEP = f"""import clerk_cerbos_lab as lab
 people = lab.load_principals({str(ROOT / "data" / "clerk_users.json")!r})
@@ -61,8 +62,27 @@ def test_a_cell_in_jupyterlab_is_explained_by_click_and_key(lab_page: Visit, lab
     expect(panel).to_be_hidden()
     cell(page, 1, 1).click()
     expect(answer).to_have_text(denied)
+    page.get_by_role("button", name="What would it take?").press("Enter")
+    changes = page.locator(".ccl-why-more li button")
+    expect(changes.first).to_be_focused()
+    words = changes.first.inner_text()
+    assert words.startswith("ALLOW if ")
+    page.keyboard.press("Enter")
+    back = page.get_by_role("button", name="← back to the selected decision")
+    expect(back).to_be_focused()
+    expect(answer).to_contain_text("ALLOW by ")
+    expect(page.locator(".ccl-why-cell")).to_contain_text(f"{words} · asked: approve expense by p-")
     set_theme(page, "JupyterLab Dark")
     assert axe(page, ".ccl-why") == []
+    page.keyboard.press("Enter")
+    expect(answer).to_have_text(denied)
+    expect(changes.first).to_be_focused()
+    expect(back).to_be_hidden()
+    assert axe(page, ".ccl-why") == []
+    cell(page, 1, 0).click()
+    expect(answer).to_contain_text("ALLOW by ")
+    expect(page.get_by_role("button", name="What would take it away?")).to_be_visible()
+    expect(changes).to_have_count(0)
     assert lab_page.errors == []
 
 
@@ -96,6 +116,36 @@ def test_an_offline_page_explains_every_cell(
     assert panel is not None
     assert panel["y"] >= grid["y"] + grid["height"]
     assert (offline_page.errors, offline_page.requests) == ([], [])
+
+
+def test_a_selected_cell_stays_visible_beside_and_above_the_panel(
+    offline_page: Visit, tmp_path: Path
+) -> None:
+    page = offline_page.page
+    amounts = lab.amounts(1_000, 20_000, step=1_000)
+    with lab.PDP(ROOT / "policies") as pdp:
+        wide = lab.sweep(
+            pdp, PEOPLE.head(20), "expense", actions="approve", amount=amounts, owner=lab.OTHER, status="OPEN"
+        ).explain()
+    wide.to_html(tmp_path / "page.html")
+    page.goto((tmp_path / "page.html").as_uri())
+    page.set_viewport_size({"width": 1100, "height": 500})
+    page.locator(".ccl-live").get_by_role("button", name="Grid", exact=True).click()
+    page.locator(".ccl-live tbody tr:nth-child(15) td").nth(7).click()
+    expect(page.locator(ANSWER)).to_be_in_viewport()
+    chosen = page.locator('.ccl-live td[aria-selected="true"]')
+    expect(chosen).to_be_in_viewport(ratio=1)
+    grid, own = page.locator(".ccl-live .ccl-box").bounding_box(), chosen.bounding_box()
+    assert grid is not None
+    assert own is not None
+    assert own["x"] + own["width"] <= grid["x"] + grid["width"] + 1
+    assert page.locator(".ccl-why-more button").count() == 0  # nothing to ask without a PDP
+    page.get_by_role("button", name="close the explanation").click()
+    page.set_viewport_size({"width": 700, "height": 700})
+    page.evaluate("scrollTo(0, 0)")
+    page.locator(".ccl-live tbody tr:nth-child(9) td").first.click()
+    expect(page.locator(ANSWER)).to_be_in_viewport()
+    expect(chosen).to_be_in_viewport(ratio=1)
 
 
 def test_broken_data_has_a_mark_of_its_own_and_a_boundary_names_its_rule(

@@ -15,6 +15,7 @@ from clerk_cerbos_lab.display import reasons
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +79,71 @@ def test_an_unexpected_error_is_answered_too(
     monkeypatch.setattr(reasons, "drawn_by", broken)
     answer = told(decisions, {"place": {"index": [0, 0, 2], "segment": None}})
     assert answer["error"] == "KeyError: 'no such thing'"
+
+
+class Talk:
+    """A matrix as its browser talks to it: what is asked, and all that is answered."""
+
+    def __init__(self, decisions: lab.Decisions) -> None:
+        matrix: Any = decisions.show()
+        self.widget = matrix.widget
+        self.heard: list[dict[str, Any]] = []
+        self.widget.send = self.heard.append
+
+    def ask(self, kind: str, index: list[int], **more: Any) -> dict[str, Any]:
+        place = {"index": index, "segment": None}
+        self.widget._handle_custom_msg({"kind": kind, "request": 3, "place": place, **more}, [])
+        assert all(one["request"] == 3 for one in self.heard)
+        return self.heard[-1]
+
+
+def test_what_would_turn_a_cell_around_is_offered_and_asked(decisions: lab.Decisions) -> None:
+    talk = Talk(decisions)
+    answer = talk.ask("changes", [0, 0, 2])
+    assert answer["changes"] == [
+        ["ALLOW if amount were ≤ 10 (15 now)", True],
+        ["ALLOW if the principal's limit were ≥ 15 (10 now)", True],
+    ]
+    assert "Varied: amount" in answer["about"]
+    for number, asked in enumerate(("amount 10", "amount 15; principal.limit ≥ 15")):
+        changed = talk.ask("changed", [0, 0, 2], number=number)
+        assert sentences(changed) == ["ALLOW by limited."]
+        assert changed["cell"].startswith(answer["changes"][number][0])
+        assert changed["cell"].endswith(asked)
+    assert "u0" not in str(talk.heard)
+
+
+def test_what_would_take_an_allow_away_is_asked(decisions: lab.Decisions) -> None:
+    talk = Talk(decisions)
+    assert talk.ask("changes", [0, 0, 0])["changes"][0] == ["DENY if amount were > 10 (5 now)", True]
+    (said,) = sentences(talk.ask("changed", [0, 0, 0], number=0))
+    assert said.startswith("DENY: no rule allows it. Closest: limited: amount 10.01 ≤ limit 10")
+
+
+def test_a_change_that_may_be_personal_is_not_asked(tmp_path: Path) -> None:
+    rules = thing(a_rule("own", "R.attr.team == P.attr.team"))
+    people = pd.DataFrame({"id": ["u0"], "roles": [("user",)], "team": ["secret-team"]})
+    made = swept(write(tmp_path / "policies", thing=rules), people, team=["blue", "green"])
+    talk = Talk(made)
+    answer = talk.ask("changes", [0, 0, 0])
+    asked = [can for _, can in answer["changes"]]
+    assert False in asked
+    assert any("only with names=True" in line for line in answer["lines"])
+    for number, can in enumerate(asked):
+        changed = talk.ask("changed", [0, 0, 0], number=number)
+        assert ("error" in changed) == (not can)
+    assert "secret" not in str(talk.heard)
+    made.source.close()
+
+
+def test_a_long_search_says_how_far_it_is(decisions: lab.Decisions, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reasons, "SECONDS_BETWEEN", 0)
+    talk = Talk(decisions)
+    talk.ask("changes", [0, 0, 1])
+    counts = [one["asked"] for one in talk.heard if "asked" in one]
+    assert counts
+    assert counts == sorted(counts)
+    assert "changes" in talk.heard[-1]
 
 
 def test_the_caption_counts_people_first(decisions: lab.Decisions) -> None:

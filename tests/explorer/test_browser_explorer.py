@@ -420,3 +420,38 @@ def test_a_cell_selected_after_the_grid_was_made_finer_is_that_cell(
     assert (cell["effect"] == "ALLOW") == (
         page.locator(".ccl tbody tr").nth(1).locator("td").nth(4).inner_text() == "✓"
     )
+
+
+def test_a_cell_of_the_explorer_is_explained_for_the_controls(
+    shown: Callable[..., Page], lab_server: LabServer, lab_page: Visit
+) -> None:
+    page = shown("why", EXPLORER)
+    page.get_by_role("button", name="Grid").click()
+    panel, answer = page.locator(".ccl-why"), page.locator(".ccl-why-answer")
+    step = page.locator(".ccl-controls input[data-part=step]")
+    step.fill("2000")
+    step.press("Enter")
+    page.locator(".ccl th[title='amount 6,000']").wait_for()
+    cell = page.locator(".ccl tbody tr:nth-child(2) td").nth(3)  # the first principal, south, 6,000
+    cell.click()
+    limit = "amount 6,000 ≤ cross_region_manager_limit 5,000 is false"
+    expect(answer).to_contain_text(limit)
+    page.get_by_role("button", name="What would it take?").click()
+    page.locator(".ccl-why-more li button").first.click()
+    expect(answer).to_contain_text("ALLOW by ")
+    assert axe(page, ".ccl-why") == []
+    page.get_by_role("button", name="← back to the selected decision").click()
+    expect(answer).to_contain_text(limit)
+    number = page.get_by_label("cross_region_manager_limit", exact=True)
+    number.fill("5500")
+    number.press("Enter")
+    expect(panel).to_be_hidden()  # it explained the decision before
+    page.locator(".ccl-change").wait_for()
+    cell.click()
+    expect(answer).to_contain_text("amount 6,000 ≤ cross_region_manager_limit 5,500 is false")
+    field = page.locator(".ccl-controls input[data-part=high]")
+    field.fill("3000")
+    field.press("Enter")  # changes the columns without a question
+    expect(panel).to_be_hidden()
+    page.get_by_role("button", name="undo").click()
+    assert lab_page.errors == []

@@ -33,6 +33,23 @@ export function followTheme(root) {
   };
 }
 
+/**
+ * Scroll the page as little as possible to show a part of a view, and a cell of its table even if both do not fit.
+ * @param {HTMLElement} root the view
+ * @param {Element} part
+ * @param {Element | null} cell is not scrolled itself: the table around it draws what is visible
+ */
+export function showBoth(root, part, cell) {
+  part.scrollIntoView({ block: "nearest" });
+  if (!cell) return;
+  const { top, height } = cell.getBoundingClientRect();
+  const y = top - root.getBoundingClientRect().top;
+  const mark = h("i", { style: `position:absolute;top:${y}px;height:${height}px` });
+  root.append(mark);
+  mark.scrollIntoView({ block: "nearest" });
+  mark.remove();
+}
+
 /** Copy a text; returns whether the browser allowed it. */
 export async function copyText(/** @type {string} */ text) {
   try {

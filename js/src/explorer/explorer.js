@@ -161,6 +161,8 @@ export class ExplorerView extends MatrixView {
     header.window = [least(numbers), greatest(numbers)];
     header.asked = asked;
     header.total = cube.dims.reduce((product, { labels }) => product * labels.length, 1);
+    this.grid.table.selected = null;
+    this.why.close();
     this.model.load(cube);
     this.refresh();
   }

@@ -11,6 +11,8 @@ import { dragStrips, zoomStrips } from "./zoom.js";
 /** @import { GridHooks, Item } from "../types.ts" */
 /** @import { Frame } from "./sizes.js" */
 
+const within = (/** @type {number} */ place, /** @type {number} */ count) => place >= 0 && place < count;
+
 /**
  * The table in its box: an ARIA grid of which only the visible part is in the page.
  *
@@ -41,7 +43,7 @@ export class Grid {
     this.element = h("div", { class: "ccl-grid" }, this.box, this.empty);
     this.#listen();
     this.observer = new ResizeObserver(() => {
-      if (this.box.clientWidth !== this.#width) this.layOut();
+      if (this.box.clientWidth !== this.#width) this.#resize();
     });
     this.observer.observe(this.box);
   }
@@ -104,6 +106,18 @@ export class Grid {
     setAttribute(element, "aria-label", model.cube.header.title);
     this.#read();
     this.draw();
+  }
+
+  /** Lay out for another width; a chosen cell that was visible stays so. */
+  #resize() {
+    const { focus, frame, table } = this;
+    const { top, left, selected } = table;
+    const shown =
+      selected !== null &&
+      within(focus.item - top, frame.rows) &&
+      (this.strips || within(focus.column - left, frame.fit + 1));
+    this.layOut();
+    if (shown) this.#scrollToFocus();
   }
 
   /** The numbers that an axis of strips must have room for. */
@@ -260,6 +274,11 @@ export class Grid {
 
   /** Scroll until the focused cell is visible, and focus it. */
   reveal() {
+    this.#scrollToFocus();
+    this.#focusable(true);
+  }
+
+  #scrollToFocus() {
     const { focus, frame } = this;
     let { top, left } = this.table;
     if (focus.item >= 0) top = Math.max(Math.min(top, focus.item), focus.item - frame.rows + 1);
@@ -268,7 +287,6 @@ export class Grid {
     if (top !== this.table.top || left !== this.table.left)
       Object.assign(this.table, scrollTo(this.box, this.frame, this.model.length, { top, left }));
     this.draw();
-    this.#focusable(true);
   }
 
   /** One cell takes part in the tab order; it gets the focus if `take` is set. */

@@ -44,6 +44,10 @@ export class Table {
     this.selected = null;
   }
 
+  get selectedCell() {
+    return this.body.querySelector('[aria-selected="true"]');
+  }
+
   /** How many header rows there are. */
   levels(/** @type {Frame} */ { strips }) {
     return strips ? 1 : this.model.across.levels;

@@ -1,25 +1,40 @@
 import { insideOf } from "../model/segments.js";
 import { numberLabel, plural } from "../words/numbers.js";
+import { Changes } from "./changes.js";
 import { cut } from "./describe.js";
 import { WhyPanel } from "./why_panel.js";
 
 /** @import { Explained } from "../model/explained.js" */
 /** @import { Model } from "../model/model.js" */
 /** @import { Description, Item, Place, ViewOptions } from "../types.ts" */
-/** @import { Answered } from "../why_types.ts" */
+/** @import { Answered, WhyQuestion } from "../why_types.ts" */
 
 /** Explains the selected cell: by the explanations that came with the decisions, or else Python is asked. */
 export class Explainer {
+  /** What is shown now; an answer to an earlier question is not shown. */
+  #turn = 0;
+
   /**
    * @param {Model} model
    * @param {ViewOptions["onWhy"]} ask
-   * @param {() => void} onLeft what to do when the panel is closed while the focus is inside
+   * @param {{ onShown: () => void, onLeft: () => void }} hooks what to do when an explanation is shown, and
+   *   when the panel is closed while the focus is inside
    */
-  constructor(model, ask, onLeft) {
+  constructor(model, ask, hooks) {
     this.model = model;
-    this.ask = ask;
-    this.onLeft = onLeft;
+    this.hooks = hooks;
     this.panel = new WhyPanel(() => this.close());
+    /** @type {ViewOptions["onWhy"]} */
+    this.ask =
+      ask &&
+      ((question, then) => {
+        this.#turn += 1;
+        const turn = this.#turn;
+        ask(question, (answer) => {
+          if (turn === this.#turn) then(answer);
+        });
+      });
+    this.changes = this.ask && new Changes(this.panel, this.ask);
   }
 
   get open() {
@@ -28,9 +43,10 @@ export class Explainer {
 
   close() {
     if (!this.open) return;
+    this.#turn += 1;
     const inside = this.panel.element.contains(document.activeElement);
     this.panel.close();
-    if (inside) this.onLeft();
+    if (inside) this.hooks.onLeft();
   }
 
   /**
@@ -39,7 +55,7 @@ export class Explainer {
    * @param {Place} place
    */
   explain(item, description, place) {
-    const { model, panel, ask } = this;
+    const { model, panel, ask, changes } = this;
     const { explained, cube } = model;
     if (!description || !(explained || ask)) return;
     const lines = description.lines.filter(([name]) => !name.startsWith("principal."));
@@ -49,16 +65,25 @@ export class Explainer {
     const at = place.segment && amount !== undefined ? ` (explained at ${numberLabel(amount)})` : "";
     const ends = place.segment && cube.ends(...place.segment);
     const cell = ends && ends.lower === ends.upper ? words : `${words}${at}`;
+    /** @type {WhyQuestion} */
+    const question = { kind: "why", place, people, amount };
+    const shown = () => {
+      this.hooks.onShown();
+      if ((people?.length ?? 1) === 1) changes?.offer(question, description.allow);
+    };
+    this.#turn += 1;
     if (explained) {
       const answers = embedded(explained, place, people ?? [place.index[0]]);
       if (!answers.length) return panel.fail(cell, "This decision was not explained.");
-      return panel.show(cell, explained.data, answers);
+      panel.show(cell, explained.data, answers);
+      return shown();
     }
     panel.wait(cell);
-    ask?.({ place, people, amount }, ({ nodes, error, people: who = [] }) => {
+    ask?.(question, ({ nodes, error, people: who = [] }) => {
       if (!nodes) return panel.fail(cell, error ?? "There is no explanation.");
       const answers = nodes.explanations.map((_, number) => ({ number, who: who[number] }));
       panel.show(cell, nodes, answers);
+      shown();
     });
   }
 

@@ -1,5 +1,5 @@
 import { h, setText } from "../dom/dom.js";
-import { asText, copyText, followTheme } from "../dom/page.js";
+import { asText, copyText, followTheme, showBoth } from "../dom/page.js";
 import { Model } from "../model/model.js";
 import { START } from "../model/state.js";
 import { Grid } from "../table/grid.js";
@@ -8,6 +8,7 @@ import { cut, describe } from "./describe.js";
 import { Explainer } from "./explainer.js";
 import { sameFilters } from "./filter_panel.js";
 import { History } from "./history.js";
+import { legend } from "./legend.js";
 import { effect, Tip } from "./tip.js";
 import { Tools } from "./tools.js";
 
@@ -18,18 +19,6 @@ import { Tools } from "./tools.js";
 const LARGEST_COPY = 2_000_000;
 
 /** @typedef {Kept} Snapshot */
-
-/** What the marks mean. */
-function legend() {
-  const line = h("div", { class: "ccl-legend" });
-  for (const [kind, mark, words] of [
-    ["allow", "✓", "allowed"],
-    ["deny", "✗", "denied by the rules"],
-    ["broken", "?", "denied because of broken data"],
-  ])
-    line.append(h("span", { class: `ccl-key ccl-key-${kind}`, "aria-hidden": "true" }, mark), `${words} `);
-  return line;
-}
 
 /** A matrix with its tools, table, selection and provenance. */
 export class MatrixView {
@@ -74,7 +63,10 @@ export class MatrixView {
     this.note = h("div", { class: "ccl-note", role: "status", "aria-live": "polite", hidden: true });
     this.detail = h("div", { class: "ccl-detail", "aria-live": "polite" });
     this.foot = h("div", { class: "ccl-about" });
-    this.why = new Explainer(this.model, options.onWhy, () => this.grid.reveal());
+    this.why = new Explainer(this.model, options.onWhy, {
+      onShown: () => showBoth(this.root, this.why.panel.answer, this.grid.table.selectedCell),
+      onLeft: () => this.grid.reveal(),
+    });
     const body = h("div", { class: "ccl-body" }, this.grid.element, this.why.panel.element);
     this.main = h(
       "div",

@@ -5,6 +5,7 @@ import { button } from "../dom/widgets.js";
 
 /** Milliseconds without an answer after which the panel says so. */
 const LATE = 10_000;
+const NO_ANSWER = "There is no answer yet: the kernel is busy, or it does not run.";
 
 const MARKS = /** @type {Record<string, [kind: string, word: string]>} */ ({
   "✓": ["ccl-why-yes", "true"],
@@ -17,19 +18,26 @@ export class WhyPanel {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #late;
 
+  #return = () => {};
+
   /** @param {() => void} onClose what the close button does */
   constructor(onClose) {
     this.cell = h("p", { class: "ccl-soft ccl-why-cell" });
     this.answer = h("div", { class: "ccl-why-answers", role: "status", "aria-live": "polite" });
+    /** What can be asked about the decision. */
+    this.more = h("div", { class: "ccl-why-more" });
     this.tree = h("div", { class: "ccl-why-tree" });
+    this.back = button("← back to the selected decision", () => this.#return(), { hidden: true });
     const head = h("strong", {}, "Why");
     const close = button("✕", onClose, { "aria-label": "close the explanation", title: "close (Escape)" });
     this.element = h(
       "section",
       { class: "ccl-why", "aria-label": "explanation of the selected cell", tabindex: "0", hidden: true },
       h("div", { class: "ccl-why-head" }, head, close),
+      this.back,
       this.cell,
       this.answer,
+      this.more,
       this.tree,
     );
   }
@@ -48,10 +56,21 @@ export class WhyPanel {
     this.#begin(cell);
     this.element.setAttribute("aria-busy", "true");
     if (!this.answer.textContent) this.answer.textContent = "Asking the PDP why…";
-    this.#late = setTimeout(() => {
-      this.answer.textContent = "There is no answer yet: the kernel is busy, or it does not run.";
+    this.late((words) => {
+      this.answer.textContent = words;
       this.tree.replaceChildren();
-    }, LATE);
+    });
+  }
+
+  /** Say if there is no answer after a while, unless something else is shown by then. */
+  late(/** @type {(words: string) => void} */ say) {
+    clearTimeout(this.#late);
+    this.#late = setTimeout(() => say(NO_ANSWER), LATE);
+  }
+
+  /** An answer, or a sign of it, has come. */
+  heard() {
+    clearTimeout(this.#late);
   }
 
   /** Say that there is no explanation, and why. */
@@ -79,11 +98,36 @@ export class WhyPanel {
     this.element.scrollTop = 0;
   }
 
+  /**
+   * Show the explanation of another request, with a way back.
+   * @param {string} cell the request, in words
+   * @param {Explanations} explanations
+   */
+  change(cell, explanations) {
+    const kept = [this.cell, this.answer, this.more, this.tree].map((part) => ({
+      part,
+      nodes: [...part.childNodes],
+    }));
+    const { activeElement: focused } = document;
+    const { scrollTop } = this.element;
+    this.show(cell, explanations, [{ number: 0 }]);
+    this.back.hidden = false;
+    this.back.focus();
+    this.#return = () => {
+      for (const { part, nodes } of kept) part.replaceChildren(...nodes);
+      this.back.hidden = true;
+      this.element.scrollTop = scrollTop;
+      if (focused instanceof HTMLElement) focused.focus({ preventScroll: true });
+    };
+  }
+
   #begin(/** @type {string} */ cell) {
     clearTimeout(this.#late);
     this.element.removeAttribute("aria-busy");
     this.element.hidden = false;
+    this.back.hidden = true;
     this.cell.textContent = cell;
+    this.more.replaceChildren();
   }
 }
 

@@ -1,0 +1,101 @@
+"""What an explorer's browser draws of an answer."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from clerk_cerbos_lab.display.payload import assemble, value_dim
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from clerk_cerbos_lab.display.payload import Payload
+    from clerk_cerbos_lab.explorer.answers import Known
+    from clerk_cerbos_lab.explorer.envelope import Envelope
+    from clerk_cerbos_lab.identity.disclosure import Disclosure
+
+
+def drawn(  # noqa: PLR0917 - what is shown, and how
+    known: Known,
+    actions: Sequence[str],
+    values: Mapping[str, Sequence[Any]],
+    grid: Sequence[Any],
+    across: str | None,
+    principals: dict[str, Any],
+    texts: Mapping[str, Any],
+    shown: Disclosure,
+) -> Payload:
+    """The payload of a state.
+
+    Args:
+        known: the answers.
+        actions: the actions.
+        values: the values of each attribute.
+        grid: the amounts of the attribute across the top.
+        across: that attribute; None if there is none.
+        principals: their dimension.
+        texts: the rest of the header.
+        shown: how values are named.
+    """
+    cube = known.cube(actions, values, grid)
+    heading = known.latest.question.heading
+    dims = [
+        principals,
+        value_dim("action", actions, shown),
+        *(value_dim(name, values[name], shown, heading(name)) for name in known.names),
+    ]
+    if known.axis is not None:
+        dims.append(value_dim(known.axis, grid, shown, heading(known.axis)))
+    columns = across or max(dims[1:], key=lambda dim: len(dim["labels"]))["name"]
+    wide = [dim["name"] for dim in dims[1:] if len(dim["labels"]) > 1 and dim["name"] != columns]
+    header = {
+        **texts,
+        "scenario": None,
+        "rows": ["principal", *wide],
+        "columns": [columns],
+        "fixed": [],
+        "total": math.prod(len(dim["labels"]) for dim in dims),
+        "allow": cube.count([np.arange(n) for n in cube.shape]),
+        "caption": _caption(known),
+        "window": [min(grid), max(grid)] if known.axis is not None else None,
+    }
+    return assemble(header, dims, cube.answer, cube.codes)
+
+
+def title(kind: str, actions: Sequence[str], known: Known, default_version: str, shown: Disclosure) -> str:
+    """Kind, actions and people, and the version and scope of the policies unless they are the default."""
+    envelope = known.envelope
+    few = f"action {actions[0]}" if len(actions) == 1 else f"{len(actions)} actions"
+    people = f"{len(known.principals):,} principals"
+    return ", ".join([kind, few, people, *_which(envelope, default_version, shown)])
+
+
+def _which(envelope: Envelope, default_version: str, shown: Disclosure) -> list[str]:
+    """The version and scope of the policies that answer, in words; defaults are left out."""
+    told = {
+        "policy version": envelope.policy_version,
+        "scope": envelope.scope,
+        "policy version of the principal": envelope.principal_policy_version,
+        "scope of the principal": envelope.principal_scope,
+    }
+    usual = {"policy version": default_version}
+    return [
+        f"{name} {shown.text(value)}" for name, value in told.items() if value and value != usual.get(name)
+    ]
+
+
+def _caption(known: Known) -> str:
+    source = known.latest.provenance
+    how = f"exact along {known.axis}" if known.axis else "each value asked"
+    policies = f"policies {source.policy_digest[:12]}" if source.policy_digest else "its own policies"
+    return f"Cerbos {source.pdp_version}, {policies}, {source.evaluation} evaluation; {how}"
+
+
+def asked(wanted: Mapping[str, Any]) -> list[Any]:
+    """The parts that identify a range, the same as in the browser."""
+    if wanted.get("values") is not None:
+        return list(wanted["values"])
+    return [wanted[part] for part in ("low", "high", "step")]
