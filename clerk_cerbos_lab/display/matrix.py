@@ -6,7 +6,14 @@ import copy
 from typing import TYPE_CHECKING, Any, Final
 
 from clerk_cerbos_lab.decisions.views import drawn_by
-from clerk_cerbos_lab.display import assets, plain_text, reasons, static_html, threshold_strips
+from clerk_cerbos_lab.display import (
+    assets,
+    broken_stretches,
+    plain_text,
+    reasons,
+    static_html,
+    threshold_strips,
+)
 from clerk_cerbos_lab.display.following import Following
 from clerk_cerbos_lab.display.payload import payload
 from clerk_cerbos_lab.display.selection import decision
@@ -157,12 +164,17 @@ class Matrix:
             InputError: if no numeric axis is across the top.
         """
         self._need_thresholds()
-        return threshold_strips.svg(self._payload)
+        return threshold_strips.svg(self._payload, self._broken)
 
     def to_svg(self, path: str | os.PathLike[str]) -> None:
         """Write ``svg`` to a file."""
         with whole_file(path) as fresh:
             fresh.write_text(self.svg, encoding="utf-8")
+
+    @property
+    def _broken(self) -> broken_stretches.Find | None:
+        """What finds where somebody is denied because of broken data, along the axis across the top."""
+        return broken_stretches.finder(self.decisions, self._shown, self._payload.header["columns"][0])
 
     def _need_thresholds(self) -> None:
         across = self._payload.header["columns"]
@@ -175,7 +187,8 @@ class Matrix:
     def __repr__(self) -> str:
         if self.state["view"] == "thresholds":
             lines = [
-                " · ".join([s.who, *s.labels, s.words()]) for s in threshold_strips.strips(self._payload)
+                " · ".join([s.who, *s.labels, s.words()])
+                for s in threshold_strips.strips(self._payload, self._broken)
             ]
             return "\n".join([self._payload.header["title"], *lines, self._payload.header["caption"]])
         return plain_text.text_of(self.decisions, self._shown)
@@ -184,7 +197,7 @@ class Matrix:
         """A live table, a table that reads without scripts, and plain text, for a notebook."""
         static = static_html.html(self.decisions, self._shown)
         if self.state["view"] == "thresholds":
-            static = f"{self.svg}{threshold_strips.table(self._payload)}"
+            static = f"{self.svg}{threshold_strips.table(self._payload, self._broken)}"
         state = {name: value for name, value in self.state.items() if value != START[name]}
         data = self._payload.to_bytes()
         if "why" in self._payload.header and not assets.fits(data):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from clerk_cerbos_lab import limits
-from clerk_cerbos_lab.display import assets, plain_text, static_html, threshold_strips
+from clerk_cerbos_lab.display import assets, broken_stretches, plain_text, static_html, threshold_strips
 from clerk_cerbos_lab.display.payload import payload
 from clerk_cerbos_lab.errors import InputError
 from clerk_cerbos_lab.files import whole_file
@@ -60,7 +60,9 @@ def write_page(
             other.header["dims"][0] = {"name": own["name"], "map": own["map"], "same": True}
     static = static_html.html(decisions, shown)
     if _numeric(decisions, first.header["columns"]):
-        static = f"{threshold_strips.svg(first)}{threshold_strips.table(first)}{static}"
+        broken = broken_stretches.finder(decisions, shown, first.header["columns"][0])
+        drawn = (threshold_strips.svg(first, broken), threshold_strips.table(first, broken))
+        static = "".join([*drawn, static])
     data = [one.to_bytes() for one in payloads]
     name = hashlib.sha256(b"".join(data)).hexdigest()[:12]
     head, lines, more = _totals(every, shown)

@@ -18,11 +18,14 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from clerk_cerbos_lab.display.broken_stretches import Find
     from clerk_cerbos_lab.display.payload import Payload
 
 WIDTH, HEAD, LINE, TOP = 900, 330, 30, 34
 
 HEAD_CHARACTERS: Final = 40
+
+BROKEN: Final = "? DENY because of broken data"
 
 _CELL: Final = "padding:3px 9px;border:1px solid rgba(128,128,128,.28);text-align:left;vertical-align:top"
 
@@ -30,6 +33,7 @@ STYLE: Final = (
     ".ccl-s-text{fill:currentColor;"
     "font:13px system-ui,-apple-system,'Segoe UI',Roboto,'DejaVu Sans',sans-serif}"
     ".ccl-s-soft{fill-opacity:.75}.ccl-s-strong{font-weight:600}.ccl-s-deny{fill:#d55e00;fill-opacity:.15}"
+    ".ccl-s-broken{fill:#7c3aad;fill-opacity:.25;stroke:#7c3aad;stroke-dasharray:4 2}"
     ".ccl-s-allow{fill:#0072b2;fill-opacity:.38;stroke:#0072b2}.ccl-s-edge{stroke:currentColor}"
     "svg:root{color:#1b1f24}@media screen and (prefers-color-scheme:dark){svg:root{color:#e4e8ec}}"
 )
@@ -79,6 +83,7 @@ class Strip:
         labels: labels of the other dimensions down the side.
         bands: in order; they cover the line, or for a grid the checked amounts with gaps between them.
         exact: whether the whole line is known, not only the amounts of a grid.
+        broken: where they are denied because of broken data, as far as that is known.
     """
 
     who: str
@@ -86,6 +91,7 @@ class Strip:
     labels: tuple[str, ...]
     bands: tuple[Band, ...]
     exact: bool
+    broken: tuple[Band, ...] = ()
 
     def words(self) -> str:
         """``✓ ALLOW over 0, up to 5,000; ✗ DENY otherwise``; a grid has only the checked amounts."""
@@ -93,20 +99,24 @@ class Strip:
             parts = [
                 f"{'✓ ALLOW' if band.allow else '✗ DENY'} at {band.checked_amounts()}" for band in self.bands
             ]
+            parts += [f"{BROKEN} at {band.checked_amounts()}" for band in self.broken]
             return f"{'; '.join(parts)}; the effect between them is unknown"
         allow = [band.words() for band in self.bands if band.allow]
-        if not allow:
+        if not allow and not self.broken:
             return "✗ DENY at any amount"
-        if len(self.bands) == 1:
+        if len(self.bands) == 1 and allow:
             return "✓ ALLOW at any amount"
-        return f"✓ ALLOW {' and '.join(allow)}; ✗ DENY otherwise"
+        parts = [f"✓ ALLOW {' and '.join(allow)}"] if allow else []
+        parts += [f"{BROKEN} {' and '.join(band.words() for band in self.broken)}"] if self.broken else []
+        return "; ".join([*parts, "✗ DENY otherwise"])
 
 
-def strips(payload: Payload) -> list[Strip]:
+def strips(payload: Payload, broken: Find | None = None) -> list[Strip]:
     """One strip for each class of principals and combination of the other rows, in the order of the rows.
 
     Args:
         payload: a payload with one numeric dimension across the top.
+        broken: finds where somebody is denied because of broken data; people in one strip are equal in that.
     """
     dims = payload.header["dims"]
     names = [dim["name"] for dim in dims]
@@ -123,7 +133,18 @@ def strips(payload: Payload) -> list[Strip]:
                 at[dim] = int(payload.maps[dim][place])
             at[across] = slice(None)
             bands = _bands(payload, payload.small[tuple(at)], across)
-            grouped.setdefault((places, bands), []).extend(people)
+            if broken is None:
+                grouped.setdefault((places, bands, ()), []).extend(people)
+                continue
+            others_at = [0] * (len(dims) - 1)
+            for dim, place in zip(others, places, strict=True):
+                others_at[dim - 1] = place
+            for person in people:
+                stretches = tuple(
+                    Band(False, one.lower, one.lower_closed, one.upper, one.upper_closed)  # noqa: FBT003
+                    for one in broken(person, others_at)
+                )
+                grouped.setdefault((places, bands, stretches), []).append(person)
     rows = sorted(grouped.items(), key=lambda item: (item[0][0], _top(item[0][1]), min(item[1])))
     return [
         Strip(
@@ -132,8 +153,9 @@ def strips(payload: Payload) -> list[Strip]:
             labels=tuple(dims[dim]["labels"][place] for dim, place in zip(others, places, strict=True)),
             bands=bands,
             exact=payload.segments is not None,
+            broken=stretches,
         )
-        for (places, bands), people in rows
+        for (places, bands, stretches), people in rows
     ]
 
 
@@ -177,9 +199,9 @@ def _title(payload: Payload, name: str) -> str:
     return str(dim.get("title", name))
 
 
-def table(payload: Payload) -> str:
+def table(payload: Payload, broken: Find | None = None) -> str:
     """The strips in words, as an HTML table that needs no scripts or style sheets."""
-    found = strips(payload)
+    found = strips(payload, broken)
     others = [_title(payload, name) for name in payload.header["rows"] if name != "principal"]
     notes = []
     if len(found) > limits.STRIP_LINES:
@@ -195,9 +217,9 @@ def table(payload: Payload) -> str:
     )
 
 
-def svg(payload: Payload) -> str:
+def svg(payload: Payload, broken: Find | None = None) -> str:
     """The strips as a picture; the same payload gives the same text."""
-    found = strips(payload)
+    found = strips(payload, broken)
     shown = found[: limits.STRIP_LINES]
     finite = [x for s in shown for b in s.bands for x in (b.lower, b.upper) if math.isfinite(x)]
     low, high = min([0.0, *finite]), max([1.0, *finite])
@@ -207,11 +229,14 @@ def svg(payload: Payload) -> str:
     def x(value: float) -> float:
         return round(HEAD + span * (min(max(value, low), high) - low) / (high - low), 1)
 
-    cut = len(found) > limits.STRIP_LINES
+    notes = [f"The first {limits.STRIP_LINES} of {len(found):,} lines."] if len(found) > len(shown) else []
+    notes += ["✓ allowed, ✗ denied by the rules, ? denied because of broken data."] * any(
+        one.broken for one in shown
+    )
     return render(
         "strips.svg.j2",
         width=WIDTH,
-        height=TOP + LINE * len(shown) + (24 if cut else 4),
+        height=TOP + LINE * len(shown) + (24 if notes else 4),
         head=HEAD,
         top=TOP,
         style=STYLE,
@@ -219,7 +244,7 @@ def svg(payload: Payload) -> str:
         name=_title(payload, payload.header["columns"][0]),
         ticks=[{"x": x(tick), "label": number_label(tick)} for tick in _ticks(low, high)],
         lines=[_line(strip, TOP + row * LINE, x) for row, strip in enumerate(shown)],
-        note=f"The first {limits.STRIP_LINES} of {len(found):,} lines." if cut else "",
+        note=" ".join(notes),
     )
 
 
@@ -234,8 +259,16 @@ def _line(strip: Strip, top: int, x: Callable[[float], float]) -> dict[str, Any]
         "middle": top + LINE // 2 + 4,
         "bottom": top + LINE,
         "height": LINE - 8,
+        "broken": [_stretch(strip, x(band.lower), x(band.upper)) for band in strip.broken],
         "bands": [_drawn(strip, band, x(band.lower), x(band.upper)) for band in strip.bands if band.allow],
     }
+
+
+def _stretch(strip: Strip, left: float, right: float) -> dict[str, Any]:
+    """A stretch of broken data in pixels; its mark leaves room for the label of a boundary."""
+    width = round(max(right - left, 3), 1)
+    room = 100 if any(band.allow for band in strip.bands) else 18
+    return {"left": left, "width": width, "mark_x": round(left + width - 14, 1), "marked": width > room}
 
 
 def _drawn(strip: Strip, band: Band, left: float, right: float) -> dict[str, Any]:

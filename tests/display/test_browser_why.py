@@ -166,8 +166,10 @@ def test_broken_data_has_a_mark_of_its_own_and_a_boundary_names_its_rule(
     expect(page.locator(".ccl-legend")).to_contain_text("denied because of broken data")
     page.get_by_role("button", name="close the explanation").click()
     expect(page.locator(".ccl-why")).to_be_hidden()
-    page.get_by_label("filter by effect").select_option("any")
     page.locator(".ccl-live").get_by_role("button", name="Thresholds", exact=True).click()
+    odd = page.locator('.ccl-live .ccl-stripcell[aria-label*="? DENY because of broken data over 10,000;"]')
+    expect(odd.first.locator(".ccl-strip-broken")).to_have_count(1)
+    page.get_by_label("filter by effect").select_option("any")
     page.locator(".ccl-live .ccl-stripcell").first.hover(position={"x": 48, "y": 15})
     expect(page.locator(".ccl-tip")).to_contain_text("≤ 5,000 · manager-approves-in-any-region · cross")
 

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any, NamedTuple
 from xml.etree import ElementTree as ET
 
 import numpy as np
+import pandas as pd
 import pytest
+from explained import a_rule, swept, thing
 from html_table import Table
 from hypothesis import given
 from hypothesis import strategies as st
 from made_decisions import made
-from small_policies import users
+from small_policies import users, write
 
 import clerk_cerbos_lab as lab
 from clerk_cerbos_lab import limits
-from clerk_cerbos_lab.display import payload, threshold_strips
+from clerk_cerbos_lab.decisions.explanations import is_broken
+from clerk_cerbos_lab.display import broken_stretches, payload, threshold_strips
 from clerk_cerbos_lab.errors import InputError
 
 if TYPE_CHECKING:
@@ -176,3 +180,35 @@ def test_thresholds_need_numbers_across_the_top() -> None:
         InputError, match=r"thresholds need one numeric axis across the top, not \['region'\]"
     ):
         _ = shown.svg
+
+
+def test_a_stretch_of_broken_data_is_where_each_decision_says_so(tmp_path: Path) -> None:
+    own = a_rule("own", "R.attr.amount <= P.attr.limit && R.attr.amount != 15")
+    folder = write(tmp_path / "policies", thing=thing(a_rule("small", "R.attr.amount <= 5"), own))
+    frame = pd.DataFrame(
+        {"id": list("abcde"), "roles": [("user",)] * 4 + [("guest",)], "limit": [10, "20", "7", True, "20"]}
+    )
+    people = lab.shareable(frame, "limit")
+    plain = swept(folder, people, amount=[0, 30])
+    explained = plain.explain()
+    find = broken_stretches.finder(explained, explained.shown(), "amount")
+    assert find is not None
+    every = swept(folder, people, amount=[-1, 5, 5.5, 7, 7.5, 15, 20, 20.5, 40])
+    for who, amount in itertools.product(range(5), every.values("amount")):
+        inside = any(
+            s.lower < amount < s.upper
+            or (amount == s.lower and s.lower_closed)
+            or (amount == s.upper and s.upper_closed)
+            for s in find(who, [0, 0])
+        )
+        assert inside == is_broken(every.why(principal=every.names[who], amount=amount)), (who, amount)
+    every.source.close()
+    words = "✓ ALLOW up to 5; ? DENY because of broken data over 5, below 15 and over 15, up to 20; ✗ DENY"
+    assert words in repr(explained.show(view="thresholds"))
+    svg = explained.show(view="thresholds").svg
+    assert "? denied because of broken data" in svg
+    assert svg.count("ccl-s-broken") > 1
+    unexplained = plain.show(view="thresholds").svg
+    assert "broken data" not in unexplained
+    assert '"ccl-s-broken"' not in unexplained
+    plain.source.close()

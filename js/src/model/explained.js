@@ -1,8 +1,8 @@
 import { numberLabel, numberOf } from "../words/numbers.js";
-import { contains, insideOf, segmentsIn } from "./segments.js";
+import { contains, insideOf, pointAt, segmentsIn } from "./segments.js";
 
 /** @import { Cube } from "./cube.js" */
-/** @import { Place } from "../types.ts" */
+/** @import { Ends, Place } from "../types.ts" */
 /** @import { Embedded, Slot } from "../why_types.ts" */
 
 /** A slot in a text; the same characters as in Python. */
@@ -10,7 +10,8 @@ const SLOT = /[\u{F0000}-\u{F0FFF}]/gu;
 const FIRST = 0xf0000;
 
 /** A cell in which every axis has one value. */
-/** @typedef {{ index: number[], amounts: Map<number, number> }} One the amounts by dimension, where they matter */
+/** @typedef {{ index: number[], amounts: Map<number, number>, ends?: Ends }} One the amounts by dimension, where they
+ * matter, and the numbers that it stands for if it is a part of an interval */
 
 /** The explanations that came with the decisions: which cell has which, and with which values. */
 export class Explained {
@@ -82,12 +83,32 @@ export class Explained {
       return at.map((i) => ({
         index: index.map((place, k) => (k === d ? i : place)),
         amounts: new Map([[d, numbers[i]]]),
+        ends: pointAt(numbers[i]),
       }));
     }
     return segmentsIn(cells.cuts[line], ends).map((part) => ({
       index,
       amounts: new Map([[d, insideOf(part, numbers)]]),
+      ends: part,
     }));
+  }
+
+  /**
+   * The parts of an interval that are denied because of broken data; those that touch are one.
+   * @param {Place} place
+   */
+  brokenIn(place) {
+    /** @type {Ends[]} */
+    const found = [];
+    for (const one of this.parts(place)) {
+      const { ends } = one;
+      if (!ends || !this.broken.has(this.at(one))) continue;
+      const before = found.at(-1);
+      if (before?.upper === ends.lower && (before.upperClosed || ends.lowerClosed))
+        Object.assign(before, { upper: ends.upper, upperClosed: ends.upperClosed });
+      else found.push({ ...ends });
+    }
+    return found;
   }
 
   /** Whether a cell of a table is denied because of broken data, if only in a part of its interval. */

@@ -1,8 +1,10 @@
 import { placeIn } from "./place.js";
+import { contains, pointAt } from "./segments.js";
 
 /** @import { Across } from "./across.js" */
 /** @import { Explained } from "./explained.js" */
 /** @import { Layout } from "./layout.js" */
+/** @import { Ends } from "../types.ts" */
 
 /** The kinds, marks and words of cells. */
 const ALLOW = Object.freeze({ kind: "allow", mark: "✓", words: "ALLOW" });
@@ -11,6 +13,7 @@ const BROKEN = Object.freeze({ kind: "broken", mark: "?", words: "DENY because o
 
 /** The marks of the cells that are shown. */
 export class Marks {
+  #stretches = /** @type {Map<string, Ends[]>} */ (new Map());
   #known = /** @type {Map<string, string>} */ (new Map());
 
   /**
@@ -31,6 +34,35 @@ export class Marks {
   of(row, column) {
     if (this.across.bit(this.layout.rows.kind[row], column) === 1) return ALLOW;
     return this.explained?.isBroken(placeIn(this.layout, this.across, row, column)) ? BROKEN : DENY;
+  }
+
+  /**
+   * Where along the axis across the top a row is denied because of broken data.
+   * @param {number} row
+   * @returns {Ends[]}
+   */
+  stretches(row) {
+    const { explained, across, layout } = this;
+    const [d] = layout.columns.dims;
+    if (!explained?.broken.size || !across.count) return [];
+    const place = placeIn(layout, across, row, 0);
+    const key = `${explained.alike(place.index, [d])}|${layout.starts[layout.rows.kind[row]]}`;
+    let found = this.#stretches.get(key);
+    if (!found) {
+      found = across.bands(row).flatMap((band) => {
+        if (band.allow) return [];
+        if (!band.grid) return explained.brokenIn({ ...place, segment: [band.first, band.last] });
+        const columns = across.kept.grid.filter((c) =>
+          contains(band.ends, layout.numbers?.[c] ?? Number.NaN),
+        );
+        const broken = columns.filter((c) =>
+          explained.isBroken({ ...place, index: place.index.map((i, k) => (k === d ? c : i)) }),
+        );
+        return broken.map((c) => pointAt(layout.numbers?.[c] ?? Number.NaN));
+      });
+      this.#stretches.set(key, found);
+    }
+    return found;
   }
 
   /** Which cells of a row are denied because of broken data: a digit for each column; empty if none is. */

@@ -207,7 +207,9 @@ export class Model {
         signatures[kind[r]] = key;
       }
       for (const positions of others) key += `|${positions[r]}`;
-      return `${key}|${this.shown.marks.broken(r)}`;
+      const { marks } = this.shown;
+      const strips = this.state.view === "thresholds" && this.layout.hasStrips;
+      return `${key}|${strips ? JSON.stringify(marks.stretches(r)) : marks.broken(r)}`;
     };
     return grouped(this.visible, keyOf, this.expanded);
   }
@@ -228,6 +230,11 @@ export class Model {
    */
   marked(row, column) {
     return this.shown.marks.of(row, column);
+  }
+
+  /** Where along the axis across the top a row is denied because of broken data. */
+  broken(/** @type {number} */ row) {
+    return this.shown.marks.stretches(row);
   }
 
   /**

@@ -37,6 +37,14 @@ export function contains({ lower, lowerClosed, upper, upperClosed }, number) {
   return above && (upperClosed ? number <= upper : number < upper);
 }
 
+/** The interval of one number. */
+export const pointAt = (/** @type {number} */ number) => ({
+  lower: number,
+  lowerClosed: true,
+  upper: number,
+  upperClosed: true,
+});
+
 /**
  * A number inside an interval: an end that belongs to it, a swept number, or a plain number between the ends.
  * @param {Ends} ends

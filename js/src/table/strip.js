@@ -5,7 +5,7 @@ import { edgeLabel } from "../words/intervals.js";
 import { numberLabel } from "../words/numbers.js";
 
 /** @import { Axis } from "./axis.js" */
-/** @import { Band } from "../types.ts" */
+/** @import { Band, Ends } from "../types.ts" */
 
 /**
  * @param {SVGSVGElement} element
@@ -23,18 +23,26 @@ const inside = (/** @type {number} */ place) => Math.max(0, Math.min(1, place));
 /**
  * Draw the bands of one row as rectangles with labelled boundaries.
  * @param {SVGSVGElement} element
- * @param {Band[]} bands
+ * @param {{ bands: Band[], broken: Ends[] }} row bands of equal effect, and where it is denied because of broken data
  * @param {Axis} axis
  * @param {number} width
  * @param {number} height
  * @param {number} chosen the selected band; -1 for none
  */
-export function drawStrip(element, bands, axis, width, height, chosen) {
+export function drawStrip(element, { bands, broken }, axis, width, height, chosen) {
   size(element, width, height);
   const tall = { y: 5, height: height - 10 };
   const middle = height / 2 + 4;
   /** @type {SVGElement[]} */
   const parts = [svg("rect", { class: "ccl-strip-deny", x: 0, width, ...tall })];
+  for (const { lower, upper } of broken) {
+    const left = inside(axis.place(lower)) * width;
+    const wide = inside(axis.place(upper)) * width - left;
+    if (axis.place(upper) < 0 || axis.place(lower) > 1) continue;
+    parts.push(svg("rect", { class: "ccl-strip-broken", x: left, width: Math.max(wide, 3), ...tall }));
+    const room = bands.some(({ allow }) => allow) ? 100 : 18; // for the label of a boundary
+    if (wide > room) parts.push(svg("text", { class: "ccl-strip-odd", x: left + wide - 14, y: middle }, "?"));
+  }
   let free = -Infinity; // labels do not overlap
   bands.forEach((band, k) => {
     const left = inside(axis.place(band.ends.lower)) * width;
@@ -62,7 +70,8 @@ export function drawStrip(element, bands, axis, width, height, chosen) {
     }
   });
   const last = bands[bands.length - 1];
-  if (!last.allow && width - axis.place(last.ends.lower) * width > 40 && width - free > 24)
+  const isOdd = broken.at(-1)?.upper === Infinity;
+  if (!last.allow && !isOdd && width - axis.place(last.ends.lower) * width > 40 && width - free > 24)
     parts.push(svg("text", { class: "ccl-strip-no", x: width - 18, y: middle }, "✗"));
   element.replaceChildren(...parts);
 }

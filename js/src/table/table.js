@@ -211,9 +211,10 @@ export class Table {
       const bands = model.across.bands(item.row);
       const chosen = selected?.band ?? -1;
       const picture = td.firstElementChild;
+      const broken = model.broken(item.row);
       if (picture instanceof SVGSVGElement)
-        drawStrip(picture, bands, this.axis, frame.cell - 2, ROW - 1, chosen);
-      setAttribute(td, "aria-label", bandsInWords(bands));
+        drawStrip(picture, { bands, broken }, this.axis, frame.cell - 2, ROW - 1, chosen);
+      setAttribute(td, "aria-label", bandsInWords(bands, broken));
       setAttribute(td, "aria-colindex", String(heads + 1));
       setAttribute(td, "aria-selected", String(chosen >= 0));
       return;

@@ -36,6 +36,10 @@ export function describe(model, item, column, strips) {
     const principal = layout.place < 0 ? null : model.people([item.row])[0];
     for (const rule of item.group || band.grid ? [] : rulesAt(model, band.ends, principal))
       lines.push(["rule", rule]);
+    const broken = (band.allow ? [] : model.broken(item.row)).filter(
+      ({ lower, upper }) => band.ends.lower <= lower && upper <= band.ends.upper,
+    );
+    if (broken.length) lines.push(["broken data", broken.map(longInterval).join("; ")]);
     const boundary = band.grid ? "as far as the checked amounts show" : "exact";
     return { lines, allow: band.allow, broken: false, boundary };
   }

@@ -58,7 +58,7 @@ export class Explainer {
     const { model, panel, ask, changes } = this;
     const { explained, cube } = model;
     if (!description || !(explained || ask)) return;
-    const lines = description.lines.filter(([name]) => !name.startsWith("principal."));
+    const lines = description.lines.filter(([name]) => name !== "rule" && !name.startsWith("principal."));
     const words = lines.map(([name, value]) => `${cut(name)} ${cut(value)}`).join(" · ");
     const people = item.group && model.people(item.group.rows);
     const amount = explained ? explained.chosen(place)?.amounts.values().next().value : this.#amount(place);
