@@ -717,7 +717,7 @@ class Decisions:
         return made
 
     def causes(self, *, aux_data: Any = None, names: bool = False) -> pd.DataFrame:
-        """Why each DENY is one: one row per distinct situation and action.
+        """Why each DENY is one: one row per distinct situation and action, or more where its causes differ.
 
         Args:
             aux_data: as in ``why``.
@@ -732,13 +732,15 @@ class Decisions:
             or roles), ``attributes`` (for broken data: a tuple such as ``("principal.approval_limit",)``),
             ``also`` (further causes, as text), and one example: ``principal`` and each axis. A value is
             *broken* if the PDP allows the request with the value repaired: it has another type than what it
-            is compared with, or is missing although the mapping requires it. Cause and detail are those of
-            the example.
+            is compared with, or is missing although the mapping requires it. ``cause``, ``rule`` and
+            ``attributes`` hold for every decision that the row counts; where it depends on their numbers
+            which rule is closest, ``rule`` names all that may be (``low or high``), that of the example
+            first. ``detail`` and ``also`` have the values of the example.
 
         Raises:
             InputError: for decisions from a pickle, of a PDP that does not disclose its policies, or if an
                 axis has the name of another column.
-            PDPError: if the copies do not start.
+            PDPError: if the copies do not start, or decisions differ that the policies can't tell apart.
         """
         made: pd.DataFrame = drawn_by("causes")(self, aux_data=aux_data, names=names)
         return made

@@ -54,6 +54,23 @@ def situations_of(cube: Cube, index: Sequence[npt.NDArray[np.intp]]) -> Situatio
     return Situations(principals, cells, places, allowed)
 
 
+def situation_at(cube: Cube, principal: int, places: Sequence[int]) -> tuple[int, ...] | None:
+    """Something that is equal for cells of one situation; None if the cube doesn't know situations.
+
+    Args:
+        cube: the effects.
+        principal: of the cell, as a position in the cube.
+        places: on each axis, likewise.
+    """
+    effects = cube.effects if isinstance(cube, SweptCube) else None
+    if not isinstance(effects, CompressedEffects):
+        return None
+    number = int(effects.codes[principal])
+    block = effects.blocks[int(effects.block[number])]
+    at = block.at([np.array([place]) for place in places], np.array([principal]))
+    return number, *(int(codes.ravel()[0]) for codes in at)
+
+
 def _of_classes(cube: Cube, index: Sequence[npt.NDArray[np.intp]]) -> tuple[npt.NDArray[np.intp], ...]:
     codes, representatives = cube.classes(index[0])
     lengths = [len(representatives), *map(len, index[2:])]

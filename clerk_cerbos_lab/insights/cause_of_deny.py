@@ -67,14 +67,22 @@ class Evidence:
     stopped: frozenset[int] = frozenset()
 
     @property
-    def closest(self) -> ExplainedRule | None:
-        """The ALLOW rule that is closest to applying; None if one could apply as the request is."""
+    def lacking(self) -> list[ExplainedRule]:
+        """The ALLOW rules that could not apply as the request is, the closest to applying first."""
         allowing = [rule for rule in self.rules if rule.effect == "ALLOW" and rule.type != "role"]
         consented = [len(rule.scope) for rule in allowing if rule.needs_consent and rule.status == APPLIED]
         if consented:  # then only a rule of a parent scope is missing
             allowing = [rule for rule in allowing if len(rule.scope) < min(consented)]
-        lacking = (rule for rule in allowing if rule.to_change != () or rule.needed_roles)
-        return next((rule for rule in lacking if rule.status != APPLIED), None)
+        return [
+            rule
+            for rule in allowing
+            if rule.status != APPLIED and (rule.to_change != () or rule.needed_roles)
+        ]
+
+    @property
+    def closest(self) -> ExplainedRule | None:
+        """The ALLOW rule that is closest to applying; None if one could apply as the request is."""
+        return next(iter(self.lacking), None)
 
     @property
     def strict(self) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from clerk_cerbos_lab.attribute_names import name_of, steps_of
 from clerk_cerbos_lab.decisions.explanation import ERROR, FALSE, TRUE, UNKNOWN, Condition, SeenValue
+from clerk_cerbos_lab.insights.slots import NOT_STORED
 from clerk_cerbos_lab.pdp.probes import operand_probe, probe_of
 from clerk_cerbos_lab.policies.conditions import reads
 from clerk_cerbos_lab.values import json_number, json_type
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
     from clerk_cerbos_lab.policies.conditions import Expression, Operand
 
 WITHHELD: Final = "not shown"
-
-NOT_STORED: Final = "not stored"
-"""In place of a computed value that differs between those who share an explanation."""
 
 _SIGNS: Final = {"==": "=", "!=": "≠", "<=": "≤", ">=": "≥"}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from clerk_cerbos_lab.attribute_names import is_inside, name_of, steps_of
 from clerk_cerbos_lab.decisions.explanations import MOST_SLOTS, SLOT, slot_of
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
     from clerk_cerbos_lab.decisions.explanation import Condition, ExplainedRule
     from clerk_cerbos_lab.decisions.question import Question
+
+NOT_STORED: Final = "not stored"
+"""In place of a computed value that differs between those who share an explanation."""
 
 Path = tuple[str, ...]
 
@@ -81,11 +84,17 @@ def are_ordered(one: ExplainedRule, other: ExplainedRule, slots: Slots) -> bool:
     same axis in the same direction with something that is no axis: how such numbers are ordered is part of
     what the people of a situation have in common.
     """
-    endless = math.inf in {distance(one)[-1], distance(other)[-1]}  # not only numbers are compared
-    if endless or not (slots_in(one) or slots_in(other)):
-        return True
+    if not _is_computed(one) and not _is_computed(other):
+        endless = math.inf in {distance(one)[-1], distance(other)[-1]}  # not only numbers are compared
+        if endless or not (slots_in(one) or slots_in(other)):
+            return True
     ways = [_way(rule.to_change or (), slots) for rule in (one, other)]
     return ways[0] is not None and ways[0] == ways[1]
+
+
+def _is_computed(rule: ExplainedRule) -> bool:
+    """Whether a value in these atoms is computed from values that differ, and so not known here."""
+    return any(value.label == NOT_STORED for atom in rule.to_change or () for value in atom.values)
 
 
 def _way(atoms: tuple[Condition, ...], slots: Slots) -> tuple[str, str, str, int] | None:

@@ -6,14 +6,13 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from clerk_cerbos_lab.decisions.decisions import EFFECTS
-from clerk_cerbos_lab.decisions.explanation import APPLIED, CLOSEST, ROLE, Cause, Explanation
+from clerk_cerbos_lab.decisions.explanation import Cause, Explanation
 from clerk_cerbos_lab.decisions.explanations import filled, number_of, value_of
 from clerk_cerbos_lab.errors import InputError
 from clerk_cerbos_lab.identity.principals import read_principals
-from clerk_cerbos_lab.insights.cause_of_deny import Evidence, causes_of, sentence_of
-from clerk_cerbos_lab.insights.closest import distance
-from clerk_cerbos_lab.insights.explained_rules import ExplainedRules, wanted_probes
-from clerk_cerbos_lab.insights.slots import are_ordered
+from clerk_cerbos_lab.insights.asked_copies import ask_copies
+from clerk_cerbos_lab.insights.cause_of_deny import causes_of, sentence_of
+from clerk_cerbos_lab.insights.shared_causes import of_all
 from clerk_cerbos_lab.pdp.client import PDP
 from clerk_cerbos_lab.pdp.instrumented import Instrumented
 from clerk_cerbos_lab.pdp.messages import Request, hidden_aux_data
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     from clerk_cerbos_lab.identity.disclosure import Disclosure
     from clerk_cerbos_lab.insights.seen_conditions import Misfit
     from clerk_cerbos_lab.insights.slots import Slots
-    from clerk_cerbos_lab.policies.rules import PolicyRules
 
 NO_POLICIES = (
     "The PDP does not disclose its policies, so only the policy that decided is known. Give lab.PDP the user "
@@ -282,65 +280,22 @@ def explain_with_misfits(
     slots: Slots | None = None,
 ) -> Iterator[tuple[Explanation, list[Misfit]]]:
     """As ``explain``, and the values that do not fit; with slots, explanations that several cells share."""
-    if not cases:
-        return
-    source.start(cases[0][0].kind)
-    facts = source.facts(cases[0][0].kind)
-    flows = source.flows([request for request, _ in cases])
-    reached = [_reached(source, request) for request, _ in cases]
-    answers = facts.ask(
-        [
-            (request, wanted_probes(request, found))
-            for (request, _), (found, _) in zip(cases, reached, strict=True)
-        ]
-    )
-    left_out = [f"Conditions in {disclosure.file(file)} can't be asked in parts." for file in facts.left_out]
-    for (request, known), flow, (policies, nothing), seen in zip(cases, flows, reached, answers, strict=True):
-        allowed = flow.report.allowed if known is None else known
+    for asked in ask_copies(source, cases, disclosure):
+        allowed, flow, told = asked.allowed, asked.flow, asked.rules(slots)
         effect, copied = str(EFFECTS[int(allowed)]), str(EFFECTS[int(flow.report.allowed)])
-        told = ExplainedRules(request, flow, policies, seen, disclosure, slots)
-        evidence = Evidence(source, request, flow, told.rules, told.misfits, required, nothing, told.stopped)
+        evidence = asked.evidence(told, required)
         cause, *also = [None] if allowed else causes_of(evidence)
         notes = [
             *([ASSUMED] if source.assumed else []),
             *([DIFFERS.format(copy=copied, original=effect)] if copied != effect else []),
-            *left_out,
+            *asked.left_out,
             *told.notes,
         ]
         sentence = sentence_of(evidence, cause, disclosure, allowed=allowed)
         if slots is not None and cause is not None:
-            cause, sentence = _of_all(evidence, cause, sentence, slots)
+            cause, sentence = of_all(evidence, cause, sentence, slots)
         report = flow.report
         policy = disclosure.text(report.policy)
         made = _explanation(effect, sentence, cause, policy, report.scope, told.rules, notes)
         misfits = [misfit for some in told.misfits.values() for misfit in some]
         yield dataclasses.replace(made, also=tuple(one for one in also if one is not None)), misfits
-
-
-def _of_all(evidence: Evidence, cause: Cause, sentence: str, slots: Slots) -> tuple[Cause, str]:
-    """Cause and sentence that are true of everybody in a situation, if not the same rule is closest."""
-    closest = evidence.closest
-    if cause.kind not in {CLOSEST, ROLE} or closest is None:
-        return cause, sentence
-    others = [
-        rule
-        for rule in evidence.rules
-        if rule is not closest
-        and rule.effect == "ALLOW"
-        and rule.type != "role"
-        and rule.status != APPLIED
-        and distance(rule)[:-1] == distance(closest)[:-1]
-        and not are_ordered(rule, closest, slots)
-    ]
-    if not others:
-        return cause, sentence
-    names = " or ".join(rule.name for rule in (closest, *others))
-    return Cause(cause.kind, names), f"DENY: no rule allows it. Closest: {names}."
-
-
-def _reached(source: Instrumented, request: Request) -> tuple[tuple[PolicyRules, ...], str]:
-    """The policies that can answer a request, or why there are none."""
-    try:
-        return source.reached(request), ""
-    except InputError as error:
-        return (), str(error)

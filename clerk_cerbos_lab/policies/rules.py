@@ -6,19 +6,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from clerk_cerbos_lab.policies import names
-from clerk_cerbos_lab.policies.conditions import read_condition, read_expression, visible_in
+from clerk_cerbos_lab.policies.conditions import read_condition, read_expression, reads, visible_in
 from clerk_cerbos_lab.policies.reach import DEFAULT
 from clerk_cerbos_lab.values import canonical
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-    from clerk_cerbos_lab.policies.conditions import Expression, Visible
+    from clerk_cerbos_lab.policies.conditions import Expression, Operand, Visible
     from clerk_cerbos_lab.policies.policy_set import PolicySet
 
 RuleKey: TypeAlias = tuple[int, ...]
 """Where a rule is: the position of its policy among the documents, of the rule, and for a principal policy of
 the action."""
+
+Path: TypeAlias = tuple[str, ...]
+"""Such as ``("R", "attr", "amount")``."""
 
 _TYPES: Final = {
     "resourcePolicy": "resource",
@@ -192,3 +195,42 @@ def _derived_roles(body: Mapping[str, Any], visible: Visible) -> Iterator[Derive
         condition = read_condition(role.get("condition") or {}, visible, *path, "condition")
         parents = tuple(role.get("parentRoles", ()))
         yield DerivedRole(i, role["name"], parents, condition, visible.lines.of(visible.file, *path))
+
+
+def read_together(
+    policies: Iterable[PolicyRules], kind: str, action: str, paths: Collection[Path]
+) -> frozenset[Path] | None:
+    """What atoms read that read one of these paths, or something around or inside it.
+
+    Args:
+        policies: all of them.
+        kind: the resource kind.
+        action: the action; derived roles count for each.
+        paths: such as ``("P", "attr", "region")``.
+
+    Returns:
+        Paths, with those given; None if a condition can't be read.
+    """
+    found = set(paths)
+    for one in policies:
+        rules = [rule for rule in one.rules if one.about(rule, kind) and rule.names_action(action)]
+        conditions = [owner.condition for owner in rules] + [role.condition for role in one.derived_roles]
+        for part in (part for condition in conditions if condition is not None for part in condition.walk()):
+            if part.form == "unread" or not all(map(_is_plain, part.operands)):
+                return None
+            own = set(reads(part.operands))
+            if any(overlap(path, read) for path in paths for read in own):
+                found |= own
+    return frozenset(found)
+
+
+def overlap(one: Path, other: Path) -> bool:
+    """Whether one path is the other, or leads to something inside it."""
+    return all(step == same for step, same in zip(one, other, strict=False))
+
+
+def _is_plain(operand: Operand) -> bool:
+    """Whether everything that an operand reads is known."""
+    if operand.parts:
+        return all(map(_is_plain, operand.parts))
+    return operand.literal or operand.path[:1] in {("P",), ("R",), ("C",), ("G",)}
