@@ -176,6 +176,22 @@ def test_without_a_numeric_axis_cells_are_compared(write: Write) -> None:
     ]
 
 
+def test_nothing_changes_between_two_numbers_without_one_between_them(write: Write) -> None:
+    who = people(limit=[100.01, 7])
+    beyond = float(np.nextafter(100.01, np.inf))
+    below = f"R.attr.amount < {beyond!r} && R.attr.amount != P.attr.limit"
+    with lab.PDP(write(thing=resource_policy(rule(below)))) as pdp:
+        before = lab.sweep(pdp, who, "thing", amount=[0, 200])
+        write(thing=resource_policy(rule("R.attr.amount < 100")))
+        changes = lab.compare(before, pdp)
+    rows = changes.frame()
+    lost = rows[rows["change"] == "lost"]
+    assert list(zip(lost["principal"], lost["lower"], lost["upper"], strict=True)) == [
+        ("u0", 100.0, 100.01),
+        ("u1", 100.0, beyond),
+    ]
+
+
 def test_a_text_is_not_the_value_that_it_looks_like(write: Write) -> None:
     same = "R.attr.team == null || R.attr.team == '5.0' || R.attr.team == true"
     with lab.PDP(write(thing=resource_policy(rule("false")))) as pdp:

@@ -168,25 +168,27 @@ def _compared(pdps: Sequence[lab.PDP], name: str, source: Source, mutant: Mutant
         for column in source.people:
             numbers |= {float(x) for x in source.people[column] if type(x) in {int, float}}
         amounts = [x for n in sorted(numbers) for x in (n - 0.005, n, n + 0.005, math.nextafter(n, math.inf))]
-        amounts += [group.witness.values["amount"] for group in changes.groups]
-        amounts = sorted({x for x in amounts if math.isfinite(x)})
-    cells = [
-        lab.sweep(pdp, source.people, kind, method="every-cell", **{**sent, "amount": amounts})
-        for pdp in pdps
-    ]
-    assert_changes(changes, *cells)
+    grid = sorted({x for x in amounts if math.isfinite(x)})
+    witnesses = {group.witness.values["amount"] for group in changes.groups}
+    everything = {**sent, "amount": sorted({*grid, *witnesses})}
+    cells = [lab.sweep(pdp, source.people, kind, method="every-cell", **everything) for pdp in pdps]
+    compared = [one.sel(amount=grid) for one in cells]
+    assert_changes(changes, *compared)
     old, new = (one.allowed() for one in cells)
-    assert changes.verdict == VERDICTS[bool((new & ~old).any()), bool((old & ~new).any())]
-    for group in changes.groups:
-        at = _place(cells[0], group.witness.principal, group.action, group.witness.values)
+    places = [_place(cells[0], group.witness, group.action) for group in changes.groups]
+    effects = [(old[at], new[at]) for at in places]
+    effects += list(zip(*(one.allowed().ravel() for one in compared), strict=True))
+    pairs = set(map(tuple, np.unique(np.array(effects), axis=0).tolist()))
+    assert changes.verdict == VERDICTS[(False, True) in pairs, (True, False) in pairs]
+    for at, group in zip(places, changes.groups, strict=True):
         assert (bool(old[at]), bool(new[at])) == (group.change == "lost", group.change == "gained")
         assert (group.witness.before == "ALLOW", group.witness.after == "ALLOW") == (old[at], new[at])
     return changes
 
 
-def _place(decisions: lab.Decisions, who: str, action: str, values: Any) -> tuple[int, ...]:
-    found = [decisions.names.index(who), decisions.actions.index(action)]
-    found += [list(map(key, axis.values)).index(key(values[axis.name])) for axis in decisions.axes]
+def _place(decisions: lab.Decisions, witness: Any, action: str) -> tuple[int, ...]:
+    found = [decisions.names.index(witness.principal), decisions.actions.index(action)]
+    found += [list(map(key, axis.values)).index(key(witness.values[axis.name])) for axis in decisions.axes]
     return tuple(found)
 
 
