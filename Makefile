@@ -7,7 +7,7 @@ BIN := .venv/bin
 NODE := .venv/node
 
 # Parts of `make long`, each of at most nine minutes on two quiet cores.
-LONG := long-environments long-replayed long-sql long-examples long-not-understood long-situations long-situations-mutants long-explained-1 long-explained-2 long-explained-3 long-explained-4 long-compared long-covered long-counterfactuals long-reaching-1 long-reaching-2 long-audit long-policies-1 long-policies-2 long-policies-3 long-policies-4
+LONG := long-environments long-replayed long-sql long-examples long-not-understood long-situations long-situations-mutants long-explained-1 long-explained-2 long-explained-3 long-explained-4 long-compared long-compared-mutants long-exported long-covered long-counterfactuals long-reaching-1 long-reaching-2 long-audit long-policies-1 long-policies-2 long-policies-3 long-policies-4
 
 .PHONY: help report test static long $(LONG) busy lab bench lint lock notebooks screenshots set-up set-up-js clean
 
@@ -77,6 +77,14 @@ $(filter long-explained-%,$(LONG)): long-explained-%: set-up
 # The changes between 150 pairs of generated policies, against every cell of both.
 long-compared: set-up
 	@LAB_COMPARED=500:650 $(BIN)/python -m pytest tests/insights/test_compare.py -k generated
+
+# Policies after each of some 440 single edits compared with the originals, against every cell of both.
+long-compared-mutants: set-up
+	@LAB_COMPARED_MUTANTS=1 $(BIN)/python -m pytest -s tests/insights/test_compare_mutants.py
+
+# The suite of a sweep of the sample, run on every single edit of its policies that changes anything.
+long-exported: set-up
+	@LAB_EXPORTED_MUTANTS=1 $(BIN)/python -m pytest tests/insights/test_exported_mutants.py
 
 # Counts of coverage of 60 generated policies, against every cell.
 long-covered: set-up

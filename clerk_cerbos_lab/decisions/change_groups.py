@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
 
 from clerk_cerbos_lab.decisions.changes import INTERVAL, Group, Witness
 from clerk_cerbos_lab.values import key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    import pandas as pd
+    import numpy.typing as npt
 
     from clerk_cerbos_lab.decisions.decisions import Decisions
 
@@ -26,46 +28,62 @@ def grouped(rows: pd.DataFrame, decisions: Decisions, along: str | None) -> list
     all combinations of some values of each axis.
     """
     axes = [axis.name for axis in decisions.axes if axis.name != along]
-    interval = list(INTERVAL) if along else []
-    keys = ["change", "action", *interval, "exact"]
-    people: dict[tuple[Any, ...], dict[tuple[Any, ...], list[str]]] = defaultdict(lambda: defaultdict(list))
-    columns = [rows[name].tolist() for name in [*keys, *axes, "principal"]]
-    for *values, who in zip(*columns, strict=True):
-        same, combination = tuple(values[: len(keys)]), tuple(values[len(keys) :])
-        people[same][tuple(map(_hashable, combination))].append(who)
+    keys = ["change", "action", *(INTERVAL if along else ()), "exact"]
+    alike: dict[tuple[int, bytes], list[int]] = {}  # a change, and who: the first rows of each combination
+    people: dict[bytes, tuple[str, ...]] = {}
+    same, cell = _numbered([rows[name] for name in keys]), _numbered([rows[name] for name in [*keys, *axes]])
+    who, names = pd.factorize(rows["principal"])
+    order = np.argsort(cell, kind="stable")
+    starts = np.flatnonzero(np.diff(cell[order], prepend=-1))
+    for at in np.split(order, starts[1:]) if len(rows) else ():
+        sign = who[at].tobytes()
+        alike.setdefault((int(same[at[0]]), sign), []).append(int(at[0]))
+        if sign not in people:
+            people[sign] = tuple(names[who[at]].tolist())
+    first = np.array([places[0] for places in alike.values()], dtype=np.intp)
+    kept = [rows[name].iloc[first].tolist() for name in keys]
+    columns = [rows[name].tolist() for name in axes]
+    by_key = [{key(value): value for value in decisions.values(name)} for name in axes]
     found: list[Group] = []
-    for (change, action, *rest), combinations in people.items():
-        alike: dict[tuple[str, ...], list[tuple[Any, ...]]] = defaultdict(list)
-        for combination, who in combinations.items():
-            alike[tuple(who)].append(combination)
+    for ((_, sign), places), change, action, *rest in zip(alike.items(), *kept, strict=True):
         span = tuple(rest[:-1]) if along else None
-        for some, places in alike.items():
-            for where in _together(places, decisions, axes):
-                shown = {
-                    name: values
-                    for name, values in where.items()
-                    if len(values) < len(decisions.values(name)) or len(values) == 1
-                }
-                number = {} if span is None or along is None else {along: inside(span)}
-                witness = Witness(some[0], {**{name: values[0] for name, values in where.items()}, **number})
-                found.append(Group(change, action, shown, span, some, bool(rest[-1]), witness))
+        some = people[sign]
+        combinations = [tuple(key(column[place]) for column in columns) for place in places]
+        for values in _together(combinations, by_key):
+            where = dict(zip(axes, values, strict=True))
+            shown = {
+                name: own
+                for name, own in where.items()
+                if len(own) < len(decisions.values(name)) or len(own) == 1
+            }
+            number = {} if span is None or along is None else {along: inside(span)}
+            witness = Witness(some[0], {**{name: own[0] for name, own in where.items()}, **number})
+            found.append(Group(change, action, shown, span, some, bool(rest[-1]), witness))
     return sorted(found, key=lambda group: (-len(group.principals), group.change, group.action))
 
 
+def _numbered(columns: Sequence[pd.Series[Any]]) -> npt.NDArray[np.intp]:
+    """For each row a number that is equal where all of the columns are."""
+    number = np.zeros(len(columns[0]), dtype=np.intp)
+    for column in columns:
+        values = np.asarray(column)
+        if column.dtype == object:
+            values = np.array(list(map(key, column)), dtype=object)
+        codes, different = pd.factorize(values)
+        number = pd.factorize(number * (len(different) + 1) + codes)[0].astype(np.intp)
+    return number
+
+
 def _together(
-    combinations: Sequence[tuple[Any, ...]], decisions: Decisions, axes: Sequence[str]
-) -> Iterator[dict[str, tuple[Any, ...]]]:
+    combinations: Sequence[tuple[Any, ...]], by_key: Sequence[Mapping[Any, Any]]
+) -> Iterator[list[tuple[Any, ...]]]:
     """The combinations as a product of values of each axis; one by one if they are none."""
-    by_key = {name: {_hashable(value): value for value in decisions.values(name)} for name in axes}
     values = [list(dict.fromkeys(column)) for column in zip(*combinations, strict=True)]
     if len(set(combinations)) == math.prod(map(len, values)):
-        yield {
-            name: tuple(by_key[name][one] for one in column)
-            for name, column in zip(axes, values, strict=True)
-        }
+        yield [tuple(known[one] for one in column) for known, column in zip(by_key, values, strict=True)]
         return
     for combination in combinations:
-        yield {name: (by_key[name][one],) for name, one in zip(axes, combination, strict=True)}
+        yield [(known[one],) for known, one in zip(by_key, combination, strict=True)]
 
 
 def inside(interval: Sequence[Any]) -> float:
@@ -87,7 +105,3 @@ def inside(interval: Sequence[Any]) -> float:
         return upper - CENT if upper - CENT < upper else math.nextafter(upper, -math.inf)
     middle = lower + (upper - lower) / 2
     return middle if lower < middle < upper else math.nextafter(lower, math.inf)
-
-
-def _hashable(value: Any) -> Any:
-    return value if isinstance(value, str) else key(value)

@@ -222,7 +222,9 @@ def allowed_rows(decisions: Decisions, along: str | None, change: str) -> pd.Dat
         told = cells[cells["effect"] == "ALLOW"].drop(columns="effect")
         return told.assign(change=change, exact=True)
     found = decisions.thresholds(along)
-    told = found[found["effect"] == "ALLOW"].drop(columns=["effect", "boundary"])
+    gap = ~found["lower_closed"] & ~found["upper_closed"]
+    gap &= np.nextafter(found["lower"], math.inf) >= found["upper"]  # no number lies in it
+    told = found[(found["effect"] == "ALLOW") & ~gap].drop(columns=["effect", "boundary"])
     columns = [name for name in told.columns if name != "exact"]
     return told.assign(change=change)[[*columns, "change", "exact"]]
 
@@ -347,7 +349,8 @@ def _overlaid(
     following = np.where(after_it < len(at), after_it, 0)
     upper = np.where(ends, math.inf, lower[following])
     upper_closed = ~ends & above[following]
-    differs = state[first] != 0
+    gap = above[first] & ~upper_closed  # of two neighbouring doubles: no number lies in it
+    differs = (state[first] != 0) & ~(gap & (np.nextafter(lower[first], math.inf) >= upper))
     first, upper, upper_closed = first[differs], upper[differs], upper_closed[differs]
     return line[first], {
         "lower": lower[first],

@@ -43,7 +43,10 @@ if TYPE_CHECKING:
 Policies: TypeAlias = "Decisions | PDP | str | Path"
 
 EXPLAINED: Final = 10
-"""Groups whose witness is explained; every witness is asked again."""
+"""Groups whose witness is explained."""
+
+REPLAYED: Final = 200
+"""Groups whose witness is asked again; more would take longer than the comparison."""
 
 
 def compare(
@@ -74,7 +77,8 @@ def compare(
         ``Changes``. People are the same if their labels are; whoever is only in the second answer joined and
         gains what they may do there, and whoever is only in the first left. Along a numeric axis the
         intervals are exact wherever ``Decisions.thresholds`` is. Each group of people with the same change
-        has a witness: a request that was asked again of both PDPs.
+        has a witness: a request that was asked again of both PDPs, unless there are more groups than a note
+        says.
 
     Raises:
         InputError: for answers to different questions, for something that is no folder and no revision, or
@@ -105,9 +109,10 @@ def changes_of(before: Decisions, after: Decisions, along: str | None = None) ->
     """Compare two answers to the same question; see ``compare``."""
     after = aligned(before, after)
     axis = numeric_axis(before, along)
-    both = [name for name in before.names if name in set(after.names)]
-    joined = [name for name in after.names if name not in set(before.names)]
-    left = [name for name in before.names if name not in set(after.names)]
+    then, now = set(before.names), set(after.names)
+    both = [name for name in before.names if name in now]
+    joined = [name for name in after.names if name not in then]
+    left = [name for name in before.names if name not in now]
     tables = [changed_rows(of_people(before, both), of_people(after, both), axis)] if both else []
     tables += [allowed_rows(of_people(after, joined), axis, GAINED)] if joined else []
     tables += [allowed_rows(of_people(before, left), axis, LOST)] if left else []
@@ -184,13 +189,16 @@ def _replayed(before: Decisions, after: Decisions, groups: Sequence[Group]) -> t
     """The groups with their witnesses asked of both PDPs, and why that was not possible."""
     told: list[Witness] = [group.witness for group in groups]
     notes = []
+    if len(groups) > REPLAYED:
+        which = f"{REPLAYED:,} largest of {len(groups):,} groups"
+        notes.append(f"The requests of the {which} were asked again of both PDPs.")
     for decisions, when in ((before, "before"), (after, "after")):
         source = decisions.source
         if not isinstance(source, Instrumented) or source.assumed:
             notes.append(f"The requests could not be asked again of the PDP {when} the change.")
             continue
         there = set(decisions.names)
-        at = [i for i, group in enumerate(groups) if group.witness.principal in there]
+        at = [i for i, group in enumerate(groups[:REPLAYED]) if group.witness.principal in there]
         requests = list(_requests(decisions, [groups[i] for i in at]))  # people may have other attributes now
         effects = source.check(requests)
         for i, effect in zip(at, effects, strict=True):
@@ -212,9 +220,13 @@ def _replayed(before: Decisions, after: Decisions, groups: Sequence[Group]) -> t
 
 def _requests(decisions: Decisions, groups: Sequence[Group]) -> Iterator[Request]:
     """The request of each witness."""
+    if not groups:
+        return
     place = {name: i for i, name in enumerate(decisions.names)}
+    rows = list(dict.fromkeys(place[group.witness.principal] for group in groups))
+    people = dict(zip(rows, read_principals(decisions.principals.iloc[rows]), strict=True))
     for group in groups:
-        person = read_principals(decisions.principals.iloc[[place[group.witness.principal]]])[0]
+        person = people[place[group.witness.principal]]
         values = {**decisions.fixed, **group.witness.values}
         yield Request(
             principal=person,

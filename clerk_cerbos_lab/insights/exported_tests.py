@@ -14,7 +14,7 @@ import yaml
 from clerk_cerbos_lab.attribute_names import nested
 from clerk_cerbos_lab.decisions.alike import alike
 from clerk_cerbos_lab.decisions.change_groups import CENT, inside
-from clerk_cerbos_lab.decisions.changes import numeric_axis
+from clerk_cerbos_lab.decisions.changes import INTERVAL, numeric_axis
 from clerk_cerbos_lab.errors import InputError, PDPError
 from clerk_cerbos_lab.files import whole_file
 from clerk_cerbos_lab.formatting import label
@@ -145,29 +145,86 @@ def _cases_of(decisions: Decisions, axis: str | None) -> Iterator[Case]:
         return
     others = [one for i, one in enumerate(axes) if i != along]
     rows = np.array(sorted({row for row, _, _ in seen}), dtype=np.intp)
-    lines = _lines(decisions.of(rows).flips(axes[along].name))
+    lines = list(_lines(decisions.of(rows).flips(axes[along].name)))
+    pinned = _pinned(lines)
     for row, action, places in seen:
         values = {one.name: one.values[at] for one, at in zip(others, places, strict=True)}
-        for amount, allowed in lines[int(np.searchsorted(rows, row)), action, *places].items():
+        for amount, allowed in pinned[int(np.searchsorted(rows, row)), action, *places].items():
             yield Case(row, decisions.actions[action], {**values, axes[along].name: amount}, allowed)
 
 
-def _lines(found: Intervals) -> dict[tuple[int, ...], dict[float, bool]]:
-    """For each line, the amounts to pin and whether they are allowed."""
+@dataclass(frozen=True, slots=True)
+class _Stretch:
+    """An interval of equal effect on one line.
+
+    Attributes:
+        line: positions of the principal, the action and the values of the other axes.
+        interval: lower, lower_closed, upper, upper_closed.
+        allowed: the effect.
+        exact: whether its ends are exact, not those of a grid.
+    """
+
+    line: tuple[int, ...]
+    interval: tuple[float, bool, float, bool]
+    allowed: bool
+    exact: bool
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is the whole line, so that nothing says which number matters."""
+        return self.exact and math.isinf(self.interval[0]) and math.isinf(self.interval[2])
+
+
+def _lines(found: Intervals) -> Iterator[_Stretch]:
     columns = found.columns
-    lines: dict[tuple[int, ...], dict[float, bool]] = {}
-    ends = zip(*(columns[name] for name in ("lower", "lower_closed", "upper", "upper_closed")), strict=True)
+    ends = zip(*(columns[name] for name in INTERVAL), strict=True)
+    lines = zip(*(code.tolist() for code in found.codes), strict=True)
     allow, exact = np.asarray(columns["effect"]) == "ALLOW", np.asarray(columns["exact"])
-    for place, interval in enumerate(ends):
-        own = lines.setdefault(tuple(int(code[place]) for code in found.codes), {})
-        if exact[place]:
-            own |= dict.fromkeys(_ends(interval), bool(allow[place]))
+    for line, interval, one, known in zip(lines, ends, allow.tolist(), exact.tolist(), strict=True):
+        yield _Stretch(line, interval, one, known)
+
+
+def _pinned(lines: Sequence[_Stretch]) -> dict[tuple[int, ...], dict[float, bool]]:
+    """For each line, the numbers to pin and whether they are allowed.
+
+    A line with one effect has no boundary to pin. Its number is one that has the other effect on as many as
+    possible of the same principal's other lines, or of anybody's, for the same action: at a number that is
+    denied to everybody anyway, an edit that allows too much would not be seen.
+    """
+    own: dict[tuple[int, ...], list[_Stretch]] = {}
+    for one in lines:
+        if one.exact and not one.whole:
+            for group in (one.line[:2], one.line[1:2]):
+                own.setdefault((*group, one.allowed), []).append(one)
+    telling = {group: _in_most(some) for group, some in own.items()}
+    pinned: dict[tuple[int, ...], dict[float, bool]] = {}
+    for one in lines:
+        numbers = pinned.setdefault(one.line, {})
+        lower, lower_closed, upper, upper_closed = one.interval
+        if one.whole:
+            groups = [(*group, not one.allowed) for group in (one.line[:2], one.line[1:2])]
+            number = next((telling[group] for group in groups if group in telling), inside(one.interval))
+            numbers[number] = one.allowed
+        elif one.exact:
+            numbers |= dict.fromkeys(_ends(one.interval), one.allowed)
         else:  # between the swept amounts nothing is known
-            lower, lower_closed, upper, upper_closed = interval
-            own |= dict.fromkeys(
-                [float(x) for x, y in ((lower, lower_closed), (upper, upper_closed)) if y], True
-            )
-    return lines
+            numbers |= {float(x): True for x, y in ((lower, lower_closed), (upper, upper_closed)) if y}
+    return pinned
+
+
+def _in_most(some: Sequence[_Stretch]) -> float:
+    """The number at an end of an interval that lies in the most of them; the largest of several."""
+    numbers = np.array(sorted({number for one in some for number in _ends(one.interval)}))
+    lower, lower_closed, upper, upper_closed = map(
+        np.array, zip(*(one.interval for one in some), strict=True)
+    )
+    begun, ended = np.zeros(len(numbers), dtype=np.intp), np.zeros(len(numbers), dtype=np.intp)
+    for closed in (True, False):
+        first, last = np.sort(lower[lower_closed == closed]), np.sort(upper[upper_closed == closed])
+        begun += np.searchsorted(first, numbers, "right" if closed else "left")
+        ended += np.searchsorted(last, numbers, "left" if closed else "right")
+    held = begun - ended
+    return float(numbers[np.flatnonzero(held == held.max())[-1]])
 
 
 def _ends(interval: tuple[float, bool, float, bool]) -> list[float]:

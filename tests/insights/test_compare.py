@@ -3,21 +3,21 @@
 import json
 import os
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import generated_policies
 import numpy as np
-import pandas as pd
 import pytest
 from compared import people
+from compared_changes import assert_changes
 from small_policies import resource_policy, rule
 from small_policies import write as write_to
 
 import clerk_cerbos_lab as lab
 from clerk_cerbos_lab.decisions.change_groups import inside
-from clerk_cerbos_lab.formatting import label
 
 GRID: dict[str, Any] = {"amount": lab.amounts(0, 60_000, step=500), "status": "OPEN", "department": "sales"}
 Write = Callable[..., Path]
@@ -176,6 +176,47 @@ def test_without_a_numeric_axis_cells_are_compared(write: Write) -> None:
     ]
 
 
+def test_nothing_changes_between_two_numbers_without_one_between_them(write: Write) -> None:
+    who = people(limit=[100.01, 7])
+    beyond = float(np.nextafter(100.01, np.inf))
+    below = f"R.attr.amount < {beyond!r} && R.attr.amount != P.attr.limit"
+    with lab.PDP(write(thing=resource_policy(rule(below)))) as pdp:
+        before = lab.sweep(pdp, who, "thing", amount=[0, 200])
+        write(thing=resource_policy(rule("R.attr.amount < 100")))
+        changes = lab.compare(before, pdp)
+    rows = changes.frame()
+    lost = rows[rows["change"] == "lost"]
+    assert list(zip(lost["principal"], lost["lower"], lost["upper"], strict=True)) == [
+        ("u0", 100.0, 100.01),
+        ("u1", 100.0, beyond),
+    ]
+
+
+def test_a_text_is_not_the_value_that_it_looks_like(write: Write) -> None:
+    same = "R.attr.team == null || R.attr.team == '5.0' || R.attr.team == true"
+    with lab.PDP(write(thing=resource_policy(rule("false")))) as pdp:
+        teams = ["null", None, "5.0", 5, True, "true"]
+        before = lab.sweep(pdp, people(x=[1, 2]), "thing", team=teams)
+        write(thing=resource_policy(rule(same)))
+        changes = lab.compare(before, lab.sweep(pdp, people(x=[1, 2]), "thing", team=teams))
+    assert [one.where for one in changes.groups] == [{"team": (None, "5.0", True)}]
+    assert changes.groups[0].principals == ("u0", "u1")
+
+
+def test_thousands_of_different_changes_take_seconds_and_say_what_was_asked_again(write: Write) -> None:
+    who = people(limit=[100 + n / 4 for n in range(3_000)])
+    with lab.PDP(write(thing=resource_policy(rule("R.attr.amount < P.attr.limit")))) as pdp:
+        before = lab.sweep(pdp, who, "thing", amount=[0, 60_000])
+        write(thing=resource_policy(rule("R.attr.amount <= P.attr.limit")))
+        start = time.process_time()
+        changes = lab.compare(before, pdp)
+        assert time.process_time() - start < 10
+    assert len(changes.groups) == 3_000
+    assert changes.groups[7].interval == (101.75, True, 101.75, True)
+    assert "200 largest of 3,000 groups were asked again" in changes.notes[0]
+    assert [one.witness.after for one in changes.groups[199:201]] == ["ALLOW", None]
+
+
 @pytest.mark.parametrize(
     ("interval", "number"),
     [
@@ -220,26 +261,3 @@ def test_changes_of_generated_policies_are_those_of_every_cell(tmp_path: Path, s
                 lab.sweep(pdp, who, kind, method="every-cell", **{**sent, **exact}) for pdp in (one, other)
             ]
             assert_changes(changes, *cells)
-
-
-def assert_changes(changes: lab.Changes, before: lab.Decisions, after: lab.Decisions) -> None:
-    """Compare the rows with the cells of both answers."""
-    cells = before.frame().assign(now=after.frame()["effect"])
-    found = changes.frame()
-    keys = [name for name in found.columns if name in set(before.dims) - {"amount"}]
-    for table in (cells, found):
-        for name in keys:
-            table[name] = [label(value) for value in table[name]]
-    numbered = cells.reset_index(names="cell")
-    rows = numbered.merge(found, on=keys)
-    value = rows["amount"].astype(float)
-    inside_it = (rows["lower"] < value) | (rows["lower_closed"] & (rows["lower"] == value))
-    inside_it &= (rows["upper"] > value) | (rows["upper_closed"] & (rows["upper"] == value))
-    held = rows[inside_it]
-    assert held["cell"].is_unique
-    told = pd.Series("same", index=cells.index)
-    told[held["cell"].to_numpy()] = held["change"].to_numpy()
-    wanted = np.where(
-        cells["effect"] == cells["now"], "same", np.where(cells["now"] == "ALLOW", "gained", "lost")
-    )
-    assert told.tolist() == wanted.tolist()
