@@ -101,8 +101,8 @@ def compare(
         return changes_of(one, other, along)
 
 
-def changes_of(before: Decisions, after: Decisions, along: str | None = None) -> Changes:
-    """Compare two answers to the same question; see ``compare``."""
+def changes_of(before: Decisions, after: Decisions, along: str | None = None, *, ask: bool = True) -> Changes:
+    """Compare two answers to the same question; see ``compare``. ``ask``: ask the witnesses again."""
     after = aligned(before, after)
     axis = numeric_axis(before, along)
     both = [name for name in before.names if name in set(after.names)]
@@ -122,7 +122,7 @@ def changes_of(before: Decisions, after: Decisions, along: str | None = None) ->
         notes.append(
             f"Some changes are known only at the swept amounts of {axis}: the notes of the decisions say why."
         )
-    asked, missing = _replayed(before, after, groups)
+    asked, missing = _replayed(before, after, groups) if ask else (groups, [])
     return Changes(before, after, axis, tuple(asked), rows, (*notes, *missing))
 
 
