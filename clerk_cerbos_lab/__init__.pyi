@@ -4,6 +4,7 @@ from .decisions.counterfactual import Counterfactuals as Counterfactuals
 from .decisions.coverage import Coverage as Coverage
 from .decisions.decisions import Decisions as Decisions
 from .decisions.explanation import Explanation as Explanation
+from .decisions.goal import GoalValue as GoalValue
 from .decisions.provenance import Provenance as Provenance
 from .decisions.replay import Replay as Replay
 from .display.matrix import Matrix as Matrix
@@ -29,6 +30,8 @@ from .identity.pseudonyms import pseudonym as pseudonym
 from .insights.compare import compare as compare
 from .insights.coverage import coverage as coverage
 from .insights.data_quality import problems as problems
+from .insights.goals import largest as largest
+from .insights.goals import smallest as smallest
 from .insights.replay import replay as replay
 from .insights.sql_table import SqlTable as SqlTable
 from .insights.sql_table import sql_table as sql_table
@@ -57,6 +60,7 @@ __all__ = [
     "Draft",
     "Explanation",
     "Explorer",
+    "GoalValue",
     "InputError",
     "KeyMissingError",
     "LabError",
@@ -76,6 +80,7 @@ __all__ = [
     "coverage",
     "draft",
     "explore",
+    "largest",
     "load_principals",
     "load_users",
     "movable",
@@ -83,6 +88,7 @@ __all__ = [
     "pseudonym",
     "replay",
     "shareable",
+    "smallest",
     "sql_table",
     "sweep",
     "to_principals",

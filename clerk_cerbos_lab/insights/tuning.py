@@ -18,12 +18,9 @@ from clerk_cerbos_lab.policies.addresses import limit_at
 from clerk_cerbos_lab.policies.limit_uses import matters
 from clerk_cerbos_lab.policies.moves import moves_of
 from clerk_cerbos_lab.sweeps.again import asked_again
-from clerk_cerbos_lab.sweeps.sweep import sweep
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    import pandas as pd
 
     from clerk_cerbos_lab.decisions.changes import Changes
     from clerk_cerbos_lab.decisions.decisions import Decisions
@@ -53,9 +50,7 @@ class Tuning:
 
     Args:
         pdp: a PDP that was started here; edits of its policies are followed.
-        principals: a principals frame.
-        kind: the resource kind.
-        question: further arguments of ``lab.sweep``.
+        decisions: the question and the people; if the PDP has other policies by now, it is asked again.
         records: past records, as ``lab.replay`` takes them; None for none.
         replayed: further arguments of ``lab.replay``.
 
@@ -65,14 +60,14 @@ class Tuning:
     Attributes:
         before: what the policies decide as they are.
         limits: the limits that can matter to the question, in the order of the policies, each once.
+        records: as given.
+        replayed: as given.
     """
 
     def __init__(
         self,
         pdp: PDP,
-        principals: pd.DataFrame,
-        kind: str,
-        question: Mapping[str, Any],
+        decisions: Decisions,
         *,
         records: Any = None,
         replayed: Mapping[str, Any] | None = None,
@@ -82,11 +77,11 @@ class Tuning:
             msg = "replay= says how to read records=, which is not given"
             raise InputError(msg)
         self.pdp = pdp
-        self._principals = principals
-        self._records = records
-        self._replayed = dict(replayed or {})
+        self.records = records
+        self.replayed = dict(replayed or {})
         self._moved: MovedPolicies | None = None
-        self._read(sweep(pdp, principals, kind, **question))
+        current = pdp.digest == decisions.provenance.policy_digest
+        self._read(decisions if current else asked_again(decisions, pdp))
 
     def _read(self, before: Decisions) -> None:
         self.before = before
@@ -160,6 +155,10 @@ class Tuning:
         """
         return self._answer(values)[1].decisions
 
+    def asked_fully(self, values: Mapping[str, Any]) -> Decisions:
+        """The same with all spot checks of a sweep; not kept."""
+        return asked_again(self.before, self.moved(values))
+
     def quick_changes(self, values: Mapping[str, Any]) -> Changes:
         """Who gains and loses what; no witness is asked again, so that it keeps up with a slider."""
         _, answer = self._answer(values)
@@ -181,14 +180,14 @@ class Tuning:
 
     def replay(self, values: Mapping[str, Any]) -> Replay | None:
         """The past records against the policies with these values; None without records."""
-        if self._records is None:
+        if self.records is None:
             return None
         moved, answer = self._answer(values)
         if answer.replay is None:
             against = self.moved(moved) if moved else None
-            about = {"action": self.before.actions[0], **self._replayed}
+            about = {"action": self.before.actions[0], **self.replayed}
             answer.replay = replay(
-                self.pdp, self._principals, self._records, self.before.kind, against=against, **about
+                self.pdp, self.before.principals, self.records, self.before.kind, against=against, **about
             )
         return answer.replay
 

@@ -32,7 +32,8 @@ def principals() -> pd.DataFrame:
 def tuning(pdp: lab.PDP, principals: pd.DataFrame) -> Iterator[Tuning]:
     """The sample policies, with the sample's past expenses."""
     replayed = {"status": "OPEN", "date": "submitted_at"}
-    made = Tuning(pdp, principals, "expense", QUESTION, records="data/expenses.csv", replayed=replayed)
+    decisions = lab.sweep(pdp, principals, "expense", **QUESTION)
+    made = Tuning(pdp, decisions, records="data/expenses.csv", replayed=replayed)
     yield made
     made.close()
 
@@ -97,7 +98,7 @@ def test_only_limits_that_can_matter_are_offered_and_any_can_be_moved(tuning: Tu
 def test_an_edit_of_the_policies_is_followed(principals: pd.DataFrame, tmp_path: Path) -> None:
     folder = shutil.copytree("policies", tmp_path / "policies")
     with lab.PDP(folder) as pdp:
-        tuning = Tuning(pdp, principals, "expense", QUESTION)
+        tuning = Tuning(pdp, lab.sweep(pdp, principals, "expense", **QUESTION))
         assert not tuning.follow()
         tuning.decisions({"finance_limit": 60_000})
         text = (folder / "limits.yaml").read_text()
@@ -117,7 +118,7 @@ def test_a_text_that_does_not_compile_is_refused_and_what_was_decided_remains(
 ) -> None:
     policy = resource_policy(rule('R.attr.code.matches("^a+$") && R.attr.amount <= 100'))
     with lab.PDP(write(thing=policy)) as pdp:
-        tuning = Tuning(pdp, users(2), "thing", {"amount": [50, 150, 250], "code": "aa"})
+        tuning = Tuning(pdp, lab.sweep(pdp, users(2), "thing", amount=[50, 150, 250], code="aa"))
         more = tuning.decisions({"amount <= 100": 200})
         assert more.counts()["ALLOW"] == 4
         with pytest.raises(lab.PolicyError):
@@ -127,8 +128,8 @@ def test_a_text_that_does_not_compile_is_refused_and_what_was_decided_remains(
         tuning.close()
 
 
-def test_records_are_needed_to_say_how_to_read_them(pdp: lab.PDP, principals: pd.DataFrame) -> None:
+def test_records_are_needed_to_say_how_to_read_them(pdp: lab.PDP, tuning: Tuning) -> None:
     with pytest.raises(lab.InputError, match="records="):
-        Tuning(pdp, principals, "expense", QUESTION, replayed={"status": "OPEN"})
+        Tuning(pdp, tuning.before, replayed={"status": "OPEN"})
     with pytest.raises(lab.InputError, match="must be a PDP"):
-        Tuning("policies", principals, "expense", QUESTION)  # type: ignore[arg-type]
+        Tuning("policies", tuning.before)  # type: ignore[arg-type]
