@@ -202,6 +202,30 @@ def _replay_data():
     return data_of
 
 
+def _gap_text():
+    from clerk_cerbos_lab.display.goal_text import gap_text
+
+    return gap_text
+
+
+def _goal_text():
+    from clerk_cerbos_lab.display.goal_text import goal_text
+
+    return goal_text
+
+
+def _goal_value_text():
+    from clerk_cerbos_lab.display.goal_text import text_of
+
+    return text_of
+
+
+def _goal_value_html():
+    from clerk_cerbos_lab.display.goal_text import html_of
+
+    return html_of
+
+
 views.register(
     {
         "__repr__": _text,
@@ -234,6 +258,10 @@ views.register(
         "gaps": _gaps,
         "counterfactuals text": _counterfactuals_text,
         "counterfactuals html": _counterfactuals_html,
+        "gap text": _gap_text,
+        "goal text": _goal_text,
+        "goal value text": _goal_value_text,
+        "goal value html": _goal_value_html,
     }
 )
 

@@ -4,6 +4,7 @@ from .decisions.counterfactual import Counterfactuals as Counterfactuals
 from .decisions.coverage import Coverage as Coverage
 from .decisions.decisions import Decisions as Decisions
 from .decisions.explanation import Explanation as Explanation
+from .decisions.goal import GoalValue as GoalValue
 from .decisions.log_replay import LogReplay as LogReplay
 from .decisions.provenance import Provenance as Provenance
 from .decisions.replay import Replay as Replay
@@ -33,6 +34,8 @@ from .insights.compare import compare as compare
 from .insights.coverage import coverage as coverage
 from .insights.data_quality import problems as problems
 from .insights.decision_log import replay_log as replay_log
+from .insights.goals import largest as largest
+from .insights.goals import smallest as smallest
 from .insights.replay import replay as replay
 from .insights.sql_table import SqlTable as SqlTable
 from .insights.sql_table import sql_table as sql_table
@@ -61,6 +64,7 @@ __all__ = [
     "Draft",
     "Explanation",
     "Explorer",
+    "GoalValue",
     "InputError",
     "KeyMissingError",
     "LabError",
@@ -81,6 +85,7 @@ __all__ = [
     "coverage",
     "draft",
     "explore",
+    "largest",
     "load_principals",
     "load_users",
     "merge_principals",
@@ -91,6 +96,7 @@ __all__ = [
     "replay",
     "replay_log",
     "shareable",
+    "smallest",
     "sql_table",
     "sweep",
     "to_principals",

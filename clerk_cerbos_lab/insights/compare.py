@@ -105,8 +105,8 @@ def compare(
         return changes_of(one, other, along)
 
 
-def changes_of(before: Decisions, after: Decisions, along: str | None = None) -> Changes:
-    """Compare two answers to the same question; see ``compare``."""
+def changes_of(before: Decisions, after: Decisions, along: str | None = None, *, ask: bool = True) -> Changes:
+    """Compare two answers to the same question; see ``compare``. ``ask``: ask the witnesses again."""
     after = aligned(before, after)
     axis = numeric_axis(before, along)
     then, now = set(before.names), set(after.names)
@@ -127,7 +127,7 @@ def changes_of(before: Decisions, after: Decisions, along: str | None = None) ->
         notes.append(
             f"Some changes are known only at the swept amounts of {axis}: the notes of the decisions say why."
         )
-    asked, missing = _replayed(before, after, groups)
+    asked, missing = _replayed(before, after, groups) if ask else (groups, [])
     return Changes(before, after, axis, tuple(asked), rows, (*notes, *missing))
 
 

@@ -652,7 +652,7 @@ class PDP:
         with self.asking():
             pass
 
-    def _refresh(self) -> None:
+    def _refresh(self, *, compiled: bool = False) -> None:
         if self._closed:
             msg = "this PDP is closed; make another with lab.PDP(...)"
             raise PDPError(msg)
@@ -668,18 +668,23 @@ class PDP:
         disk.policy_folder(self._folder)  # an empty folder would silently deny everything
         fresh = disk.digest(self._folder)
         if fresh != self._digest:
-            self._compile()
+            if not compiled:
+                self._compile()
             self._ask_admin("ReloadStore", request_pb2.ReloadStoreRequest(wait=True))
         self._digest, self._signature = fresh, now
         if disk.signature(self._folder) != now:  # changed while it was read: read it again
             self._refresh()
 
-    def replace_policies(self, write: Callable[[], None], undo: Callable[[], None]) -> None:
+    def replace_policies(
+        self, write: Callable[[], None], undo: Callable[[], None], *, compiled: bool = False
+    ) -> None:
         """Change the policy files and use them at once; if they do not compile, put back what was there.
 
         Args:
             write: changes the files.
             undo: puts back what was there.
+            compiled: the files are known to compile, such as with another number in place of a number; Cerbos
+                would go on with its last policies if they did not.
 
         Raises:
             PolicyError: if the changed policies do not compile.
@@ -688,7 +693,7 @@ class PDP:
         with self._lock:
             try:
                 write()
-                self._refresh()
+                self._refresh(compiled=compiled)
             except BaseException:
                 undo()
                 if not self._closed:
@@ -709,6 +714,14 @@ class PDP:
         """Whether policies with this digest are in force and no file was written since; sends no request."""
         in_force = not self._closed and digest is not None and self._digest == digest
         return in_force and self.signature == self._signature
+
+    def check_policies(self) -> None:
+        """Compile the policy files.
+
+        Raises:
+            PolicyError: if they do not compile.
+        """
+        self._compile()
 
     def _compile(self) -> None:
         folder = self._need_folder()

@@ -178,7 +178,7 @@ class Draft:
         folder = self._own
         before, error = disk.contents(folder), None
         try:
-            self.pdp.replace_policies(lambda: _put(folder, files), lambda: _put(folder, before))
+            self.pdp.replace_policies(lambda: put_files(folder, files), lambda: put_files(folder, before))
         except PolicyError as found:
             error = PolicyError(found.folder, found.problems, STILL)
         except OSError as found:
@@ -308,7 +308,7 @@ def _checked_name(name: Any) -> str:
     return path.as_posix()
 
 
-def _put(folder: Path, files: Mapping[str, bytes]) -> None:
+def put_files(folder: Path, files: Mapping[str, bytes]) -> None:
     """Make these the policy files of a folder."""
     now = disk.contents(folder)
     fresh = {folder / name: content for name, content in files.items() if now.get(name) != content}

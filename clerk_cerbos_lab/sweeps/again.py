@@ -12,8 +12,13 @@ if TYPE_CHECKING:
     from clerk_cerbos_lab.pdp.client import PDP
 
 
-def asked_again(known: Decisions, pdp: PDP) -> Decisions:
+def asked_again(known: Decisions, pdp: PDP, *, audit: int = 512) -> Decisions:
     """What a PDP answers now to the question of decisions, about the same people.
+
+    Args:
+        known: the decisions.
+        pdp: the PDP.
+        audit: as in ``lab.sweep``.
 
     Raises:
         InputError: if they were made with a JWT, which they do not keep, or if the policies do not have the
@@ -39,6 +44,7 @@ def asked_again(known: Decisions, pdp: PDP) -> Decisions:
         principal_policy_version=asked.principal_policy_version,
         principal_scope=asked.principal_scope,
         units=dict(asked.units),
+        audit=audit,
     )
 
 
