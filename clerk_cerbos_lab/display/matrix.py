@@ -74,8 +74,9 @@ class Matrix:
 
         ``view`` (``"matrix"``, ``"thresholds"``), ``exact`` (columns as exact thresholds; None: whichever
         fits), ``search``, ``sort`` (``"given"``, ``"label"``, ``"share"``, ``"threshold"``), ``descending``,
-        ``grouped``, ``effect`` (``"any"``, ``"some"``, ``"none"``, ``"mixed"``, ``"all"``, ``"broken"``),
-        ``problem``, ``filters`` (attribute or dimension → labels kept), ``scale`` (``"linear"``, ``"log"``).
+        ``grouped``, ``effect`` (``"any"``, ``"some"``, ``"none"``, ``"mixed"``, ``"all"``, ``"broken"``,
+        ``"changed"``), ``problem``, ``filters`` (attribute or dimension → labels kept), ``scale``
+        (``"linear"``, ``"log"``).
         """
         known = self._state if self._widget is None else {**START, **self._widget.state}
         return copy.deepcopy(known)

@@ -8,10 +8,13 @@ import { placeIn } from "./place.js";
 const ALLOW = Object.freeze({ kind: "allow", mark: "✓", words: "ALLOW" });
 const DENY = Object.freeze({ kind: "deny", mark: "✗", words: "DENY" });
 const BROKEN = Object.freeze({ kind: "broken", mark: "?", words: "DENY because of broken data" });
+const GAINED = Object.freeze({ kind: "gained", mark: "+", words: "ALLOW, gained" });
+const LOST = Object.freeze({ kind: "lost", mark: "−", words: "DENY, lost" });
 
 /** The marks of the cells that are shown. */
 export class Marks {
   #known = /** @type {Map<string, string>} */ (new Map());
+  #changed = /** @type {Map<number, boolean>} */ (new Map());
 
   /**
    * @param {Layout} layout
@@ -29,8 +32,22 @@ export class Marks {
    * @param {number} column
    */
   of(row, column) {
-    if (this.across.bit(this.layout.rows.kind[row], column) === 1) return ALLOW;
+    const state = this.across.state(this.layout.rows.kind[row], column);
+    if (state) return state === 1 ? GAINED : state === 2 ? LOST : ALLOW;
     return this.explained?.isBroken(placeIn(this.layout, this.across, row, column)) ? BROKEN : DENY;
+  }
+
+  /** Whether any cell of a row has changed. */
+  changed(/** @type {number} */ row) {
+    const kind = this.layout.rows.kind[row];
+    let found = this.#changed.get(kind);
+    if (found === undefined) {
+      found = false;
+      for (let c = 0; c < this.across.count && !found; c++)
+        found = [1, 2].includes(this.across.state(kind, c));
+      this.#changed.set(kind, found);
+    }
+    return found;
   }
 
   /** Which cells of a row are denied because of broken data: a digit for each column; empty if none is. */

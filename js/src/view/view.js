@@ -8,6 +8,7 @@ import { cut, describe } from "./describe.js";
 import { Explainer } from "./explainer.js";
 import { sameFilters } from "./filter_panel.js";
 import { History } from "./history.js";
+import { legend } from "./legend.js";
 import { effect, Tip } from "./tip.js";
 import { Tools } from "./tools.js";
 
@@ -18,18 +19,6 @@ import { Tools } from "./tools.js";
 const LARGEST_COPY = 2_000_000;
 
 /** @typedef {Kept} Snapshot */
-
-/** What the marks mean. */
-function legend() {
-  const line = h("div", { class: "ccl-legend" });
-  for (const [kind, mark, words] of [
-    ["allow", "✓", "allowed"],
-    ["deny", "✗", "denied by the rules"],
-    ["broken", "?", "denied because of broken data"],
-  ])
-    line.append(h("span", { class: `ccl-key ccl-key-${kind}`, "aria-hidden": "true" }, mark), `${words} `);
-  return line;
-}
 
 /** A matrix with its tools, table, selection and provenance. */
 export class MatrixView {
@@ -207,7 +196,7 @@ export class MatrixView {
       h("b", { class: "ccl-no" }, `✗ ${count(counts.deny)} DENY`),
       who,
       h("span", { class: "ccl-soft" }, ` · across: ${across.names.join(", ")}`),
-      ...(this.model.explained ? [legend()] : []),
+      ...legend(this.model),
     );
   }
 

@@ -27,18 +27,25 @@ function checkedAmounts(/** @type {Ends} */ { lower, upper }) {
   return lower === upper ? numberLabel(lower) : `${numberLabel(lower)} to ${numberLabel(upper)}`;
 }
 
+/** Words for bands that have changed, by their state: see `Cube.state`. */
+const CHANGED = /** @type {Record<number, string>} */ ({ 1: " (gained)", 2: " (lost)" });
+
 /** A row's bands: "✓ ALLOW over 0, up to 5,000; ✗ DENY otherwise". A grid has only checked amounts. */
 export function bandsInWords(/** @type {Band[]} */ bands) {
   if (bands[0].grid) {
     const parts = bands.map(
-      ({ allow, ends }) => `${allow ? "✓ ALLOW" : "✗ DENY"} at ${checkedAmounts(ends)}`,
+      ({ allow, ends, state }) =>
+        `${allow ? "✓ ALLOW" : "✗ DENY"} at ${checkedAmounts(ends)}${CHANGED[state] ?? ""}`,
     );
     return `${parts.join("; ")}; the effect between them is unknown`;
   }
-  const allow = bands.filter((band) => band.allow).map((band) => longInterval(band.ends));
-  if (!allow.length) return "✗ DENY at any amount";
-  if (bands.length === 1) return "✓ ALLOW at any amount";
-  return `✓ ALLOW ${allow.join(" and ")}; ✗ DENY otherwise`;
+  const said = (/** @type {Band} */ { ends, state }) => `${longInterval(ends)}${CHANGED[state] ?? ""}`;
+  const allow = bands.filter((band) => band.allow).map(said);
+  const lost = bands.filter((band) => band.state === 2).map(said);
+  const more = lost.length ? `; ✗ DENY ${lost.join(" and ")}` : "";
+  if (!allow.length) return `✗ DENY at any amount${more}`;
+  if (bands.length === 1) return `✓ ALLOW at any amount${CHANGED[bands[0].state] ?? ""}`;
+  return `✓ ALLOW ${allow.join(" and ")}${more}; ✗ DENY otherwise`;
 }
 
 /** The label of a band's upper end in a picture: the sign says who owns it. */
