@@ -94,6 +94,24 @@ def _asked_again():
     return asked_again
 
 
+def _compared_again():
+    from clerk_cerbos_lab.insights.compare import compared_again
+
+    return compared_again
+
+
+def _changes_show():
+    from clerk_cerbos_lab.display.changes_matrix import ChangesMatrix
+
+    return ChangesMatrix
+
+
+def _changes_page():
+    from clerk_cerbos_lab.display.changes_page import write_changes_page
+
+    return write_changes_page
+
+
 def _changes_text():
     from clerk_cerbos_lab.display.changes_text import text_of
 
@@ -240,6 +258,9 @@ views.register(
         "asked again": _asked_again,
         "explanation text": _explanation_text,
         "explanation html": _explanation_html,
+        "compared again": _compared_again,
+        "changes show": _changes_show,
+        "changes page": _changes_page,
         "changes text": _changes_text,
         "changes html": _changes_html,
         "changes markdown": _changes_markdown,

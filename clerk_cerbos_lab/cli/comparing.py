@@ -71,6 +71,7 @@ def compare(
     Principals are called by pseudonyms, so that the output can be shared.
     """
     import clerk_cerbos_lab as lab  # noqa: PLC0415
+    from clerk_cerbos_lab.display import changes_page  # noqa: PLC0415
 
     attributes = arguments.attributes_of(axis, attr)
     principals = principals_of(file, memberships, None)
@@ -83,14 +84,12 @@ def compare(
         actions=arguments.names_argument("--action", action),
         attr=attributes,
     )
-    typer.echo(
-        {
-            Form.PLAN: found.__repr__,
-            Form.JSON: lambda: json.dumps(found.to_dict(), indent=1, ensure_ascii=False),
-            Form.MARKDOWN: found.to_markdown,
-            Form.HTML: found._repr_html_,
-        }[form]()
-    )
+    if form is Form.JSON:
+        typer.echo(json.dumps(found.to_dict(), indent=1, ensure_ascii=False))
+    elif form is Form.HTML:
+        typer.echo(changes_page.page_of(found))
+    else:
+        typer.echo(repr(found) if form is Form.PLAN else found.to_markdown())
     happened = {Fail.GAINED: bool(found.gained), Fail.LOST: bool(found.lost), None: False}
     if happened.get(fail_on, bool(found.gained or found.lost)):
         raise typer.Exit(CHANGED)

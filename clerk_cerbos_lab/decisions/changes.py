@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 import pandas as pd
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from clerk_cerbos_lab.decisions.decisions import Decisions
     from clerk_cerbos_lab.decisions.intervals import Intervals
+    from clerk_cerbos_lab.decisions.views import MatrixView
 
 GAINED: Final = "gained"
 LOST: Final = "lost"
@@ -138,6 +139,45 @@ class Changes:
         """
         return self.rows.copy()
 
+    def show(
+        self,
+        rows: str | Sequence[str] | None = None,
+        columns: str | Sequence[str] | None = None,
+        *,
+        view: Literal["matrix", "thresholds"] = "matrix",
+        only_changed: bool = False,
+        names: bool = False,
+        follow: bool = True,
+    ) -> MatrixView:
+        """The comparison as an interactive table: what is gained is marked ``+``, what is lost with a minus.
+
+        Args:
+            rows: as in ``Decisions.matrix``.
+            columns: as in ``Decisions.matrix``.
+            view: one cell per decision, or for each row its bands before and after on one line.
+            only_changed: begin with the rows in which anything changes.
+            names: as in ``Decisions.show``.
+            follow: while the table is open in a notebook, and the policies of the second answer are edited,
+                compare with what they decide now, with a note. This comparison never changes.
+
+        Returns:
+            The table; as the last line of a notebook cell it is shown. Selecting a cell explains it, before
+            and after.
+
+        Raises:
+            InputError: as in ``Decisions.show``.
+        """
+        made: MatrixView = drawn_by("changes show")(
+            self,
+            rows=rows,
+            columns=columns,
+            view=view,
+            only_changed=only_changed,
+            names=names,
+            follow=follow,
+        )
+        return made
+
     def to_dict(self) -> dict[str, Any]:
         """The same as data for a file or a program, with people by pseudonyms.
 
@@ -151,6 +191,30 @@ class Changes:
     def to_markdown(self) -> str:
         """The plan as Markdown, for a pull request; people by pseudonyms."""
         return str(drawn_by("changes markdown")(self))
+
+    def to_html(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        rows: str | Sequence[str] | None = None,
+        columns: str | Sequence[str] | None = None,
+        names: bool = False,
+        title: str | None = None,
+    ) -> None:
+        """Write one offline page: the plan, the table with what changes, and how the policies differ.
+
+        Args:
+            path: of the file.
+            rows: as in ``show``.
+            columns: as in ``show``.
+            names: as in ``Decisions.show``; the page then says that it is not to be shared.
+            title: of the page.
+
+        Raises:
+            InputError: as in ``show``.
+            OSError: if the file can't be written; an existing one is left as it was.
+        """
+        drawn_by("changes page")(self, path, rows=rows, columns=columns, names=names, title=title)
 
     def to_tests(self, path: str | os.PathLike[str], *, names: bool = False) -> Any:
         """Write a native Cerbos test suite that pins what the change does, as the second answer has it.

@@ -56,9 +56,9 @@ def markdown_of(changes: Changes) -> str:
     )
 
 
-def html_of(changes: Changes) -> str:
+def html_of(changes: Changes, *, names: bool = False) -> str:
     """The plan as HTML; every mark is also a word."""
-    shown = changes.before.shown()
+    shown = changes.before.shown(names=names)
     return render(
         "changes.html.j2",
         changes=changes,
@@ -223,7 +223,7 @@ def _either(values: list[str]) -> str:
 
 def _names(changes: Changes, shown: Disclosure) -> dict[str, str]:
     found: dict[str, str] = {}
-    for decisions, own in ((changes.after, changes.after.shown()), (changes.before, shown)):
+    for decisions, own in ((changes.after, changes.after.shown(names=shown.names)), (changes.before, shown)):
         ids = decisions.principals["id"]
         found |= {name: own.principal(one, name) for one, name in zip(ids, decisions.names, strict=True)}
     return found

@@ -81,8 +81,9 @@ class Matrix:
 
         ``view`` (``"matrix"``, ``"thresholds"``), ``exact`` (columns as exact thresholds; None: whichever
         fits), ``search``, ``sort`` (``"given"``, ``"label"``, ``"share"``, ``"threshold"``), ``descending``,
-        ``grouped``, ``effect`` (``"any"``, ``"some"``, ``"none"``, ``"mixed"``, ``"all"``, ``"broken"``),
-        ``problem``, ``filters`` (attribute or dimension → labels kept), ``scale`` (``"linear"``, ``"log"``).
+        ``grouped``, ``effect`` (``"any"``, ``"some"``, ``"none"``, ``"mixed"``, ``"all"``, ``"broken"``,
+        ``"changed"``), ``problem``, ``filters`` (attribute or dimension → labels kept), ``scale``
+        (``"linear"``, ``"log"``).
         """
         known = self._state if self._widget is None else {**START, **self._widget.state}
         return copy.deepcopy(known)
@@ -131,12 +132,16 @@ class Matrix:
             self._widget = widget_class()(payload=self._payload.to_bytes(), state=self._state)
             self._widget.observe(self._on_place, names="place")
             self._begin_to_follow()
-            self._conversation = reasons.Conversation(
-                self._widget,
-                lambda question: reasons.cell_of(*self._live, question),
-                lambda: self._live[2],
-            )
+            self._begin_to_answer()
         return self._widget
+
+    def _begin_to_answer(self) -> None:
+        """Answer the browser, which asks why a cell is what it is, and what would turn it around."""
+        self._conversation = reasons.Conversation(
+            self._widget,
+            lambda question: reasons.cell_of(*self._live, question),
+            lambda: self._live[2],
+        )
 
     def _begin_to_follow(self) -> None:
         """Follow the PDP that decided, if it is here and its policies are still those of the decisions."""

@@ -39,6 +39,7 @@ class Payload:
         maps: for each dimension and label, the slice that stands for it.
         segments: the segments of the axis that is known exactly, if any.
         principals: how many of the decisions' principals are included, counted from the first.
+        past: of a comparison, the same slices before the change.
     """
 
     header: dict[str, Any]
@@ -46,6 +47,7 @@ class Payload:
     maps: tuple[npt.NDArray[np.intp], ...]
     segments: Segments | None
     principals: int
+    past: npt.NDArray[np.bool_] | None = None
 
     def without_explanations(self) -> Payload:
         """The same without explanations, with a note."""
@@ -54,9 +56,14 @@ class Payload:
         return replace(self, header={**header, "notes": [*header["notes"], note]})
 
     def to_bytes(self) -> bytes:
-        """Four bytes of length (little-endian), the header as JSON, the cells packed eight per byte."""
+        """Four bytes of length (little-endian), the header as JSON, the cells packed eight per byte.
+
+        The cells before a change follow those after it.
+        """
         text = json.dumps(self.header, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
-        return struct.pack("<I", len(text)) + text + np.packbits(self.small.ravel()).tobytes()
+        cells = [self.small] if self.past is None else [self.small, self.past]
+        packed = b"".join(np.packbits(part.ravel()).tobytes() for part in cells)
+        return struct.pack("<I", len(text)) + text + packed
 
     def effect(self, index: Sequence[int], segment: int | None = None) -> bool:
         """One cell, True for ALLOW, at the positions of labels or in a segment of the exact axis."""
@@ -127,6 +134,7 @@ def assemble(
     dims: Sequence[dict[str, Any]],
     answer: npt.NDArray[np.bool_] | Segmented,
     codes: npt.NDArray[np.intp],
+    past: npt.NDArray[np.bool_] | None = None,
 ) -> Payload:
     """Assemble a payload that holds each distinct slice of a cube once.
 
@@ -135,10 +143,13 @@ def assemble(
         dims: names and labels of the dimensions, in order.
         answer: ``allowed[class, action, *axes]``, or the same with one axis cut where effects flip.
         codes: the class of each principal.
+        past: the same cells before a change, if it is to be shown.
     """
     cube = answer.allowed if isinstance(answer, Segmented) else answer
+    if past is not None:
+        cube = np.stack([cube, past], axis=-1)
     maps = []
-    for dim in range(cube.ndim):
+    for dim in range(len(dims)):
         cube, of = _different(cube, dim)
         maps.append(of)
     maps[0] = maps[0][codes]
@@ -155,11 +166,13 @@ def assemble(
         }
     whole = {
         **header,
-        "small": list(cube.shape),
+        "small": list(cube.shape[: len(dims)]),
         "dims": [{**dim, "map": codes.tolist()} for dim, codes in zip(dims, maps, strict=True)],
         "exact": exact,
     }
-    return Payload(whole, cube, tuple(maps), segments, len(codes))
+    if past is None:
+        return Payload(whole, cube, tuple(maps), segments, len(codes))
+    return Payload(whole, cube[..., 0], tuple(maps), segments, len(codes), cube[..., 1])
 
 
 def _some(decisions: Decisions) -> tuple[Decisions, list[str]]:

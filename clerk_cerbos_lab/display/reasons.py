@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from clerk_cerbos_lab.decisions.views import drawn_by
@@ -18,6 +18,7 @@ from clerk_cerbos_lab.values import json_number
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from clerk_cerbos_lab.decisions.changes import Changes
     from clerk_cerbos_lab.decisions.counterfactual import Counterfactuals
     from clerk_cerbos_lab.decisions.decisions import Decisions
     from clerk_cerbos_lab.decisions.explanation import Explanation
@@ -117,6 +118,58 @@ def why_told(cell: Cell) -> dict[str, Any]:
         aux_data=cell.aux_data,
     )
     return _grouped(found, several=len(cell.people) > 1)
+
+
+def told_both(
+    changes: Changes, payload: Payload, question: Mapping[str, Any], *, names: bool
+) -> dict[str, Any]:
+    """The explanations of a cell of a comparison, before and after; of a group, those of one person.
+
+    Args:
+        changes: what is shown.
+        payload: its payload; its principals are ``changes.everybody``.
+        question: as in ``told``.
+        names: show principals by their ids.
+
+    Returns:
+        As ``told``.
+    """
+    index = list(question["place"]["index"])
+    segments, amount = payload.segments, question.get("amount")
+    who = changes.everybody[index[0]]
+    segment = question["place"].get("segment")
+    nodes = Nodes()
+    people: list[str] = []
+    for when, decisions, cells in (
+        ("Before", changes.before, payload.past),
+        ("After", changes.after, payload.small),
+    ):
+        if who not in decisions.names or cells is None:
+            continue
+        allowed = replace(payload, small=cells).effect(index, None if segment is None else int(segment[0]))
+        amounts = {}
+        if segments is not None and amount is not None:
+            amounts[decisions.dims[segments.dim]] = json_number(amount)
+        shown = decisions.shown(names=names)
+        try:
+            ((_, explanation),) = drawn_by("why at")(
+                decisions,
+                [decisions.names.index(who)],
+                index[1:],
+                shown,
+                amounts=amounts,
+                allowed=allowed,
+            )
+        except LabError as error:
+            return {"error": shown.text(f"{when}: {error}")}
+        except Exception as error:  # noqa: BLE001 - as in told
+            return {"error": shown.text(f"{when}: {type(error).__name__}: {error}")}
+        place = nodes.add(explanation)
+        if place == len(people):  # the same before and after is said once
+            people.append(f"{when}:")
+        else:
+            people[place] = "Before and after:"
+    return {"nodes": nodes.to_dict(), "people": people}
 
 
 def _grouped(found: Sequence[tuple[int, Explanation]], *, several: bool) -> dict[str, Any]:

@@ -25,7 +25,7 @@ START: Final[dict[str, Any]] = {
 
 _CHOICES: Final[dict[str, tuple[Any, ...]]] = {
     "view": VIEWS,
-    "effect": ("any", "some", "none", "mixed", "all", "broken"),
+    "effect": ("any", "some", "none", "mixed", "all", "broken", "changed"),
     "scale": ("linear", "log"),
     "exact": (None, True, False),
     "descending": (True, False),

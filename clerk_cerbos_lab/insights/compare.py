@@ -131,6 +131,11 @@ def changes_of(before: Decisions, after: Decisions, along: str | None = None, *,
     return Changes(before, after, axis, tuple(asked), rows, (*notes, *missing))
 
 
+def compared_again(changes: Changes, pdp: PDP) -> Changes:
+    """The first answer of a comparison compared with what a PDP answers now."""
+    return changes_of(changes.before, asked_again(changes.after, pdp), changes.along)
+
+
 # -- asking both ----------------------------------------------------------------------------------
 
 

@@ -62,6 +62,8 @@ export interface Header {
   small: number[];
   dims: HeaderDim[];
   exact: HeaderExact | null;
+  /** Only of a comparison. */
+  changed?: boolean;
   /** Only after `explain`. */
   why?: Embedded;
   /** Only for an explorer: the number of the answer, the ends of its amounts, and the requested amounts. */
@@ -73,6 +75,8 @@ export interface Header {
 export interface Payload {
   header: Header;
   bits: Uint8Array;
+  /** Only of a comparison: the cells before the change. */
+  past?: Uint8Array;
 }
 
 /** An interval of an axis; an infinite end is open. */
@@ -94,6 +98,8 @@ export interface Run {
 /** An interval of equal effect of one row. */
 export interface Band {
   allow: boolean;
+  /** Before and after a change: see `Cube.state`. */
+  state: number;
   ends: Ends;
   /** Segments, or columns of the grid, from the first to the last. */
   first: number;
@@ -102,7 +108,7 @@ export interface Band {
   grid: boolean;
 }
 
-export type Effect = "any" | "some" | "none" | "mixed" | "all" | "broken";
+export type Effect = "any" | "some" | "none" | "mixed" | "all" | "broken" | "changed";
 
 /** The state a reader can change. Plain data: Python reads and sets it. */
 export interface State {

@@ -18,13 +18,20 @@ test("the bands of a row are worded as in Python", () => {
   /** @type {{ exact: boolean, words: string, bands: (Ends & { allow: boolean })[] }[]} */
   const cases = read("strips");
   for (const { exact, words, bands } of cases) {
-    const cases = bands.map(({ allow, ...ends }, k) => ({ allow, ends, first: k, last: k, grid: !exact }));
+    const cases = bands.map(({ allow, ...ends }, k) => ({
+      allow,
+      state: allow ? 3 : 0,
+      ends,
+      first: k,
+      last: k,
+      grid: !exact,
+    }));
     assert.equal(bandsInWords(cases), words);
   }
 });
 
 test("the sign of an edge says which side owns it", () => {
-  const band = { allow: true, first: 0, last: 0, grid: false };
+  const band = { allow: true, state: 3, first: 0, last: 0, grid: false };
   const ends = { lower: 0, lowerClosed: true, upper: 5000, upperClosed: true };
   assert.equal(edgeLabel({ ...band, ends }), "≤ 5,000");
   assert.equal(edgeLabel({ ...band, ends: { ...ends, upperClosed: false } }), "< 5,000");

@@ -45,8 +45,25 @@ export class Across {
    * @param {number} column
    */
   bit(kind, column) {
+    return this.layout.cube.bit(this.#offset(kind, column));
+  }
+
+  /**
+   * One cell before and after: see `Cube.state`.
+   * @param {number} kind of the row
+   * @param {number} column
+   */
+  state(kind, column) {
+    return this.layout.cube.state(this.#offset(kind, column));
+  }
+
+  /**
+   * @param {number} kind
+   * @param {number} column
+   */
+  #offset(kind, column) {
     const offset = this.isExact ? this.segments[column].offset : this.kept.offsets[column];
-    return this.layout.cube.bit(this.layout.starts[kind] + offset);
+    return this.layout.starts[kind] + offset;
   }
 
   /** The labels of a column, one per header row. */

@@ -15,13 +15,13 @@ export function exactBands(cube, start, line) {
   /** @type {Band[]} */
   const bands = [];
   for (const { first, last, offset } of line) {
-    const allow = cube.allowed(start + offset);
+    const state = cube.state(start + offset);
     const before = bands.at(-1);
     const ends = cube.ends(first, last);
-    if (before?.allow === allow) {
+    if (before?.state === state) {
       before.ends = { ...before.ends, upper: ends.upper, upperClosed: ends.upperClosed };
       before.last = last;
-    } else bands.push({ allow, ends, first, last, grid: false });
+    } else bands.push({ allow: (state & 1) === 1, state, ends, first, last, grid: false });
   }
   return bands;
 }
@@ -40,14 +40,14 @@ export function gridBands(cube, start, { grid, offsets }, numbers) {
   const order = grid.map((_, k) => k).sort((a, b) => numbers[grid[a]] - numbers[grid[b]]);
   for (const k of order) {
     const number = numbers[grid[k]];
-    const allow = cube.allowed(start + offsets[k]);
+    const state = cube.state(start + offsets[k]);
     const before = bands.at(-1);
-    if (before?.allow === allow) {
+    if (before?.state === state) {
       before.ends.upper = number;
       before.last = k;
     } else {
       const ends = { lower: number, lowerClosed: true, upper: number, upperClosed: true };
-      bands.push({ allow, ends, first: k, last: k, grid: true });
+      bands.push({ allow: (state & 1) === 1, state, ends, first: k, last: k, grid: true });
     }
   }
   return bands;

@@ -8,11 +8,13 @@
  * or just after it (side 1: "≤ n | > n"), segment i lies between cut i - 1 and cut i.
  */
 export class Cube {
-  constructor(/** @type {Payload} */ { header, bits }) {
+  constructor(/** @type {Payload} */ { header, bits, past = bits }) {
     /** @type {Header} */
     this.header = header;
     /** @type {Uint8Array} */
     this.bits = bits;
+    /** The same cells before a change. */
+    this.past = past;
     /** @type {Dim[]} */
     this.dims = header.dims.map((dim) => ({
       ...dim,
@@ -35,9 +37,17 @@ export class Cube {
     return this.dims.findIndex((dim) => dim.name === name);
   }
 
-  /** One cell: 1 for ALLOW. */
-  bit(/** @type {number} */ offset) {
-    return (this.bits[offset >>> 3] >>> (7 - (offset & 7))) & 1;
+  /**
+   * One cell: 1 for ALLOW.
+   * @param {number} offset
+   */
+  bit(offset, bits = this.bits) {
+    return (bits[offset >>> 3] >>> (7 - (offset & 7))) & 1;
+  }
+
+  /** One cell before and after: 0 for DENY, 3 for ALLOW, 1 if it is gained, 2 if it is lost. */
+  state(/** @type {number} */ offset) {
+    return this.bit(offset) + 2 * this.bit(offset, this.past);
   }
 
   allowed(/** @type {number} */ offset) {

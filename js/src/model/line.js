@@ -24,7 +24,7 @@ export function runsOf(cube, starts) {
     if (!open.length) break;
     const left = /** @type {number[]} */ ([]);
     for (const i of open) {
-      const equal = cube.bit(start + map[i] * stride) === cube.bit(start + map[i - 1] * stride);
+      const equal = cube.state(start + map[i] * stride) === cube.state(start + map[i - 1] * stride);
       (equal ? left : cuts).push(i);
     }
     open = left;

@@ -10,11 +10,14 @@ import { contains, pointAt } from "./segments.js";
 const ALLOW = Object.freeze({ kind: "allow", mark: "✓", words: "ALLOW" });
 const DENY = Object.freeze({ kind: "deny", mark: "✗", words: "DENY" });
 const BROKEN = Object.freeze({ kind: "broken", mark: "?", words: "DENY because of broken data" });
+const GAINED = Object.freeze({ kind: "gained", mark: "+", words: "ALLOW, gained" });
+const LOST = Object.freeze({ kind: "lost", mark: "−", words: "DENY, lost" });
 
 /** The marks of the cells that are shown. */
 export class Marks {
   #stretches = /** @type {Map<string, Ends[]>} */ (new Map());
   #known = /** @type {Map<string, string>} */ (new Map());
+  #changed = /** @type {Map<number, boolean>} */ (new Map());
 
   /**
    * @param {Layout} layout
@@ -32,7 +35,8 @@ export class Marks {
    * @param {number} column
    */
   of(row, column) {
-    if (this.across.bit(this.layout.rows.kind[row], column) === 1) return ALLOW;
+    const state = this.across.state(this.layout.rows.kind[row], column);
+    if (state) return state === 1 ? GAINED : state === 2 ? LOST : ALLOW;
     return this.explained?.isBroken(placeIn(this.layout, this.across, row, column)) ? BROKEN : DENY;
   }
 
@@ -61,6 +65,19 @@ export class Marks {
         return broken.map((c) => pointAt(layout.numbers?.[c] ?? Number.NaN));
       });
       this.#stretches.set(key, found);
+    }
+    return found;
+  }
+
+  /** Whether any cell of a row has changed. */
+  changed(/** @type {number} */ row) {
+    const kind = this.layout.rows.kind[row];
+    let found = this.#changed.get(kind);
+    if (found === undefined) {
+      found = false;
+      for (let c = 0; c < this.across.count && !found; c++)
+        found = [1, 2].includes(this.across.state(kind, c));
+      this.#changed.set(kind, found);
     }
     return found;
   }

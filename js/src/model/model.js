@@ -18,6 +18,9 @@ import { Tally } from "./tally.js";
 /** A grid with more columns than this is shown as thresholds, unless the state says otherwise. */
 const WIDE = 24;
 
+/** Filters by effect that look at the columns shown. */
+const LOOKS = new Set(["broken", "changed"]);
+
 /** The latest computed values for one cube. */
 class Latest {
   rows = /** @type {Once<Uint32Array>} */ (new Once());
@@ -135,7 +138,7 @@ export class Model {
     const line = latest.line.of(narrow, () => this.#runs(found));
     const across = new Across(layout, ofColumns, line, this.isExact);
     const marks = new Marks(layout, across, this.explained);
-    const effects = JSON.stringify([narrow, effect, effect === "broken" && [chosen, this.isExact]]);
+    const effects = JSON.stringify([narrow, effect, LOOKS.has(effect) && [chosen, this.isExact]]);
     const wanted = latest.wanted.of(effects, () => this.#ofEffect(found, across, marks));
     const order = JSON.stringify([effects, sort, descending, this.isExact]);
     const visible = latest.visible.of(order, () => sorted(layout, across, wanted, state));
@@ -164,6 +167,7 @@ export class Model {
     let keep;
     if (effect === "any") return rows;
     if (effect === "broken") return rows.filter((r) => marks.broken(r) !== "");
+    if (effect === "changed") return rows.filter((r) => marks.changed(r));
     if (effect === "some") keep = (n) => n > 0;
     else if (effect === "none") keep = (n) => n === 0;
     else if (effect === "mixed") keep = (n) => n > 0 && n < length;
@@ -203,7 +207,7 @@ export class Model {
       let key = signatures[kind[r]];
       if (key === undefined) {
         key = "";
-        for (const offset of offsets) key += cube.bit(starts[kind[r]] + offset);
+        for (const offset of offsets) key += cube.state(starts[kind[r]] + offset);
         signatures[kind[r]] = key;
       }
       for (const positions of others) key += `|${positions[r]}`;

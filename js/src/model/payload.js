@@ -15,7 +15,8 @@ export async function unpack(text, deflated) {
 }
 
 /**
- * Header and bits of a payload: four bytes of length, JSON, then the small cube with eight cells per byte.
+ * Header and bits of a payload: four bytes of length, JSON, then the small cube with eight cells per byte; of a
+ * comparison also the cube before the change.
  * @param {Uint8Array} bytes
  * @returns {Payload}
  */
@@ -23,5 +24,8 @@ export function decode(bytes) {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const length = view.getUint32(0, true);
   const header = JSON.parse(new TextDecoder().decode(bytes.subarray(4, 4 + length)));
-  return { header, bits: bytes.subarray(4 + length) };
+  const bits = bytes.subarray(4 + length);
+  if (!header.changed) return { header, bits };
+  const size = bits.length / 2;
+  return { header, bits: bits.subarray(0, size), past: bits.subarray(size) };
 }

@@ -20,6 +20,14 @@ function size(element, width, height) {
 
 const inside = (/** @type {number} */ place) => Math.max(0, Math.min(1, place));
 
+/** How bands are drawn, by their state before and after: see `Cube.state`. */
+const DRAWN = [
+  { kind: "deny", mark: "✗" },
+  { kind: "gained", mark: "+" },
+  { kind: "lost", mark: "−" },
+  { kind: "allow", mark: "✓" },
+];
+
 /**
  * Draw the bands of one row as rectangles with labelled boundaries.
  * @param {SVGSVGElement} element
@@ -48,9 +56,11 @@ export function drawStrip(element, { bands, broken }, axis, width, height, chose
     const left = inside(axis.place(band.ends.lower)) * width;
     const right = inside(axis.place(band.ends.upper)) * width;
     const wide = right - left;
-    if (band.allow && wide >= 0) {
-      parts.push(svg("rect", { class: "ccl-strip-allow", x: left, width: Math.max(wide, 2), ...tall }));
-      if (wide > 18) parts.push(svg("text", { class: "ccl-strip-mark", x: left + 5, y: middle }, "✓"));
+    const { kind, mark } = DRAWN[band.state];
+    if (band.state && wide >= 0) {
+      parts.push(svg("rect", { class: `ccl-strip-${kind}`, x: left, width: Math.max(wide, 2), ...tall }));
+      if (wide > 18)
+        parts.push(svg("text", { class: `ccl-strip-mark ccl-on-${kind}`, x: left + 5, y: middle }, mark));
       const end = axis.place(band.ends.upper);
       if (band.ends.upper !== Infinity && end >= 0 && end <= 1) {
         const text = edgeLabel(band);
@@ -58,8 +68,8 @@ export function drawStrip(element, { bands, broken }, axis, width, height, chose
         const x = right + room > width ? right - room : right + 5;
         parts.push(svg("line", { class: "ccl-strip-edge", x1: right, x2: right, y1: 3, y2: height - 3 }));
         if (x >= free && (x > right || wide > room + 18)) {
-          const kind = x > right ? "ccl-strip-label" : "ccl-strip-mark";
-          parts.push(svg("text", { class: kind, x, y: middle }, text));
+          const at = x > right ? "ccl-strip-label" : `ccl-strip-mark ccl-on-${kind}`;
+          parts.push(svg("text", { class: at, x, y: middle }, text));
           free = x + room;
         }
       }

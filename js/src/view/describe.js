@@ -41,14 +41,16 @@ export function describe(model, item, column, strips) {
     );
     if (broken.length) lines.push(["broken data", broken.map(longInterval).join("; ")]);
     const boundary = band.grid ? "as far as the checked amounts show" : "exact";
+    if (band.state === 1 || band.state === 2) lines.push(["before", band.allow ? "DENY" : "ALLOW"]);
     return { lines, allow: band.allow, broken: false, boundary };
   }
   if (across.isExact) lines.push([names[0], longInterval(across.ends(column))]);
   else for (const [k, label] of across.labels(column).entries()) lines.push([names[k], label]);
   const { kind } = model.marked(item.row, column);
+  if (kind === "gained" || kind === "lost") lines.push(["before", kind === "lost" ? "ALLOW" : "DENY"]);
   return {
     lines,
-    allow: kind === "allow",
+    allow: model.cell(item.row, column),
     broken: kind === "broken",
     boundary: across.boundary(item.row, column),
   };

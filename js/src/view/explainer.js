@@ -69,7 +69,7 @@ export class Explainer {
     const question = { kind: "why", place, people, amount };
     const shown = () => {
       this.hooks.onShown();
-      if ((people?.length ?? 1) === 1) changes?.offer(question, description.allow);
+      if ((people?.length ?? 1) === 1 && !cube.header.changed) changes?.offer(question, description.allow);
     };
     this.#turn += 1;
     if (explained) {

@@ -97,6 +97,7 @@ export class Tools {
         ["mixed", "ALLOW and DENY"],
         ["all", "all ALLOW"],
         ["broken", "broken data"],
+        ["changed", "only changed"],
       ],
       (effect) => set({ effect: /** @type {Effect} */ (effect) }),
     );
@@ -171,6 +172,7 @@ export class Tools {
     setAttribute(this.direction, "title", direction);
     for (const option of this.effect.options)
       if (option.value === "broken") option.hidden = !this.model.explained?.broken.size;
+      else if (option.value === "changed") option.hidden = !this.model.cube.header.changed;
     this.effect.value = state.effect;
     this.grouped.input.checked = state.grouped;
     this.grouped.element.hidden = layout.place < 0;

@@ -199,7 +199,7 @@ export class MatrixView {
       h("b", { class: "ccl-no" }, `✗ ${count(counts.deny)} DENY`),
       who,
       h("span", { class: "ccl-soft" }, ` · across: ${across.names.join(", ")}`),
-      ...(this.model.explained ? [legend()] : []),
+      ...legend(this.model),
     );
   }
 

@@ -29,20 +29,26 @@ function checkedAmounts(/** @type {Ends} */ { lower, upper }) {
   return lower === upper ? numberLabel(lower) : `${numberLabel(lower)} to ${numberLabel(upper)}`;
 }
 
+/** Words for bands that have changed, by their state: see `Cube.state`. */
+const CHANGED = /** @type {Record<number, string>} */ ({ 1: " (gained)", 2: " (lost)" });
+
 /** A row's bands: "✓ ALLOW over 0, up to 5,000; ✗ DENY otherwise". A grid has only checked amounts. */
 export function bandsInWords(/** @type {Band[]} */ bands, /** @type {Ends[]} */ broken = []) {
   if (bands[0].grid) {
     const parts = bands.map(
-      ({ allow, ends }) => `${allow ? "✓ ALLOW" : "✗ DENY"} at ${checkedAmounts(ends)}`,
+      ({ allow, ends, state }) =>
+        `${allow ? "✓ ALLOW" : "✗ DENY"} at ${checkedAmounts(ends)}${CHANGED[state] ?? ""}`,
     );
     parts.push(...broken.map((ends) => `${BROKEN} at ${checkedAmounts(ends)}`));
     return `${parts.join("; ")}; the effect between them is unknown`;
   }
-  const allow = bands.filter((band) => band.allow).map((band) => longInterval(band.ends));
-  if (!allow.length && !broken.length) return "✗ DENY at any amount";
-  if (bands.length === 1 && allow.length) return "✓ ALLOW at any amount";
-  const parts = [];
-  if (allow.length) parts.push(`✓ ALLOW ${allow.join(" and ")}`);
+  const said = (/** @type {Band} */ { ends, state }) => `${longInterval(ends)}${CHANGED[state] ?? ""}`;
+  const allow = bands.filter((band) => band.allow).map(said);
+  const lost = bands.filter((band) => band.state === 2).map(said);
+  const parts = lost.length ? [`✗ DENY ${lost.join(" and ")}`] : [];
+  if (!allow.length && !broken.length) return ["✗ DENY at any amount", ...parts].join("; ");
+  if (bands.length === 1 && allow.length) return `✓ ALLOW at any amount${CHANGED[bands[0].state] ?? ""}`;
+  if (allow.length) parts.unshift(`✓ ALLOW ${allow.join(" and ")}`);
   if (broken.length) parts.push(`${BROKEN} ${broken.map(longInterval).join(" and ")}`);
   return [...parts, "✗ DENY otherwise"].join("; ");
 }
