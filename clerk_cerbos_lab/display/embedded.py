@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from clerk_cerbos_lab.attribute_names import name_of
+from clerk_cerbos_lab.decisions.boundaries import boundaries
 from clerk_cerbos_lab.decisions.explanations import is_broken, segments_of, slot_of, value_of
 from clerk_cerbos_lab.display.explanation_nodes import Nodes
 from clerk_cerbos_lab.identity.principals import read_principals
@@ -15,8 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from clerk_cerbos_lab.decisions.decisions import Decisions
-    from clerk_cerbos_lab.decisions.explanation import Condition, Explanation
-    from clerk_cerbos_lab.decisions.explanations import ExplainedCells, Path
+    from clerk_cerbos_lab.decisions.explanations import ExplainedCells, Explanations, Path
     from clerk_cerbos_lab.identity.disclosure import Disclosure
 
 
@@ -27,7 +27,7 @@ def embedded(decisions: Decisions, shown: Disclosure) -> dict[str, Any] | None:
         ``texts``, ``nodes``, ``explanations`` (see ``explanation_nodes``); ``slots``, for each what it stands
         for (an axis with its labels, or codes and labels for each principal); ``cells``, by action;
         ``broken``: the explanations of what is denied because of broken data; ``breaks``: the rules that
-        compare numbers.
+        make boundaries.
     """
     known = decisions.explanations
     if known is None or known.names != shown.names:
@@ -42,7 +42,7 @@ def embedded(decisions: Decisions, shown: Disclosure) -> dict[str, Any] | None:
     slots = [_slot(decisions, path, labels, people) for path in known.slots]
     public = _public(decisions, shown)
     cells = [_cells(decisions, known.cells[action], numbers, public) for action in decisions.actions]
-    breaks = _breaks(decisions, known.templates, known.slots)
+    breaks = _breaks(decisions, known, cells)
     return {**nodes.to_dict(), "slots": slots, "cells": cells, "broken": broken, "breaks": breaks}
 
 
@@ -140,38 +140,39 @@ def _public(decisions: Decisions, shown: Disclosure) -> list[set[float] | None]:
     ]
 
 
-def _breaks(decisions: Decisions, templates: Sequence[Explanation], slots: Sequence[Path]) -> list[list[Any]]:
-    """Numbers that rules compare an axis with: dimension, number or slot, and in words by which rule."""
-    axes = {
-        slot_of(number): at + 2
-        for number, path in enumerate(slots)
+def _breaks(decisions: Decisions, known: Explanations, cells: Sequence[dict[str, Any]]) -> list[list[Any]]:
+    """What makes the boundaries along numeric axes, see ``decisions.boundaries``.
+
+    Returns:
+        For each: dimension, ``number`` or ``slot`` and which, the rule in words, and for each action the
+        kinds in ``cells`` for whom it makes one.
+    """
+    slots = {
+        slot_of(number): at
+        for number, path in enumerate(known.slots)
         for at, axis in enumerate(decisions.axes)
         if axis.numeric and path[:2] == ("R", "attr") and name_of(path[2:]) == axis.name
     }
-    places = {slot_of(number): number for number, path in enumerate(slots) if path[0] == "P"}
-    found: dict[tuple[Any, ...], None] = {}
-    for template in templates:
-        for rule in template.rules:
-            conditions = [role.condition for role in rule.roles if role.condition is not None]
-            conditions += [] if rule.condition is None else [rule.condition]
-            for condition in conditions:
-                for atom in condition.walk():
-                    for axis, other, name in _compared(atom, axes):
-                        words = f"{rule.name} · {name}" if name else rule.name
-                        if other in places:
-                            found[axis, "slot", places[other], words] = None
-                        elif is_number(other):
-                            found[axis, "number", other, words] = None
-    return [list(one) for one in found]
-
-
-def _compared(atom: Condition, axes: dict[str, int]) -> list[tuple[int, Any, str]]:
-    """The axis that an atom compares, what it compares it with, and what that is called."""
-    if atom.form != "atom" or len(atom.values) != 2:
-        return []
-    one, other = atom.values
+    places = {slot_of(number): number for number, path in enumerate(known.slots) if path[0] == "P"}
+    principals = decisions.index[0]
+    found: dict[tuple[Any, ...], list[set[int]]] = {}
+    for place, action in enumerate(decisions.actions):
+        shown: dict[int, set[int]] = {}  # a kind, and its numbers here
+        of_principals = known.cells[action].kinds[principals].tolist()
+        for kind, number in zip(of_principals, cells[place]["kinds"], strict=True):
+            shown.setdefault(kind, set()).add(number)
+        for one, kinds in boundaries(known, action, slots).items():
+            words = f"{one.rule} · {one.name}" if one.name else one.rule
+            if one.other in places:
+                key: tuple[Any, ...] = (one.axis + 2, "slot", places[one.other], words)
+            elif is_number(one.other):
+                key = (one.axis + 2, "number", one.other, words)
+            else:
+                continue
+            each = found.setdefault(key, [set() for _ in decisions.actions])
+            each[place].update(number for kind in kinds for number in shown.get(kind, ()))
     return [
-        (axes[axis.label], value.value, "" if value.name == value.source else value.name)
-        for axis, value in ((one, other), (other, one))
-        if axis.label in axes
+        [*key, [sorted(some) for some in each]]
+        for key, each in sorted(found.items(), key=lambda item: repr(item[0]))
+        if any(each)
     ]

@@ -44,8 +44,8 @@ export interface Embedded extends Explanations {
   cells: ExplainedCells[];
   /** The explanations of what is denied because of broken data. */
   broken: number[];
-  /** Dimension, number or number of a slot, and the rule that compares them. */
-  breaks: [dim: number, how: "number" | "slot", what: number, words: string][];
+  /** Dimension, number or number of a slot, the rule that makes a boundary there, and by action the kinds for whom. */
+  breaks: [dim: number, how: "number" | "slot", what: number, words: string, kinds: number[][]][];
 }
 
 /** One of the explanations: about whom if there are several, and with values filled in. */

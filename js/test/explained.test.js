@@ -42,8 +42,8 @@ const WHY = {
   ],
   broken: [2],
   breaks: [
-    [2, "number", 10, "a-rule · limit"],
-    [2, "slot", 1, "b-rule"],
+    [2, "number", 10, "a-rule · limit", [[0]]],
+    [2, "slot", 1, "b-rule", [[1]]],
   ],
 };
 
@@ -137,10 +137,12 @@ test("rows with different marks are not one group, and can be filtered", () => {
   assert.equal(without.marked(2, 0).mark, "✗");
 });
 
-test("the rules that compare a number are named", () => {
+test("the rules that make a boundary are named, for those for whom they make it", () => {
   const explained = new Explained(cubeOf(), WHY);
   assert.deepEqual(explained.breaks(2, 10), ["a-rule · limit"]);
   assert.deepEqual(explained.breaks(3, 10), []);
+  assert.deepEqual(explained.breaks(2, 10, 0), ["a-rule · limit"]);
+  assert.deepEqual(explained.breaks(2, 10, 1), []);
 });
 
 test("the parts of an interval cover it", () => {

@@ -159,20 +159,45 @@ export class Explained {
   }
 
   /**
-   * Which rules compare the axis with a number, in words.
+   * Which rules make a boundary at a number of the axis, in words.
    * @param {number} d
    * @param {number} number
-   * @param {number | null} principal whose own numbers count; null: everybody's
+   * @param {number | null} principal for whom; null: for anybody
    */
   breaks(d, number, principal = null) {
-    const found = this.data.breaks.filter(([dim, how, what]) => {
-      if (dim !== d) return false;
-      if (how === "number") return what === number;
-      const { labels = [], codes = [] } = this.data.slots[what];
-      const own = principal === null ? labels : [labels[codes[principal]]];
-      return own.some((label) => typeof label === "string" && numberOf(label) === number);
-    });
-    return [...new Set(found.map(([, , , words]) => words))];
+    const found = principal === null ? this.#anybody(d) : this.#made(d, [principal]);
+    return [...(found.get(number) ?? [])];
+  }
+
+  /** @type {Map<number, Map<number, Set<string>>>} */
+  #boundaries = new Map();
+
+  #anybody(/** @type {number} */ d) {
+    const known = this.#boundaries.get(d) ?? this.#made(d, [...this.cube.dims[0].labels.keys()]);
+    this.#boundaries.set(d, known);
+    return known;
+  }
+
+  /**
+   * For each number at which these principals have a boundary, what makes it.
+   * @param {number} d
+   * @param {number[]} principals
+   */
+  #made(d, principals) {
+    const made = /** @type {Map<number, Set<string>>} */ (new Map());
+    for (const [dim, how, what, words, kinds] of this.data.breaks) {
+      if (dim !== d) continue;
+      const whom = kinds.map((some) => new Set(some));
+      const { labels = [], codes = [] } = how === "slot" ? this.data.slots[what] : {};
+      const numbers = how === "slot" ? labels.map((label) => numberOf(label ?? "")) : [];
+      for (const who of principals) {
+        if (!whom.some((some, action) => some.has(this.data.cells[action].kinds[who]))) continue;
+        const number = how === "slot" ? numbers[codes[who]] : what;
+        if (number === undefined || number === null) continue;
+        made.set(number, (made.get(number) ?? new Set()).add(words));
+      }
+    }
+    return made;
   }
 }
 

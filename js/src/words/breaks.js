@@ -6,10 +6,10 @@ import { numberLabel } from "./numbers.js";
 /** @import { Ends } from "../types.ts" */
 
 /**
- * The rules that compare the axis with the ends of an interval: "≤ 10,000 · a-rule · the_limit".
+ * The rules that make the ends of an interval: "≤ 10,000 · a-rule · the_limit".
  * @param {Model} model
  * @param {Ends} ends
- * @param {number | null} principal whose own numbers count; null: everybody's
+ * @param {number | null} principal for whom; null: for anybody
  */
 export function rulesAt({ explained, cube }, { lower, lowerClosed, upper, upperClosed }, principal = null) {
   const d = cube.exact?.dim;
