@@ -40,6 +40,7 @@ PUBLIC = [
     "Replay",
     "SELF",
     "SqlTable",
+    "Tune",
     "User",
     "UsersError",
     "amounts",
@@ -59,6 +60,7 @@ PUBLIC = [
     "sql_table",
     "sweep",
     "to_principals",
+    "tune",
     "vary",
     "what_if",
 ]
