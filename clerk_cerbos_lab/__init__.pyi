@@ -20,6 +20,8 @@ from .errors import PolicyProblem as PolicyProblem
 from .errors import UsersError as UsersError
 from .explorer.explorer import Explorer as Explorer
 from .explorer.explorer import explore as explore
+from .explorer.tune import Tune as Tune
+from .explorer.tune import tune as tune
 from .identity.clerk.load import load_principals as load_principals
 from .identity.clerk.load import load_users as load_users
 from .identity.clerk.mapping import Mapping as Mapping
@@ -78,6 +80,7 @@ __all__ = [
     "Provenance",
     "Replay",
     "SqlTable",
+    "Tune",
     "User",
     "UsersError",
     "amounts",
@@ -100,6 +103,7 @@ __all__ = [
     "sql_table",
     "sweep",
     "to_principals",
+    "tune",
     "vary",
     "what_if",
 ]

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from clerk_cerbos_lab.decisions.replay import Replay
     from clerk_cerbos_lab.pdp.client import PDP
     from clerk_cerbos_lab.policies.addresses import Limit
+    from clerk_cerbos_lab.policies.moves import Move
 
 MOST_KEPT: Final = 100
 """Combinations of values whose answers are kept."""
@@ -122,9 +123,11 @@ class Tuning:
         Raises:
             InputError: as ``lab.what_if``.
         """
-        return {
-            limit.address: value for limit, value in moves_of(self.movable, values) if value != limit.value
-        }
+        return {limit.address: value for limit, value in self.moves(values) if value != limit.value}
+
+    def moves(self, values: Mapping[str, Any]) -> list[Move]:
+        """The limits that addresses mean, with their new values; raises as ``lab.what_if``."""
+        return moves_of(self.movable, values)
 
     def _answer(self, values: Mapping[str, Any]) -> tuple[dict[str, Any], _Answer]:
         self.follow()

@@ -3,6 +3,7 @@
 import { h } from "./dom/dom.js";
 import { addStyle } from "./dom/page.js";
 import { ExplorerView } from "./explorer/explorer.js";
+import { TuneView } from "./explorer/tune.js";
 import { Cube } from "./model/cube.js";
 import { decode, unpack } from "./model/payload.js";
 import { ScenariosView } from "./view/scenarios.js";
@@ -27,10 +28,10 @@ function render(/** @type {{ model: Link, el: HTMLElement }} */ { model, el }) {
       model.save_changes();
     },
   };
-  const isExplorer = model.get("kind") === "explorer";
+  const View = { matrix: MatrixView, explorer: ExplorerView, tune: TuneView }[model.get("kind")];
   const whys = new Whys(model);
-  options.onWhy = (question, then) => whys.ask(question, then);
-  const view = isExplorer ? new ExplorerView(cube(), options, model) : new MatrixView(cube(), options);
+  if (View !== TuneView) options.onWhy = (question, then) => whys.ask(question, then);
+  const view = new View(cube(), options, model);
   view.mount(el);
   const followed = h("p", { class: "ccl-followed", role: "status" });
   const tell = () => {

@@ -210,6 +210,38 @@ export interface Answer {
 export interface Kept {
   state: State;
   choice?: Chosen;
+  /** The values of limits, in tune. */
+  values?: Record<string, unknown>;
+}
+
+/** A limit of the policies that can be moved. */
+export interface MovedLimit {
+  name: string;
+  label: string;
+  place: string;
+  value: unknown;
+  form: "number" | "text" | "json";
+  min?: number;
+  max?: number;
+  step?: number;
+}
+
+/** The values of all limits; after a rest also witnesses and records are asked about. */
+export interface MovedChoice {
+  request: number | null;
+  values: Record<string, unknown>;
+  settled?: boolean;
+}
+
+/** What moved limits do: HTML in which Python has escaped every value. */
+export interface MovedAnswer {
+  request: number;
+  settled: boolean;
+  headline: string;
+  changes: string;
+  replay: string | null;
+  error: string | null;
+  seconds: number;
 }
 
 /** A request to the history of an explorer, with the current state. */
@@ -221,7 +253,7 @@ export interface Act {
 
 /** The traits that Python and the browser share. */
 export interface Traits {
-  kind: "matrix" | "explorer";
+  kind: "matrix" | "explorer" | "tune";
   payload: DataView | ArrayBuffer;
   state: State;
   place: Place & { time: number };

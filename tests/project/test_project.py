@@ -41,6 +41,7 @@ PUBLIC = [
     "Replay",
     "SELF",
     "SqlTable",
+    "Tune",
     "User",
     "UsersError",
     "amounts",
@@ -63,6 +64,7 @@ PUBLIC = [
     "sql_table",
     "sweep",
     "to_principals",
+    "tune",
     "vary",
     "what_if",
 ]

@@ -3,6 +3,8 @@ import { link } from "../dom/widgets.js";
 import { decimal } from "../words/amounts.js";
 import { numberLabel } from "../words/numbers.js";
 
+/** @import { MovedLimit } from "../types.ts" */
+
 /**
  * The step of a constant's slider: hundreds for 5,000, ones for 12,345, tenths for 20.5.
  * @param {number} value
@@ -18,24 +20,24 @@ export function stepOf(value) {
 /** A constant of the policies: changing it asks another PDP that runs a copy of the policies. */
 export class ConstantControl {
   /**
-   * @param {{ name: string, value: number }} constant
+   * @param {Partial<MovedLimit> & { name: string, value: number }} constant a limit also says where its slider ends
    * @param {(value: number) => void} onMove
    */
-  constructor({ name, value }, onMove) {
+  constructor({ name, value, label = name, place, min, max, step }, onMove) {
     this.name = name;
     this.value = value;
     this.slider = h("input", {
       type: "range",
-      min: Math.min(0, 2 * value),
-      max: value > 0 ? 2 * value : 100,
-      step: stepOf(value),
-      "aria-label": `${name}, slider`,
+      min: min ?? Math.min(0, 2 * value),
+      max: max ?? (value > 0 ? 2 * value : 100),
+      step: step ?? stepOf(value),
+      "aria-label": `${label}, slider`,
       oninput: () => onMove(this.slider.valueAsNumber),
     });
     this.number = h("input", {
       type: "number",
       step: "any",
-      "aria-label": name,
+      "aria-label": label,
       onchange: () => {
         if (Number.isNaN(this.number.valueAsNumber)) this.show(this.now);
         else onMove(this.number.valueAsNumber);
@@ -47,14 +49,15 @@ export class ConstantControl {
     this.element = h(
       "div",
       { class: "ccl-constant" },
-      h("div", { class: "ccl-constant-name" }, name),
+      h("div", { class: "ccl-constant-name" }, label),
+      place ? h("div", { class: "ccl-soft" }, place) : null,
       h("div", { class: "ccl-constant-row" }, this.slider, this.number),
       this.was,
     );
   }
 
   /** Show the current value. */
-  show(/** @type {number} */ now) {
+  show(/** @type {any} */ now) {
     this.now = now;
     if (now > Number(this.slider.max)) this.slider.max = String(now);
     this.slider.value = String(now);
