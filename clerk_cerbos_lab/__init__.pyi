@@ -27,6 +27,7 @@ from .identity.principals import shareable as shareable
 from .identity.principals import vary as vary
 from .identity.pseudonyms import pseudonym as pseudonym
 from .insights.compare import compare as compare
+from .insights.compared_people import compare_people as compare_people
 from .insights.coverage import coverage as coverage
 from .insights.data_quality import problems as problems
 from .insights.replay import replay as replay
@@ -73,6 +74,7 @@ __all__ = [
     "UsersError",
     "amounts",
     "compare",
+    "compare_people",
     "coverage",
     "draft",
     "explore",

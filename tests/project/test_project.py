@@ -43,6 +43,7 @@ PUBLIC = [
     "UsersError",
     "amounts",
     "compare",
+    "compare_people",
     "coverage",
     "draft",
     "explore",
