@@ -33,6 +33,7 @@ from .identity.principals import vary as vary
 from .identity.pseudonyms import pseudonym as pseudonym
 from .identity.tables import principals_from_table as principals_from_table
 from .insights.compare import compare as compare
+from .insights.compared_people import compare_people as compare_people
 from .insights.coverage import coverage as coverage
 from .insights.data_quality import problems as problems
 from .insights.decision_log import replay_log as replay_log
@@ -85,6 +86,7 @@ __all__ = [
     "UsersError",
     "amounts",
     "compare",
+    "compare_people",
     "coverage",
     "draft",
     "explore",

@@ -28,6 +28,7 @@ from clerk_cerbos_lab.decisions.changes import (
 from clerk_cerbos_lab.decisions.decisions import EFFECTS, Decisions
 from clerk_cerbos_lab.errors import InputError, PDPError
 from clerk_cerbos_lab.identity.principals import read_principals
+from clerk_cerbos_lab.insights.profiles import other_profiles
 from clerk_cerbos_lab.insights.why import explain, required_of
 from clerk_cerbos_lab.pdp.client import PDP
 from clerk_cerbos_lab.pdp.instrumented import Instrumented
@@ -123,6 +124,7 @@ def changes_of(before: Decisions, after: Decisions, along: str | None = None, *,
         notes.append(
             f"{len(joined):,} joined and {len(left):,} left: what they may do, or might, is gained or lost."
         )
+    notes += other_profiles(before, after, both)
     if not rows["exact"].all():
         notes.append(
             f"Some changes are known only at the swept amounts of {axis}: the notes of the decisions say why."

@@ -354,3 +354,25 @@ def test_decisions_too_many_for_a_notebook_are_stored_as_a_table_with_a_note() -
     assert "Too large to be interactive in a stored notebook" in html
     assert "<script" not in html
     assert len(html) < 200_000
+
+
+def test_a_page_of_a_comparison_marks_what_changed(offline_page: Visit, tmp_path: Path) -> None:
+    who = users(3, limit=50)
+    asked: dict[str, Any] = {"amount": [1, 60, 150]}
+    one = write(tmp_path / "a", thing=resource_policy(rule("R.attr.amount <= 100")))
+    other = write(tmp_path / "b", thing=resource_policy(rule("R.attr.amount > 100 || R.attr.amount < 50")))
+    changes = lab.compare(one, other, who, "thing", **asked)
+    path = tmp_path / "change.html"
+    changes.to_html(path)
+    offline_page.page.goto(path.as_uri())
+    cells = offline_page.page.locator(".ccl-live .ccl-table td.ccl-cell")
+    cells.first.wait_for()
+    assert cells.all_text_contents()[:3] == ["✓", "\N{MINUS SIGN}", "+"]
+    assert cells.nth(1).get_attribute("aria-label") == "DENY, lost"
+    assert offline_page.page.locator(".ccl-legend").get_by_text("gained").count() == 1
+    assert offline_page.page.get_by_label("filter by effect").input_value() == "changed"
+    offline_page.page.get_by_role("button", name="Thresholds").click()
+    strip = offline_page.page.locator(".ccl-live td.ccl-stripcell").first
+    strip.locator(".ccl-strip-gained").wait_for(state="attached")
+    assert "(gained)" in str(strip.get_attribute("aria-label"))
+    assert offline_page.errors == []

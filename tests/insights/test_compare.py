@@ -164,6 +164,25 @@ def test_who_joined_gains_and_who_left_loses(write: Write, amounts: Any) -> None
     assert "ann" not in repr(changes)
 
 
+def test_two_dates_of_a_list_of_people_are_compared(write: Write) -> None:
+    monday = people(limit=[5, 50, 7, 1], phone=["1", "2", "3", "4"]).assign(id=["ann", "bob", "cyd", "dee"])
+    friday = monday.iloc[1:].assign(limit=[50.0, 9, 1], phone=["2", "3", "5"])
+    friday["roles"] = [("boss",), ("user",), ("user",)]
+    again = monday.assign(limit=[5.0, 50.0, 7.0, 1.0])
+    with lab.PDP(write(thing=resource_policy(rule("R.attr.amount <= P.attr.limit")))) as pdp:
+        changes = lab.compare_people(pdp, monday, friday, "thing", amount=[0, 100])
+        same = lab.compare_people(pdp, monday, again, "thing", amount=[0])
+    assert [(one.change, one.principals) for one in changes.groups] == [
+        ("gained", ("cyd",)),
+        ("lost", ("bob",)),
+        ("lost", ("ann",)),
+    ]
+    assert "0 joined and 1 left" in changes.notes[0]
+    assert changes.notes[1] == "3 of 3 people have another profile: roles of 1, limit of 1, phone of 1."
+    assert not any(name in repr(changes) for name in ("ann", "bob", "cyd"))
+    assert (same.verdict, same.notes) == ("equivalent", ())
+
+
 def test_without_a_numeric_axis_cells_are_compared(write: Write) -> None:
     who = people(team=["a", "b", "c"])
     with lab.PDP(write(thing=resource_policy(rule("R.attr.team == P.attr.team")))) as pdp:

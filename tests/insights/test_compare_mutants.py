@@ -168,7 +168,7 @@ def _compared(pdps: Sequence[lab.PDP], name: str, source: Source, mutant: Mutant
         for column in source.people:
             numbers |= {float(x) for x in source.people[column] if type(x) in {int, float}}
         amounts = [x for n in sorted(numbers) for x in (n - 0.005, n, n + 0.005, math.nextafter(n, math.inf))]
-    grid = sorted({x for x in amounts if math.isfinite(x)})
+    grid = sorted({x + 0.0 for x in amounts if math.isfinite(x)})  # no -0.0
     witnesses = {group.witness.values["amount"] for group in changes.groups}
     everything = {**sent, "amount": sorted({*grid, *witnesses})}
     cells = [lab.sweep(pdp, source.people, kind, method="every-cell", **everything) for pdp in pdps]

@@ -46,6 +46,7 @@ PUBLIC = [
     "UsersError",
     "amounts",
     "compare",
+    "compare_people",
     "coverage",
     "draft",
     "explore",
