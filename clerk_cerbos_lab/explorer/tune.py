@@ -319,6 +319,7 @@ class Tune:
 
     def _answer(self, *, settled: bool, error: str | None = None, seconds: float = 0) -> dict[str, Any]:
         """The report on the present values for the browser; while a slider moves, no witness is asked."""
+        settled = settled or self._tuning.is_known(self._values)
         changes = self.changes if settled else self._tuning.quick_changes(self._values)
         replay = self.replay if settled else None
         return {

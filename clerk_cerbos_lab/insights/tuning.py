@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 MOST_KEPT: Final = 100
 """Combinations of values whose answers are kept."""
 
-FEW_CHECKS: Final = 64
+FEW_CHECKS: Final = 16
 """Spot checks of a step; the comparison that follows asks its witnesses of both PDPs."""
 
 
@@ -180,6 +180,11 @@ class Tuning:
             self.moved(moved).check_policies()
             answer.changes = changes_of(self.before, answer.decisions)
         return answer.changes
+
+    def is_known(self, values: Mapping[str, Any]) -> bool:
+        """Whether changes and replay of these values are kept, so that they ask nothing."""
+        _, answer = self._answer(values)
+        return answer.changes is not None and (self.records is None or answer.replay is not None)
 
     def replay(self, values: Mapping[str, Any]) -> Replay | None:
         """The past records against the policies with these values; None without records."""

@@ -70,6 +70,7 @@ def test_moved_limits_decide_as_a_pdp_that_is_started_on_them(
 def test_going_back_asks_nothing(tuning: Tuning, pdp: lab.PDP, monkeypatch: pytest.MonkeyPatch) -> None:
     first, second = tuning.decisions({LIMIT: 7_500}), tuning.decisions({LIMIT: 8_000})
     changes = tuning.changes({LIMIT: 7_500})
+    assert not tuning.is_known({LIMIT: 8_000})
     monkeypatch.setattr(Tuning, "moved", None)
     monkeypatch.setattr(lab.PDP, "check", None)
     assert tuning.decisions({"cross_region_manager_limit": 7_500}) is first
