@@ -84,7 +84,7 @@ long-compared-mutants: set-up
 
 # The suite of a sweep of the sample, run on every single edit of its policies that changes anything.
 long-exported: set-up
-	@LAB_EXPORTED_MUTANTS=1 $(BIN)/python -m pytest tests/insights/test_exported_mutants.py
+	@LAB_EXPORTED_MUTANTS=1 $(BIN)/python -m pytest -s tests/insights/test_exported_mutants.py
 
 # Counts of coverage of 60 generated policies, against every cell.
 long-covered: set-up

@@ -1,4 +1,5 @@
 import { h, setText } from "../dom/dom.js";
+import { nodesOf } from "../dom/markup.js";
 import { button } from "../dom/widgets.js";
 import { MatrixView } from "../view/view.js";
 import { ConstantControl } from "./constants_control.js";
@@ -133,8 +134,8 @@ export class TuneView extends MatrixView {
     setText(this.headline, answer.headline);
     this.error.hidden = !answer.error;
     setText(this.error, answer.error ?? "");
-    this.changes.innerHTML = answer.changes; // Python has escaped every value in it
-    if (answer.replay) this.replay.innerHTML = answer.replay;
+    this.changes.replaceChildren(...nodesOf(answer.changes));
+    if (answer.replay) this.replay.replaceChildren(...nodesOf(answer.replay));
     this.replay.classList.toggle("ccl-behind", !answer.settled);
     if (answer.seconds) setText(this.status, `answered in ${Math.round(answer.seconds * 1000)} ms`);
     if (this.#next) this.#send(false);
