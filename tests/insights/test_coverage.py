@@ -7,7 +7,7 @@ import os
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import generated_policies
 import pandas as pd
@@ -18,6 +18,9 @@ from small_policies import write
 import clerk_cerbos_lab as lab
 from clerk_cerbos_lab.decisions.coverage import COVERED, IMPOSSIBLE, NOBODY, NOT_REACHED, PARTLY, Coverage
 from clerk_cerbos_lab.decisions.explanation import APPLIED, UNMET, Condition
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 DATA = Path(__file__).parents[2] / "data"
 
@@ -428,7 +431,31 @@ CASES: dict[str, Case] = {
     ),
 }
 
-each_case = pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
+
+@dataclass(frozen=True)
+class Covered:
+    """A case and its PDP, with decisions for which each question was asked once, and their coverage."""
+
+    case: Case
+    pdp: lab.PDP
+    made: lab.Decisions
+    coverage: Coverage
+
+
+def asked(case: Case, pdp: lab.PDP, **more: Any) -> lab.Decisions:
+    """The decisions of a case."""
+    return lab.sweep(pdp, case.people, "thing", **{"actions": ["approve"], "audit": 0, **case.asked, **more})
+
+
+@pytest.fixture(scope="module", params=CASES.values(), ids=CASES.keys())
+def covered(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Covered]:
+    """Return each case in turn."""
+    case: Case = request.param
+    folder = write(tmp_path_factory.mktemp("case") / "policies", **case.files)
+    with lab.PDP(folder, config=case.config, strict=case.strict) as pdp:
+        made = asked(case, pdp)
+        yield Covered(case, pdp, made, lab.coverage(made))
+        made.source.close()
 
 
 def labels(coverage: Coverage) -> dict[str, Label]:
@@ -445,27 +472,19 @@ def labels(coverage: Coverage) -> dict[str, Label]:
     }
 
 
-@each_case
-def test_every_label_is_as_written_by_hand(case: Case, tmp_path: Path) -> None:
-    folder = write(tmp_path / "policies", **case.files)
-    made = swept(folder, case.people, strict=case.strict, config=case.config, **case.asked)
-    found = lab.coverage(made)
-    assert labels(found) == case.labels
+def test_every_label_is_as_written_by_hand(covered: Covered) -> None:
+    found = covered.coverage
+    assert labels(found) == covered.case.labels
     assert not found.notes
     assert all(one.cells.unknown == 0 for one in found.parts)
-    made.source.close()
 
 
 # -- counts, compared with every cell ---------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", list(CASES))
-def test_counts_are_those_of_every_cell_explained_alone(name: str, tmp_path: Path) -> None:
-    case = CASES[name]
-    folder = write(tmp_path / "policies", **case.files)
-    made = swept(folder, case.people, strict=case.strict, config=case.config, **case.asked)
-    found = lab.coverage(made)
-    cells, persons = by_explaining(made)
+def test_counts_are_those_of_every_cell_explained_alone(covered: Covered) -> None:
+    found = covered.coverage
+    cells, persons = by_explaining(covered.made)
     for one in found.parts:
         if one.part not in {"rule", "atom"} or (one.part, one.rule) not in cells:
             elsewhere = one.part not in {"rule", "atom"} or one.policy.startswith("derived")
@@ -479,7 +498,6 @@ def test_counts_are_those_of_every_cell_explained_alone(name: str, tmp_path: Pat
             assert getattr(one.people, outcome) == len(persons[one.part, one.rule].get((key, outcome), ())), (
                 one
             )
-    made.source.close()
 
 
 Pair = tuple[str, str]
@@ -525,15 +543,9 @@ def stopped(told: Any, rule: Any) -> bool:
     return cause is not None and cause.kind == "error in strict evaluation" and cause.rule == rule.name
 
 
-@each_case
-def test_situations_stand_for_exactly_the_cells_that_they_say(case: Case, tmp_path: Path) -> None:
-    folder = write(tmp_path / "policies", **case.files)
-    frames = []
-    for method in ("auto", "every-cell"):
-        made = swept(folder, case.people, strict=case.strict, config=case.config, method=method, **case.asked)
-        frames.append(lab.coverage(made).frame())
-        made.source.close()
-    pd.testing.assert_frame_equal(frames[0], frames[1])
+def test_situations_stand_for_exactly_the_cells_that_they_say(covered: Covered) -> None:
+    every = asked(covered.case, covered.pdp, method="every-cell")
+    pd.testing.assert_frame_equal(covered.coverage.frame(), lab.coverage(every).frame())
 
 
 def test_the_sample_has_the_same_counts_for_situations_and_for_every_cell(pdp: lab.PDP) -> None:

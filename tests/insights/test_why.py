@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from explained import a_rule, condition_of, explained, outcomes, person, policy, swept, the_rule, thing
+from explained import a_rule, condition_of, explaining, outcomes, person, policy, swept, the_rule, thing
 from small_policies import write
 
 import clerk_cerbos_lab as lab
@@ -22,10 +22,11 @@ BROKEN = "DENY, but the data is broken: "
 Explain = Callable[..., Any]
 
 
-@pytest.fixture
-def explain(tmp_path: Path) -> Explain:
+@pytest.fixture(scope="module")
+def explain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Explain]:
     """Return a function that explains one request about policies."""
-    return lambda files, who=None, **asked: explained(tmp_path, files, who, **asked)
+    with explaining(tmp_path_factory.mktemp("why")) as explain:
+        yield explain
 
 
 # -- the sample policies --------------------------------------------------------------------------

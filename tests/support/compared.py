@@ -19,10 +19,12 @@ def people(**columns: Any) -> pd.DataFrame:
     return pd.DataFrame({**frame, **columns}, dtype=object)
 
 
-def swept_by(pdp: lab.PDP, who: pd.DataFrame, **more: Any) -> tuple[lab.Decisions, lab.Decisions]:
+def swept_by(
+    pdp: lab.PDP, who: pd.DataFrame, kind: str = "thing", **more: Any
+) -> tuple[lab.Decisions, lab.Decisions]:
     """Return the decisions of a sweep, and those of every cell, which are the same."""
-    found = lab.sweep(pdp, who, "thing", **more)
-    every = lab.sweep(pdp, who, "thing", **more, method="every-cell")
+    found = lab.sweep(pdp, who, kind, **more)
+    every = lab.sweep(pdp, who, kind, **more, method="every-cell")
     assert found.provenance.method == "auto", found.provenance.notes
     assert np.array_equal(found.allowed(), every.allowed())
     assert found.counts() == every.counts()

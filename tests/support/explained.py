@@ -1,7 +1,9 @@
 """Policies to explain, and the explanation of one request."""
 
+import itertools
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +64,30 @@ def explained(
     found = made.why()
     made.source.close()
     return found
+
+
+@contextmanager
+def explaining(folder: Path) -> Iterator[Callable[..., Explanation]]:
+    """A function that explains one request about policies; their PDP stays until it is given others."""
+    numbers = itertools.count()
+    known: dict[str, lab.PDP] = {}
+    with ExitStack() as running:
+
+        def explain(
+            files: Mapping[str, str], who: pd.DataFrame | None = None, *, strict: bool = False, **asked: Any
+        ) -> Explanation:
+            key = json.dumps([files, strict])
+            if key not in known:
+                running.close()
+                known.clear()
+                own = write(folder / f"policies{next(numbers)}", **files)
+                known[key] = running.enter_context(lab.PDP(own, strict=strict))
+            who = person() if who is None else who
+            made = lab.sweep(known[key], who, "thing", **{"actions": ["approve"], "audit": 0, **asked})
+            running.callback(made.source.close)
+            return made.why()
+
+        yield explain
 
 
 def the_rule(explanation: Explanation, name: str) -> ExplainedRule:

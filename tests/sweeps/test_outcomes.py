@@ -19,63 +19,78 @@ TEAMS = [[f"t{i}", *(["red"] if i % 4 == 0 else []), *(["blue"] if i % 5 == 0 el
 NUMBERS = [float(i) for i in range(100)]
 
 
-@pytest.mark.parametrize(
-    ("condition", "classes"),
-    [
-        ('P.attr.mail.endsWith("@acme.com")', 2),
-        ('P.attr.mail.split("@")[1] == C.domain', 2),
-        ("V.ours && !V.red", 4),
-        ('"red" in P.attr.teams && R.attr.amount < 5', 2),
-        ('C.both.exists(t, t in P.attr.teams) || P.attr.mail.contains("7")', 4),
-        ("P.attr.teams.exists(t, t == 'red')", 2),
-        ("size(P.attr.teams) >= R.attr.amount", 3),
-        ('P.attr.teams == ["t1"] || P.attr.teams != ["t0", "red", "blue"]', 4),
-        ("P.attr.number > P.attr.number2 * 2.0", 2),
-        ("P.attr.number == P.attr.number2 || P.attr.number < 50", 3),
-        ("hasIntersection(P.attr.teams, ['red', 'blue'])", 2),
-        ("P.attr.mail.lowerAscii() == P.attr.mail", 2),
-        ('P.attr.inner.mail.startsWith("person1")', 2),
-    ],
+ONE_CLASS = {
+    'P.attr.mail.endsWith("@acme.com")': 2,
+    'P.attr.mail.split("@")[1] == C.domain': 2,
+    "V.ours && !V.red": 4,
+    '"red" in P.attr.teams && R.attr.amount < 5': 2,
+    'C.both.exists(t, t in P.attr.teams) || P.attr.mail.contains("7")': 4,
+    "P.attr.teams.exists(t, t == 'red')": 2,
+    "size(P.attr.teams) >= R.attr.amount": 3,
+    'P.attr.teams == ["t1"] || P.attr.teams != ["t0", "red", "blue"]': 4,
+    "P.attr.number > P.attr.number2 * 2.0": 2,
+    "P.attr.number == P.attr.number2 || P.attr.number < 50": 3,
+    "hasIntersection(P.attr.teams, ['red', 'blue'])": 2,
+    "P.attr.mail.lowerAscii() == P.attr.mail": 2,
+    'P.attr.inner.mail.startsWith("person1")': 2,
+}
+"""Conditions by which a hundred people are only so many classes."""
+
+OTHER_USES = [
+    'P.attr.mail.endsWith("@acme.com") || P.attr.mail == P.id',
+    'P.attr.mail.endsWith("@acme.com") && P.attr.mail == R.attr.mail',
+    "P.attr.teams.exists(t, t == P.id)",
+    "P.attr.teams.map(t, t + R.attr.mail) == []",
+    'P.attr.teams[0].endsWith("7") && P.attr.teams[1] == "red"',
+    "P.attr.number / 0.0 > 1.0 || P.attr.number % 2 == 0",
+    "timestamp(P.attr.mail) < now()",
+    'P.attr.mail.matches("[0-4]@") && P.attr.number <= R.attr.amount',
+    '(P.attr.number > 3 ? P.attr.mail : P.attr.teams) == "x"',
+    "P.attr.number < R.attr.amount && P.attr.number > P.attr.number2",
+    '!has(P.attr.absent) && !(P.attr.absent.startsWith("x"))',
+]
+
+EVERYBODY = people(
+    mail=MAILS,
+    teams=TEAMS,
+    number=NUMBERS,
+    number2=NUMBERS[::-1],
+    inner=[{"mail": mail, "i": i} for i, mail in enumerate(MAILS)],
 )
-def test_people_with_the_same_outcomes_are_one_class(
-    write: Callable[..., Path], condition: str, classes: int
-) -> None:
+
+
+def kind_of(condition: str) -> str:
+    """The resource kind whose policy has a condition."""
+    return f"thing{[*ONE_CLASS, *OTHER_USES].index(condition)}"
+
+
+@pytest.fixture(scope="module")
+def one_kind_each(tmp_path_factory: pytest.TempPathFactory) -> Iterator[lab.PDP]:
+    """Return a PDP with a resource kind for each condition."""
     above = """  constants: {local: {domain: acme.com, both: [red, blue]}}
   variables: {local: {ours: 'P.attr.mail.endsWith("@" + C.domain)', red: '"red" in P.attr.teams'}}
 """
-    policy = resource_policy(rule(condition)).replace("  rules:", f"{above}  rules:")
-    who = people(
-        mail=MAILS,
-        teams=TEAMS,
-        number=NUMBERS,
-        number2=NUMBERS[::-1],
-        inner=[{"mail": mail, "i": i} for i, mail in enumerate(MAILS)],
-    )
-    with lab.PDP(write(thing=policy)) as pdp:
-        found, _ = swept_by(pdp, who, amount=range(10))
+    files = {}
+    for condition in (*ONE_CLASS, *OTHER_USES):
+        kind = kind_of(condition)
+        policy = resource_policy(rule(condition), kind=kind)
+        files[kind] = policy.replace("  rules:", f"{above}  rules:") if condition in ONE_CLASS else policy
+    with lab.PDP(write(tmp_path_factory.mktemp("kinds") / "policies", **files)) as running:
+        yield running
+
+
+@pytest.mark.parametrize(("condition", "classes"), ONE_CLASS.items())
+def test_people_with_the_same_outcomes_are_one_class(
+    one_kind_each: lab.PDP, condition: str, classes: int
+) -> None:
+    found, _ = swept_by(one_kind_each, EVERYBODY, kind_of(condition), amount=range(10))
     assert found.provenance.classes <= classes
 
 
-@pytest.mark.parametrize(
-    "condition",
-    [
-        'P.attr.mail.endsWith("@acme.com") || P.attr.mail == P.id',
-        'P.attr.mail.endsWith("@acme.com") && P.attr.mail == R.attr.mail',
-        "P.attr.teams.exists(t, t == P.id)",
-        "P.attr.teams.map(t, t + R.attr.mail) == []",
-        'P.attr.teams[0].endsWith("7") && P.attr.teams[1] == "red"',
-        "P.attr.number / 0.0 > 1.0 || P.attr.number % 2 == 0",
-        "timestamp(P.attr.mail) < now()",
-        'P.attr.mail.matches("[0-4]@") && P.attr.number <= R.attr.amount',
-        '(P.attr.number > 3 ? P.attr.mail : P.attr.teams) == "x"',
-        "P.attr.number < R.attr.amount && P.attr.number > P.attr.number2",
-        '!has(P.attr.absent) && !(P.attr.absent.startsWith("x"))',
-    ],
-)
-def test_every_other_use_is_still_exact(write: Callable[..., Path], condition: str) -> None:
-    who = people(mail=MAILS, teams=TEAMS, number=NUMBERS, number2=NUMBERS[::-1])
-    with lab.PDP(write(thing=resource_policy(rule(condition)))) as pdp:
-        swept_by(pdp, who, amount=range(10), mail=MAILS[:3])
+@pytest.mark.parametrize("condition", OTHER_USES)
+def test_every_other_use_is_still_exact(one_kind_each: lab.PDP, condition: str) -> None:
+    who = EVERYBODY.drop(columns="inner")
+    swept_by(one_kind_each, who, kind_of(condition), amount=range(10), mail=MAILS[:3])
 
 
 def test_outcomes_of_mixed_types_are_true_false_or_an_error(write: Callable[..., Path]) -> None:
