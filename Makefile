@@ -86,13 +86,20 @@ long-compared-mutants: set-up
 long-exported: set-up
 	@LAB_EXPORTED_MUTANTS=1 $(BIN)/python -m pytest -s tests/insights/test_exported_mutants.py
 
+# Ten times the examples of conditions with outcomes, and 60 policies of which each atom that is named is changed.
+long-examples: set-up
+	@LAB_EXAMPLES=400 $(BIN)/python -m pytest tests/sweeps/test_outcomes.py -k generated
+	@LAB_CHANGED=0:60 $(BIN)/python -m pytest tests/insights/test_why_oracle.py -k closest_rule
+
 # Counts of coverage of 60 generated policies, against every cell.
 long-covered: set-up
 	@LAB_COVERED=0:60 $(BIN)/python -m pytest tests/insights/test_coverage.py -k generated
 
-# Changes that turn a decision around in 60 generated policies, each part asked; gaps of 100, person by person.
+# Changes that turn a decision around in 60 generated policies, each part asked, and in 30 found by an exhaustive search;
+# gaps of 100, person by person.
 long-counterfactuals: set-up
 	@LAB_COUNTERFACTUALS_GENERATED=0:60 LAB_GAPS=0:100 $(BIN)/python -m pytest tests/insights/test_counterfactuals_generated.py tests/insights/test_gaps.py
+	@LAB_COUNTERFACTUALS=0:30 $(BIN)/python -m pytest tests/insights/test_counterfactuals.py -k exhaustive
 
 # The default audit, with the analysis broken on purpose in fourteen ways.
 long-audit: set-up

@@ -18,10 +18,10 @@ import clerk_cerbos_lab as lab
 from clerk_cerbos_lab.sweeps import audit, breakpoints, executors, outcomes
 from clerk_cerbos_lab.sweeps.axis_points import Scale
 
-FIRST, STOP = map(int, os.environ.get("LAB_POLICIES", "0:40").split(":"))
+FIRST, STOP = map(int, os.environ.get("LAB_POLICIES", "0:20").split(":"))
 """Which generated policies are tried; `make long` tries 2,000, in parts."""
 
-BATCH = 20
+BATCH = 10
 Write = Callable[..., Path]
 
 
