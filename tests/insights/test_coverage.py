@@ -447,7 +447,7 @@ def asked(case: Case, pdp: lab.PDP, **more: Any) -> lab.Decisions:
     return lab.sweep(pdp, case.people, "thing", **{"actions": ["approve"], "audit": 0, **case.asked, **more})
 
 
-@pytest.fixture(scope="module", params=CASES.values(), ids=CASES.keys())
+@pytest.fixture(scope="module", params=list(CASES.values()), ids=list(CASES))
 def covered(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Covered]:
     """Return each case in turn."""
     case: Case = request.param

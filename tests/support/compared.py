@@ -20,7 +20,7 @@ def people(**columns: Any) -> pd.DataFrame:
 
 
 def swept_by(
-    pdp: lab.PDP, who: pd.DataFrame, kind: str = "thing", **more: Any
+    pdp: lab.PDP, who: pd.DataFrame, kind: Any = "thing", **more: Any
 ) -> tuple[lab.Decisions, lab.Decisions]:
     """Return the decisions of a sweep, and those of every cell, which are the same."""
     found = lab.sweep(pdp, who, kind, **more)

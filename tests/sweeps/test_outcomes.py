@@ -185,7 +185,7 @@ VALUES: dict[str, list[Any]] = {
 }
 
 
-@settings(max_examples=settings.default.max_examples // 10)
+@settings(max_examples=settings().max_examples // 10)
 @given(st.lists(conditions_of(ATOMS), min_size=1, max_size=3), st.integers(0, 2**32), st.integers(1, 120))
 def test_generated_conditions_with_outcomes(
     pdp: lab.PDP, conditions: list[str], seed: int, count: int
