@@ -138,8 +138,12 @@ def question(some: list[str]) -> dict[str, Any]:
     }
 
 
+CODE_OF_PAGES = (Path("clerk_cerbos_lab/static") / "matrix.js").read_text("utf-8")
+"""What draws in a browser; it names its variables ``al`` and the like, and nobody."""
+
+
 def opened(text: str) -> str:
-    """A text together with everything encoded in it, decoded."""
+    """A text together with everything encoded in it, decoded, without the code that every page has."""
     texts = [text]
     for data in re.findall(r"[A-Za-z0-9+/]{40,}={0,2}", text):
         with suppress(ValueError):
@@ -147,7 +151,7 @@ def opened(text: str) -> str:
             with suppress(zlib.error):
                 raw = zlib.decompress(raw)
             texts.append(raw.decode("utf-8", "replace"))
-    return "\n".join(texts)
+    return "\n".join(texts).replace(CODE_OF_PAGES, "")
 
 
 def forms(identity: str) -> set[str]:
