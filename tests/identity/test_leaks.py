@@ -10,6 +10,7 @@ import unicodedata
 import zlib
 from contextlib import suppress
 from html import escape
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import nbformat
@@ -24,7 +25,6 @@ from clerk_cerbos_lab.report.build import write_report
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 IDS = [
     "user_2abcDEFghiJKLmnoPQRstuVWXyz",  # Clerk
@@ -138,12 +138,12 @@ def question(some: list[str]) -> dict[str, Any]:
     }
 
 
-CODE_OF_PAGES = (Path("clerk_cerbos_lab/static") / "matrix.js").read_text("utf-8")
-"""What draws in a browser; it names its variables ``al`` and the like, and nobody."""
+CODE_OF_PAGES = Path("clerk_cerbos_lab/static/matrix.b64").read_text("ascii").strip()
+"""What draws in a browser, packed: two letters between two signs can look like an id."""
 
 
 def opened(text: str) -> str:
-    """A text together with everything encoded in it, decoded, without the code that every page has."""
+    """A text together with everything encoded in it, decoded, without the packed code that every page has."""
     texts = [text]
     for data in re.findall(r"[A-Za-z0-9+/]{40,}={0,2}", text):
         with suppress(ValueError):
@@ -151,7 +151,7 @@ def opened(text: str) -> str:
             with suppress(zlib.error):
                 raw = zlib.decompress(raw)
             texts.append(raw.decode("utf-8", "replace"))
-    return "\n".join(texts).replace(CODE_OF_PAGES, "")
+    return "\n".join(texts).replace(CODE_OF_PAGES, "")  # its code stays: it was decoded above
 
 
 def forms(identity: str) -> set[str]:
