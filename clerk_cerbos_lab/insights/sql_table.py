@@ -297,7 +297,7 @@ class _Query:
         sa, column = self._sa, self.column(name)
         if not isinstance(column.type, sa.String):
             self._refuse(name, "it should be text")
-        return sa.func.encode(column) if self._dialect == "duckdb" else sa.func.convert_to(column, "UTF8")
+        return sa.func.encode(column) if self._dialect == "duckdb" else sa.collate(column, "C")
 
     def _read(self, name: str, cut: Cut) -> None:
         """Group by a column, and pick one of its values for each group."""
@@ -365,13 +365,13 @@ class _Query:
         known = [self._literal(text) for text in sorted(cut.texts)]
         self.keys[name] = sa.case((held.in_(known), held)) if known else sa.null()
         self.keys[f"{name}, empty"] = column.is_(None)
-        self.values[name] = self._any(column)
+        self.values[name] = self._any(column if self._dialect == "duckdb" else held)
 
     def _literal(self, text: str) -> Any:
         """The bytes of a text, as a constant."""
-        digits = text.encode().hex()
-        duckdb = f"CAST(from_hex('{digits}') AS BLOB)"
-        return self._sa.literal_column(duckdb if self._dialect == "duckdb" else f"decode('{digits}', 'hex')")
+        if self._dialect != "duckdb":
+            return self._sa.literal(text)
+        return self._sa.literal_column(f"CAST(from_hex('{text.encode().hex()}') AS BLOB)")
 
     def money(self, name: str) -> Any:
         """The column of the amounts, whose sum is exact."""
@@ -473,7 +473,7 @@ def _months(column: pd.Series[Any]) -> tuple[npt.NDArray[np.intp], list[str]]:
 def _one_currency(column: pd.Series[Any], counts: pd.Series[Any]) -> str:
     records: dict[str, int] = {}
     for held, count in zip(column, counts, strict=True):
-        name = "none" if held is None else bytes(held).decode()
+        name = "none" if held is None else held if isinstance(held, str) else bytes(held).decode()
         records[name] = records.get(name, 0) + int(count)
     if len(records) > 1:
         told = ", ".join(f"{name} {count:,}" for name, count in sorted(records.items()))
