@@ -14,7 +14,8 @@ import pandas as pd
 from clerk_cerbos_lab import limits
 from clerk_cerbos_lab.decisions.decisions import EFFECTS
 from clerk_cerbos_lab.decisions.log_replay import LogReplay
-from clerk_cerbos_lab.errors import InputError, PDPError
+from clerk_cerbos_lab.errors import InputError
+from clerk_cerbos_lab.insights.replay_rows import knows
 from clerk_cerbos_lab.pdp import messages
 from clerk_cerbos_lab.pdp.client import PDP
 from clerk_cerbos_lab.progress import progress
@@ -110,8 +111,8 @@ def replay_log(pdp: PDP, path: str | os.PathLike[str], /) -> LogReplay:
             msg = f"'{path}' has no decisions to ask again{_but(skipped)}"
             raise InputError(msg)
         answers = _ask(pdp, questions)
-        named = pdp.index.names if _known(pdp) else None
-        clock = _known(pdp) and any(pdp.index.analysis(kind).clock for kind in {row[3] for row in rows})
+        named = pdp.index.names if knows(pdp) else None
+        clock = knows(pdp) and any(pdp.index.analysis(kind).clock for kind in {row[3] for row in rows})
     columns = ["time", "principal", "roles", "kind", "resource", "action", "recorded", "policy"]
     frame = pd.DataFrame(rows, columns=columns)
     frame["time"] = pd.to_datetime(frame["time"], utc=True, format="ISO8601")
@@ -205,16 +206,9 @@ def _ask(
 
 def _reads_token(pdp: PDP) -> bool:
     """Whether policies may read a JWT; True if that is not known."""
-    if not _known(pdp):
+    if not knows(pdp):
         return True
     return any("aux" in json.dumps(document) for document in pdp.index.documents)
-
-
-def _known(pdp: PDP) -> bool:
-    try:
-        return pdp.index is not None
-    except PDPError:
-        return False
 
 
 def _count(skipped: dict[str, int], why: str) -> None:

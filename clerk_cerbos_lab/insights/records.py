@@ -252,8 +252,8 @@ def money_of(series: pd.Series[Any], currency: pd.Series[Any] | None, *, cents: 
     decimals = max(2 if cents else 0, *(-int(one.normalize().as_tuple().exponent) for one in exact))
     whole = [int(one.scaleb(decimals)) for one in exact]
     if max(map(abs, whole)) * len(codes) >= MOST_MINOR:
-        largest = max(exact, key=abs)
-        msg = f"the amounts in '{series.name}' are too large to be added exactly: one is {largest}"
+        largest = f"the largest is {max(exact, key=abs)}, and one has {decimals} decimals"
+        msg = f"the amounts in '{series.name}' can't be added exactly: {largest}"
         raise InputError(msg)
     return Money(np.array(whole, dtype=np.int64)[codes], decimals, _currency(currency))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -155,7 +156,9 @@ def _values(frame: pd.DataFrame, wanted: Mapping[str, str], reads: Reads, form: 
     """What is sent for each row of a table."""
     sent = sent_of(frame, wanted, reads, form)
     if form.cents and form.amount in wanted:
-        cents = frame[form.amount_column].map(lambda one: None if one is None else f"{int(one) / 100:.2f}")
+        cents = frame[form.amount_column].map(
+            lambda one: None if one is None else f"{Decimal(int(one)).scaleb(-2):f}"
+        )
         sent[form.amount] = values_of(cents, number=True, nulls=None)
     return sent
 

@@ -293,7 +293,7 @@ class _Query:
         raise InputError(msg)
 
     def _bytes(self, name: str) -> Any:
-        """The bytes of a text: they are equal exactly if the texts are, whatever the collation."""
+        """A text by its bytes, or by the collation C: equal exactly if the texts are."""
         sa, column = self._sa, self.column(name)
         if not isinstance(column.type, sa.String):
             self._refuse(name, "it should be text")
@@ -368,7 +368,7 @@ class _Query:
         self.values[name] = self._any(column if self._dialect == "duckdb" else held)
 
     def _literal(self, text: str) -> Any:
-        """The bytes of a text, as a constant."""
+        """A text as ``_bytes`` has it, as a constant."""
         if self._dialect != "duckdb":
             return self._sa.literal(text)
         return self._sa.literal_column(f"CAST(from_hex('{text.encode().hex()}') AS BLOB)")
