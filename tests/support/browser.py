@@ -119,6 +119,9 @@ class Visit:
             self.errors.append(error)
 
     def hear(self, message: ConsoleMessage) -> None:
+        """Note what the page says, but not that JupyterLab asked its server for a session that has ended."""
+        if message.text.startswith("Failed to load resource") and "/api/" in message.location["url"]:
+            return
         heard = {"error": self.errors, "warning": self.warnings}.get(message.type)
         if heard is not None:
             heard.append(message.text)
