@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from clerk_cerbos_lab.cli import comparing, covering, explaining, gaps
+from clerk_cerbos_lab.cli import comparing, covering, explaining, gaps, setting_up
 from clerk_cerbos_lab.cli.principals import (
     Memberships,
     Policies,
@@ -62,6 +62,9 @@ def main() -> None:
 
 def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
     typer.echo(f"warning: {message}", err=True)
+
+
+app.command(epilog=setting_up.EXAMPLE)(setting_up.setup)
 
 
 @app.command(epilog="Example:  clerk-cerbos-lab doctor --policies policies")
