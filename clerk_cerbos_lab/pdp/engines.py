@@ -43,6 +43,10 @@ class Engine:
         """The command line that compiles a folder, runs its test suites, and reports as JSON."""
         return self._compile(folder, ["--output=json", *(["--strict-evaluation"] if strict else [])])
 
+    def suite_command(self, folder: Path) -> list[str]:
+        """The command line that compiles a folder and runs its test suites, for somebody who reads along."""
+        return self._compile(folder, [])
+
     def _compile(self, folder: Path, options: list[str]) -> list[str]:
         if self.kind != "container":
             return [self.command, "compile", *options, str(folder)]

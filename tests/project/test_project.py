@@ -62,6 +62,7 @@ PUBLIC = [
     "pseudonym",
     "replay",
     "replay_log",
+    "sample",
     "shareable",
     "smallest",
     "sql_table",
