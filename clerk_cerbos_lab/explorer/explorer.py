@@ -31,7 +31,7 @@ from clerk_cerbos_lab.pdp import messages
 from clerk_cerbos_lab.pdp.client import PDP
 from clerk_cerbos_lab.sweeps.attributes import checked_units, read_attributes
 from clerk_cerbos_lab.templates import render
-from clerk_cerbos_lab.values import RESOURCE_ID
+from clerk_cerbos_lab.values import RESOURCE_ID, key, typed_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -658,11 +658,20 @@ class Explorer:
                     self._go_to(self._history.next, self._history.redone, now)
                 case "reset":
                     self.reset()
+                case "add":
+                    self._add(**change["new"]["value"])
         except Exception as caught:  # noqa: BLE001 - the browser waits for an answer
             error = caught
         self._tell(None if error is None else _words(error))
         if error is not None and not isinstance(error, LabError):
             raise error
+
+    def _add(self, name: str, text: str) -> None:
+        """Offer a value that was typed in the browser, and select it."""
+        value = typed_value(text.strip())
+        chosen = self._state[name]
+        if key(value) not in {key(other) for other in chosen}:
+            self.state = {name: [*chosen, value]}
 
     def _on_place(self, change: Any) -> None:
         """A cell was selected: find its decision in the answer in which it was seen."""
