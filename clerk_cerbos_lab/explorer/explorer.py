@@ -490,18 +490,20 @@ class Explorer:
         before = self.asked
         known = self._answers.known(envelope, state["actions"], values, grid, state["constants"])
         every = {**values, **({across.name: grid} if across else {})}
-        self._gained_and_lost = None
+        self._gained_and_lost, base = None, None
         if state["constants"]:
             base = self._answers.known(envelope, state["actions"], values, grid, {})
             self._gained_and_lost = asdict(compared(known, base, state["actions"], every, grid))
         self._new = self.asked - before
         self._number += 1
-        self._payload = self._made(known, every, grid)
+        self._payload = self._made(known, every, grid, base)
         self._seen_lately.append(Seen(self._payload, copy.deepcopy(state), known, every, grid))
         self._known, self._every, self._grid = known, every, grid
         self._seconds = time.perf_counter() - clock
 
-    def _made(self, known: Known, values: Mapping[str, Sequence[Any]], grid: list[Any]) -> Payload:
+    def _made(
+        self, known: Known, values: Mapping[str, Sequence[Any]], grid: list[Any], base: Known | None
+    ) -> Payload:
         """The payload of the state for the browser."""
         last = known.latest
         shown = last.shown(names=self._names)
@@ -516,7 +518,7 @@ class Explorer:
             "asked": asked(self._state[states.called(known.axis)]) if known.axis else None,
         }
         name = across.name if across else None
-        return drawn(known, actions, values, grid, name, self._heads, texts, shown)
+        return drawn(known, actions, values, grid, name, self._heads, texts, shown, base)
 
     def _notes(self, known: Known, last: Decisions, shown: Disclosure) -> list[str]:
         """What a reader must know, from all sweeps, without the notes that an attribute is not sent."""

@@ -64,6 +64,8 @@ export interface Header {
   exact: HeaderExact | null;
   /** Only of a comparison. */
   changed?: boolean;
+  /** Whether Python can be asked what would turn a decision around, although changes are shown. */
+  asks?: boolean;
   /** Only after `explain`. */
   why?: Embedded;
   /** Only for an explorer: the number of the answer, the ends of its amounts, and the requested amounts. */

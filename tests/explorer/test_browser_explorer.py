@@ -342,8 +342,12 @@ def test_a_changed_policy_limit_shows_how_many_decisions_change(
     change.wait_for()
     gained = told["counts"]["ALLOW"] - int(re.sub(r"\D", "", before.split("✓")[1].split("ALLOW")[0]))
     assert change.inner_text() == f"compared with the current policies: {gained:,} gained, 0 lost"
+    assert page.locator(".ccl td.ccl-gained").first.inner_text() == "+"
+    assert page.locator(".ccl td.ccl-lost").count() == 0
+    assert "allowed before and after" in page.locator(".ccl-legend").inner_text()
     page.get_by_role("button", name="was 5,000").click()
     change.wait_for(state="hidden")
+    assert page.locator(".ccl td.ccl-gained").count() == 0
     assert page.locator(".ccl-counts").inner_text() == before
     slider = page.get_by_label("finance_limit, slider")
     for _ in range(5):

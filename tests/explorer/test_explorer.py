@@ -281,11 +281,22 @@ def test_a_constant_that_is_moved_is_answered_by_a_pdp_on_a_copy(pdp: lab.PDP) -
     )
     assert explorer.change == {"gained": int((now & ~then).sum()), "lost": int((then & ~now).sum())}
     assert min(explorer.change.values()) > 0
+    marked, past = explorer._payload, explorer._payload.past
+    assert past is not None
+    assert marked.header["changed"]
+    before_and_after = past[np.ix_(*marked.maps)], shown(explorer)
+    lost = int((before_and_after[0] & ~before_and_after[1]).sum())
+    assert explorer.change == {
+        "gained": int((before_and_after[1] & ~before_and_after[0]).sum()),
+        "lost": lost,
+    }
+    assert {5_000, 1_000} <= set(marked.header["exact"]["cuts"])
     explorer.undo()
     tried = explorer.asked
     explorer.state = {"constants": {}}
     assert explorer.counts() == before
     assert explorer.change is None
+    assert explorer._payload.past is None
     explorer.undo()
     assert explorer.asked == tried
     explorer.state = {"constants": {"cross_region_manager_limit": 5_000}}  # the policies' own value
