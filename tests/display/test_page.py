@@ -276,9 +276,11 @@ def test_the_same_decisions_make_the_same_page(swept: lab.Decisions, path: Path,
 
 def test_a_page_holds_its_module_as_it_is_and_no_address(path: Path) -> None:
     text = path.read_text("utf-8")
-    assert assets.module() in text
+    assert assets.offline_module() in text
     assert text.count("<script") == text.count("</script") == 1
-    assert re.findall(r"\b(?:src|href|action)=|@import|url\(", text.replace(assets.module(), "")) == []
+    assert (
+        re.findall(r"\b(?:src|href|action)=|@import|url\(", text.replace(assets.offline_module(), "")) == []
+    )
     assert plain_text.WARNING not in text
 
 

@@ -18,6 +18,7 @@ from clerk_cerbos_lab.identity.clerk.api import (
 )
 from clerk_cerbos_lab.identity.clerk.mapping import Mapping, to_principals
 from clerk_cerbos_lab.identity.clerk.users import User, membership_roles, parse_users, read_json
+from clerk_cerbos_lab.identity.taken import with_source
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -164,4 +165,4 @@ def load_principals(
         api_url=api_url,
         budget=budget,
     )
-    return to_principals(users, plan)
+    return with_source(to_principals(users, plan), "Clerk", source)

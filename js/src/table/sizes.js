@@ -1,6 +1,6 @@
 /** The sizes of the table and its parts. */
 
-import { sum } from "../words/numbers.js";
+import { greatest, sum } from "../words/numbers.js";
 
 /** @import { Across } from "../model/across.js" */
 /** @import { Layout } from "../model/layout.js" */
@@ -41,6 +41,14 @@ export const NOTHING = Object.freeze(
   }),
 );
 
+/** The numbers that an axis of strips must have room for. */
+export function numbersOf(/** @type {Model} */ { cube, layout, across }) {
+  const numbers = layout.numbers ?? [];
+  if (!layout.hasExact) return numbers;
+  const ends = across.segments.map(({ last }) => cube.ends(last, last).upper);
+  return [...ends, ...(cube.header.window ?? []), ...(numbers.length > 1 ? [greatest(numbers)] : [])];
+}
+
 /**
  * The parts to draw in a box of this width.
  * @param {Model} model
@@ -77,12 +85,12 @@ function headWidths({ cube, place, principal, rows }, width) {
   const narrow = width < 620;
   const wanted = rows.dims.map((d) => {
     const { labels, title } = cube.dims[d];
-    let longest = title.length + 2;
+    let longest = narrow ? 5 : title.length + 2; // a narrow heading wraps
     for (let i = 0; i < labels.length; i += Math.ceil(labels.length / 500))
       longest = Math.max(longest, labels[i].length);
     const text = longest * 7.6;
-    const room = d === principal ? Math.max(text + (narrow ? 0 : 190), narrow ? 110 : 150) : text;
-    return Math.min(room + 22, narrow ? 150 : 360, width * 0.5);
+    const room = d === principal ? Math.max(text + (narrow ? 0 : 270), narrow ? 110 : 150) : text;
+    return Math.min(room + 22, narrow ? 150 : 440, width * 0.5);
   });
   const whole = sum(wanted);
   const most = Math.max(width * 0.62, 120);
