@@ -848,6 +848,20 @@ class Decisions:
         """
         return drawn_by("to_tests")(self, path, names=names)
 
+    def discloses(self, *, names: bool = False) -> pd.DataFrame:
+        """What a page of these decisions (``to_html``) would disclose to whoever gets it.
+
+        Args:
+            names: as in ``to_html``.
+
+        Returns:
+            A DataFrame with the columns ``what`` (people, roles, attributes, attributes left out, values asked
+            about, policy texts, data problems, reasons, source), ``count``, and ``disclosed``: what of it is
+            in the page.
+        """
+        made: pd.DataFrame = drawn_by("discloses")(self, names=names)
+        return made
+
     def to_html(
         self,
         path: str | os.PathLike[str],

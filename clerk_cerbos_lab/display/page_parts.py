@@ -154,7 +154,7 @@ def problems(decisions: Decisions, shown: Disclosure) -> tuple[list[Problem], st
         signed_out = out.get(own) == line["problem"]
         effect = ALLOWED if signed_out and own in may else DENIED if own in denied and not signed_out else ""
         what = f"{line['problem']}: {line['attribute']}" if line["attribute"] else line["problem"]
-        found.append(Problem(labels[own], shown.text(what), shown.text(line["detail"]), effect))
+        found.append(Problem(labels[own], shown.text(what), shown.text(line.get("detail", "")), effect))
     known = {line["principal"] for line in report}
     found += [Problem(labels[own], "broken data", ASK, DENIED) for own in denied if own not in known]
     found.sort(key=lambda one: not one.effect)

@@ -30,7 +30,7 @@ SIGN_IN: Final = "sign in"
 
 def cannot_sign_in(report: Iterable[Row]) -> dict[str, str]:
     """The problem, such as ``banned``, of each principal who can't sign in, by id."""
-    return {line["principal"]: line["problem"] for line in report if SIGN_IN in line["detail"]}
+    return {line["principal"]: line["problem"] for line in report if SIGN_IN in line.get("detail", "")}
 
 
 class Report(list[Row]):
