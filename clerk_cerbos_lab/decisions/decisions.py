@@ -855,9 +855,9 @@ class Decisions:
             names: as in ``to_html``.
 
         Returns:
-            A DataFrame with the columns ``what`` (people, roles, attributes, attributes left out, values asked
-            about, policy texts, data problems, reasons, source), ``count``, and ``disclosed``: what of it is
-            in the page.
+            A DataFrame with the columns ``what`` (people, roles, attributes, attributes left out, values
+            asked about, policy texts, data problems, reasons, source), ``count``, and ``disclosed``: what of
+            it is in the page.
         """
         made: pd.DataFrame = drawn_by("discloses")(self, names=names)
         return made

@@ -314,7 +314,11 @@ def test_each_scenario_has_its_own_policies_and_provenance_and_says_once_what_is
         foot = tab.locator("footer").inner_text()
         for one in (low, high):
             assert (one.provenance.policy_digest or "?") in foot
-        assert tab.locator("footer h3.ccl-scenario-of").all_inner_texts() == ["up to 100", "up to 200", "again"]
+        assert tab.locator("footer h3.ccl-scenario-of").all_inner_texts() == [
+            "up to 100",
+            "up to 200",
+            "again",
+        ]
         assert foot.count(low.provenance.pdp_version) == 1
         assert seen.errors == []
 

@@ -56,9 +56,9 @@ def test_a_table_shows_every_decision_in_words(some: lab.Decisions) -> None:
 
 
 def test_the_text_names_question_counts_and_provenance(some: lab.Decisions) -> None:
+    none = "1 at none of the 2 checked values of amount."
     assert plain_text.text_of(some, some.shown(names=True)).splitlines() == [
-        "thing region south: 1 of 2 people may approve at the checked values 5,000 to 10,000; "
-        "1 at none of the 2 checked values of amount.",
+        f"thing region south: 1 of 2 people may approve at the checked values 5,000 to 10,000; {none}",
         "thing region west: all 2 people may approve at the checked value 10,000.",
         "",
         "person  thing region  amount 5,000  10,000",

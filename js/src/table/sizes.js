@@ -58,9 +58,10 @@ export function numbersOf(/** @type {Model} */ { cube, layout, across }) {
  */
 export function frameOf(model, strips, room) {
   const width = room || 800;
-  const heads = headWidths(model.layout, width);
-  const left = width - sum(heads);
   const columns = strips ? 1 : model.across.count;
+  const needed = strips ? 460 : columns * cellWidth(model.across, Infinity) + 2;
+  const heads = headWidths(model.layout, width, needed);
+  const left = width - sum(heads);
   const headHeight = strips ? 40 : 34 * model.across.levels;
   const cell = strips ? Math.max(160, left - 2) : cellWidth(model.across, room ? left : Infinity);
   return {
@@ -80,8 +81,9 @@ export function frameOf(model, strips, room) {
  * As wide as the labels, but narrow enough to leave room for cells: the row headers do not scroll away.
  * @param {Layout} layout
  * @param {number} width
+ * @param {number} needed by the cells; what is left over is for what is said about people
  */
-function headWidths({ cube, place, principal, rows }, width) {
+function headWidths({ cube, place, principal, rows }, width, needed) {
   const narrow = width < 620;
   const wanted = rows.dims.map((d) => {
     const { labels, title } = cube.dims[d];
@@ -89,10 +91,11 @@ function headWidths({ cube, place, principal, rows }, width) {
     for (let i = 0; i < labels.length; i += Math.ceil(labels.length / 500))
       longest = Math.max(longest, labels[i].length);
     const text = longest * 7.6;
-    const room = d === principal ? Math.max(text + (narrow ? 0 : 270), narrow ? 110 : 150) : text;
-    return Math.min(room + 22, narrow ? 150 : 440, width * 0.5);
+    const room = d === principal ? Math.max(text + (narrow ? 0 : 190), narrow ? 110 : 150) : text;
+    return Math.min(room + 22, narrow ? 150 : 360, width * 0.5);
   });
   const whole = sum(wanted);
+  if (place >= 0 && !narrow) wanted[place] += Math.max(0, Math.min(260, width - whole - needed));
   const most = Math.max(width * 0.62, 120);
   if (whole <= most) return wanted.map(Math.round);
   // the principal's name is shortened last
