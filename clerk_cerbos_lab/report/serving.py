@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import nbformat
-from jupyter_core.paths import jupyter_path
-from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
 from traitlets.config import Config
 from voila.app import Voila
+from voila.utils import get_data_dir
 
 from clerk_cerbos_lab import limits
 from clerk_cerbos_lab.display.plain_text import WARNING
@@ -72,11 +71,12 @@ def serve(
         os.environ["TQDM_DISABLE"] = "1"  # a progress bar would be in the page's way
         if not names:
             os.environ[handed_over.VARIABLE] = str(read)  # every kernel hands over what it reads
+        own_files = get_data_dir()
         found = [str(STATIC / "served"), *filter(None, [os.environ.get("JUPYTER_PATH")])]
         os.environ["JUPYTER_PATH"] = os.pathsep.join(found)
         config = _config(notebook, host=host, port=port, idle=idle, names=names)
         config.VoilaExporter.filters = {"shareable": _unchanged if names else _shareable(read, ids, words)}
-        application = _Application(config=config, config_file_paths=[], say=say)
+        application = _Application(config=config, config_file_paths=[], say=say, own_files=own_files)
         application.initialize([])
         try:
             application.start()
@@ -97,32 +97,21 @@ def _check_host(host: str) -> None:
 
 
 class _Application(Voila):  # type: ignore[misc]  # Voilà is not typed
-    """Voilà that says where it listens in our words."""
+    """Voilà that says where it listens in our words, and finds its own files beside our template."""
 
-    def __init__(self, *, say: Callable[[str], object], **more: Any) -> None:
+    def __init__(self, *, say: Callable[[str], object], own_files: str, **more: Any) -> None:
         super().__init__(**more)
         self._say = say
+        self._own_files = own_files
 
     @property
     def data_dir(self) -> str:
-        """Where Voilà's own files are: it would take the first folder, which is the one of our template."""
-        return next(path for path in jupyter_path("voila") if Path(path, "themes").is_dir())
+        """Where Voilà's themes are; Voilà itself would take the first folder, that of our template."""
+        return self._own_files
 
     def launch_browser(self) -> None:
         """Say the link, in place of opening a browser: Voilà calls this as soon as it listens."""
         self._say(f"{self.connection_url}?token={self.identity_provider.token}")
-
-
-class _Kernels(AsyncMappingKernelManager):
-    """Starts kernels that hide personal columns in frames of principals, unless told otherwise."""
-
-    async def start_kernel(self, **more: Any) -> str:  # type: ignore[override]  # the other is not async
-        """Start a kernel as Voilà asks for it, but without its warning for each visitor."""
-        arguments = ["--log-level=40"]
-        if handed_over.active():
-            arguments.append("--IPKernelApp.extra_extensions=clerk_cerbos_lab.report.kernel")
-        started: str = await super().start_kernel(**more, extra_arguments=arguments)
-        return started
 
 
 def _config(notebook: Path, *, host: str, port: int, idle: float, names: bool) -> Config:
@@ -146,8 +135,10 @@ def _config(notebook: Path, *, host: str, port: int, idle: float, names: bool) -
     config.VoilaConfiguration.file_allowlist = []
     config.VoilaConfiguration.page_config_hook = _page_config
     config.VoilaConfiguration.resources = {"warning": WARNING if names else ""}
-    config.VoilaConfiguration.multi_kernel_manager_class = _Kernels
+    if not names:
+        config.VoilaConfiguration.prelaunch_hook = _masked
     config.VoilaExecutor.timeout = limits.CELL_SECONDS
+    config.KernelManager.transport_encryption = "auto"  # other users of the machine read nothing
     config.MappingKernelManager.cull_idle_timeout = max(1, round(idle * 60))
     config.MappingKernelManager.cull_interval = max(1, min(60, round(idle * 15)))
     config.MappingKernelManager.cull_connected = True
@@ -157,6 +148,12 @@ def _config(notebook: Path, *, host: str, port: int, idle: float, names: bool) -
 def _page_config(page: dict[str, Any], **_: object) -> dict[str, Any]:
     """Without MathJax: our template has a stub of it."""
     return page | {"fullMathjaxUrl": "data:text/javascript,//"}
+
+
+def _masked(_: object, *, notebook: Any, cwd: str) -> Any:  # noqa: ARG001 - as Voilà calls it
+    """The notebook with a first cell that hides personal columns in frames of principals."""
+    notebook.cells.insert(0, nbformat.v4.new_code_cell("%load_ext clerk_cerbos_lab.report.kernel"))
+    return notebook
 
 
 def _unchanged(cell: Any) -> Any:

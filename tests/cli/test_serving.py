@@ -215,13 +215,15 @@ def test_what_can_t_be_served_is_refused_before_anybody_visits(tmp_path: Path) -
         serve(explore="expense", users=Path(USERS), policies=tmp_path / "policies")
 
 
-def test_without_the_extra_the_error_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_extra_the_error_names_it(tmp_path: Path) -> None:
     nbformat.write(nbformat.v4.new_notebook(), tmp_path / "own.ipynb")
-    monkeypatch.delitem(sys.modules, "clerk_cerbos_lab.report.serving", raising=False)
-    monkeypatch.setitem(sys.modules, "voila", None)
-    monkeypatch.setitem(sys.modules, "voila.app", None)
-    with pytest.raises(InputError, match=re.escape("pip install 'clerk-cerbos-lab[notebooks,serve]'")):
-        serve(notebook=tmp_path / "own.ipynb")
+    code = "import sys; sys.modules['voila'] = None; sys.argv = ['clerk-cerbos-lab', 'serve', 'own.ipynb']\n"
+    code += "from clerk_cerbos_lab.cli.main import main\nmain()"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    needed = "error: serve needs voila: pip install 'clerk-cerbos-lab[notebooks,serve]'"
+    assert done.stderr.strip() == needed
 
 
 def test_a_host_that_others_reach_gets_a_warning_and_one_that_is_not_ours_an_error(
