@@ -1,0 +1,96 @@
+"""How Sphinx builds the documentation: `make docs`. It needs no network, and neither do the pages."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from inner_members import INNER  # noqa: E402 - from beside this file
+
+project = "clerk-cerbos-lab"
+release = importlib.metadata.version("clerk-cerbos-lab")
+root_doc = "docs/index"  # the sources are the repository, so that a link is the same here and on GitHub
+include_patterns = [
+    "docs/**.md",
+    "notebooks/*.ipynb",
+    "benchmarks/*.md",
+    "data/README.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+]
+exclude_patterns = [".*", "js", "tests", "site*", "clerk_cerbos_lab", "policies", "setup"]
+extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "myst_nb"]
+
+nb_execution_mode = "off"  # the stored outputs are shown; `make notebooks` runs them
+nb_merge_streams = True
+nb_mime_priority_overrides = [
+    ("html", "application/vnd.jupyter.widget-view+json", None),  # no kernel is there, and no manager is fetched
+    ("html", "text/html", 0),
+]
+myst_enable_extensions = ["attrs_inline"]
+myst_heading_anchors = 4
+suppress_warnings = ["misc.highlighting_failure"]  # Mermaid: GitHub draws it, here it is its text
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+autodoc_typehints_format = "short"
+autodoc_class_signature = "mixed"
+python_use_unqualified_type_names = True
+maximum_signature_line_length = 88
+napoleon_use_ivar = True
+napoleon_numpy_docstring = False
+add_module_names = False
+
+html_theme = "furo"
+html_title = "clerk-cerbos-lab"
+html_copy_source = False
+html_show_sourcelink = False
+html_static_path: list[str] = []
+pygments_style = "friendly"
+pygments_dark_style = "github-dark"
+
+
+PICTURE = re.compile(
+    r'<picture>\s*<source[^>]*srcset="(?P<dark>[^"]+)">\s*<img alt="(?P<alt>[^"]+)" src="(?P<light>[^"]+)">\s*'
+    r"</picture>"
+)
+"""As GitHub needs it; Furo has two classes instead."""
+
+
+def skip_inner(_app: Sphinx, _what: str, _name: str, member: Any, skip: bool, _options: Any) -> bool | None:  # noqa: FBT001 - as autodoc calls it
+    """Leave out members that only the kit's own packages use."""
+    name = getattr(getattr(member, "fget", None) or getattr(member, "func", None) or member, "__qualname__", "")
+    return True if name in INNER else None
+
+
+def links_to_the_repository(app: Sphinx, docname: str, source: list[str]) -> None:
+    """A link to a file that is no page, such as a policy, is written as its name: the site holds no copy."""
+    if docname.startswith("notebooks/"):
+        return
+    here = Path(app.srcdir, docname).parent
+
+    def kept(found: re.Match[str]) -> str:
+        target = found[2].partition("#")[0]
+        if not target or re.match(r"\w+:", target) or not (here / target).exists():
+            return found[0]
+        inside = (here / target).resolve().relative_to(Path(app.srcdir).resolve())
+        is_page = inside.as_posix() in app.env.project._docname_to_path.values() or str(inside) == "README.md"
+        return found[0] if is_page or inside.suffix == ".png" else found[1]
+
+    source[0] = PICTURE.sub(r"![\g<alt>](\g<light>){.only-light}\n![\g<alt>](\g<dark>){.only-dark}\n", source[0])
+    source[0] = re.sub(r"\[([^\]]+)\]\(([^)\s]+)\)", kept, source[0])
+
+
+def setup(app: Sphinx) -> None:
+    """Register what is above."""
+    app.connect("autodoc-skip-member", skip_inner)
+    app.connect("source-read", links_to_the_repository)
