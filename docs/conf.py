@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import re
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,7 @@ if TYPE_CHECKING:
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from inner_members import INNER  # noqa: E402 - from beside this file
+from inner_members import INNER
 
 project = "clerk-cerbos-lab"
 release = importlib.metadata.version("clerk-cerbos-lab")
@@ -33,7 +32,11 @@ extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "myst_nb"]
 nb_execution_mode = "off"  # the stored outputs are shown; `make notebooks` runs them
 nb_merge_streams = True
 nb_mime_priority_overrides = [
-    ("html", "application/vnd.jupyter.widget-view+json", None),  # no kernel is there, and no manager is fetched
+    (
+        "html",
+        "application/vnd.jupyter.widget-view+json",
+        None,
+    ),  # no kernel is there, and no manager is fetched
     ("html", "text/html", 0),
 ]
 myst_enable_extensions = ["attrs_inline"]
@@ -54,21 +57,26 @@ html_theme = "furo"
 html_title = "clerk-cerbos-lab"
 html_copy_source = False
 html_show_sourcelink = False
-html_static_path: list[str] = []
-pygments_style = "friendly"
-pygments_dark_style = "github-dark"
+html_static_path = ["_static"]
+html_css_files = ["docs.css"]
+html_js_files = ["docs.js"]
+html_show_search_summary = False  # it fetches each page, which a browser refuses for files
+pygments_style = "a11y-high-contrast-light"
+pygments_dark_style = "a11y-high-contrast-dark"
 
 
 PICTURE = re.compile(
-    r'<picture>\s*<source[^>]*srcset="(?P<dark>[^"]+)">\s*<img alt="(?P<alt>[^"]+)" src="(?P<light>[^"]+)">\s*'
-    r"</picture>"
+    r'<picture>\s*<source[^>]*srcset="(?P<dark>[^"]+)">\s*'
+    r'<img alt="(?P<alt>[^"]+)" src="(?P<light>[^"]+)">\s*</picture>'
 )
 """As GitHub needs it; Furo has two classes instead."""
 
 
 def skip_inner(_app: Sphinx, _what: str, _name: str, member: Any, skip: bool, _options: Any) -> bool | None:  # noqa: FBT001 - as autodoc calls it
     """Leave out members that only the kit's own packages use."""
-    name = getattr(getattr(member, "fget", None) or getattr(member, "func", None) or member, "__qualname__", "")
+    name = getattr(
+        getattr(member, "fget", None) or getattr(member, "func", None) or member, "__qualname__", ""
+    )
     return True if name in INNER else None
 
 
@@ -83,14 +91,27 @@ def links_to_the_repository(app: Sphinx, docname: str, source: list[str]) -> Non
         if not target or re.match(r"\w+:", target) or not (here / target).exists():
             return found[0]
         inside = (here / target).resolve().relative_to(Path(app.srcdir).resolve())
-        is_page = inside.as_posix() in app.env.project._docname_to_path.values() or str(inside) == "README.md"
+        is_page = inside.with_suffix("").as_posix() in app.env.found_docs
         return found[0] if is_page or inside.suffix == ".png" else found[1]
 
-    source[0] = PICTURE.sub(r"![\g<alt>](\g<light>){.only-light}\n![\g<alt>](\g<dark>){.only-dark}\n", source[0])
+    source[0] = PICTURE.sub(
+        r"![\g<alt>](\g<light>){.only-light}\n![\g<alt>](\g<dark>){.only-dark}\n", source[0]
+    )
     source[0] = re.sub(r"\[([^\]]+)\]\(([^)\s]+)\)", kept, source[0])
+
+
+def not_our_mapping(*given: Any) -> tuple[str | None, str | None]:
+    """``Mapping[…]`` in a signature is Python's; ours has no brackets."""
+    signature, returned = given[-2:]
+    return _qualified(signature), _qualified(returned)
+
+
+def _qualified(text: str | None) -> str | None:
+    return text and re.sub(r"\bMapping\[", "collections.abc.Mapping[", text)
 
 
 def setup(app: Sphinx) -> None:
     """Register what is above."""
     app.connect("autodoc-skip-member", skip_inner)
+    app.connect("autodoc-process-signature", not_our_mapping)
     app.connect("source-read", links_to_the_repository)
