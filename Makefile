@@ -34,6 +34,7 @@ report: set-up
 	@$(BIN)/clerk-cerbos-lab report
 
 docs: set-up
+	@$(BIN)/python setup/write_cli_reference.py
 	@$(BIN)/python setup/build_docs.py
 
 # One test file per core at a time, so that fixtures shared within a file are made once.

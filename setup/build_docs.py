@@ -18,7 +18,6 @@ START = """<!DOCTYPE html>
 
 def build(output: Path) -> int:
     """Build the site and return Sphinx's exit code; a warning, such as of a broken link, is an error."""
-    subprocess.run([sys.executable, ROOT / "setup" / "write_cli_reference.py"], check=True)
     with tempfile.TemporaryDirectory(prefix="clerk-cerbos-lab-") as read:
         command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-E"]
         done = subprocess.run([*command, "-c", ROOT / "docs", "-d", read, ROOT, output], check=False)
