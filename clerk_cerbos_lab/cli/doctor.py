@@ -90,6 +90,10 @@ def _explanations(pdp: PDP) -> Iterator[Finding]:
     if found is None:
         return
     asked = f"{found.asked:,} made-up requests"
+    if found.confused:
+        some = "; ".join(dict.fromkeys(found.confused))
+        told = f"Cerbos takes one for another that has the same expressions in other blocks: {some}"
+        yield Finding("✗", "Conditions", told, "write the expressions differently in one of them")
     if found.differing:
         some = "; ".join(dict.fromkeys(found.differing))
         told = f"{len(found.differing):,} of {asked} differ in the copy of the policies that explains: {some}"

@@ -341,12 +341,13 @@ def _reporting(key: RuleKey, rule: Mapping[str, Any], outputs: dict[tuple[str, .
     """A name and outputs for a rule.
 
     Rules with different outputs have different ones in the copy, too: where Cerbos 0.55 takes conditions for
-    one another, it does so only if the outputs of their rules are the same.
+    one another, it does so only if the outputs of their rules are the same. So do rules of different
+    policies: which of their conditions Cerbos keeps can differ between PDPs, and the copy keeps both.
     """
     output = rule.get("output") or {}
     when = output.get("when") or {"ruleActivated": output.get("expr")}
     texts = tuple(text for name in ("ruleActivated", "conditionNotMet") if (text := when.get(name)))
-    number = outputs.setdefault(texts, len(outputs))
+    number = outputs.setdefault((str(key[0]), *texts), len(outputs))
     told = {"ruleActivated": f"{number} == {number}", "conditionNotMet": f"{number} != {number}"}
     return {"name": _rule_name(key), "output": {"when": told}}
 

@@ -37,7 +37,7 @@ from clerk_cerbos_lab.sweeps.attributes import checked_units, read_attributes
 from clerk_cerbos_lab.sweeps.audit import Mismatch, differs, draw
 from clerk_cerbos_lab.sweeps.exact_thresholds import LineQuestions
 from clerk_cerbos_lab.sweeps.executors import ask_with, check_executor
-from clerk_cerbos_lab.sweeps.name_checks import actions_asked, notes_on_names, separately
+from clerk_cerbos_lab.sweeps.name_checks import actions_asked, confused_elsewhere, notes_on_names, separately
 from clerk_cerbos_lab.sweeps.plan import parts_of, plan
 from clerk_cerbos_lab.values import OTHER_ID
 
@@ -176,6 +176,7 @@ def sweep(
             else ()
         )
         alone = separately(pdp, kind) if len(asked) > 1 else None
+        confused = confused_elsewhere(pdp, kind)
         question = Question(
             kind=kind,
             actions=asked,
@@ -208,6 +209,7 @@ def sweep(
         notes=(
             *notes,
             *filter(None, [alone]),
+            *confused,
             *(f"{doubt}." for doubt in map(_sentence, doubts or ())),
             *found.notes,
         ),
