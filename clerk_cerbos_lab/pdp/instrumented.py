@@ -20,7 +20,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from clerk_cerbos_lab.errors import PDPError
-from clerk_cerbos_lab.pdp.drafts import SCHEMAS
 from clerk_cerbos_lab.pdp.probes import Facts, plain_policy
 from clerk_cerbos_lab.pdp.snapshots import Snapshot, snapshot_of
 from clerk_cerbos_lab.pdp.together import together
@@ -94,9 +93,9 @@ class Instrumented:
         """The configuration of the PDP that decided."""
         return self._snapshot.config
 
-    def with_config(self, config: Mapping[str, Any]) -> Instrumented:
-        """The same policies under another configuration; close it after use."""
-        return Instrumented(Snapshot(self._snapshot.files, config), self.index)
+    def with_config(self, config: Mapping[str, Any], now: str | None = None) -> Instrumented:
+        """The same policies under another configuration, perhaps at a fixed time; close it after use."""
+        return Instrumented(Snapshot(self._snapshot.files, config, now), self.index)
 
     @property
     def original(self) -> tuple[PDP, Snapshot]:
@@ -107,12 +106,13 @@ class Instrumented:
         """
         with self._lock:
             snapshot = self._snapshot
-            if self.assumed:
+            if self.assumed or snapshot.now is not None:
+                schemas = {} if self.assumed else snapshot.schemas
                 files = {
                     f"{number:04}.json": json.dumps(self._plain(document), ensure_ascii=False).encode()
                     for number, document in enumerate(self.index.documents)
                 }
-                snapshot = Snapshot(files, self.config)
+                snapshot = Snapshot({**schemas, **files}, self.config, snapshot.now)
             if self._original is None:
                 self._original = snapshot.start()
                 self._running.append(self._original)
@@ -128,7 +128,7 @@ class Instrumented:
             if self._flow is not None or kind in self._facts:
                 return
             with ThreadPoolExecutor(1) as other:
-                flow = other.submit(Snapshot(self._flow_files(), self.config).start)
+                flow = other.submit(Snapshot(self._flow_files(), self.config, self._snapshot.now).start)
                 self._facts[kind] = Facts(self._snapshot, self.index, kind)
                 self._running.append(self._facts[kind])
                 self._flow = flow.result()
@@ -142,7 +142,7 @@ class Instrumented:
         """
         with self._lock:
             if self._flow is None:
-                self._flow = Snapshot(self._flow_files(), self.config).start()
+                self._flow = Snapshot(self._flow_files(), self.config, self._snapshot.now).start()
                 self._running.append(self._flow)
             pdp = self._flow
         keys = {_rule_name(rule.key): rule.key for one in self.index.rules for rule in one.rules}
@@ -251,7 +251,7 @@ class Instrumented:
 
     def _flow_files(self) -> dict[str, bytes]:
         """The policies with a name and outputs for each rule."""
-        files = {name: text for name, text in self._snapshot.files.items() if name.startswith(SCHEMAS)}
+        files = self._snapshot.schemas
         outputs: dict[tuple[str, ...], int] = {}
         for number, document in enumerate(self.index.documents):
             made = self._plain(document)

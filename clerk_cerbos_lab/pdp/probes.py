@@ -70,6 +70,7 @@ class Facts:
 
     def __init__(self, snapshot: Snapshot, index: PolicyIndex, kind: str) -> None:
         self.kind = kind
+        self._now = snapshot.now
         every = affecting(index.rules, kind)
         self._probes = {one.number: _Probes(one, kind) for one in every}
         self.left_out: tuple[str, ...] = ()
@@ -95,7 +96,9 @@ class Facts:
         self, shared: Mapping[str, bytes], versions: Iterable[str], config: Mapping[str, Any]
     ) -> PDP | None:
         """The PDP; None if there is nothing to ask."""
-        return Snapshot({**shared, **self._files(versions)}, config).start() if self._probes else None
+        return (
+            Snapshot({**shared, **self._files(versions)}, config, self._now).start() if self._probes else None
+        )
 
     def _files(self, versions: Iterable[str]) -> dict[str, bytes]:
         return {

@@ -7,14 +7,17 @@ import tempfile
 import weakref
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from clerk_cerbos_lab.errors import PDPError
 from clerk_cerbos_lab.pdp.client import PDP
+from clerk_cerbos_lab.pdp.fixed_time import at_time
 from clerk_cerbos_lab.policies import disk
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+SCHEMAS: Final = "_schemas/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +27,17 @@ class Snapshot:
     Attributes:
         files: path inside the folder to content.
         config: Cerbos's configuration as given to ``lab.PDP``, with the evaluation mode added.
+        now: the time for policies in JSON to see; None for the real time.
     """
 
     files: Mapping[str, bytes] = field(repr=False)
     config: Mapping[str, Any] = field(repr=False)
+    now: str | None = None
+
+    @property
+    def schemas(self) -> dict[str, bytes]:
+        """The files that are no policies."""
+        return {name: text for name, text in self.files.items() if name.startswith(SCHEMAS)}
 
     def start(self, shown: str | None = None) -> PDP:
         """Start a PDP on these policies; its folder is removed with the object or the process.
@@ -39,7 +49,8 @@ class Snapshot:
         for name, content in self.files.items():
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
+            plain = self.now is None or name.startswith(SCHEMAS)
+            path.write_bytes(content if plain else at_time(content, str(self.now)))
         try:
             pdp = PDP.of_folder(folder, config=self.config, shown=shown)
         except BaseException:
