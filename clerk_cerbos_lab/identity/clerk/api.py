@@ -29,7 +29,7 @@ from clerk_cerbos_lab.progress import progress
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from clerk_cerbos_lab.identity.clerk.mapping import Mapping
+    from clerk_cerbos_lab.identity.mapping import Mapping
 
 API_URL: Final = "https://api.clerk.com/v1"
 

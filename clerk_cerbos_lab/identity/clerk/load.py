@@ -16,8 +16,14 @@ from clerk_cerbos_lab.identity.clerk.api import (
     _users,
     hide,
 )
-from clerk_cerbos_lab.identity.clerk.mapping import Mapping, to_principals
-from clerk_cerbos_lab.identity.clerk.users import User, membership_roles, parse_users, read_json
+from clerk_cerbos_lab.identity.clerk.users import (
+    User,
+    membership_roles,
+    parse_users,
+    read_json,
+    to_principals,
+)
+from clerk_cerbos_lab.identity.mapping import Mapping, mapping_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,7 +66,7 @@ def load_users(
             incomplete. No partial list is returned.
     """
     key = hide(key)  # from here on no stack frame of the kit holds it in plain text
-    plan = mapping or Mapping()
+    plan = mapping_of(mapping, "clerk")
     if source is not None and not isinstance(source, (str, os.PathLike)):
         msg = f"source must be the path of a JSON file, not a {type(source).__name__}"
         raise InputError(msg)
@@ -154,7 +160,7 @@ def load_principals(
         UsersError, KeyMissingError, ClerkError: as ``lab.load_users``.
     """
     key = hide(key)
-    plan = mapping or Mapping()
+    plan = mapping_of(mapping, "clerk")
     users = load_users(
         source,
         mapping=plan,

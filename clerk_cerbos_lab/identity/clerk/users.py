@@ -13,12 +13,20 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import BaseModel, ConfigDict
 
-from clerk_cerbos_lab.errors import UsersError
+from clerk_cerbos_lab.errors import InputError, UsersError
+from clerk_cerbos_lab.identity import people
+from clerk_cerbos_lab.identity.mapping import mapping_of
+from clerk_cerbos_lab.identity.people import Person, is_text, principals_of
 from clerk_cerbos_lab.values import json_type
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
+    from collections.abc import Mapping as Dict
+
+    import pandas as pd
+
+    from clerk_cerbos_lab.identity.mapping import Mapping
 
 
 class User(BaseModel):
@@ -55,7 +63,7 @@ def parse_users(
     raw: Sequence[Any],
     *,
     paths: Iterable[str],
-    organization_roles: Mapping[str, tuple[str, ...]] | None = None,
+    organization_roles: Dict[str, tuple[str, ...]] | None = None,
     where: str,
 ) -> list[User]:
     """Keep the allow-listed part of users in Clerk's JSON format.
@@ -76,7 +84,7 @@ def parse_users(
             msg = f"{where}: user {position} is {json_type(entry)}, not an object"
             raise UsersError(msg)
         own = entry.get("id")
-        if not isinstance(own, str) or not own or not _is_text(own):
+        if not isinstance(own, str) or not own or not is_text(own):
             msg = f"{where}: user {position} has no 'id' (a non-empty string in Clerk's User)"
             raise UsersError(msg)
         users.append(_parse(own, entry, wanted, (organization_roles or {}).get(own, ())))
@@ -90,7 +98,7 @@ def _parse(own: str, entry: dict[str, Any], paths: Sequence[str], roles: tuple[s
         if metadata is not None:
             odd.append(f"public_metadata is {json_type(metadata)}, not a map: treated as empty")
         metadata = {}
-    kept = {key: value for key, value in metadata.items() if _is_text(key)}
+    kept = {key: value for key, value in metadata.items() if is_text(key)}
     if len(kept) < len(metadata):
         odd.append("public_metadata has a key with a lone surrogate, which is not valid Unicode: left out")
     if "publicMetadata" in entry and "public_metadata" not in entry:
@@ -106,7 +114,7 @@ def _parse(own: str, entry: dict[str, Any], paths: Sequence[str], roles: tuple[s
         flags[name] = flag
     fields = {}
     for path in paths:
-        found, value = _at(entry, path)
+        found, value = at(entry, path)
         if found:
             fields[path] = value
     return User(
@@ -119,29 +127,48 @@ def _parse(own: str, entry: dict[str, Any], paths: Sequence[str], roles: tuple[s
     )
 
 
-def _is_text(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _at(entry: dict[str, Any], path: str) -> tuple[bool, Any]:
+def at(entry: dict[str, Any], path: str) -> tuple[bool, Any]:
     """Whether a dotted path exists, and its value; ``primary_email_address`` is looked up by its id."""
-    if path == "primary_email_address":
-        primary = entry.get("primary_email_address_id")
-        addresses = entry.get("email_addresses")
-        for address in addresses if isinstance(addresses, list) else ():
-            if isinstance(address, dict) and primary and address.get("id") == primary:
-                return "email_address" in address, address.get("email_address")
-        return False, None
-    value: Any = entry
-    for part in path.split("."):
-        if not isinstance(value, dict) or part not in value:
-            return False, None
-        value = value[part]
-    return True, value
+    if path != "primary_email_address":
+        return people.at(entry, path)
+    primary = entry.get("primary_email_address_id")
+    addresses = entry.get("email_addresses")
+    for address in addresses if isinstance(addresses, list) else ():
+        if isinstance(address, dict) and primary and address.get("id") == primary:
+            return "email_address" in address, address.get("email_address")
+    return False, None
+
+
+def to_principals(users: Sequence[User], mapping: Mapping | None = None) -> pd.DataFrame:
+    """Turn Clerk users into a principals frame, by the mapping.
+
+    Args:
+        users: as returned by ``lab.load_users``, loaded with the same mapping.
+        mapping: default: ``Mapping()``.
+
+    Returns:
+        A DataFrame with ``id``, ``roles`` and a column of dtype object for each attribute, in the
+        order in which they first occur; ``lab.MISSING`` where a user does not have it. ``attrs`` holds
+        the mapping, the report that ``lab.problems`` shows, and which columns may be shared: those from
+        public metadata, but none set by ``profile`` (see ``lab.shareable``).
+    """
+    plan = mapping_of(mapping, "clerk")
+    if isinstance(users, str) or not all(isinstance(user, User) for user in users):
+        msg = "to_principals needs a list of lab.User, as returned by lab.load_users"
+        raise InputError(msg)
+    return principals_of([_person(user) for user in users], plan)
+
+
+def _person(user: User) -> Person:
+    flags = [name for name, set_ in (("banned", user.banned), ("locked", user.locked)) if set_]
+    return Person(
+        user.id,
+        user.public_metadata,
+        user.fields,
+        user.organization_roles,
+        tuple((flag, "Clerk does not let this user sign in") for flag in flags),
+        user.odd,
+    )
 
 
 _LINE_END: Final = re.compile(
