@@ -17,6 +17,7 @@ from .errors import LabWarning as LabWarning
 from .errors import PDPError as PDPError
 from .errors import PolicyError as PolicyError
 from .errors import PolicyProblem as PolicyProblem
+from .errors import ProviderError as ProviderError
 from .errors import UsersError as UsersError
 from .explorer.explorer import Explorer as Explorer
 from .explorer.explorer import explore as explore
@@ -78,6 +79,7 @@ __all__ = [
     "PDPError",
     "PolicyError",
     "PolicyProblem",
+    "ProviderError",
     "Provenance",
     "Replay",
     "SqlTable",

@@ -8,13 +8,10 @@ from typing import TYPE_CHECKING
 from clerk_cerbos_lab.errors import InputError, UsersError, did_you_mean
 from clerk_cerbos_lab.identity.clerk.api import (
     FILTERS,
-    _Api,
     _hand_over_ids,
     _memberships,
-    _secret,
-    _url,
     _users,
-    hide,
+    connect,
 )
 from clerk_cerbos_lab.identity.clerk.users import (
     User,
@@ -24,6 +21,7 @@ from clerk_cerbos_lab.identity.clerk.users import (
     to_principals,
 )
 from clerk_cerbos_lab.identity.mapping import Mapping, mapping_of
+from clerk_cerbos_lab.identity.remote import hide
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,7 +80,7 @@ def load_users(
         if name not in FILTERS:
             msg = f"no filter '{name}' in Clerk's user list{did_you_mean(name, FILTERS)}"
             raise InputError(msg)
-    with _Api(_secret(key), _url(api_url), budget) as api:
+    with connect(key, api_url, budget) as api:
         raw_roles = membership_roles(_memberships(api)) if plan.organization_roles else None
         users = _users(api, filters or {}, plan, raw_roles)
     if not users:
