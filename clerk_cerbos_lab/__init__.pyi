@@ -23,10 +23,10 @@ from .explorer.explorer import Explorer as Explorer
 from .explorer.explorer import explore as explore
 from .explorer.tune import Tune as Tune
 from .explorer.tune import tune as tune
-from .identity.clerk.load import load_principals as load_principals
 from .identity.clerk.load import load_users as load_users
 from .identity.clerk.users import User as User
 from .identity.clerk.users import to_principals as to_principals
+from .identity.load import load_principals as load_principals
 from .identity.mapping import Mapping as Mapping
 from .identity.merged import merge_principals as merge_principals
 from .identity.principals import shareable as shareable
@@ -79,8 +79,8 @@ __all__ = [
     "PDPError",
     "PolicyError",
     "PolicyProblem",
-    "ProviderError",
     "Provenance",
+    "ProviderError",
     "Replay",
     "SqlTable",
     "Tune",
