@@ -9,7 +9,6 @@ import getpass
 import logging
 import os
 import re
-import ssl
 import sys
 import time
 from contextlib import contextmanager, suppress
@@ -25,6 +24,7 @@ from pydantic import SecretStr
 from clerk_cerbos_lab.errors import InputError, KeyMissingError, ProviderError
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Iterator, Mapping
 
 REQUEST_SECONDS: Final = 30.0
