@@ -51,7 +51,7 @@ def time_of(milliseconds: int) -> str:
 
 def email_of(user: Json, number: int) -> str:
     """Return the primary address."""
-    held = {one["id"]: one["email_address"] for one in user["email_addresses"]}
+    held: dict[str, str] = {one["id"]: one["email_address"] for one in user["email_addresses"]}
     return held.get(user["primary_email_address_id"], f"nobody.{number:02}@example.com")
 
 
@@ -291,7 +291,7 @@ def workos_directory_users(users: list[Json]) -> Json:
 # --- files --------------------------------------------------------------------------------------
 
 
-def write_json(path: Path, value: object) -> None:
+def write_json(path: Path, value: Json | list[Json]) -> None:
     """Write JSON with an entry on each line, the same bytes on every system."""
     entries = value["data"] if isinstance(value, dict) else value
     lines = ",\n".join(json.dumps(entry, ensure_ascii=False) for entry in entries)

@@ -17,6 +17,8 @@ CLERK: Final = frozenset(
 )
 """Keys that only Clerk's users have; those in camel case are of its SDKs."""
 
+MEMBERSHIP: Final = "organization_membership"
+
 WORKOS: Final = frozenset({"profile_picture_url", "email_verified", "last_sign_in_at"})
 
 _SCIM: Final = "urn:ietf:params:scim:schemas:core:2.0:User"
@@ -29,6 +31,8 @@ def provider_of(entry: Any) -> str | None:
     if not isinstance(entry, dict):
         return None
     kind = entry.get("object")
+    if kind == MEMBERSHIP:
+        return None
     signs = {
         "workos-directory": kind == "directory_user"
         or (kind is None and "directory_id" in entry and "idp_id" in entry),
@@ -44,6 +48,15 @@ def _is_group(entry: dict[str, Any]) -> bool:
     return "objectClass" in entry or entry.get("type") in ("OKTA_GROUP", "APP_GROUP", "BUILT_IN")
 
 
+def mistaken(entry: Any, provider: str) -> str | None:
+    """What the entry looks like, if that is certainly no user of the provider."""
+    found = provider_of(entry)
+    if found == provider or not isinstance(entry, dict):
+        return None
+    sure = found is not None or entry.get("object") == MEMBERSHIP or _is_group(entry)
+    return words_for(entry) if sure else None
+
+
 def words_for(entry: Any) -> str:
     """What the entry looks like, in words that hold nothing personal."""
     provider = provider_of(entry)
@@ -55,8 +68,7 @@ def words_for(entry: Any) -> str:
     signs = {
         "an export of SCIM users, which lab.principals_from_table reads": isinstance(schemas, list)
         and _SCIM in schemas,
-        "organization memberships, which belong into memberships=": entry.get("object")
-        == "organization_membership"
+        "organization memberships, which belong into memberships=": entry.get("object") == MEMBERSHIP
         or "public_user_data" in entry,
         "Okta's groups, which belong into memberships=": _is_group(entry),
         "roles or groups with their users, which belong into memberships=": isinstance(

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from clerk_cerbos_lab.errors import UsersError
-from clerk_cerbos_lab.identity.kinds import provider_of, words_for
+from clerk_cerbos_lab.identity.kinds import mistaken, provider_of, words_for
 from clerk_cerbos_lab.identity.people import Joined, Person, is_text, person_of
 from clerk_cerbos_lab.identity.shapes import SHAPES
 from clerk_cerbos_lab.values import json_type
@@ -46,11 +46,9 @@ class Reader:
         if not isinstance(entry, dict):
             msg = f"{self.where}: user {position} is {json_type(entry)}, not an object"
             raise UsersError(msg)
-        found = provider_of(entry)
-        if found not in {None, self.mapping.provider}:
-            msg = (
-                f"{self.where}: user {position} is not one of {shape.title}; it looks like {words_for(entry)}"
-            )
+        words = mistaken(entry, self.mapping.provider)
+        if words:
+            msg = f"{self.where}: user {position} is not one of {shape.title}; it looks like {words}"
             raise UsersError(msg)
         own = entry.get(shape.id)
         if not isinstance(own, str) or not own or not is_text(own):

@@ -190,11 +190,10 @@ def load_principals(
 
 def _recognise(source: Path) -> str:
     """The provider of a file, by its first entry."""
-    first = next(iter(UserFile(source, "any provider's")), None)
-    if first is None:
-        msg = f"{source}: contains no users"
-        raise UsersError(msg)
-    return recognised(first, str(source))
+    for first in UserFile(source, "any provider's"):
+        return recognised(first, str(source))
+    msg = f"{source}: contains no users"
+    raise UsersError(msg)
 
 
 def _from_file(source: Path, plan: Mapping, memberships: Path | None) -> list[Person]:

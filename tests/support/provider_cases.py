@@ -168,7 +168,7 @@ class Case:
 NUMBERED = "its pages are numbered: an entry that comes twice pushes another out, which the count shows"
 COUNTED = "it has a count, with which the list is compared"
 NO_COUNT = "it has no count: the members of its groups or organizations have to be in the list"
-FLAT = {"metadata": (), "profile": {}}
+FLAT: Json = {"metadata": (), "profile": {}}
 
 CASES = {
     "clerk": Case(

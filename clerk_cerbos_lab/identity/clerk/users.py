@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from clerk_cerbos_lab.errors import InputError, UsersError
 from clerk_cerbos_lab.identity import people
+from clerk_cerbos_lab.identity.kinds import mistaken
 from clerk_cerbos_lab.identity.mapping import mapping_of
 from clerk_cerbos_lab.identity.people import Person, is_text, principals_of
 from clerk_cerbos_lab.values import json_type
@@ -77,6 +78,10 @@ def parse_users(
     for position, entry in enumerate(raw):
         if not isinstance(entry, dict):
             msg = f"{where}: user {position} is {json_type(entry)}, not an object"
+            raise UsersError(msg)
+        words = mistaken(entry, "clerk")
+        if words:
+            msg = f"{where}: user {position} is not one of Clerk; it looks like {words}"
             raise UsersError(msg)
         own = entry.get("id")
         if not isinstance(own, str) or not own or not is_text(own):
