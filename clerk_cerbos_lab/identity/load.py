@@ -13,12 +13,12 @@ from clerk_cerbos_lab.identity.auth0 import api as auth0_api
 from clerk_cerbos_lab.identity.auth0 import users as auth0_users
 from clerk_cerbos_lab.identity.clerk.load import load_users
 from clerk_cerbos_lab.identity.clerk.users import to_principals
+from clerk_cerbos_lab.identity.keys import hide
 from clerk_cerbos_lab.identity.listed import Listed, Reader, once, recognised
 from clerk_cerbos_lab.identity.mapping import mapping_of
 from clerk_cerbos_lab.identity.okta import api as okta_api
 from clerk_cerbos_lab.identity.okta import users as okta_users
 from clerk_cerbos_lab.identity.people import Joined, Person, principals_of
-from clerk_cerbos_lab.identity.remote import hide
 from clerk_cerbos_lab.identity.shapes import PROVIDERS, SHAPES, Provider
 from clerk_cerbos_lab.identity.user_files import UserFile
 from clerk_cerbos_lab.identity.workos import api as workos_api
