@@ -159,7 +159,7 @@ def load_principals(
         raise InputError(msg)
     found: Any = provider or (mapping.provider if mapping is not None else None)
     if found is None and source is not None:
-        found = _recognise(source)
+        found = provider_in(source)
     plan = mapping_of(mapping, found or "clerk")
     if plan.provider == "clerk":
         users = load_users(
@@ -188,8 +188,12 @@ def load_principals(
     return principals_of(people, plan)
 
 
-def _recognise(source: Path) -> str:
-    """The provider of a file, by its first entry."""
+def provider_in(source: Path) -> str:
+    """The provider of a file, by its first entry.
+
+    Raises:
+        UsersError: if it can't be read, or is no provider's.
+    """
     for first in UserFile(source, "any provider's"):
         return recognised(first, str(source))
     msg = f"{source}: contains no users"
