@@ -32,7 +32,7 @@ def text_of(changes: Changes) -> str:
     for group in changes.groups[:SHOWN]:
         lines += ["", f"{MARKS[group.change]} {sentence(changes, group, shown)}"]
         lines += [f"    {line}" for line in [people(changes, group, shown), *reasons(group)]]
-    return "\n".join([*lines, *left_out(changes), *changes.notes])
+    return "\n".join([*lines, *left_out(changes), *map(shown.text, changes.notes)])
 
 
 def markdown_of(changes: Changes) -> str:
@@ -53,6 +53,7 @@ def markdown_of(changes: Changes) -> str:
             for group in changes.groups[:SHOWN]
         ],
         left_out=left_out(changes),
+        notes=list(map(shown.text, changes.notes)),
     )
 
 
@@ -75,6 +76,7 @@ def html_of(changes: Changes, *, names: bool = False) -> str:
             for group in changes.groups[:SHOWN]
         ],
         left_out=left_out(changes),
+        notes=list(map(shown.text, changes.notes)),
     )
 
 
@@ -112,7 +114,7 @@ def data_of(changes: Changes) -> dict[str, Any]:
             }
             for group in changes.groups
         ],
-        "notes": list(changes.notes),
+        "notes": list(map(shown.text, changes.notes)),
     }
 
 
