@@ -428,7 +428,7 @@ def _overlaid(
     }
 
 
-def _next(numbers: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _next(numbers: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
     """The next larger double of each; after the largest, infinity."""
     with np.errstate(over="ignore"):
         return np.nextafter(numbers, math.inf)
