@@ -428,7 +428,8 @@ def _overlaid(
     }
 
 
-def _next(numbers: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+def _next(numbers: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """The next larger double of each; after the largest, infinity."""
     with np.errstate(over="ignore"):
-        return np.nextafter(numbers, math.inf)
+        following: npt.NDArray[np.float64] = np.nextafter(numbers, math.inf)
+    return following
