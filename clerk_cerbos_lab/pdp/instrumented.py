@@ -16,7 +16,7 @@ import threading
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from clerk_cerbos_lab.errors import PDPError
@@ -95,7 +95,12 @@ class Instrumented:
 
     def with_config(self, config: Mapping[str, Any], now: str | None = None) -> Instrumented:
         """The same policies under another configuration, perhaps at a fixed time; close it after use."""
-        return Instrumented(Snapshot(self._snapshot.files, config, now), self.index)
+        return Instrumented(replace(self._snapshot, config=config, now=now), self.index)
+
+    @property
+    def binary(self) -> str | None:
+        """The program that decided, if one was given to ``lab.PDP``."""
+        return self._snapshot.binary
 
     @property
     def original(self) -> tuple[PDP, Snapshot]:
@@ -112,7 +117,7 @@ class Instrumented:
                     f"{number:04}.json": json.dumps(self._plain(document), ensure_ascii=False).encode()
                     for number, document in enumerate(self.index.documents)
                 }
-                snapshot = Snapshot({**schemas, **files}, self.config, snapshot.now)
+                snapshot = snapshot.of({**schemas, **files})
             if self._original is None:
                 self._original = snapshot.start()
                 self._running.append(self._original)
@@ -128,7 +133,7 @@ class Instrumented:
             if self._flow is not None or kind in self._facts:
                 return
             with ThreadPoolExecutor(1) as other:
-                flow = other.submit(Snapshot(self._flow_files(), self.config, self._snapshot.now).start)
+                flow = other.submit(self._snapshot.of(self._flow_files()).start)
                 self._facts[kind] = Facts(self._snapshot, self.index, kind)
                 self._running.append(self._facts[kind])
                 self._flow = flow.result()
@@ -142,7 +147,7 @@ class Instrumented:
         """
         with self._lock:
             if self._flow is None:
-                self._flow = Snapshot(self._flow_files(), self.config, self._snapshot.now).start()
+                self._flow = self._snapshot.of(self._flow_files()).start()
                 self._running.append(self._flow)
             pdp = self._flow
         keys = {_rule_name(rule.key): rule.key for one in self.index.rules for rule in one.rules}

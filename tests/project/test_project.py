@@ -39,6 +39,7 @@ PUBLIC = [
     "PDPError",
     "PolicyError",
     "PolicyProblem",
+    "ProviderError",
     "Provenance",
     "Replay",
     "SELF",
