@@ -48,7 +48,7 @@ class Finding:
 
 
 def examine(policies: Path) -> list[Finding]:
-    """Examine Python, the PDP, the policies, keys of providers and Jupyter; sends no request to a provider."""
+    """Examine Python, the PDP, the policies, keys of providers and Jupyter; sends them no request."""
     return [*_python(), *_engines(), *_pdp(policies), _clerk(), *_providers(), _jupyter()]
 
 

@@ -17,6 +17,7 @@ from small_policies import resource_policy, rule, write
 
 import clerk_cerbos_lab as lab
 from clerk_cerbos_lab.cli.arguments import AUX_DATA, axis_argument, fixed_argument
+from clerk_cerbos_lab.cli.doctor import _providers
 from clerk_cerbos_lab.cli.main import main
 from clerk_cerbos_lab.errors import InputError
 from clerk_cerbos_lab.values import MISSING, SELF
