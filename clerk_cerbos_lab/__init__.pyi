@@ -48,6 +48,7 @@ from .pdp.drafts import movable as movable
 from .pdp.drafts import what_if as what_if
 from .pdp.editing import Draft as Draft
 from .pdp.editing import draft as draft
+from .samples import sample as sample
 from .sweeps.sweep import sweep as sweep
 from .values import MISSING as MISSING
 from .values import OTHER as OTHER
@@ -102,6 +103,7 @@ __all__ = [
     "pseudonym",
     "replay",
     "replay_log",
+    "sample",
     "shareable",
     "smallest",
     "sql_table",
