@@ -205,6 +205,9 @@ def _from_file(source: Path, plan: Mapping, memberships: Path | None) -> list[Pe
     way = SOURCES[plan.provider]
     needed = bool(plan.joined()) or plan.organization_roles
     reader = Reader(plan, str(source), way.states, way.lists)
+    for first in UserFile(source, title):  # a wrong file is a clearer error than what lacks beside it
+        reader.read(first, 0)
+        break
     if memberships is not None:
         if way.joined is None or not needed:
             msg = f"memberships= needs a mapping that reads what users of {title} don't hold themselves"
