@@ -22,6 +22,7 @@ from .explorer.explorer import Explorer as Explorer
 from .explorer.explorer import explore as explore
 from .explorer.tune import Tune as Tune
 from .explorer.tune import tune as tune
+from .identity.claimed import claims_to_principal as claims_to_principal
 from .identity.clerk.load import load_principals as load_principals
 from .identity.clerk.load import load_users as load_users
 from .identity.clerk.users import User as User
@@ -85,6 +86,7 @@ __all__ = [
     "User",
     "UsersError",
     "amounts",
+    "claims_to_principal",
     "compare",
     "compare_people",
     "coverage",
