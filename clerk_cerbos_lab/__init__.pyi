@@ -33,6 +33,7 @@ from .identity.principals import shareable as shareable
 from .identity.principals import vary as vary
 from .identity.pseudonyms import pseudonym as pseudonym
 from .identity.tables import principals_from_table as principals_from_table
+from .insights.app_code import to_code as to_code
 from .insights.compare import compare as compare
 from .insights.compared_people import compare_people as compare_people
 from .insights.coverage import coverage as coverage

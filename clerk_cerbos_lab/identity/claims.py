@@ -92,9 +92,9 @@ def layout_of(mapping: Mapping, given: Dict[str, str] | None) -> Layout:
             found[usual[0]] = usual[1]
         else:
             without.append(path)
-    for path in chosen:
+    for path, name in chosen.items():
         if mapping.metadata == "*" and path.startswith(f"{mapping.shape.metadata}."):
-            found[tuple(path.split("."))] = chosen[path]  # a key that is a claim of its own
+            found[tuple(path.split("."))] = name  # a key that is a claim of its own
         elif path not in used:
             near = did_you_mean(path, {".".join(steps) for steps in _read(mapping)})
             msg = f"claims=: the mapping reads nothing at '{path}'{near}"
@@ -141,7 +141,7 @@ def user_of(claims: Dict[str, Any], mapping: Mapping, layout: Layout) -> tuple[d
     absent = list(layout.without)
     for claim in sorted(layout.claims, key=lambda claim: len(claim.steps)):
         value = _value(claims, claim, mapping)
-        if value is None and claim.name not in claims:
+        if claim.name not in claims or (value is None and claim.steps[0] in mapping.shape.joined):
             absent.append(".".join(claim.steps))
             continue
         held = user
@@ -150,6 +150,9 @@ def user_of(claims: Dict[str, Any], mapping: Mapping, layout: Layout) -> tuple[d
             held[step] = held = dict(inside) if isinstance(inside, dict) else {}
         held[claim.steps[-1]] = value
     user[mapping.shape.id] = identity_of(claims, mapping)
+    if mapping.provider == "workos" and (roles := organization_roles(claims, mapping)):
+        user["organization_roles"] = list(roles)
+        absent = [path for path in absent if path != "organization_roles"]
     return user, absent
 
 
@@ -157,10 +160,9 @@ def _value(claims: Dict[str, Any], claim: Claim, mapping: Mapping) -> Any:
     value = claims.get(claim.name)
     if mapping.provider == "auth0" and claim == Claim(("identities", "0", "provider"), "sub"):
         return str(value).partition("|")[0]
-    if mapping.provider == "okta" and claim.steps == ("groups",) and isinstance(value, list):
-        return [name for name in value if name != EVERYONE]
-    if mapping.provider == "workos" and claim.steps == ("organization_roles",):
-        return list(organization_roles(claims, mapping)) or None
+    if claim.steps[0] in mapping.shape.joined and isinstance(value, list):
+        everyone = EVERYONE if claim.steps == ("groups",) else None
+        return [name for name in value if name != everyone] or None  # an empty list counts as none
     return value
 
 
