@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from clerk_cerbos_lab.cli import comparing, covering, explaining, gaps
+from clerk_cerbos_lab.cli import comparing, covering, explaining, gaps, starting
 from clerk_cerbos_lab.cli.principals import (
     Memberships,
     Policies,
@@ -261,6 +261,7 @@ app.command(epilog=explaining.EXAMPLE)(explaining.why)
 app.command(epilog=comparing.EXAMPLE)(comparing.compare)
 app.command(epilog=covering.EXAMPLE)(covering.coverage)
 app.command(epilog=gaps.EXAMPLE)(gaps.gaps)
+app.command(epilog=starting.EXAMPLE)(starting.new)
 
 
 @app.command(epilog="Example:  clerk-cerbos-lab report --output site")

@@ -23,12 +23,14 @@ def python_type(attributes: Mapping[str, Sequence[Any]]) -> tuple[str, bool]:
     tree = _tree(attributes)
     hints = {name: _hint(values) for name, values in tree.items()}
     optional = any(hint.startswith("NotRequired") for hint in hints.values())
+    if not hints:
+        return '\nclass ResourceAttributes(TypedDict):\n    """The policies are asked without any."""', False
     names = all(name.isidentifier() and not keyword.iskeyword(name) and name.isascii() for name in hints)
-    if names and hints:
+    if names:
         lines = [f"    {name}: {hint}" for name, hint in hints.items()]
         return "\n".join(["", "class ResourceAttributes(TypedDict):", *lines]), optional
     lines = [f"        {python_literal(name)}: {hint}," for name, hint in hints.items()]
-    inside = "\n".join(["{", *lines, "    }"]) if lines else "{}"
+    inside = "\n".join(["{", *lines, "    }"])
     return f'ResourceAttributes = TypedDict(\n    "ResourceAttributes",\n    {inside},\n)', optional
 
 

@@ -157,7 +157,16 @@ def test_python_passes_mypy_in_strict_mode_and_ruff(tmp_path: Path) -> None:
     rules = ["--isolated", "--target-version=py311", "--select=E4,E7,E9,F,B,UP,I"]
     run([*ruff, "check", *rules, "."], tmp_path)
     run(
-        [*ruff, "format", "--isolated", "--line-length=110", "--check", "usual", "everything", "bare"],
+        [
+            *ruff,
+            "format",
+            "--isolated",
+            "--line-length=110",
+            "--check",
+            "app_usual",
+            "app_everything",
+            "app_bare",
+        ],
         tmp_path,
     )
 
@@ -168,7 +177,9 @@ def test_python_passes_mypy_with_the_client_of_each_provider(tmp_path: Path) -> 
 
 
 def _mypy(folder: Path, names: list[str]) -> None:
-    (folder / "mypy.ini").write_text("[mypy]\nstrict = true\n")
+    # What Cerbos's client imports in turn is nothing of ours, and reading it takes four times as long.
+    further = "[mypy-httpx.*,rich.*,anyio.*]\nfollow_imports = skip\n"
+    (folder / "mypy.ini").write_text(f"[mypy]\nstrict = true\n{further}")
     packages = [part for name in names for part in ("-p", name)]
     run([sys.executable, "-m", "mypy", *packages], folder, MYPYPATH=str(folder), PYTHONPATH="")
 
