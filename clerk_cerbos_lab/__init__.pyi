@@ -41,6 +41,7 @@ from .insights.data_quality import problems as problems
 from .insights.decision_log import replay_log as replay_log
 from .insights.goals import largest as largest
 from .insights.goals import smallest as smallest
+from .insights.parity import same_principal as same_principal
 from .insights.replay import replay as replay
 from .insights.sql_table import SqlTable as SqlTable
 from .insights.sql_table import sql_table as sql_table
@@ -103,10 +104,12 @@ __all__ = [
     "pseudonym",
     "replay",
     "replay_log",
+    "same_principal",
     "shareable",
     "smallest",
     "sql_table",
     "sweep",
+    "to_code",
     "to_principals",
     "tune",
     "vary",

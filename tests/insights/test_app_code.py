@@ -3,12 +3,12 @@
 import dataclasses
 import importlib
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-import applications
 import pytest
 from applications import APP, NEXTJS, bundle, link, needs, node, run, typecheck
 from cerbos.sdk.grpc.client import CerbosClient
@@ -259,7 +259,7 @@ def test_code_for_other_providers_makes_the_principals_of_the_kit(tmp_path: Path
     users = []
     for number, user in enumerate(USERS):
         metadata = user.get("public_metadata")
-        held = {shape.id: f"{mapping.provider}|{number}", shape.metadata: metadata}
+        held: Json = {shape.id: f"{mapping.provider}|{number}", shape.metadata: metadata}
         if number % 2 == 0:
             held |= {"email": f"{number}@example.com", "identities": [{"provider": mapping.provider}]}
         role = metadata.get("role") if isinstance(metadata, dict) else None
@@ -278,9 +278,9 @@ def test_code_for_other_providers_makes_the_principals_of_the_kit(tmp_path: Path
     (tmp_path / "ts").mkdir()
     lab.to_code("nextjs", mapping=mapping, claims=claims).write(tmp_path / "ts")
     (tmp_path / "ts" / "run.ts").write_text(
-        'import { readFileSync } from "node:fs";\nimport { principalOf } from "./principal";\n'
+        'import { readFileSync, writeFileSync } from "node:fs";\nimport { principalOf } from "./principal";\n'
         'const users = JSON.parse(readFileSync(0, "utf8")) as Record<string, unknown>[];\n'
-        "console.log(JSON.stringify(users.map(principalOf)));\n"
+        'writeFileSync("answer.json", JSON.stringify(users.map(principalOf)));\n'
     )
     assert normal(_node(tmp_path / "ts", users)) == normal(wanted)
     code = load_python(tmp_path, mapping, None)
@@ -317,17 +317,18 @@ export const clerkClient = async () => ({ users: { getOrganizationMembershipList
 """
 
 
-def in_node(folder: Path, mapping: lab.Mapping, users: list[Json]) -> list[Json]:
+def in_node(folder: Path, mapping: lab.Mapping, users: list[Json]) -> Any:
     """The principals that generated code makes of the users who are signed in."""
     lab.to_code("nextjs", mapping=mapping).write(folder)
     (folder / "session.js").write_text(SESSION)
     (folder / "run.ts").write_text(
-        'import { readFileSync } from "node:fs";\nimport { currentPrincipal } from "./identity";\n'
+        'import { readFileSync, writeFileSync } from "node:fs";\n'
+        'import { currentPrincipal } from "./identity";\n'
         'import { as } from "@clerk/nextjs/server";\n'
         "const found = [];\n"
         'for (const user of JSON.parse(readFileSync(0, "utf8"))) {\n'
         "  as(user);\n  found.push(await currentPrincipal());\n}\n"
-        "console.log(JSON.stringify(found));\n"
+        'writeFileSync("answer.json", JSON.stringify(found));\n'
     )
     return _node(folder, users, "--alias:@clerk/nextjs/server=./session.js")
 
@@ -342,10 +343,10 @@ def _node(folder: Path, given: Any, *options: str, **environment: str) -> Any:
         text=True,
         check=False,
         cwd=folder,
-        env={**applications.os.environ, **environment},
+        env={**os.environ, **environment},
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    return json.loads(done.stdout)
+    return json.loads((folder / "answer.json").read_text("utf-8"))
 
 
 def load_python(folder: Path, mapping: lab.Mapping, question: Any) -> dict[str, Any]:
@@ -387,7 +388,8 @@ def cells(decisions: lab.Decisions) -> list[tuple[str, Json, Json]]:
     """For each principal and combination: the user, the attributes to send, and the effects."""
     table = decisions.matrix(rows=["principal", "amount", "region", "owner"], columns="action")
     found = []
-    for (own, amount, region, owner), row in table.iterrows():  # type: ignore[misc]
+    for place, row in table.iterrows():
+        own, amount, region, owner = cast(tuple[str, float, str, str], place)
         attributes = {
             "amount": amount,
             "region": region,
@@ -395,7 +397,7 @@ def cells(decisions: lab.Decisions) -> list[tuple[str, Json, Json]]:
             "status": "OPEN",
             "department": "sales",
         }
-        found.append((str(own), attributes, {name: effect == "ALLOW" for name, effect in row.items()}))
+        found.append((own, attributes, {str(name): effect == "ALLOW" for name, effect in row.items()}))
     return found
 
 
@@ -406,7 +408,8 @@ def test_typescript_decides_as_the_kit_does(tmp_path: Path, pdp: lab.PDP, decisi
     lab.to_code("nextjs", mapping=lab.Mapping(), question=decisions).write(tmp_path)
     (tmp_path / "session.js").write_text(SESSION)
     (tmp_path / "run.ts").write_text(
-        'import { readFileSync } from "node:fs";\nimport { currentPrincipal } from "./identity";\n'
+        'import { readFileSync, writeFileSync } from "node:fs";\n'
+        'import { currentPrincipal } from "./identity";\n'
         'import { as } from "@clerk/nextjs/server";\nimport { allowedActions } from "./check";\n'
         'const { users, cells } = JSON.parse(readFileSync(0, "utf8"));\n'
         "const decide = async ([own, attr]) => {\n"
@@ -415,7 +418,7 @@ def test_typescript_decides_as_the_kit_does(tmp_path: Path, pdp: lab.PDP, decisi
         "const found = [];\n"
         "for (let at = 0; at < cells.length; at += 64)\n"
         "  found.push(...await Promise.all(cells.slice(at, at + 64).map(decide)));\n"
-        "console.log(JSON.stringify(found));\nprocess.exit(0);\n"
+        'writeFileSync("answer.json", JSON.stringify(found));\nprocess.exit(0);\n'
     )
     given = {"users": {user["id"]: user for user in USERS}, "cells": [cell[:2] for cell in wanted]}
     alias = "--alias:@clerk/nextjs/server=./session.js"
