@@ -17,16 +17,17 @@ from .errors import LabWarning as LabWarning
 from .errors import PDPError as PDPError
 from .errors import PolicyError as PolicyError
 from .errors import PolicyProblem as PolicyProblem
+from .errors import ProviderError as ProviderError
 from .errors import UsersError as UsersError
 from .explorer.explorer import Explorer as Explorer
 from .explorer.explorer import explore as explore
 from .explorer.tune import Tune as Tune
 from .explorer.tune import tune as tune
 from .identity.claimed import claims_to_principal as claims_to_principal
-from .identity.clerk.load import load_principals as load_principals
 from .identity.clerk.load import load_users as load_users
 from .identity.clerk.users import User as User
 from .identity.clerk.users import to_principals as to_principals
+from .identity.load import load_principals as load_principals
 from .identity.mapping import Mapping as Mapping
 from .identity.merged import merge_principals as merge_principals
 from .identity.principals import shareable as shareable
@@ -82,6 +83,7 @@ __all__ = [
     "PolicyError",
     "PolicyProblem",
     "Provenance",
+    "ProviderError",
     "Replay",
     "SqlTable",
     "Tune",

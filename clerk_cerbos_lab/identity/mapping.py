@@ -191,6 +191,12 @@ class Mapping:
         named = [path for path in self.paths() if path in self.shape.joined]
         return tuple(named)
 
+    def first_steps(self) -> tuple[str, ...]:
+        """The keys of the user object at which what it reads starts."""
+        paths = [path for path in (*self.roles, *self.profile.values()) if path not in self.shape.joined]
+        steps = [self.shape.metadata] if self.metadata else []
+        return tuple(dict.fromkeys([*steps, *(path.split(".")[0] for path in paths)]))
+
     def is_personal(self, attribute: str) -> bool:
         """Whether an attribute may hold something personal: then it is shown only if asked for."""
         if attribute in self.shareable:

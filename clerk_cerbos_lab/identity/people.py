@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
 TWICE: Final = "role twice"
 
+Joined = dict[str, dict[str, list[str]]]
+"""By user id, the lists that are not in the user object, by name."""
+
 SEPARATOR: Final = ";"
 """Between the items of an attribute that is declared a list and kept as text."""
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import httpx
 
 from clerk_cerbos_lab.errors import InputError, LabError
-from clerk_cerbos_lab.identity.clerk.api import _quiet
+from clerk_cerbos_lab.identity.remote import _quiet
 
 if TYPE_CHECKING:
     import os

@@ -37,6 +37,7 @@ PUBLIC = [
     "PDPError",
     "PolicyError",
     "PolicyProblem",
+    "ProviderError",
     "Provenance",
     "Replay",
     "SELF",

@@ -5,22 +5,18 @@ Only the parts of a user that the mapping names are kept; the rest of the JSON i
 
 from __future__ import annotations
 
-import json
-import re
-import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
 from clerk_cerbos_lab.errors import InputError, UsersError
 from clerk_cerbos_lab.identity import people
+from clerk_cerbos_lab.identity.kinds import mistaken
 from clerk_cerbos_lab.identity.mapping import mapping_of
 from clerk_cerbos_lab.identity.people import Person, is_text, principals_of
 from clerk_cerbos_lab.values import json_type
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Iterable, Sequence
     from collections.abc import Mapping as Dict
 
@@ -60,7 +56,7 @@ class User(BaseModel):
 
 
 def parse_users(
-    raw: Sequence[Any],
+    raw: Iterable[Any],
     *,
     paths: Iterable[str],
     organization_roles: Dict[str, tuple[str, ...]] | None = None,
@@ -82,6 +78,10 @@ def parse_users(
     for position, entry in enumerate(raw):
         if not isinstance(entry, dict):
             msg = f"{where}: user {position} is {json_type(entry)}, not an object"
+            raise UsersError(msg)
+        words = mistaken(entry, "clerk")
+        if words:
+            msg = f"{where}: user {position} is not one of Clerk; it looks like {words}"
             raise UsersError(msg)
         own = entry.get("id")
         if not isinstance(own, str) or not own or not is_text(own):
@@ -169,95 +169,6 @@ def _person(user: User) -> Person:
         tuple((flag, "Clerk does not let this user sign in") for flag in flags),
         user.odd,
     )
-
-
-_LINE_END: Final = re.compile(
-    r"\r\n|\n|\r"
-)  # only those of JSON: U+2028 and the like may occur inside a string
-
-_TOKEN: Final = re.compile(r'"(?:[^"\\]|\\.)*"|NaN|-?Infinity')
-
-
-def read_json(path: str | os.PathLike[str]) -> list[Any]:
-    """The objects in a file: a JSON array, a page ``{"data": […]}``, or one object per line.
-
-    Raises:
-        UsersError: if the file can't be read or is not JSON; gives the line and the column.
-    """
-    name = str(path)
-    try:
-        text = Path(path).read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        msg = f"{name}: can't be read ({error.strerror})"
-        raise UsersError(msg) from None
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        msg = f"{name}, line {line}: not UTF-8"
-        raise UsersError(msg) from None
-    if not text.strip():
-        msg = f"{name}: the file is empty; it should contain Clerk users as JSON"
-        raise UsersError(msg)
-    lines = _LINE_END.split(text)
-    first = next(line for line in lines if line.strip())
-    if first.lstrip().startswith("{") and _is_object(first):
-        rows = [_loads(line, name, number) for number, line in enumerate(lines, start=1) if line.strip()]
-        if len(rows) > 1 or "id" in rows[0]:
-            return rows
-        whole = rows[0]
-    else:
-        whole = _loads(text, name, 1)
-    if isinstance(whole, list):
-        return whole
-    if isinstance(whole, dict) and isinstance(whole.get("data"), list):
-        data: list[Any] = whole["data"]
-        total = whole.get("total_count")
-        if isinstance(total, int) and total > len(data):
-            msg = f"{name}: contains {len(data):,} of {total:,} users: one page of several; load them all"
-            raise UsersError(msg)
-        return data
-    if isinstance(whole, dict) and "id" in whole:
-        return [whole]
-    msg = f"{name}: contains {json_type(whole)}, not Clerk users: an array, {{'data': […]}}, or one per line"
-    raise UsersError(msg)
-
-
-def _is_object(line: str) -> bool:
-    try:
-        return isinstance(json.loads(line), dict)
-    except (ValueError, RecursionError):
-        return False
-
-
-def _loads(text: str, name: str, first_line: int) -> Any:
-    def refuse(constant: str) -> None:
-        at = next(match.start() for match in _TOKEN.finditer(text) if match[0] == constant)
-        line = first_line + text.count("\n", 0, at)
-        msg = f"{name}, line {line}: {constant} is not JSON"
-        raise UsersError(msg)
-
-    def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
-        held = dict(items)
-        if len(held) != len(items):
-            twice = next(key for key, _ in items if sum(other == key for other, _ in items) > 1)
-            at = f", line {first_line}" if "\n" not in text.strip() else ""
-            msg = f"{name}{at}: an object has the key '{twice}' twice, so one value would be lost"
-            raise UsersError(msg)
-        return held
-
-    try:
-        return json.loads(text, parse_constant=refuse, object_pairs_hook=pairs)
-    except json.JSONDecodeError as error:
-        line = first_line + error.lineno - 1
-        msg = f"{name}, line {line}, column {error.colno}: not JSON: {error.msg}"
-        raise UsersError(msg) from None
-    except RecursionError:
-        msg = f"{name}: the JSON is nested too deeply"
-        raise UsersError(msg) from None
-    except UsersError:
-        raise
-    except ValueError:
-        msg = f"{name}: a number has more digits than Python can read ({sys.get_int_max_str_digits():,})"
-        raise UsersError(msg) from None
 
 
 def membership_roles(memberships: Iterable[Any]) -> dict[str, tuple[str, ...]]:
