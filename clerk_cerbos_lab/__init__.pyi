@@ -51,6 +51,7 @@ from .pdp.drafts import movable as movable
 from .pdp.drafts import what_if as what_if
 from .pdp.editing import Draft as Draft
 from .pdp.editing import draft as draft
+from .samples import sample as sample
 from .sweeps.sweep import sweep as sweep
 from .values import MISSING as MISSING
 from .values import OTHER as OTHER
@@ -107,6 +108,7 @@ __all__ = [
     "replay",
     "replay_log",
     "same_principal",
+    "sample",
     "shareable",
     "smallest",
     "sql_table",

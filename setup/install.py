@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 SETUP = ROOT / "setup"
+PINS = ROOT / "clerk_cerbos_lab" / "pdp" / "pinned"  # `clerk-cerbos-lab setup` reads them too
 VENV = ROOT / ".venv"
 PDP = VENV / "pdp"
 OLDER_PDP = VENV / "older-pdp"
@@ -35,13 +36,13 @@ JS = ROOT / "js"
 OLDEST_NODE = 20
 STEPS = 4 if "--js" in sys.argv else 3
 PACKAGES_OF = (SETUP / "requirements.lock", ROOT / "pyproject.toml")
-PDP_OF = (SETUP / "nodejs.lock", SETUP / "package.json", SETUP / "package-lock.json")
-OLDER_PDP_OF = (SETUP / "nodejs.lock", SETUP / "older/package.json", SETUP / "older/package-lock.json")
+PDP_OF = (PINS / "nodejs.lock", PINS / "package.json", PINS / "package-lock.json")
+OLDER_PDP_OF = (PINS / "nodejs.lock", SETUP / "older/package.json", SETUP / "older/package-lock.json")
 JS_OF = (
-    *(SETUP / "nodejs.lock", JS / "package.json", JS / "package-lock.json"),
+    *(PINS / "nodejs.lock", JS / "package.json", JS / "package-lock.json"),
     *(SETUP / "app/package.json", SETUP / "app/package-lock.json"),
 )
-NEXTJS_OF = (SETUP / "nodejs.lock", SETUP / "nextjs/package.json", SETUP / "nextjs/package-lock.json")
+NEXTJS_OF = (PINS / "nodejs.lock", SETUP / "nextjs/package.json", SETUP / "nextjs/package-lock.json")
 
 
 def fingerprint(inputs: tuple[Path, ...]) -> str:
@@ -120,7 +121,7 @@ def install_nodejs(why: str) -> None:
     run(
         [
             *(PYTHON, "-m", "pip", "--disable-pip-version-check", "--no-input", "install"),
-            *("--require-hashes", "--requirement", SETUP / "nodejs.lock"),
+            *("--require-hashes", "--requirement", PINS / "nodejs.lock"),
         ]
     )
 
@@ -147,13 +148,13 @@ def node_path() -> Path:
 
 def install_pdp() -> None:
     """The pinned Cerbos binary as .venv/bin/cerbos."""
-    _, version = pinned(SETUP)
+    _, version = pinned(PINS)
     if not runs_here():
         step(3, f"no Cerbos binary is pinned for {sys.platform} {os.uname().machine}")
         print(f"  the kit will use `cerbos` on PATH (best {version}), docker or podman, or CERBOS_ADDRESS")
         return
     step(3, f"Cerbos {version}, the policy decision point (100 MB)")
-    fetch_pdp(SETUP, PDP, VENV / "bin" / "cerbos")
+    fetch_pdp(PINS, PDP, VENV / "bin" / "cerbos")
 
 
 def install_older_pdp() -> None:

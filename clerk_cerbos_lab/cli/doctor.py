@@ -58,8 +58,8 @@ def _engines() -> Iterator[Finding]:
             "✗",
             "PDP engine",
             "none",
-            "`make report` installs the pinned binary; or put `cerbos` on PATH, start docker or podman, "
-            "or set CERBOS_ADDRESS",
+            "`clerk-cerbos-lab setup` installs the pinned binary; or put `cerbos` on PATH, start docker or "
+            "podman, or set CERBOS_ADDRESS",
         )
 
 

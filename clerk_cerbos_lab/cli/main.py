@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from clerk_cerbos_lab.cli import comparing, covering, explaining, gaps, starting
+from clerk_cerbos_lab.cli import comparing, covering, explaining, gaps, setting_up, starting
 from clerk_cerbos_lab.cli.principals import (
     Memberships,
     Policies,
@@ -62,6 +62,24 @@ def main() -> None:
 
 def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
     typer.echo(f"warning: {message}", err=True)
+
+
+app.command(epilog=setting_up.EXAMPLE)(setting_up.setup)
+app.command(epilog=starting.EXAMPLE)(starting.new)
+
+
+@app.command("compile", epilog="Example:  clerk-cerbos-lab compile policies")
+def compile_policies(policies: Annotated[Path, typer.Argument(metavar="FOLDER")] = Path("policies")) -> None:
+    """Compile the policies and run their test suites, by Cerbos's compiler, whose exit code this has."""
+    import subprocess  # noqa: PLC0415 - a command loads only what it needs
+
+    from clerk_cerbos_lab.pdp.engines import find_engine  # noqa: PLC0415
+
+    if not policies.is_dir():
+        msg = f"no folder {policies}"
+        raise InputError(msg)
+    command = find_engine().suite_command(policies.resolve())
+    raise typer.Exit(subprocess.run(command, check=False).returncode)  # noqa: S603 - the engine's own command
 
 
 @app.command(epilog="Example:  clerk-cerbos-lab doctor --policies policies")
@@ -261,7 +279,6 @@ app.command(epilog=explaining.EXAMPLE)(explaining.why)
 app.command(epilog=comparing.EXAMPLE)(comparing.compare)
 app.command(epilog=covering.EXAMPLE)(covering.coverage)
 app.command(epilog=gaps.EXAMPLE)(gaps.gaps)
-app.command(epilog=starting.EXAMPLE)(starting.new)
 
 
 @app.command(epilog="Example:  clerk-cerbos-lab report --output site")

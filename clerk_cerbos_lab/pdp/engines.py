@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clerk_cerbos_lab.errors import PDPError
+from clerk_cerbos_lab.pdp.installing import installed_by_setup
 
 IMAGE = "ghcr.io/cerbos/cerbos:0.55.0"  # the release that set-up pins
 
@@ -42,6 +43,10 @@ class Engine:
         """The command line that compiles a folder, runs its test suites, and reports as JSON."""
         return self._compile(folder, ["--output=json", *(["--strict-evaluation"] if strict else [])])
 
+    def suite_command(self, folder: Path) -> list[str]:
+        """The command line that compiles a folder and runs its test suites, for somebody who reads along."""
+        return self._compile(folder, [])
+
     def _compile(self, folder: Path, options: list[str]) -> list[str]:
         if self.kind != "container":
             return [self.command, "compile", *options, str(folder)]
@@ -50,8 +55,9 @@ class Engine:
 
 
 def installed_binary() -> Path:
-    """The path at which set-up installs the pinned binary: next to the environment's ``python``."""
-    return Path(sys.prefix, "bin", "cerbos")
+    """The pinned binary: next to the environment's ``python``, else where `clerk-cerbos-lab setup` put it."""
+    own = Path(sys.prefix, "bin", "cerbos")
+    return own if os.access(own, os.X_OK) else installed_by_setup()
 
 
 def find_engines() -> list[Engine]:
@@ -82,9 +88,9 @@ def find_engine() -> Engine:
     for engine in find_engines():
         return engine
     msg = (
-        "no Cerbos PDP was found. Use one of these: (1) an address, "
-        "lab.PDP(address='host:3593') or CERBOS_ADDRESS; (2) the pinned binary, which `make report` "
-        "installs into .venv; (3) `cerbos` on PATH; (4) a running container engine, docker or podman"
+        "no Cerbos PDP was found. Use one of these: (1) the pinned binary, which `clerk-cerbos-lab setup` "
+        "installs; (2) an address, lab.PDP(address='host:3593') or CERBOS_ADDRESS; (3) `cerbos` on PATH; "
+        "(4) a running container engine, docker or podman"
     )
     raise PDPError(msg)
 

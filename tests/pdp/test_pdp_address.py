@@ -299,7 +299,7 @@ def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_if_no_pdp_is_found_the_four_ways_are_listed(bare: Path, write: Write) -> None:
     with pytest.raises(lab.PDPError) as nothing:
         lab.PDP(write(thing=up_to(1)))
-    for way in ("CERBOS_ADDRESS", "`make report`", "`cerbos` on PATH", "docker or podman"):
+    for way in ("CERBOS_ADDRESS", "`clerk-cerbos-lab setup`", "`cerbos` on PATH", "docker or podman"):
         assert way in str(nothing.value)
 
 

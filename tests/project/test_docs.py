@@ -46,7 +46,7 @@ def contracted() -> dict[str, set[str]]:
         for name in names:
             siblings = names - {name} if "|" in layer else set()
             found[name] = above | siblings
-        above |= names
+        above |= names - {"__main__"}  # nothing imports it
     return {name: forbidden for name, forbidden in found.items() if name in packages()}
 
 

