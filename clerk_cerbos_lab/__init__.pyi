@@ -6,6 +6,7 @@ from .decisions.decisions import Decisions as Decisions
 from .decisions.explanation import Explanation as Explanation
 from .decisions.goal import GoalValue as GoalValue
 from .decisions.log_replay import LogReplay as LogReplay
+from .decisions.parity import Parity as Parity
 from .decisions.provenance import Provenance as Provenance
 from .decisions.replay import Replay as Replay
 from .display.matrix import Matrix as Matrix
@@ -81,6 +82,7 @@ __all__ = [
     "Mapping",
     "Matrix",
     "PDPError",
+    "Parity",
     "PolicyError",
     "PolicyProblem",
     "Provenance",

@@ -52,7 +52,10 @@ def headline(parity: Parity) -> str:
     many = "1 request" if parity.requests == 1 else f"{parity.requests:,} requests"
     if not other:
         return f"{many} of {who}: all were sent as the mapping makes them."
-    return f"{many} of {who}: {people - other:,} were sent as the mapping makes them, {other:,} were not."
+    first, second = ("was" if count == 1 else "were" for count in (people - other, other))
+    return (
+        f"{many} of {who}: {people - other:,} {first} sent as the mapping makes them, {other:,} {second} not."
+    )
 
 
 def sentences(parity: Parity) -> list[str]:

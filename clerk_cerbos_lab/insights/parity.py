@@ -49,7 +49,7 @@ class _Sent:
 
 def same_principal(
     principals: pd.DataFrame,
-    sent: str | os.PathLike[str] | Iterable[Mapping[str, Any]],
+    sent: str | os.PathLike[str] | pd.DataFrame | Iterable[Mapping[str, Any]],
     /,
 ) -> Parity:
     """Whether an application sends the principals that the mapping makes of the directory.
@@ -62,7 +62,7 @@ def same_principal(
         principals: the people of the directory, as the mapping makes them.
         sent: Cerbos's decision log (see ``lab.replay_log``), a JSON file with a list of principals or one per
             line, or the principals themselves, each with ``id``, ``roles`` and ``attr``, as the application
-            sends them.
+            sends them; or a principals frame, such as that of ``lab.claims_to_principal``.
 
     Returns:
         ``Parity``. People of the directory who were not sent are counted in a note.
@@ -176,10 +176,13 @@ def _checked(one: object, where: str) -> tuple[str, tuple[str, ...], Mapping[str
 
 
 def _all(
-    sent: str | os.PathLike[str] | Iterable[Mapping[str, Any]], skipped: list[int]
+    sent: str | os.PathLike[str] | pd.DataFrame | Iterable[Mapping[str, Any]], skipped: list[int]
 ) -> Iterator[tuple[str, str | None, Any]]:
     """Each principal: where it stands, when it was sent, and itself."""
-    if isinstance(sent, (str, os.PathLike)):
+    if isinstance(sent, pd.DataFrame):
+        for row, one in enumerate(read_principals(sent)):
+            yield f"row {row}", None, {"id": one.id, "roles": one.roles, "attr": one.attr}
+    elif isinstance(sent, (str, os.PathLike)):
         yield from _of_file(Path(sent), skipped)
     elif isinstance(sent, Iterable) and not isinstance(sent, (Mapping, bytes)):
         for position, one in enumerate(sent):

@@ -49,6 +49,14 @@ def test_what_is_the_same_is_the_same() -> None:
     assert "all were sent" in found._repr_html_()
 
 
+def test_a_frame_is_compared_as_what_would_be_sent_of_it() -> None:
+    assert lab.same_principal(directory(), directory()).same
+    token = lab.claims_to_principal({"sub": "user_a", "metadata": {"role": "manager", "limit": "7500"}})
+    found = lab.same_principal(directory(), token)
+    assert [(row[1], row[2]) for row in rows(found)] == [("limit", "other type"), ("email", "missing")]
+    assert repr(found).startswith("1 request of 1 person: 0 were sent as the mapping makes them, 1 was not.")
+
+
 def test_people_who_were_not_sent_are_counted() -> None:
     found = lab.same_principal(directory(), right()[:1])
     assert found.same

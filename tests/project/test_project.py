@@ -37,6 +37,7 @@ PUBLIC = [
     "OTHER",
     "PDP",
     "PDPError",
+    "Parity",
     "PolicyError",
     "PolicyProblem",
     "ProviderError",
