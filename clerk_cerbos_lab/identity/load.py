@@ -13,12 +13,12 @@ from clerk_cerbos_lab.identity.auth0 import api as auth0_api
 from clerk_cerbos_lab.identity.auth0 import users as auth0_users
 from clerk_cerbos_lab.identity.clerk.load import load_users
 from clerk_cerbos_lab.identity.clerk.users import to_principals
+from clerk_cerbos_lab.identity.keys import hide
 from clerk_cerbos_lab.identity.listed import Listed, Reader, once, recognised
 from clerk_cerbos_lab.identity.mapping import mapping_of
 from clerk_cerbos_lab.identity.okta import api as okta_api
 from clerk_cerbos_lab.identity.okta import users as okta_users
 from clerk_cerbos_lab.identity.people import Joined, Person, principals_of
-from clerk_cerbos_lab.identity.remote import hide
 from clerk_cerbos_lab.identity.shapes import PROVIDERS, SHAPES, Provider
 from clerk_cerbos_lab.identity.user_files import UserFile
 from clerk_cerbos_lab.identity.workos import api as workos_api
@@ -159,7 +159,7 @@ def load_principals(
         raise InputError(msg)
     found: Any = provider or (mapping.provider if mapping is not None else None)
     if found is None and source is not None:
-        found = _recognise(source)
+        found = provider_in(source)
     plan = mapping_of(mapping, found or "clerk")
     if plan.provider == "clerk":
         users = load_users(
@@ -188,8 +188,12 @@ def load_principals(
     return principals_of(people, plan)
 
 
-def _recognise(source: Path) -> str:
-    """The provider of a file, by its first entry."""
+def provider_in(source: Path) -> str:
+    """The provider of a file, by its first entry.
+
+    Raises:
+        UsersError: if it can't be read, or is no provider's.
+    """
     for first in UserFile(source, "any provider's"):
         return recognised(first, str(source))
     msg = f"{source}: contains no users"
@@ -201,6 +205,9 @@ def _from_file(source: Path, plan: Mapping, memberships: Path | None) -> list[Pe
     way = SOURCES[plan.provider]
     needed = bool(plan.joined()) or plan.organization_roles
     reader = Reader(plan, str(source), way.states, way.lists)
+    for first in UserFile(source, title):  # a wrong file is a clearer error than what lacks beside it
+        reader.read(first, 0)
+        break
     if memberships is not None:
         if way.joined is None or not needed:
             msg = f"memberships= needs a mapping that reads what users of {title} don't hold themselves"

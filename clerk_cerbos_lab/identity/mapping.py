@@ -210,7 +210,7 @@ class Mapping:
         shape = self.shape
         personal = " (personal)" if shape.personal_metadata else ""
         taken = f"every other key of {shape.metadata}{personal}" if self.metadata == "*" else ""
-        taken = taken or ", ".join(f"{shape.metadata}.{key}{personal}" for key in self.metadata) or "none"
+        taken = taken or ", ".join(map(self._taken, self.metadata)) or "none"
         default = str(list(self.default_roles))
         found = ", else ".join(map(self._told, self.roles))
         rows = [
@@ -218,7 +218,7 @@ class Mapping:
             ("id", shape.id),
             ("roles", f"{found}, else {default}" if found else f"{default} for everybody"),
         ]
-        if shape.organization_roles:
+        if shape.organization_roles and "organization_roles" not in self.roles:
             example = ", such as org:admin" if self.provider == "clerk" else ""
             rows.append(("organization roles", f"added{example}" if self.organization_roles else "left out"))
         rows.append(("attributes", taken))
@@ -230,6 +230,9 @@ class Mapping:
         if self.shareable:
             rows.append(("not personal", ", ".join(self.shareable)))
         return [*rows, *([("required", ", ".join(self.required))] if self.required else [])]
+
+    def _taken(self, key: str) -> str:
+        return f"{self.shape.metadata}.{key}" + (" (personal)" if self.is_personal(key) else "")
 
     def _told(self, path: str) -> str:
         if path in self.shape.joined:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
+import sys
 import warnings
 from collections import Counter
 from dataclasses import dataclass, field
@@ -87,7 +89,7 @@ def person_of(
         if metadata is not None:
             odd.append(f"{shape.metadata} is {json_type(metadata)}, not a map: treated as empty")
         metadata = {}
-    kept = {key: value for key, value in metadata.items() if is_text(key)}
+    kept = {sys.intern(key): value for key, value in metadata.items() if is_text(key)}
     if len(kept) < len(metadata):
         odd.append(f"{shape.metadata} has a key with a lone surrogate, which is not valid Unicode: left out")
     if mapping.metadata != "*":
@@ -150,18 +152,22 @@ def principals_of(people: Sequence[Person], mapping: Mapping, *, stacklevel: int
         mapping does not count as personal (see ``lab.shareable``).
     """
     report = Report()
-    rows: list[dict[str, Any]] = []
-    for person in people:
-        row = {"id": person.id, "roles": _roles(person, mapping, report)}
+    columns: dict[str, list[Any]] = {name: [] for name in RESERVED}
+    same: dict[tuple[str, ...], tuple[str, ...]] = {}  # so that a large list holds equal roles once
+    for number, person in enumerate(people):
+        roles = _roles(person, mapping, report)
+        row = {"id": person.id, "roles": same.setdefault(roles, roles)}
         row |= dict(_attributes(person, mapping, report))
+        for name, value in row.items():
+            column = columns.setdefault(name, [])
+            column.extend(itertools.repeat(MISSING, number - len(column)))
+            column.append(value)
         strange = f"not as {mapping.shape.title} describes a user"
         report.extend(_row(person.id, strange, "", note) for note in person.odd)
         report.extend(_row(person.id, problem, "", detail) for problem, detail in person.states)
-        rows.append(row)
-    names = dict.fromkeys([*RESERVED, *(name for row in rows for name in row)])
-    frame = pd.DataFrame(
-        {name: pd.Series([row.get(name, MISSING) for row in rows], dtype=object) for name in names}
-    )
+    for column in columns.values():
+        column.extend(itertools.repeat(MISSING, len(people) - len(column)))
+    frame = pd.DataFrame({name: pd.Series(column, dtype=object) for name, column in columns.items()})
     report.extend(_required(frame, mapping.required))
     attributes = _attribute_names(frame)
     personal = {name for name in attributes if mapping.is_personal(name)}

@@ -5,11 +5,8 @@ A provider says in a ``Service`` how it limits rates and words its errors; what 
 
 from __future__ import annotations
 
-import getpass
 import logging
-import os
 import re
-import sys
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -19,13 +16,14 @@ from typing import IO, TYPE_CHECKING, Any, Final, Self
 
 import httpx
 from httpx_retries import Retry
-from pydantic import SecretStr
 
-from clerk_cerbos_lab.errors import InputError, KeyMissingError, ProviderError
+from clerk_cerbos_lab.errors import InputError, ProviderError
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Iterator, Mapping
+
+    from pydantic import SecretStr
 
 REQUEST_SECONDS: Final = 30.0
 
@@ -325,7 +323,7 @@ def _quiet(*names: str) -> Iterator[None]:
             logger.setLevel(level)
 
 
-# -- addresses and keys ---------------------------------------------------------------------------
+# -- addresses ------------------------------------------------------------------------------------
 
 
 def checked_url(text: str, title: str, example: str) -> str:
@@ -364,43 +362,3 @@ def query_of(url: str) -> list[tuple[str, str]]:
         return list(httpx.URL(url).params.multi_items())
     except httpx.InvalidURL:
         return []
-
-
-def hide(key: str | SecretStr | None) -> SecretStr | None:
-    """The key, stripped and wrapped so that no traceback or log shows it."""
-    if key is None:
-        return None
-    return SecretStr((key if isinstance(key, str) else key.get_secret_value()).strip())
-
-
-def secret(given: SecretStr | None, variable: str, prompt: str, missing: str) -> SecretStr:
-    """The key that was given, else that of the environment, else one that is asked for.
-
-    Raises:
-        KeyMissingError: with this message, if there is none.
-    """
-    if given is None and os.environ.get(variable):
-        given = hide(os.environ[variable])
-    if given is None and _somebody_can_answer():
-        try:
-            given = hide(getpass.getpass(prompt))
-        except (EOFError, OSError, RuntimeError):
-            given = None
-    if given is None or not given.get_secret_value():
-        raise KeyMissingError(missing)
-    return given
-
-
-def is_plain(key: SecretStr, pattern: str = r"[\x21-\x7e]+") -> bool:
-    """Whether a key has the form that a header can hold."""
-    return re.fullmatch(pattern, key.get_secret_value()) is not None
-
-
-def _somebody_can_answer() -> bool:
-    """Whether this runs in a terminal, or in a notebook whose front end can ask for input."""
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython else None
-    kernel = getattr(shell, "kernel", None)
-    if kernel is not None:
-        return bool(getattr(kernel, "_allow_stdin", False))
-    return sys.stdin is not None and sys.stdin.isatty()

@@ -55,13 +55,13 @@ def message_of(path: Path, **options: Any) -> str:
 @pytest.mark.parametrize("provider", USERS)
 def test_a_file_is_recognised_in_every_form(provider: str, form: str, tmp_path: Path) -> None:
     users = USERS[provider]
-    content = {
+    contents: dict[str, str | bytes] = {
         "array": json.dumps(users, indent=1),
         "lines": "".join(json.dumps(user) + "\n" for user in users),
         "pages": json.dumps({"data": users}),
         "gzip": gzip.compress("".join(json.dumps(user) + "\n" for user in users).encode()),
-    }[form]
-    path = write(tmp_path, content)
+    }
+    path = write(tmp_path, contents[form])
     mapping = None if provider in {"clerk", "workos-directory"} else PLAIN[provider]
     frame = lab.load_principals(path, mapping=mapping)
     assert frame["id"].tolist() == [user[ID[provider]] for user in users]

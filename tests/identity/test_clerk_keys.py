@@ -18,7 +18,7 @@ from tracebacks import shown
 
 import clerk_cerbos_lab as lab
 from clerk_cerbos_lab.identity.clerk.api import secret_key_kind
-from clerk_cerbos_lab.identity.remote import hide
+from clerk_cerbos_lab.identity.keys import hide
 
 DATA = Path(__file__).parents[2] / "data"
 

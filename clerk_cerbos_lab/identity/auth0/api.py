@@ -18,16 +18,8 @@ from pydantic import SecretStr
 
 from clerk_cerbos_lab.errors import KeyMissingError, ProviderError, UsersError
 from clerk_cerbos_lab.identity.auth0.users import joined
-from clerk_cerbos_lab.identity.remote import (
-    Api,
-    Service,
-    checked_url,
-    hide,
-    is_plain,
-    origin,
-    reset_at,
-    secret,
-)
+from clerk_cerbos_lab.identity.keys import hide, is_plain, secret
+from clerk_cerbos_lab.identity.remote import Api, Service, checked_url, origin, reset_at
 from clerk_cerbos_lab.identity.user_files import UserFile
 from clerk_cerbos_lab.progress import progress
 

@@ -14,16 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 from clerk_cerbos_lab.errors import ClerkError, KeyMissingError
 from clerk_cerbos_lab.identity import handed_over
 from clerk_cerbos_lab.identity.clerk.users import User, parse_users
-from clerk_cerbos_lab.identity.remote import (
-    Api,
-    Filter,
-    Service,
-    checked_url,
-    hide,
-    is_plain,
-    retry_after,
-    secret,
-)
+from clerk_cerbos_lab.identity.keys import hide, is_plain, secret
+from clerk_cerbos_lab.identity.remote import Api, Filter, Service, checked_url, retry_after
 from clerk_cerbos_lab.progress import progress
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ from clerk_cerbos_lab.identity.clerk.users import (
     membership_roles,
     parse_users,
 )
+from clerk_cerbos_lab.identity.keys import hide
 from clerk_cerbos_lab.identity.mapping import Mapping, mapping_of
-from clerk_cerbos_lab.identity.remote import hide
 from clerk_cerbos_lab.identity.user_files import UserFile
 
 if TYPE_CHECKING:

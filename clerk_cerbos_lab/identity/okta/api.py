@@ -12,16 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from clerk_cerbos_lab.errors import KeyMissingError, ProviderError
+from clerk_cerbos_lab.identity.keys import is_plain, secret
 from clerk_cerbos_lab.identity.okta.users import BUILT_IN, joined, name_of
-from clerk_cerbos_lab.identity.remote import (
-    Api,
-    Service,
-    checked_url,
-    is_plain,
-    query_of,
-    reset_at,
-    secret,
-)
+from clerk_cerbos_lab.identity.remote import Api, Service, checked_url, query_of, reset_at
 from clerk_cerbos_lab.progress import progress
 
 if TYPE_CHECKING:
@@ -149,7 +142,11 @@ def load(api: Api, mapping: Mapping, listed: Listed, filters: Dict[str, Filter])
     )
     with progress(None, "users") as advance:
         for params in questions:
+            seen: set[str] = set()  # in this list; somebody may be deprovisioned between the two
             for page in _pages(api, "/users", params, "users"):
-                advance(listed.add(page))
+                before = len(seen)
+                seen.update(str(user.get("id")) for user in page if isinstance(user, dict))
+                _check_progress(page, len(seen), before, "users")
+                advance(listed.add(page, overlap=True))
     if not filters:
         listed.check_members("groups")

@@ -10,7 +10,8 @@ import os
 from typing import TYPE_CHECKING, Any, Final
 
 from clerk_cerbos_lab.errors import KeyMissingError, ProviderError
-from clerk_cerbos_lab.identity.remote import Api, Service, checked_url, is_plain, retry_after, secret
+from clerk_cerbos_lab.identity.keys import is_plain, secret
+from clerk_cerbos_lab.identity.remote import Api, Service, checked_url, retry_after
 from clerk_cerbos_lab.identity.workos.users import joined
 from clerk_cerbos_lab.progress import progress
 
