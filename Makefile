@@ -7,7 +7,7 @@ BIN := .venv/bin
 NODE := .venv/node
 
 # Parts of `make long`, each of at most nine minutes on two quiet cores.
-LONG := long-environments long-replayed long-sql long-user-files long-examples long-not-understood long-situations long-situations-mutants long-explained-1 long-explained-2 long-explained-3 long-explained-4 long-compared long-compared-mutants long-exported long-covered long-counterfactuals long-application long-reaching-1 long-reaching-2 long-audit long-policies-1 long-policies-2 long-policies-3 long-policies-4
+LONG := long-environments long-replayed long-sql long-user-files long-examples long-not-understood long-situations long-situations-mutants long-explained-1 long-explained-2 long-explained-3 long-explained-4 long-compared long-compared-mutants long-exported long-goals long-covered long-counterfactuals long-application long-reaching-1 long-reaching-2 long-audit long-policies-1 long-policies-2 long-policies-3 long-policies-4
 
 .PHONY: help report test static long $(LONG) busy lab bench lint lock notebooks screenshots set-up set-up-js clean
 
@@ -94,6 +94,10 @@ long-exported: set-up
 long-examples: set-up
 	@LAB_EXAMPLES=400 $(BIN)/python -m pytest tests/sweeps/test_outcomes.py -k generated
 	@LAB_CHANGED=0:60 $(BIN)/python -m pytest tests/insights/test_why_oracle.py -k closest_rule
+
+# The values of limits that reach goals, against every cent of the range that is searched.
+long-goals: set-up
+	@LAB_GOALS=1 $(BIN)/python -m pytest tests/insights/test_goals.py
 
 # Counts of coverage of 60 generated policies, against every cell.
 long-covered: set-up

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from clerk_cerbos_lab.cli import comparing, covering, explaining, gaps, setting_up, starting
+from clerk_cerbos_lab.cli import comparing, covering, explaining, gaps, serving, setting_up, starting
 from clerk_cerbos_lab.cli.principals import (
     MappingFile,
     Memberships,
@@ -287,6 +287,7 @@ app.command(epilog=explaining.EXAMPLE)(explaining.why)
 app.command(epilog=comparing.EXAMPLE)(comparing.compare)
 app.command(epilog=covering.EXAMPLE)(covering.coverage)
 app.command(epilog=gaps.EXAMPLE)(gaps.gaps)
+app.command(epilog=serving.EXAMPLE)(serving.serve)
 
 
 @app.command(epilog="Example:  clerk-cerbos-lab report --output site")

@@ -11,6 +11,7 @@ from clerk_cerbos_lab.values import json_number
 
 if TYPE_CHECKING:
     from clerk_cerbos_lab.decisions.changes import Changes, Group
+    from clerk_cerbos_lab.decisions.decisions import Decisions
     from clerk_cerbos_lab.identity.disclosure import Disclosure
 
 SHOWN: Final = 20
@@ -28,11 +29,11 @@ MARKS: Final = {GAINED: "+", LOST: "-"}
 def text_of(changes: Changes) -> str:
     """The plan as lines of text."""
     shown = changes.before.shown()
-    lines = [headline(changes), scope_line(changes, shown)]
+    lines = [headline(changes), *between(changes), scope_line(changes, shown)]
     for group in changes.groups[:SHOWN]:
         lines += ["", f"{MARKS[group.change]} {sentence(changes, group, shown)}"]
         lines += [f"    {line}" for line in [people(changes, group, shown), *reasons(group)]]
-    return "\n".join([*lines, *left_out(changes), *changes.notes])
+    return "\n".join([*lines, *left_out(changes), *map(shown.text, changes.notes)])
 
 
 def markdown_of(changes: Changes) -> str:
@@ -42,7 +43,7 @@ def markdown_of(changes: Changes) -> str:
         "changes.md.j2",
         changes=changes,
         headline=headline(changes),
-        scope=scope_line(changes, shown),
+        scope=" ".join([*between(changes), scope_line(changes, shown)]),
         groups=[
             (
                 MARKS[group.change],
@@ -53,6 +54,7 @@ def markdown_of(changes: Changes) -> str:
             for group in changes.groups[:SHOWN]
         ],
         left_out=left_out(changes),
+        notes=list(map(shown.text, changes.notes)),
     )
 
 
@@ -63,7 +65,7 @@ def html_of(changes: Changes, *, names: bool = False) -> str:
         "changes.html.j2",
         changes=changes,
         headline=headline(changes),
-        scope=scope_line(changes, shown),
+        scope=" ".join([*between(changes), scope_line(changes, shown)]),
         groups=[
             {
                 "change": group.change,
@@ -75,6 +77,7 @@ def html_of(changes: Changes, *, names: bool = False) -> str:
             for group in changes.groups[:SHOWN]
         ],
         left_out=left_out(changes),
+        notes=list(map(shown.text, changes.notes)),
     )
 
 
@@ -86,6 +89,8 @@ def data_of(changes: Changes) -> dict[str, Any]:
         "version": VERSION,
         "verdict": changes.verdict,
         "scope": scope_line(changes, shown),
+        "before": _side(changes.before),
+        "after": _side(changes.after),
         "along": changes.along,
         "gained": len(changes.gained),
         "lost": len(changes.lost),
@@ -112,7 +117,7 @@ def data_of(changes: Changes) -> dict[str, Any]:
             }
             for group in changes.groups
         ],
-        "notes": list(changes.notes),
+        "notes": list(map(shown.text, changes.notes)),
     }
 
 
@@ -131,6 +136,23 @@ def headline(changes: Changes) -> str:
     if not gained:
         told = f"{_of(lost, total)} lose{'s' if lost == 1 else ''}, nobody gains"
     return f"{verdict.capitalize()}: {told}."
+
+
+def between(changes: Changes) -> list[str]:
+    """A line about versions of Cerbos and modes of evaluation, if both sides do not have the same."""
+    one, other = (made.provenance for made in (changes.before, changes.after))
+    same = (one.pdp_version, one.evaluation) == (other.pdp_version, other.evaluation)
+    if same or ("unknown" in {one.evaluation, other.evaluation} and one.pdp_version == other.pdp_version):
+        return []
+    sides = " and ".join(f"Cerbos {side.pdp_version} ({side.evaluation})" for side in (one, other))
+    known = one.policy_digest is not None and other.policy_digest is not None
+    alike = "the same" if one.policy_digest == other.policy_digest else "different"
+    return [f"Between {sides}" + (f", with {alike} policies." if known else ".")]
+
+
+def _side(decisions: Decisions) -> dict[str, Any]:
+    made = decisions.provenance
+    return {"cerbos": made.pdp_version, "evaluation": made.evaluation, "policies": made.policy_digest}
 
 
 def scope_line(changes: Changes, shown: Disclosure) -> str:

@@ -12,9 +12,9 @@ from pydantic import SecretStr
 from clerk_cerbos_lab.errors import InputError, LabWarning
 from clerk_cerbos_lab.identity import handed_over
 from clerk_cerbos_lab.identity.claims import identity_of, layout_of, organization_roles, user_of
+from clerk_cerbos_lab.identity.keys import hide
 from clerk_cerbos_lab.identity.mapping import mapping_of
 from clerk_cerbos_lab.identity.people import person_of, principals_of
-from clerk_cerbos_lab.identity.remote import hide
 from clerk_cerbos_lab.identity.tokens import (
     ALGORITHMS,
     Token,

@@ -180,8 +180,8 @@ def _all(
 ) -> Iterator[tuple[str, str | None, Any]]:
     """Each principal: where it stands, when it was sent, and itself."""
     if isinstance(sent, pd.DataFrame):
-        for row, one in enumerate(read_principals(sent)):
-            yield f"row {row}", None, {"id": one.id, "roles": one.roles, "attr": one.attr}
+        for row, held in enumerate(read_principals(sent)):
+            yield f"row {row}", None, {"id": held.id, "roles": held.roles, "attr": held.attr}
     elif isinstance(sent, (str, os.PathLike)):
         yield from _of_file(Path(sent), skipped)
     elif isinstance(sent, Iterable) and not isinstance(sent, (Mapping, bytes)):

@@ -11,7 +11,7 @@ import pandas as pd
 
 from clerk_cerbos_lab.errors import InputError, LabWarning, PDPError
 from clerk_cerbos_lab.pdp.client import PDP
-from clerk_cerbos_lab.pdp.snapshots import Snapshot, snapshot_of
+from clerk_cerbos_lab.pdp.snapshots import snapshot_of
 from clerk_cerbos_lab.policies.moves import moved_files, moves_of
 from clerk_cerbos_lab.values import MISSING, clean, json_type, resolve
 
@@ -60,7 +60,7 @@ def what_if(pdp: PDP, values: Mapping[str, object] | None = None, /, **more: obj
     for file, why in problems.items():
         text = f"in the copy, {file} is JSON, without comments and with other lines: {why}"
         warnings.warn(text, LabWarning, stacklevel=2)
-    return Snapshot(files, snapshot.config).start()
+    return snapshot.of(files).start()
 
 
 def movable(pdp: PDP, /) -> pd.DataFrame:

@@ -96,7 +96,12 @@ class Instrumented:
 
     def with_config(self, config: Mapping[str, Any]) -> Instrumented:
         """The same policies under another configuration; close it after use."""
-        return Instrumented(Snapshot(self._snapshot.files, config), self.index)
+        return Instrumented(self._snapshot.of(self._snapshot.files, config), self.index)
+
+    @property
+    def binary(self) -> str | None:
+        """The program that decided, if one was given to ``lab.PDP``."""
+        return self._snapshot.binary
 
     @property
     def original(self) -> tuple[PDP, Snapshot]:
@@ -112,7 +117,7 @@ class Instrumented:
                     f"{number:04}.json": json.dumps(self._plain(document), ensure_ascii=False).encode()
                     for number, document in enumerate(self.index.documents)
                 }
-                snapshot = Snapshot(files, self.config)
+                snapshot = snapshot.of(files)
             if self._original is None:
                 self._original = snapshot.start()
                 self._running.append(self._original)
@@ -128,7 +133,7 @@ class Instrumented:
             if self._flow is not None or kind in self._facts:
                 return
             with ThreadPoolExecutor(1) as other:
-                flow = other.submit(Snapshot(self._flow_files(), self.config).start)
+                flow = other.submit(self._snapshot.of(self._flow_files()).start)
                 self._facts[kind] = Facts(self._snapshot, self.index, kind)
                 self._running.append(self._facts[kind])
                 self._flow = flow.result()
@@ -142,7 +147,7 @@ class Instrumented:
         """
         with self._lock:
             if self._flow is None:
-                self._flow = Snapshot(self._flow_files(), self.config).start()
+                self._flow = self._snapshot.of(self._flow_files()).start()
                 self._running.append(self._flow)
             pdp = self._flow
         keys = {_rule_name(rule.key): rule.key for one in self.index.rules for rule in one.rules}

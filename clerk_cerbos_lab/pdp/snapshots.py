@@ -24,10 +24,16 @@ class Snapshot:
     Attributes:
         files: path inside the folder to content.
         config: Cerbos's configuration as given to ``lab.PDP``, with the evaluation mode added.
+        binary: the program to run, if one was given to ``lab.PDP``.
     """
 
     files: Mapping[str, bytes] = field(repr=False)
     config: Mapping[str, Any] = field(repr=False)
+    binary: str | None = None
+
+    def of(self, files: Mapping[str, bytes], config: Mapping[str, Any] | None = None) -> Snapshot:
+        """Other files, and perhaps another configuration, for the same version of Cerbos."""
+        return Snapshot(files, self.config if config is None else config, self.binary)
 
     def start(self, shown: str | None = None) -> PDP:
         """Start a PDP on these policies; its folder is removed with the object or the process.
@@ -41,7 +47,7 @@ class Snapshot:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
         try:
-            pdp = PDP.of_folder(folder, config=self.config, shown=shown)
+            pdp = PDP.of_folder(folder, config=self.config, binary=self.binary, shown=shown)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
@@ -69,5 +75,5 @@ def snapshot_of(pdp: PDP) -> Snapshot | None:
     if disk.digest_of(files) != digest:
         msg = "the policy files were changed while they were read; ask again"
         raise PDPError(msg)
-    _taken[pdp] = (digest, Snapshot(files, config))
+    _taken[pdp] = (digest, Snapshot(files, config, pdp.binary))
     return _taken[pdp][1]
