@@ -7,7 +7,7 @@ BIN := .venv/bin
 NODE := .venv/node
 
 # Parts of `make long`, each of at most nine minutes on two quiet cores.
-LONG := long-environments long-replayed long-sql long-user-files long-examples long-not-understood long-situations long-situations-mutants long-explained-1 long-explained-2 long-explained-3 long-explained-4 long-compared long-compared-mutants long-exported long-goals long-covered long-counterfactuals long-reaching-1 long-reaching-2 long-audit long-policies-1 long-policies-2 long-policies-3 long-policies-4
+LONG := long-environments long-replayed long-sql long-user-files long-examples long-not-understood long-situations long-situations-mutants long-explained-1 long-explained-2 long-explained-3 long-explained-4 long-compared long-compared-mutants long-exported long-goals long-covered long-counterfactuals long-application long-reaching-1 long-reaching-2 long-audit long-policies-1 long-policies-2 long-policies-3 long-policies-4
 
 .PHONY: help report test static long $(LONG) busy lab bench lint lock notebooks screenshots set-up set-up-js clean
 
@@ -108,6 +108,11 @@ long-covered: set-up
 long-counterfactuals: set-up
 	@LAB_COUNTERFACTUALS_GENERATED=0:60 LAB_GAPS=0:100 $(BIN)/python -m pytest tests/insights/test_counterfactuals_generated.py tests/insights/test_gaps.py
 	@LAB_COUNTERFACTUALS=0:30 $(BIN)/python -m pytest tests/insights/test_counterfactuals.py -k exhaustive
+
+# Generated code with the SDKs of identity providers, and the Next.js starter: types, lint, `next build`.
+long-application: set-up-js
+	@$(PYTHON) setup/install.py --nextjs
+	@$(BIN)/python -m pytest -m long tests/insights/test_app_code.py tests/cli/test_new.py
 
 # The default audit, with the analysis broken on purpose in fourteen ways.
 long-audit: set-up
