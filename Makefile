@@ -7,7 +7,7 @@ BIN := .venv/bin
 NODE := .venv/node
 
 # Parts of `make long`, each of at most nine minutes on two quiet cores.
-LONG := long-environments long-replayed long-sql long-examples long-not-understood long-situations long-situations-mutants long-explained-1 long-explained-2 long-explained-3 long-explained-4 long-compared long-compared-mutants long-exported long-goals long-covered long-counterfactuals long-reaching-1 long-reaching-2 long-audit long-policies-1 long-policies-2 long-policies-3 long-policies-4
+LONG := long-environments long-replayed long-sql long-user-files long-examples long-not-understood long-situations long-situations-mutants long-explained-1 long-explained-2 long-explained-3 long-explained-4 long-compared long-compared-mutants long-exported long-goals long-covered long-counterfactuals long-application long-reaching-1 long-reaching-2 long-audit long-policies-1 long-policies-2 long-policies-3 long-policies-4
 
 .PHONY: help report docs test static long $(LONG) busy lab bench lint lock notebooks screenshots set-up set-up-js clean
 
@@ -75,6 +75,10 @@ long-replayed: set-up
 long-sql: set-up
 	@$(BIN)/python -m pytest -s -m long tests/insights/test_replay_sql.py
 
+# Files of users of 50 MB, of every provider, in at most 300 MB of memory.
+long-user-files: set-up
+	@$(BIN)/python -m pytest -m long tests/identity/test_large_user_files.py
+
 # Eight cells of each of 1,000 generated policies explained, every cause put right in a copy of the policies and asked.
 $(filter long-explained-%,$(LONG)): long-explained-%: set-up
 	@LAB_EXPLAINED=$$((($* - 1) * 250)):$$(($* * 250)) $(BIN)/python -m pytest tests/insights/test_why_oracle.py -k every_cell
@@ -109,6 +113,11 @@ long-covered: set-up
 long-counterfactuals: set-up
 	@LAB_COUNTERFACTUALS_GENERATED=0:60 LAB_GAPS=0:100 $(BIN)/python -m pytest tests/insights/test_counterfactuals_generated.py tests/insights/test_gaps.py
 	@LAB_COUNTERFACTUALS=0:30 $(BIN)/python -m pytest tests/insights/test_counterfactuals.py -k exhaustive
+
+# Generated code with the SDKs of identity providers, and the Next.js starter: types, lint, `next build`.
+long-application: set-up-js
+	@$(PYTHON) setup/install.py --nextjs
+	@$(BIN)/python -m pytest -m long tests/insights/test_app_code.py tests/cli/test_new.py
 
 # The default audit, with the analysis broken on purpose in fourteen ways.
 long-audit: set-up
