@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -17,13 +18,22 @@ START = """<!DOCTYPE html>
 
 
 def build(output: Path) -> int:
-    """Build the site and return Sphinx's exit code; a warning, such as of a broken link, is an error."""
-    with tempfile.TemporaryDirectory(prefix="clerk-cerbos-lab-") as read:
+    """Build the site and return Sphinx's exit code; a warning, such as of a broken link, is an error.
+
+    The earlier site is replaced as a whole; it stays if the build fails.
+    """
+    if output.is_dir() and any(output.iterdir()) and not (output / "objects.inv").is_file():
+        sys.exit(f"{output} is not an earlier site, and would be replaced: name another folder")
+    with tempfile.TemporaryDirectory(prefix="clerk-cerbos-lab-") as scratch:
+        made = Path(scratch, "site", "html")  # myst-nb writes beside it
         command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-E"]
-        done = subprocess.run([*command, "-c", ROOT / "docs", "-d", read, ROOT, output], check=False)
-    if done.returncode == 0:
-        (output / "index.html").write_text(START, encoding="utf-8")
-        (output / ".nojekyll").touch()
+        places = map(str, ("-c", ROOT / "docs", "-d", Path(scratch, "read"), ROOT, made))
+        done = subprocess.run([*command, *places], check=False)
+        if done.returncode == 0:
+            (made / "index.html").write_text(START, encoding="utf-8")
+            (made / ".nojekyll").touch()
+            shutil.rmtree(output, ignore_errors=True)
+            shutil.copytree(made, output)
     return done.returncode
 
 
