@@ -77,7 +77,7 @@ def serve(
     people: set[str] = set()
     with tempfile.TemporaryDirectory(prefix="clerk-cerbos-lab-") as private:
         if explore is not None:
-            principals = principals_of(users, memberships, None)
+            principals = principals_of(users, memberships, None, None, None)
             people = set(principals["id"])
             notebook = _explorer(
                 Path(private), explore, policies or Path("policies"), principals, names=names
