@@ -101,21 +101,23 @@ def test_a_user_of_auth0(tmp_path: Path) -> None:
     mapping = lab.Mapping.of("auth0", metadata="*")
     path = f"/api/v2/users/{own.replace('|', '%7C')}"
     roles = {"roles": [{"id": "r1", "name": "manager"}], "start": 0, "limit": 50, "total": 1}
-    with serve({path: user, f"{path}/roles": roles}) as address:
-        local = httpx.URL(address)
+    answers = {path: user, f"{path}/roles": roles}
 
-        def to_local(request: httpx.Request) -> None:
-            request.url = request.url.copy_with(scheme="http", host=local.host, port=local.port)
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.params.get("page", "0") != "0":
+            return httpx.Response(200, json={**roles, "roles": [], "start": 50})
+        return httpx.Response(200, json=answers[request.url.raw_path.decode().partition("?")[0]])
 
-        with httpx.Client(event_hooks={"request": [to_local]}) as http:
-            client = ManagementClient(domain="acme.example", token="x", httpx_client=http)
-            found = sent(code(tmp_path, mapping).load_principal(client, own))
+    with httpx.Client(transport=httpx.MockTransport(answer)) as http:
+        client = ManagementClient(domain="acme.example", token="x", httpx_client=http)
+        found = sent(code(tmp_path, mapping).load_principal(client, own))
     assert found["roles"] == ["manager"]
     provider = user["identities"][0]["provider"]
     assert found["attr"] == {**user["app_metadata"], "email": user["email"], "provider": provider}
 
 
-def test_a_user_of_okta(tmp_path: Path) -> None:
+def test_a_user_of_okta(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OKTA_TESTING_TESTINGDISABLEHTTPSCHECK", "true")
     user = users("okta_users.json")[0]
     own = user["id"]
     user["profile"] |= {"mobilePhone": None, "custom": 7.5}
@@ -129,12 +131,13 @@ def test_a_user_of_okta(tmp_path: Path) -> None:
     answers = {f"/api/v1/users/{own}": user, f"/api/v1/users/{own}/groups": groups}
 
     async def load(address: str) -> Any:
-        settings = {"orgUrl": address, "token": "x", "testing": {"disableHttpsCheck": True}}
+        settings = {"orgUrl": address, "token": "x"}
         async with Client(settings) as client:
             return await code(tmp_path, mapping).load_principal(client, own)
 
     with serve(answers) as address:
         found = sent(asyncio.run(load(address)))
+        (tmp_path / "again").mkdir()
         with pytest.raises(RuntimeError, match="Okta refused"):
             asyncio.run(_missing(address, tmp_path / "again", mapping))
     assert found["roles"] == ["manager"]
@@ -145,8 +148,7 @@ def test_a_user_of_okta(tmp_path: Path) -> None:
 
 
 async def _missing(address: str, folder: Path, mapping: lab.Mapping) -> Any:
-    folder.mkdir()
-    settings = {"orgUrl": address, "token": "x", "testing": {"disableHttpsCheck": True}}
+    settings = {"orgUrl": address, "token": "x"}
     async with Client(settings) as client:
         return await code(folder, mapping).load_principal(client, "00unobody")
 
