@@ -9,10 +9,11 @@ NODE := .venv/node
 # Parts of `make long`, each of at most nine minutes on two quiet cores.
 LONG := long-environments long-replayed long-sql long-user-files long-examples long-not-understood long-situations long-situations-mutants long-explained-1 long-explained-2 long-explained-3 long-explained-4 long-compared long-compared-mutants long-exported long-goals long-covered long-counterfactuals long-application long-reaching-1 long-reaching-2 long-audit long-policies-1 long-policies-2 long-policies-3 long-policies-4
 
-.PHONY: help report test static long $(LONG) busy lab bench lint lock notebooks screenshots set-up set-up-js clean
+.PHONY: help report docs test static long $(LONG) busy lab bench lint lock notebooks screenshots set-up set-up-js clean
 
 help:
 	@echo "make report   run every notebook on the sample data and write site/index.html"
+	@echo "make docs     build the documentation: site-docs/index.html"
 	@echo "make test     run all tests: unit, property, policies, notebooks"
 	@echo "make long     run the tests that take minutes, in parts: $(LONG)"
 	@echo "make busy     notebook, browser and PDP tests on a busy machine; TESTS=… for others"
@@ -31,6 +32,10 @@ set-up-js: set-up
 
 report: set-up
 	@$(BIN)/clerk-cerbos-lab report
+
+docs: set-up
+	@$(BIN)/python setup/write_cli_reference.py
+	@$(BIN)/python setup/build_docs.py
 
 # One test file per core at a time, so that fixtures shared within a file are made once.
 test: set-up-js
@@ -156,7 +161,7 @@ lock:
 	@setup/lock
 
 clean:
-	rm -rf .venv js/node_modules site .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv js/node_modules site site-docs .pytest_cache .mypy_cache .ruff_cache
 
 # Retake the pictures in README; needs Chromium.
 screenshots: set-up

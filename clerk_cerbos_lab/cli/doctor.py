@@ -48,7 +48,7 @@ class Finding:
 
 
 def examine(policies: Path) -> list[Finding]:
-    """Examine Python, the PDP, the policies, keys of providers and Jupyter; sends them no request."""
+    """Examine Python, the PDP, the policies, providers' keys and Jupyter; sends no request to a provider."""
     return [*_python(), *_engines(), *_pdp(policies), _clerk(), *_providers(), _jupyter()]
 
 
@@ -101,6 +101,10 @@ def _explanations(pdp: PDP) -> Iterator[Finding]:
     if found is None:
         return
     asked = f"{found.asked:,} made-up requests"
+    if found.confused:
+        some = "; ".join(dict.fromkeys(found.confused))
+        told = f"Cerbos takes one for another that has the same expressions in other blocks: {some}"
+        yield Finding("✗", "Conditions", told, "write the expressions differently in one of them")
     if found.differing:
         some = "; ".join(dict.fromkeys(found.differing))
         told = f"{len(found.differing):,} of {asked} differ in the copy of the policies that explains: {some}"

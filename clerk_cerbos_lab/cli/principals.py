@@ -82,8 +82,8 @@ def principals_of(
     source: Path | None,
     memberships: Path | None,
     profile: Sequence[str] | None,
-    provider: str | None,
-    mapping: Path | None,
+    provider: str | None = None,
+    mapping: Path | None = None,
 ) -> pd.DataFrame:
     """The principals in a file of users, or of a provider's API."""
     import clerk_cerbos_lab as lab  # noqa: PLC0415

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from clerk_cerbos_lab.cli.principals import Memberships, principals_of
+from clerk_cerbos_lab.cli.principals import MappingFile, Memberships, ProviderName, principals_of
 from clerk_cerbos_lab.errors import InputError
 
 if TYPE_CHECKING:
@@ -36,9 +36,11 @@ def serve(
         str | None, typer.Option(help="Or an explorer of this resource kind.", metavar="KIND")
     ] = None,
     users: Annotated[
-        Path | None, typer.Option(help="With --explore: JSON file of Clerk users.", metavar="FILE")
+        Path | None, typer.Option(help="With --explore: JSON file of users.", metavar="FILE")
     ] = None,
     memberships: Memberships = None,
+    provider: ProviderName = None,
+    mapping: MappingFile = None,
     policies: Annotated[
         Path | None,
         typer.Option(
@@ -66,7 +68,7 @@ def serve(
     Nobody can edit policies or run code there, and whoever opens it needs the link that is printed. People
     are called by pseudonyms, and attributes that may be personal are hidden, unless --names is given.
     """
-    _check(notebook, explore, [users, memberships, policies])
+    _check(notebook, explore, [users, memberships, provider, mapping, policies])
     try:
         from clerk_cerbos_lab.report import serving  # noqa: PLC0415 - a command loads only what it needs
     except ModuleNotFoundError as error:
@@ -77,7 +79,7 @@ def serve(
     people: set[str] = set()
     with tempfile.TemporaryDirectory(prefix="clerk-cerbos-lab-") as private:
         if explore is not None:
-            principals = principals_of(users, memberships, None, None, None)
+            principals = principals_of(users, memberships, None, provider, mapping)
             people = set(principals["id"])
             notebook = _explorer(
                 Path(private), explore, policies or Path("policies"), principals, names=names
@@ -90,14 +92,14 @@ def _say(link: str) -> None:
     typer.echo(f"open {link}\nCtrl-C ends it")
 
 
-def _check(notebook: Path | None, explore: str | None, of_explore: list[Path | None]) -> None:
+def _check(notebook: Path | None, explore: str | None, of_explore: list[Path | str | None]) -> None:
     if (notebook is None) == (explore is None):
         msg = "name a notebook, or --explore KIND with --users FILE and --policies FOLDER; not both"
         raise InputError(msg)
     if notebook is None:
         return
     if any(of_explore):
-        msg = "--users, --memberships and --policies go with --explore; a notebook names its own"
+        msg = "--users and what goes with it, and --policies, are for --explore; a notebook names its own"
         raise InputError(msg)
     if notebook.suffix != ".ipynb" or not notebook.is_file():
         msg = f"{notebook} is not a notebook (.ipynb)"

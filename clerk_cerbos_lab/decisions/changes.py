@@ -124,7 +124,7 @@ class Changes:
         return self._who(LOST)
 
     def _who(self, change: str) -> tuple[str, ...]:
-        some = set(self.rows["principal"][self.rows["change"] == change])
+        some = set(self.rows["principal"][self.rows["change"] == change].unique())
         return tuple(name for name in self.everybody if name in some)
 
     def frame(self) -> pd.DataFrame:

@@ -82,6 +82,14 @@ class SqlTable:
 
         return isinstance(self.table.c[column].type, (sa.Integer, sa.Numeric, sa.Float))
 
+    def different(self, column: str) -> list[Any]:
+        """The different values of a column, without NULL."""
+        import sqlalchemy as sa  # noqa: PLC0415 - an extra
+
+        held = self.table.c[column]
+        with self.engine.connect() as connection:
+            return list(connection.execute(sa.select(held).distinct().where(held.is_not(None))).scalars())
+
 
 @dataclass(frozen=True, slots=True)
 class Cut:
