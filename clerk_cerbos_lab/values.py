@@ -77,6 +77,9 @@ SELF: Final = Relation.SELF
 OTHER: Final = Relation.OTHER
 """An id that no principal in the sweep has."""
 
+WORDS: Final = {"SELF": SELF, "OTHER": OTHER, "MISSING": MISSING}
+"""How the placeholders are typed."""
+
 OTHER_ID: Final = "somebody-else"
 """The id sent for ``OTHER``; a sweep refuses principals with this id."""
 
@@ -209,6 +212,16 @@ def is_number(value: object) -> TypeGuard[int | float]:
 def is_text(value: object) -> TypeGuard[str]:
     """Whether a clean value is a string, and not ``SELF`` or ``OTHER``, which are replaced by one."""
     return isinstance(value, str) and not isinstance(value, Relation)
+
+
+def typed_value(text: str) -> Any:
+    """What was typed: JSON if it is JSON, else text; ``SELF``, ``OTHER``, ``MISSING`` are placeholders."""
+    if text in WORDS:
+        return WORDS[text]
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 def key(value: object) -> str:

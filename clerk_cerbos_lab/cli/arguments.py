@@ -8,7 +8,7 @@ from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, Final
 
 from clerk_cerbos_lab.errors import InputError
-from clerk_cerbos_lab.values import MISSING, OTHER, SELF, amounts
+from clerk_cerbos_lab.values import MISSING, WORDS, amounts, typed_value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
 AUX_DATA: Final = "CLERK_CERBOS_LAB_AUX_DATA"
 """The environment variable that holds a JWT for the conditions."""
-
-_WORDS = {"SELF": SELF, "OTHER": OTHER, "MISSING": MISSING}
 
 
 def axis_argument(text: str) -> tuple[str, list[Any]]:
@@ -36,7 +34,7 @@ def axis_argument(text: str) -> tuple[str, list[Any]]:
     numbers = _range(value)
     if numbers:
         return name, list(amounts(*numbers[:2], step=numbers[2]))
-    return name, [_value(part) for part in value.split(",")]
+    return name, [typed_value(part) for part in value.split(",")]
 
 
 def fixed_argument(text: str) -> tuple[str, Any]:
@@ -46,7 +44,7 @@ def fixed_argument(text: str) -> tuple[str, Any]:
         InputError: for any other form.
     """
     name, value = _split(text, "NAME=VALUE")
-    parsed = _value(value)
+    parsed = typed_value(value)
     return name, [parsed] if isinstance(parsed, list) else parsed
 
 
@@ -145,16 +143,8 @@ def _range(text: str) -> tuple[Decimal, Decimal, Decimal] | None:
     return first, last, step
 
 
-def _value(text: str) -> Any:
-    """The value as JSON if it is JSON, otherwise as text; the three words have their special meaning."""
-    if text in _WORDS:
-        return _WORDS[text]
-    parsed = _json(text)
-    return text if parsed is MISSING else parsed
-
-
 def _word(value: object) -> object:
-    return _WORDS.get(value, value) if isinstance(value, str) else value
+    return WORDS.get(value, value) if isinstance(value, str) else value
 
 
 def _json(text: str) -> Any:

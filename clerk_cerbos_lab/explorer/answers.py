@@ -185,26 +185,33 @@ class Known:
             values: the values of each attribute.
             grid: the amounts of the numeric axis.
         """
-        dims = [list(actions), *([key(value) for value in values[name]] for name in self.names)]
-        columns = np.column_stack([self.held[combination] for combination in itertools.product(*dims)])
-        patterns, codes = np.unique(columns, axis=0, return_inverse=True)
-        used, of_line = np.unique(patterns, return_inverse=True)
-        lines = list(self.lines)
-        some = [lines[int(number)] for number in used]
-        cuts = sorted({cut for _, own in some for cut in own})
-        place = {cut: i + 1 for i, cut in enumerate(cuts)}
-        allowed = np.zeros((len(some), len(cuts) + 1), dtype=np.bool_)
-        for row, (effect, own) in enumerate(some):
-            edges = [0, *(place[cut] for cut in own), len(cuts) + 1]
-            for k, (start, end) in enumerate(itertools.pairwise(edges)):
-                allowed[row, start:end] = effect ^ bool(k % 2)
-        cube = allowed[of_line.reshape([len(patterns), *(len(dim) for dim in dims)])]
+        codes, (allowed,), cuts = _cells([self], actions, values)
+        return ClassCube(codes, self._answer(allowed, cuts, grid))
+
+    def changed_from(
+        self, base: Known, actions: Sequence[str], values: Mapping[str, Sequence[Any]], grid: Sequence[Any]
+    ) -> tuple[ClassCube, npt.NDArray[np.bool_] | None]:
+        """The same, cut wherever other answers flip too, and those other answers in the same cells.
+
+        The latter are None if only one of the two knows the numeric axis exactly.
+        """
+        if base.axis != self.axis:
+            return self.cube(actions, values, grid), None
+        codes, (now, past), cuts = _cells([self, base], actions, values)
+        return ClassCube(codes, self._answer(now, cuts, grid)), past if self.axis is not None else past[
+            ..., 0
+        ]
+
+    def _answer(
+        self, allowed: npt.NDArray[np.bool_], cuts: Sequence[tuple[float, int]], grid: Sequence[Any]
+    ) -> npt.NDArray[np.bool_] | Segmented:
         if self.axis is None:
-            return ClassCube(codes.ravel(), cube[..., 0])
+            whole: npt.NDArray[np.bool_] = allowed[..., 0]
+            return whole
         numbers = np.array([number for number, _ in cuts], dtype=np.float64)
         sides = np.array([side for _, side in cuts], dtype=np.int8)
-        segments = Segments(cube.ndim - 1, numbers, sides, np.arange(len(cuts) + 1))
-        return ClassCube(codes.ravel(), Segmented(segments, cube, segments.of(grid)))
+        segments = Segments(allowed.ndim - 1, numbers, sides, np.arange(len(cuts) + 1))
+        return Segmented(segments, allowed, segments.of(grid))
 
     def decisions(
         self, actions: Sequence[str], values: Mapping[str, Sequence[Any]], grid: Sequence[Any]
@@ -222,6 +229,34 @@ class Known:
         )
         question = replace(last.question, actions=tuple(actions), axes=axes)
         return last.with_cube(cube, question, provenance)
+
+
+def _cells(
+    some: Sequence[Known], actions: Sequence[str], values: Mapping[str, Sequence[Any]]
+) -> tuple[npt.NDArray[np.intp], list[npt.NDArray[np.bool_]], list[tuple[float, int]]]:
+    """The classes of principals who are alike in all of these answers, the effects in each, and the cuts.
+
+    Effects have the shape (class, action, *values, stretch between two cuts); the cuts are those of all.
+    """
+    dims = [list(actions), *([key(value) for value in values[name]] for name in some[0].names)]
+    combinations = list(itertools.product(*dims))
+    columns = [np.column_stack([known.held[combination] for combination in combinations]) for known in some]
+    patterns, codes = np.unique(np.hstack(columns), axis=0, return_inverse=True)
+    each = [np.unique(part, return_inverse=True) for part in np.split(patterns, len(some), axis=1)]
+    tables = [list(known.lines) for known in some]
+    lines = [[table[int(number)] for number in used] for table, (used, _) in zip(tables, each, strict=True)]
+    cuts = sorted({cut for own in lines for _, flips in own for cut in flips})
+    place = {cut: i + 1 for i, cut in enumerate(cuts)}
+    shape = [len(patterns), *(len(dim) for dim in dims)]
+    made = []
+    for own, (_, of_line) in zip(lines, each, strict=True):
+        allowed = np.zeros((len(own), len(cuts) + 1), dtype=np.bool_)
+        for row, (effect, flips) in enumerate(own):
+            edges = [0, *(place[cut] for cut in flips), len(cuts) + 1]
+            for k, (start, end) in enumerate(itertools.pairwise(edges)):
+                allowed[row, start:end] = effect ^ bool(k % 2)
+        made.append(allowed[of_line.reshape(shape)])
+    return codes.ravel(), made, cuts
 
 
 class Answers:

@@ -20,6 +20,7 @@ from clerk_cerbos_lab import limits
 from clerk_cerbos_lab.attribute_names import is_inside, name_of, overlap, steps_of
 from clerk_cerbos_lab.errors import InputError, PDPError
 from clerk_cerbos_lab.explorer.state import checked_range
+from clerk_cerbos_lab.identity.quality import unusual_texts
 from clerk_cerbos_lab.policies.analysis import Use
 from clerk_cerbos_lab.policies.paths import ELEMENT
 from clerk_cerbos_lab.policies.policy_set import Audience
@@ -52,12 +53,25 @@ class Choice:
         values: the offered values, no two the same for the PDP.
         of_principal: whether the policies compare it with an attribute of the principal.
         given: the values that the caller gave, which are selected initially; empty for none.
+        people: how many principals have a value, by its key, if the policies compare it with theirs.
+        read_by: the actions whose rules read it; None if that is not known.
     """
 
     name: str
     values: list[Any]
     of_principal: bool = False
     given: list[Any] = field(default_factory=list)
+    people: dict[Any, int] = field(default_factory=dict)
+    read_by: frozenset[str] | None = None
+
+    def unusual(self) -> list[int]:
+        """The positions of values that only one principal has, where the others share a few."""
+        held = {value: self.people[key(value)] for value in self.values if self._is_held_text(value)}
+        odd = unusual_texts(held)
+        return [i for i, value in enumerate(self.values) if isinstance(value, str) and value in odd]
+
+    def _is_held_text(self, value: object) -> bool:
+        return isinstance(value, str) and key(value) in self.people
 
     def add(self, values: Iterable[Any]) -> None:
         """Offer more values after the present ones, so that each value keeps its position."""
@@ -149,10 +163,10 @@ def controls_of(
                 f"The attribute {name} has no control: every table of decisions has a column {name}."
             )
             continue
-        found, ticks, rules = _control(name, uses.get(name), people, kind, hidden, made.notes)
+        found, theirs, ticks, rules = _control(name, uses.get(name), people, kind, hidden, made.notes)
         wanted = list(given.get(name, ()))
-        choice = Choice(name, list(wanted), of_principal=found.of_principal, given=wanted)
-        choice.add([*found.values, *_of_schema(pdp, kind, name)])
+        choice = replace(found, values=list(wanted), given=wanted, read_by=_read_by(pdp, kind, actions, name))
+        choice.add([*found.values, *_of_schema(pdp, kind, name), *theirs])
         if all(map(is_number, wanted)) and (ticks or len(wanted) > 1):
             numeric[name] = ticks
             lowest[name] = min([0.0, *rules])
@@ -234,11 +248,11 @@ def _uses(pdp: PDP, kind: str, actions: tuple[str, ...], made: Controls) -> dict
 
 def _control(  # noqa: PLR0917 - what a control is made of
     name: str, use: Use | None, people: PrincipalTable, kind: str, hidden: frozenset[str], notes: list[str]
-) -> tuple[Choice, list[float], set[float]]:
-    """The values an attribute is compared with, the ordered numbers, and which of them the policies hold."""
+) -> tuple[Choice, list[Any], list[float], set[float]]:
+    """The policies' values, the principals', the ordered numbers, and which of these the policies hold."""
     one = people[0]
     one = replace(one, attr={name: value for name, value in one.attr.items() if name not in hidden})
-    choice = Choice(name, [])
+    choice, theirs = Choice(name, []), Choice(name, [])
     ticks: set[float] = set()
     rules: set[float] = set()
     for comparison in use.comparisons if use else ():
@@ -250,11 +264,11 @@ def _control(  # noqa: PLR0917 - what a control is made of
             continue
         if path[:2] == ("P", "attr"):
             choice.of_principal = True
-            if set(path[2:3]) & hidden:
-                continue
-            inside = tuple(itertools.takewhile(lambda step: step != ELEMENT, path[2:]))
-            column = people.column(name_of(inside)) if inside else None
-            values = [] if column is None else _frequent(column.codes, column.values)
+            held = {} if set(path[2:3]) & hidden else _held(people, path[2:])
+            values = [value for value, _ in held.values()]
+            if comparison.operator not in ORDERS:
+                theirs.add(value for value in _scalars(values) if value is not None)
+                choice.people |= {known: count for known, (_, count) in held.items()}
         else:
             found = value_of(comparison, one, {}, kind)
             values = found if isinstance(found, list) else []
@@ -262,7 +276,7 @@ def _control(  # noqa: PLR0917 - what a control is made of
             numbers = breakpoints_from(values).numbers
             ticks.update(numbers)
             rules.update(() if path[:2] == ("P", "attr") else numbers)
-        else:
+        elif path[:2] != ("P", "attr"):
             choice.add(value for value in _scalars(values) if value is not None)
     otherwise = [*use.otherwise, *(term.where for term in use.terms)] if use else []
     if use is not None and not use.comparisons and otherwise:
@@ -274,7 +288,7 @@ def _control(  # noqa: PLR0917 - what a control is made of
             ticks.update(counted)
         else:
             choice.add([True, False])
-    return choice, sorted(ticks), rules
+    return choice, theirs.values, sorted(ticks), rules
 
 
 _ARITHMETIC: Final = re.compile(r"[*+/%-]|\b(double|int|uint)\(")
@@ -285,10 +299,31 @@ def _numbers(text: str) -> list[float]:
     return [float(number) for number in re.findall(r"(?<![\w.])\d+(?:\.\d+)?", text)]
 
 
-def _frequent(codes: Any, values: Sequence[Any]) -> list[Any]:
-    """The values of a column, the most frequent first."""
-    counts = np.bincount(codes, minlength=len(values))
-    return [values[i] for i in np.argsort(-counts, kind="stable") if values[i] is not MISSING]
+def _held(people: PrincipalTable, path: tuple[str, ...]) -> dict[Any, tuple[Any, int]]:
+    """By key, each value of an attribute and how many principals have it, the most frequent first."""
+    inside = tuple(itertools.takewhile(lambda step: step != ELEMENT, path))
+    column = people.column(name_of(inside)) if inside else None
+    if column is None:
+        return {}
+    values = column.values
+    counts = np.bincount(column.codes, minlength=len(values))
+    order = np.argsort(-counts, kind="stable").tolist()
+    return {key(values[i]): (values[i], int(counts[i])) for i in order if values[i] is not MISSING}
+
+
+def _read_by(pdp: PDP, kind: str, actions: tuple[str, ...], name: str) -> frozenset[str] | None:
+    """The actions whose rules read an attribute, or something inside it; None if that can't be read."""
+    found = set()
+    for action in actions:
+        try:
+            analysis = pdp.index.analysis(kind, Audience((action,), None))
+        except PDPError:
+            return None
+        if analysis.unreadable:
+            return None
+        if any(overlap(name, other) for other in analysis.uses):
+            found.add(action)
+    return frozenset(found)
 
 
 def _scalars(values: Iterable[Any]) -> list[Any]:

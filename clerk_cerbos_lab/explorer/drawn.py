@@ -27,6 +27,7 @@ def drawn(  # noqa: PLR0917 - what is shown, and how
     principals: dict[str, Any],
     texts: Mapping[str, Any],
     shown: Disclosure,
+    base: Known | None,
 ) -> Payload:
     """The payload of a state.
 
@@ -39,8 +40,11 @@ def drawn(  # noqa: PLR0917 - what is shown, and how
         principals: their dimension.
         texts: the rest of the header.
         shown: how values are named.
+        base: the answers of the policies as they are, if limits were moved: what differs is marked.
     """
-    cube = known.cube(actions, values, grid)
+    cube, past = known.cube(actions, values, grid), None
+    if base is not None:
+        cube, past = known.changed_from(base, actions, values, grid)
     heading = known.latest.question.heading
     dims = [
         principals,
@@ -62,7 +66,9 @@ def drawn(  # noqa: PLR0917 - what is shown, and how
         "caption": _caption(known),
         "window": [min(grid), max(grid)] if known.axis is not None else None,
     }
-    return assemble(header, dims, cube.answer, cube.codes)
+    if past is not None:
+        header |= {"changed": True, "asks": True}
+    return assemble(header, dims, cube.answer, cube.codes, past)
 
 
 def title(kind: str, actions: Sequence[str], known: Known, default_version: str, shown: Disclosure) -> str:

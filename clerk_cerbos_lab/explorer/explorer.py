@@ -31,7 +31,7 @@ from clerk_cerbos_lab.pdp import messages
 from clerk_cerbos_lab.pdp.client import PDP
 from clerk_cerbos_lab.sweeps.attributes import checked_units, read_attributes
 from clerk_cerbos_lab.templates import render
-from clerk_cerbos_lab.values import RESOURCE_ID
+from clerk_cerbos_lab.values import RESOURCE_ID, key, typed_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -490,18 +490,20 @@ class Explorer:
         before = self.asked
         known = self._answers.known(envelope, state["actions"], values, grid, state["constants"])
         every = {**values, **({across.name: grid} if across else {})}
-        self._gained_and_lost = None
+        self._gained_and_lost, base = None, None
         if state["constants"]:
             base = self._answers.known(envelope, state["actions"], values, grid, {})
             self._gained_and_lost = asdict(compared(known, base, state["actions"], every, grid))
         self._new = self.asked - before
         self._number += 1
-        self._payload = self._made(known, every, grid)
+        self._payload = self._made(known, every, grid, base)
         self._seen_lately.append(Seen(self._payload, copy.deepcopy(state), known, every, grid))
         self._known, self._every, self._grid = known, every, grid
         self._seconds = time.perf_counter() - clock
 
-    def _made(self, known: Known, values: Mapping[str, Sequence[Any]], grid: list[Any]) -> Payload:
+    def _made(
+        self, known: Known, values: Mapping[str, Sequence[Any]], grid: list[Any], base: Known | None
+    ) -> Payload:
         """The payload of the state for the browser."""
         last = known.latest
         shown = last.shown(names=self._names)
@@ -516,7 +518,7 @@ class Explorer:
             "asked": asked(self._state[states.called(known.axis)]) if known.axis else None,
         }
         name = across.name if across else None
-        return drawn(known, actions, values, grid, name, self._heads, texts, shown)
+        return drawn(known, actions, values, grid, name, self._heads, texts, shown, base)
 
     def _notes(self, known: Known, last: Decisions, shown: Disclosure) -> list[str]:
         """What a reader must know, from all sweeps, without the notes that an attribute is not sent."""
@@ -658,11 +660,20 @@ class Explorer:
                     self._go_to(self._history.next, self._history.redone, now)
                 case "reset":
                     self.reset()
+                case "add":
+                    self._add(**change["new"]["value"])
         except Exception as caught:  # noqa: BLE001 - the browser waits for an answer
             error = caught
         self._tell(None if error is None else _words(error))
         if error is not None and not isinstance(error, LabError):
             raise error
+
+    def _add(self, name: str, text: str) -> None:
+        """Offer a value that was typed in the browser, and select it."""
+        value = typed_value(text.strip())
+        chosen = self._state[name]
+        if key(value) not in {key(other) for other in chosen}:
+            self.state = {name: [*chosen, value]}
 
     def _on_place(self, change: Any) -> None:
         """A cell was selected: find its decision in the answer in which it was seen."""

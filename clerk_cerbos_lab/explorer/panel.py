@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from clerk_cerbos_lab.explorer.state import attribute_of, called
-from clerk_cerbos_lab.values import key
+from clerk_cerbos_lab.values import RESOURCE_ID, key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,7 +49,14 @@ def offered(
         "actions": [shown.text(action) for action in controls.actions],
         "absent": [i for i, action in enumerate(controls.actions) if action not in known],
         "choices": [
-            {"name": called(name), "labels": [shown.value(value) for value in choice.values]}
+            {
+                "name": called(name),
+                "labels": [shown.value(value) for value in choice.values],
+                "people": [choice.people.get(key(value)) for value in choice.values],
+                "unusual": choice.unusual(),
+                "read": [choice.read_by is None or action in choice.read_by for action in controls.actions],
+                "typed": name != RESOURCE_ID,
+            }
             for name, choice in controls.choices.items()
         ],
         "constants": [{"name": name, "value": value} for name, value in controls.constants.items()],

@@ -13,7 +13,7 @@ from clerk_cerbos_lab.identity.principals import RESERVED
 from clerk_cerbos_lab.values import json_type
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 Row = dict[str, str]
 """One line of the report: ``principal``, ``problem``, ``attribute``, ``detail``."""
@@ -87,15 +87,26 @@ def _odd_values(frame: pd.DataFrame, personal: set[str]) -> Iterator[Row]:
     for name, holders in columns.items():
         texts = [(own, value) for own, value in holders if isinstance(value, str)]
         counts = Counter(value for _, value in texts)
-        common = sorted(value for value, count in counts.items() if count > 1)
-        if not common or len(common) > FEW or len(counts) - len(common) > len(common) + 2:
-            continue
+        unusual = unusual_texts(counts)
+        common = sorted(value for value in counts if value not in unusual)
         for own, value in texts:
-            if counts[value] == 1:
+            if value in unusual:
                 twin = any(_folded(c) == _folded(value) for c in common)
                 but = "; apart from case and spaces it is one of them" if twin else ""
                 detail = f"nobody else has this value; the others share {len(common)} values{but}"
                 yield _row(own, "unusual value", name, detail)
+
+
+def unusual_texts(counts: Mapping[str, int]) -> set[str]:
+    """The texts that one principal has, where everybody else shares a few; empty if that is not so.
+
+    Args:
+        counts: how many principals have each text.
+    """
+    common = sum(count > 1 for count in counts.values())
+    if not common or common > FEW or len(counts) - common > common + 2:
+        return set()
+    return {text for text, count in counts.items() if count == 1}
 
 
 def _odd_numbers(frame: pd.DataFrame) -> Iterator[Row]:

@@ -35,6 +35,7 @@ from clerk_cerbos_lab.pdp.client import PDP
 from clerk_cerbos_lab.pdp.instrumented import Instrumented
 from clerk_cerbos_lab.pdp.messages import Request
 from clerk_cerbos_lab.sweeps.again import asked_again
+from clerk_cerbos_lab.sweeps.name_checks import confused_elsewhere
 from clerk_cerbos_lab.sweeps.sweep import sweep
 
 if TYPE_CHECKING:
@@ -150,6 +151,8 @@ def changes_of(
         notes.append(
             f"Some changes are known only at the swept amounts of {axis}: the notes of the decisions say why."
         )
+    sources = [one.source for one in (before, after) if isinstance(one.source, Instrumented)]
+    notes += dict.fromkeys(note for one in sources for note in confused_elsewhere(one, before.kind))
     asked, missing = _replayed(before, after, groups) if ask else (groups, [])
     return Changes(before, after, axis, tuple(asked), rows, (*notes, *missing))
 

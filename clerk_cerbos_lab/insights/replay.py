@@ -21,6 +21,7 @@ from clerk_cerbos_lab.pdp import inspection
 from clerk_cerbos_lab.pdp.client import PDP
 from clerk_cerbos_lab.pdp.snapshots import snapshot_of
 from clerk_cerbos_lab.sweeps.attributes import read_attributes
+from clerk_cerbos_lab.sweeps.name_checks import confused_elsewhere
 from clerk_cerbos_lab.sweeps.plan import plan
 from clerk_cerbos_lab.sweeps.rows import ask_rows, groups_of
 from clerk_cerbos_lab.values import RESOURCE_ID
@@ -130,6 +131,7 @@ def replay(
             opened.enter_context(one.asking())
         chosen = kind or _kind(pdp, action)
         notes = [note for one in pdps for note in one.check_names(chosen, [action], **where) or ()]
+        notes += [note for one in pdps for note in confused_elsewhere(one, chosen)]
         reads = reads_of(pdps, chosen, action, people)
         asking = Question(chosen, (action,), (), fixed, policy_version, scope)
         if isinstance(records, KeptRecords):

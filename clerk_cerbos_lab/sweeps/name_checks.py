@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from clerk_cerbos_lab.pdp.client import PDP
+    from clerk_cerbos_lab.pdp.instrumented import Instrumented
 
 _HINT: Final = re.compile(r"; (did you mean|there are).*", re.DOTALL)
 
@@ -24,6 +25,13 @@ CONFUSED: Final = (
     "Each action is asked in a separate request: two conditions consist of the same expressions, and Cerbos "
     "can take one for the other after it has answered for another action. Even alone, the effect may not be "
     "what the conditions say; write the expressions differently in one of them."
+)
+
+CONFUSED_ELSEWHERE: Final = (
+    "A condition about '{kind}' consists of the same expressions as one in another policy ({others}), in "
+    "other blocks (all, any, none). Cerbos 0.55 uses one of the two for both, the one that it loads first, "
+    "which may be the other after a restart. These are the effects of this PDP, and may not be what the "
+    "conditions say; write the expressions differently in one of them."
 )
 
 
@@ -115,6 +123,16 @@ def separately(pdp: PDP, kind: str) -> str | None:
         "Each action is asked in a separate request: the policies read `runtime`, so that in Cerbos the "
         "answer for one can depend on the actions before it in a request."
     )
+
+
+def confused_elsewhere(pdp: PDP | Instrumented, kind: str) -> tuple[str, ...]:
+    """A note if Cerbos can take a condition about a kind for one in another policy."""
+    try:
+        others = pdp.index.kinds_confused_with(kind)
+    except PDPError:  # not disclosed, which is noted elsewhere
+        return ()
+    named = ", ".join(f"about '{one}'" for one in others)
+    return (CONFUSED_ELSEWHERE.format(kind=kind, others=named),) if others else ()
 
 
 def notes_on_names(

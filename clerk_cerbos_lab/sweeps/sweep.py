@@ -40,6 +40,7 @@ from clerk_cerbos_lab.sweeps.executors import ask_with, check_executor
 from clerk_cerbos_lab.sweeps.name_checks import (
     NamedElsewhere,
     actions_asked,
+    confused_elsewhere,
     missing_names,
     notes_on_names,
     separately,
@@ -183,6 +184,7 @@ def sweep(
         notes = notes_on_names(pdp, kind, tuple(named), sent, where) if checked and named else ()
         notes += tuple(f"{_sentence(why)}." for why in missing_names(missing.values()))
         alone = separately(pdp, kind) if len(asked) > 1 else None
+        confused = confused_elsewhere(pdp, kind)
         question = Question(
             kind=kind,
             actions=tuple(asked),
@@ -215,6 +217,7 @@ def sweep(
         notes=(
             *notes,
             *filter(None, [alone]),
+            *confused,
             *(f"{doubt}." for doubt in map(_sentence, doubts or ())),
             *found.notes,
         ),

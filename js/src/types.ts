@@ -64,6 +64,8 @@ export interface Header {
   exact: HeaderExact | null;
   /** Only of a comparison. */
   changed?: boolean;
+  /** Whether Python can be asked what would turn a decision around, although changes are shown. */
+  asks?: boolean;
   /** Only after `explain`. */
   why?: Embedded;
   /** Only for an explorer: the number of the answer, the ends of its amounts, and the requested amounts. */
@@ -184,9 +186,23 @@ export interface Controls {
   policies: { name: string; title: string; labels: string[] }[];
   actions: string[];
   absent: number[];
-  choices: { name: string; labels: string[] }[];
+  choices: Offered[];
   constants: { name: string; value: number }[];
   range: (Range & { name: string; ticks: number[]; exact: boolean }) | null;
+}
+
+/** An attribute with values to choose from. */
+export interface Offered {
+  name: string;
+  labels: string[];
+  /** How many principals have each value, if the policies compare it with theirs. */
+  people: (number | null)[];
+  /** The positions of values that only one principal has, where the others share a few. */
+  unusual: number[];
+  /** For each action, whether its rules read the attribute. */
+  read: boolean[];
+  /** Whether any other value can be typed. */
+  typed: boolean;
 }
 
 /** The choices in the controls: a position (policies), positions, constants by name, or a range. */
@@ -246,9 +262,11 @@ export interface MovedAnswer {
 
 /** A request to the history of an explorer, with the current state. */
 export interface Act {
-  name: "undo" | "redo" | "reset";
+  name: "undo" | "redo" | "reset" | "add";
   number: number;
   now: Kept;
+  /** A value that was typed, and the control it is for. */
+  value?: { name: string; text: string };
 }
 
 /** The traits that Python and the browser share. */

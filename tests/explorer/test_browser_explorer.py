@@ -342,8 +342,12 @@ def test_a_changed_policy_limit_shows_how_many_decisions_change(
     change.wait_for()
     gained = told["counts"]["ALLOW"] - int(re.sub(r"\D", "", before.split("✓")[1].split("ALLOW")[0]))
     assert change.inner_text() == f"compared with the current policies: {gained:,} gained, 0 lost"
+    assert page.locator(".ccl td.ccl-gained").first.inner_text() == "+"
+    assert page.locator(".ccl td.ccl-lost").count() == 0
+    assert "allowed before and after" in page.locator(".ccl-legend").inner_text()
     page.get_by_role("button", name="was 5,000").click()
     change.wait_for(state="hidden")
+    assert page.locator(".ccl td.ccl-gained").count() == 0
     assert page.locator(".ccl-counts").inner_text() == before
     slider = page.get_by_label("finance_limit, slider")
     for _ in range(5):
@@ -454,4 +458,64 @@ def test_a_cell_of_the_explorer_is_explained_for_the_controls(
     field.press("Enter")  # changes the columns without a question
     expect(panel).to_be_hidden()
     page.get_by_role("button", name="undo").click()
+    assert lab_page.errors == []
+
+
+SIZES = [(1280, 800), (900, 700), (390, 844)]
+
+
+def test_the_answer_stays_in_sight_whatever_control_is_turned(
+    shown: Callable[..., Page], lab_server: LabServer, lab_page: Visit
+) -> None:
+    page = shown("drawer", EXPLORER)
+    counts, controls = page.locator(".ccl-counts"), page.locator(".ccl-controls")
+    opened = page.get_by_role("button", name="Controls", exact=True)
+    for width, height in SIZES:
+        page.set_viewport_size({"width": width, "height": height})
+        narrow = width < 1000
+        expect(controls).to_be_visible(visible=not narrow)
+        expect(opened).to_have_attribute("aria-expanded", str(not narrow).lower())
+        page.locator(".ccl-explorer").evaluate("e => e.scrollIntoView({block: 'start'})")
+        if narrow:
+            opened.click()
+        for name in ("west",) if narrow else ("west", "PAID"):
+            before = counts.inner_text()
+            box = controls.get_by_label(name, exact=True)
+            box.click()
+            expect(counts).not_to_have_text(before)
+            answer, side = counts.bounding_box(), page.locator(".ccl-drawer").bounding_box()
+            assert answer is not None
+            assert side is not None
+            assert 0 <= answer["y"] < height - answer["height"]
+            below = answer["y"] + answer["height"] <= side["y"] + 1
+            assert below or not side["x"] <= answer["x"] + 150 <= side["x"] + side["width"]
+            box.click()
+            expect(counts).to_have_text(before)
+        if narrow:
+            controls.get_by_label("west", exact=True).press("Escape")
+            expect(controls).to_be_hidden()
+            assert opened.evaluate("e => e === document.activeElement")
+    assert lab_page.errors == []
+
+
+def test_any_other_value_can_be_typed_and_typing_errors_stand_apart(
+    shown: Callable[..., Page], lab_server: LabServer, lab_page: Visit
+) -> None:
+    page = shown("typed", EXPLORER)
+    state = lab_server.folder / "state.json"
+    controls = page.locator(".ccl-controls")
+    assert controls.get_by_label("nothwest", exact=True).is_hidden()
+    controls.get_by_text("unusual in the data (3)").click()
+    assert controls.get_by_label("nothwest", exact=True).is_visible()
+    field = controls.get_by_label("another value of region")
+    field.fill("east")
+    field.press("Enter")
+    told = read(page, state, lambda s: "'east'" in s["call"])
+    assert told["same"]
+    expect(controls.get_by_label("east", exact=True)).to_be_checked()
+    assert controls.get_by_label("another value of region").evaluate("e => e === document.activeElement")
+    page.get_by_role("button", name="undo").click()
+    read(page, state, lambda s: "'east'" not in s["call"])
+    assert controls.get_by_label("another value of department").is_hidden()  # no rule of approve reads it
+    assert "No rule of approve reads department" in controls.inner_text()
     assert lab_page.errors == []

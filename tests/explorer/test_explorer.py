@@ -80,6 +80,45 @@ def test_controls_are_made_of_the_policies_and_the_principals(pdp: lab.PDP) -> N
     assert {5_000, 10_000, 50_000, 7_500} < set(options["amount"])
 
 
+def test_values_come_from_policies_first_then_from_people_with_counts(pdp: lab.PDP) -> None:
+    offered = lab.explore(pdp, PRINCIPALS, "expense")._offered()
+    region, department = (
+        next(choice for choice in offered["choices"] if choice["name"] == name)
+        for name in ("region", "department")
+    )
+    held = PRINCIPALS["region"].map(lambda value: value if isinstance(value, str) else None).value_counts()
+    labelled = dict(zip(region["labels"], region["people"], strict=True))
+    texts = {str(value): int(count) for value, count in held.items()}
+    shown = {text if text == text.strip() else f'"{text}"': count for text, count in texts.items()}
+    assert labelled == shown | {"MISSING": None}
+    assert [region["labels"][i] for i in region["unusual"]] == ['"south "', "South", "nothwest"]
+    read = dict(zip(offered["actions"], department["read"], strict=True))
+    assert not read["approve"]
+    assert any(read.values())
+
+
+def test_values_of_the_policies_stand_before_those_of_people(tmp_path: Path) -> None:
+    conditions = ["R.attr.place == P.attr.place", 'R.attr.place in ["harbour", "airport"]']
+    folder = write(tmp_path, thing=resource_policy(*map(rule, conditions)))
+    who = users(5).assign(place=["city", "city", "airport", "hill", "city"])
+    with lab.PDP(folder) as pdp:
+        (choice,) = lab.explore(pdp, who, "thing", names=True)._offered()["choices"]
+    assert choice["labels"] == ["harbour", "airport", "city", "hill", "MISSING"]
+    assert choice["people"] == [None, 1, 3, 1, None]
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("east", "east"), (" 7 ", 7), ("true", True), ('"7"', "7"), ("MISSING", lab.MISSING), ("null", None)],
+)
+def test_what_is_typed_is_read_as_on_the_command_line(pdp: lab.PDP, text: str, value: object) -> None:
+    explorer = lab.explore(pdp, SOME, "expense", region="south", amount=[1, 2])
+    explorer._add("region", text)
+    assert explorer.state["region"] == ["south", value]
+    explorer._add("region", text)
+    assert explorer.state["region"] == ["south", value]
+
+
 def test_every_state_shows_what_a_sweep_of_every_cell_says(pdp: lab.PDP) -> None:
     explorer = lab.explore(pdp, SOME, "expense", amount=lab.amounts(0, 60_000, step=4_000))
     for patch in (
@@ -242,11 +281,22 @@ def test_a_constant_that_is_moved_is_answered_by_a_pdp_on_a_copy(pdp: lab.PDP) -
     )
     assert explorer.change == {"gained": int((now & ~then).sum()), "lost": int((then & ~now).sum())}
     assert min(explorer.change.values()) > 0
+    marked, past = explorer._payload, explorer._payload.past
+    assert past is not None
+    assert marked.header["changed"]
+    before_and_after = past[np.ix_(*marked.maps)], shown(explorer)
+    lost = int((before_and_after[0] & ~before_and_after[1]).sum())
+    assert explorer.change == {
+        "gained": int((before_and_after[1] & ~before_and_after[0]).sum()),
+        "lost": lost,
+    }
+    assert {5_000, 1_000} <= set(marked.header["exact"]["cuts"])
     explorer.undo()
     tried = explorer.asked
     explorer.state = {"constants": {}}
     assert explorer.counts() == before
     assert explorer.change is None
+    assert explorer._payload.past is None
     explorer.undo()
     assert explorer.asked == tried
     explorer.state = {"constants": {"cross_region_manager_limit": 5_000}}  # the policies' own value

@@ -18,7 +18,7 @@ from small_policies import resource_policy, rule, users
 import clerk_cerbos_lab as lab
 from clerk_cerbos_lab.pdp.engines import find_engine
 
-EVERY = int(os.environ.get("LAB_EXPORTED_MUTANTS", "16"))
+EVERY = int(os.environ.get("LAB_EXPORTED_MUTANTS", "40"))
 """Of how many mutants one is tried."""
 
 FAILED = 4

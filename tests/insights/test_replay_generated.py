@@ -17,7 +17,7 @@ from clerk_cerbos_lab.decisions.question import Question
 from clerk_cerbos_lab.identity.principals import read_principals
 from clerk_cerbos_lab.sweeps.ask import Batch, ask
 
-FIRST, STOP = map(int, os.environ.get("LAB_REPLAYED", "0:24").split(":"))
+FIRST, STOP = map(int, os.environ.get("LAB_REPLAYED", "0:12").split(":"))
 """Which generated policies are tried."""
 
 BATCH = 12

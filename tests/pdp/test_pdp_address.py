@@ -54,20 +54,20 @@ def cerbos(folder: Path, *settings: str) -> Iterator[tuple[str, str]]:
         *settings,
     ]
     command = [str(engines.installed_binary()), "server", *(f"--set={option}" for option in options)]
-    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         end = time.monotonic() + 60
         for address in addresses:
             host, port = address.split(":")
             with socket.socket() as probe:
                 while probe.connect_ex((host, int(port))):
-                    assert server.poll() is None
+                    assert process.poll() is None
                     assert time.monotonic() < end
                     time.sleep(0.01)
         yield addresses
     finally:
-        server.terminate()
-        server.wait(60)
+        process.terminate()
+        process.wait(60)
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +80,8 @@ def plain(small: lab.PDP) -> Iterator[tuple[str, str]]:
 @pytest.fixture(scope="module")
 def with_admin(small: lab.PDP) -> Iterator[str]:
     assert small._folder
-    with cerbos(small._folder, "server.adminAPI.enabled=true") as (address, _):
+    quick = f"server.adminAPI.adminCredentials.passwordHash={server._ADMIN_HASH}"  # bcrypt at its lowest cost
+    with cerbos(small._folder, "server.adminAPI.enabled=true", quick) as (address, _):
         yield address
 
 

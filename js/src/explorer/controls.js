@@ -1,13 +1,12 @@
-import { h } from "../dom/dom.js";
-import { button, check, finder, link, menu } from "../dom/widgets.js";
+import { h, setText } from "../dom/dom.js";
+import { button, menu } from "../dom/widgets.js";
+import { count } from "../words/numbers.js";
 import { constantsIn, positionIn, positionsIn, rangeIn } from "./chosen.js";
 import { ConstantControl } from "./constants_control.js";
 import { RangeControl } from "./range_control.js";
+import { Values } from "./values.js";
 
-/** @import { Chosen, Controls } from "../types.ts" */
-
-/** Lists up to this length need no search field. */
-const FEW = 12;
+/** @import { Chosen, Controls, Offered } from "../types.ts" */
 
 /**
  * @typedef Acts
@@ -15,6 +14,7 @@ const FEW = 12;
  * @property {(patch: Chosen, merge?: string | null) => void} choose
  * @property {(text: string) => void} tell
  * @property {() => void} startAgain
+ * @property {(name: string, text: string) => void} add a value that was typed
  */
 
 /** The controls beside the matrix, as Python offers them. */
@@ -28,6 +28,7 @@ export class ControlPanel {
   #constants = [];
   /** @type {RangeControl | null} */
   #range = null;
+  #unread = h("p");
 
   constructor(/** @type {Acts} */ acts) {
     this.acts = acts;
@@ -43,6 +44,7 @@ export class ControlPanel {
     const made = JSON.stringify({ ...offered, absent: null, range: { ...offered.range, exact: null } });
     if (this.#made === made) return false;
     this.#made = made;
+    const typing = this.#typing();
     this.#values.clear();
     this.#menus.clear();
     const { acts } = this;
@@ -51,15 +53,18 @@ export class ControlPanel {
     this.#range = range && new RangeControl(range, (now, merge) => acts.choose({ [range.name]: now }, merge));
     if (this.#range) parts.push(this.#range.element);
     for (const { name, title, labels } of offered.policies) parts.push(this.#menu(name, title, labels));
-    parts.push(this.#choice("actions", offered.actions));
+    parts.push(this.#choice({ name: "actions", labels: offered.actions }));
     this.#constants = offered.constants.map((constant) => this.#constant(constant));
     if (this.#constants.length) {
       const title = h("legend", {}, "what if: policy constants");
       parts.push(h("fieldset", {}, title, ...this.#constants.map(({ element }) => element)));
     }
-    for (const { name, labels } of offered.choices) parts.push(this.#choice(name, labels));
+    this.#unread = h("p", { class: "ccl-soft", hidden: true });
+    for (const choice of offered.choices) parts.push(this.#choice(choice));
+    parts.push(this.#unread);
     parts.push(h("div", { class: "ccl-tools" }, button("Reset controls", acts.startAgain)));
     this.element.replaceChildren(...parts);
+    if (typing) this.#values.get(typing)?.field?.focus({ preventScroll: true });
     return true;
   }
 
@@ -76,15 +81,21 @@ export class ControlPanel {
     return h("fieldset", {}, h("legend", {}, title), select);
   }
 
-  /**
-   * @param {string} name
-   * @param {string[]} labels
-   */
-  #choice(name, labels) {
-    const values = new Values(name, labels, (positions) => {
-      if (positions.length) return this.acts.choose({ [name]: positions });
-      this.acts.tell("At least one value must stay selected.");
-      values.show(positionsIn(this.acts.chosen(), name));
+  /** The control whose field for another value has the focus. */
+  #typing() {
+    for (const [name, { field }] of this.#values) if (field && field === document.activeElement) return name;
+    return null;
+  }
+
+  #choice(/** @type {Pick<Offered, "name" | "labels"> & Partial<Offered>} */ offered) {
+    const { name } = offered;
+    const values = new Values(offered, {
+      choose: (positions) => {
+        if (positions.length) return this.acts.choose({ [name]: positions });
+        this.acts.tell("At least one value must stay selected.");
+        values.show(positionsIn(this.acts.chosen(), name));
+      },
+      add: offered.typed ? (text) => this.acts.add(name, text) : null,
     });
     this.#values.set(name, values);
     return values.element;
@@ -111,59 +122,31 @@ export class ControlPanel {
     for (const constant of this.#constants)
       constant.show(constantsIn(chosen)[constant.name] ?? constant.value);
     if (offered.range) this.#range?.show(rangeIn(chosen, offered.range.name));
+    this.#hideUnread(chosen, offered);
+  }
+
+  /**
+   * Hide what no rule of the chosen actions reads, unless several of its values are chosen.
+   * @param {Chosen} chosen
+   * @param {Controls} offered
+   */
+  #hideUnread(chosen, offered) {
+    const actions = positionsIn(chosen, "actions");
+    const hidden = offered.choices.filter(
+      ({ name, read }) => !actions.some((i) => read[i]) && positionsIn(chosen, name).length < 2,
+    );
+    for (const { name } of offered.choices) {
+      const values = this.#values.get(name);
+      if (values) values.element.hidden = hidden.some((other) => other.name === name);
+    }
+    const asked =
+      actions.length === 1 ? offered.actions[actions[0]] : `these ${count(actions.length)} actions`;
+    this.#unread.hidden = !hidden.length;
+    setText(this.#unread, `No rule of ${asked} reads ${hidden.map(({ name }) => name).join(", ")}.`);
   }
 
   /** Highlight the ticks at which an effect flips. */
   mark(/** @type {number[]} */ strong) {
     this.#range?.mark(strong);
-  }
-}
-
-/** A choice of several values: one checkbox for each. */
-class Values {
-  /**
-   * @param {string} name
-   * @param {string[]} labels
-   * @param {(positions: number[]) => void} onChange
-   */
-  constructor(name, labels, onChange) {
-    const tell = () => onChange(this.options.flatMap(({ input }, i) => (input.checked ? [i] : [])));
-    this.options = labels.map((label, i) => {
-      const { input, element: box } = check(tell, h("span", {}, label));
-      input.value = label;
-      const alone = () => {
-        this.show([i]);
-        tell();
-      };
-      const only = link("only", alone, { "aria-label": `only ${label}` });
-      only.classList.add("ccl-only");
-      return { label, input, only, element: h("div", { class: "ccl-option" }, box, only) };
-    });
-    const find = (/** @type {string} */ text) => {
-      for (const { label, element } of this.options) element.hidden = !label.toLowerCase().includes(text);
-    };
-    this.element = h(
-      "fieldset",
-      {},
-      h("legend", {}, name),
-      labels.length > FEW ? finder(name, find) : null,
-      h("div", { class: "ccl-values" }, ...this.options.map(({ element }) => element)),
-    );
-  }
-
-  show(/** @type {number[]} */ positions) {
-    const chosen = new Set(positions);
-    this.options.forEach(({ input }, i) => {
-      input.checked = chosen.has(i);
-    });
-  }
-
-  /** Disable the values that this version and scope of the policies does not have. */
-  disable(/** @type {Set<number>} */ absent) {
-    this.options.forEach(({ input, only, element }, i) => {
-      input.disabled = absent.has(i);
-      only.disabled = absent.has(i);
-      element.title = absent.has(i) ? "not in this version and scope of the policies" : "";
-    });
   }
 }

@@ -7,6 +7,7 @@ import { amounts } from "../words/amounts.js";
 import { count, greatest, least, numberLabel, plural } from "../words/numbers.js";
 import { rangeIn } from "./chosen.js";
 import { ControlPanel } from "./controls.js";
+import { Drawer } from "./drawer.js";
 import { SharedHistory } from "./shared_history.js";
 
 /** @import { Cube } from "../model/cube.js" */
@@ -49,7 +50,9 @@ export class ExplorerView extends MatrixView {
       choose: (patch, merge) => this.choose(patch, merge),
       tell: (text) => this.tell(text),
       startAgain: () => this.startAgain(),
+      add: (name, text) => this.shared.ask("add", () => this.snapshot(), { name, text }),
     });
+    this.drawer = new Drawer(this.root, this.controls.element, this.tools.element);
     this.call = h("code", { class: "ccl-call" });
     this.status = h("span", { class: "ccl-soft", role: "status", "aria-live": "polite" });
     this.error = h("p", { class: "ccl-warning", role: "alert", hidden: true });
@@ -68,7 +71,7 @@ export class ExplorerView extends MatrixView {
     this.#answered(link.get("answer"));
   }
 
-  /** Controls on the left; call, status and errors around the matrix. */
+  /** Controls beside the matrix or over a part of it; call, status and errors around the matrix. */
   #arrange() {
     const title = "copy the call that makes the same decisions";
     const copy = async () => {
@@ -79,7 +82,8 @@ export class ExplorerView extends MatrixView {
     this.main.prepend(this.error);
     this.main.append(h("div", { class: "ccl-callline" }, button("Copy call", copy, { title }), this.call));
     this.main.append(this.status);
-    this.root.prepend(h("div", { class: "ccl-beside" }, this.controls.element, this.main));
+    this.tools.element.prepend(this.drawer.button);
+    this.root.prepend(h("div", { class: "ccl-beside" }, this.drawer.element, this.main));
   }
 
   /** Draw the controls that Python offers. */
@@ -255,6 +259,7 @@ export class ExplorerView extends MatrixView {
   /** @override */
   destroy() {
     this.unlink();
+    this.drawer.destroy();
     super.destroy();
   }
 }

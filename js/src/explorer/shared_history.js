@@ -55,11 +55,12 @@ export class SharedHistory {
   /**
    * @param {Act["name"]} name
    * @param {() => Snapshot} now
+   * @param {Act["value"]} value
    */
-  ask(name, now) {
+  ask(name, now, value = undefined) {
     this.give();
     this.#merge = null;
-    this.link.set("act", { name, number: this.#next(), now: now() });
+    this.link.set("act", { name, number: this.#next(), now: now(), value });
     this.link.save_changes();
   }
 

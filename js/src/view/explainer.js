@@ -69,7 +69,8 @@ export class Explainer {
     const question = { kind: "why", place, people, amount };
     const shown = () => {
       this.hooks.onShown();
-      if ((people?.length ?? 1) === 1 && !cube.header.changed) changes?.offer(question, description.allow);
+      const { changed, asks } = cube.header;
+      if ((people?.length ?? 1) === 1 && (asks || !changed)) changes?.offer(question, description.allow);
     };
     this.#turn += 1;
     if (explained) {
