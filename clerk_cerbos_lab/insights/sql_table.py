@@ -97,14 +97,6 @@ class SqlTable:
 
         return isinstance(self.table.c[column].type, (sa.Integer, sa.Numeric, sa.Float))
 
-    def different(self, column: str) -> list[Any]:
-        """The different values of a column, without NULL."""
-        import sqlalchemy as sa  # noqa: PLC0415 - an extra
-
-        held = self.table.c[column]
-        with self.engine.connect() as connection:
-            return list(connection.execute(sa.select(held).distinct().where(held.is_not(None))).scalars())
-
 
 @dataclass(frozen=True, slots=True)
 class Cut:
@@ -185,6 +177,15 @@ def sql_table(source: str | sa.Engine, name: str, /, *, schema: str | None = Non
         cause = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
         msg = f"the database can't be read: {cause}"
         raise InputError(msg) from None
+
+
+def different_values(table: SqlTable, column: str) -> list[Any]:
+    """The different values of a column, without NULL."""
+    import sqlalchemy as sa  # noqa: PLC0415 - an extra
+
+    held = table.table.c[column]
+    with table.engine.connect() as connection:
+        return list(connection.execute(sa.select(held).distinct().where(held.is_not(None))).scalars())
 
 
 def rows_as_frame(table: SqlTable) -> pd.DataFrame:

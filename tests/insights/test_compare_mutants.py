@@ -160,7 +160,7 @@ def _compared(pdps: Sequence[lab.PDP], name: str, source: Source, mutant: Mutant
     then = lab.sweep(pdps[0], source.people, kind, audit=0, **sent)
     sent = {**sent, "actions": NamedElsewhere(then.actions)}  # an edit may leave no rule about one of them
     now = lab.sweep(pdps[1], source.people, kind, audit=0, **sent)
-    missing = "no action" in " ".join(now.provenance.notes)
+    missing = "No action" in " ".join(now.provenance.notes)
     changes = lab.compare(then, pdps[1] if missing else now, along="amount")
     known = all(one.thresholds("amount")["exact"].all() for one in (then, now))
     amounts = list(sent["amount"])
