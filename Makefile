@@ -7,7 +7,7 @@ BIN := .venv/bin
 NODE := .venv/node
 
 # Parts of `make long`, each of at most nine minutes on two quiet cores.
-LONG := long-environments long-replayed long-sql long-user-files long-examples long-not-understood long-situations long-situations-mutants long-explained-1 long-explained-2 long-explained-3 long-explained-4 long-compared long-compared-mutants long-exported long-goals long-covered long-counterfactuals long-application long-reaching-1 long-reaching-2 long-audit long-policies-1 long-policies-2 long-policies-3 long-policies-4
+LONG := long-environments long-replayed long-sql long-user-files long-examples long-not-understood long-situations long-situations-mutants long-explained-1 long-explained-2 long-explained-3 long-explained-4 long-compared long-compared-mutants-1 long-compared-mutants-2 long-exported long-goals long-covered long-counterfactuals long-application long-reaching-1 long-reaching-2 long-audit long-policies-1 long-policies-2 long-policies-3 long-policies-4
 
 .PHONY: help report docs test static long $(LONG) busy lab bench lint lock notebooks screenshots set-up set-up-js clean
 
@@ -87,9 +87,9 @@ $(filter long-explained-%,$(LONG)): long-explained-%: set-up
 long-compared: set-up
 	@LAB_COMPARED=500:650 $(BIN)/python -m pytest tests/insights/test_compare.py -k generated
 
-# Policies after each of some 440 single edits compared with the originals, against every cell of both.
-long-compared-mutants: set-up
-	@LAB_COMPARED_MUTANTS=1 $(BIN)/python -m pytest -s tests/insights/test_compare_mutants.py
+# Policies after each of some 440 single edits compared with the originals, against every cell of both; in two halves.
+$(filter long-compared-mutants-%,$(LONG)): long-compared-mutants-%: set-up
+	@LAB_COMPARED_MUTANTS=1 LAB_COMPARED_PARTS=$$((($* - 1) * 10)):$$(($* * 10)) $(BIN)/python -m pytest -s tests/insights/test_compare_mutants.py
 
 # The suite of a sweep of the sample, run on every single edit of its policies that changes anything.
 long-exported: set-up

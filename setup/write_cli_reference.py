@@ -21,7 +21,7 @@ TOP = """# Command line
 <!-- Written from the commands' own help by `make docs`; do not edit. -->
 
 `clerk-cerbos-lab COMMAND --help` says the same in a terminal. Users come from a file (`--users FILE`, or the
-first argument); without one, Clerk's API is asked with `CLERK_SECRET_KEY`. A JWT comes from a file or the
+first argument); without one, the API of `--provider` is asked, or Clerk's. A JWT comes from a file or the
 environment, never from the command line, which other users of the machine can read.
 
 | exit code | meaning |

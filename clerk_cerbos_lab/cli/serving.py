@@ -72,8 +72,8 @@ def serve(
     try:
         from clerk_cerbos_lab.report import serving  # noqa: PLC0415 - a command loads only what it needs
     except ModuleNotFoundError as error:
-        package = str(error.name).partition(".")[0]
-        msg = f"serve needs {package}: pip install 'clerk-cerbos-lab[notebooks,serve]'"
+        needed = str(error.name).partition(".")[0]
+        msg = f"serve needs {needed}: pip install 'clerk-cerbos-lab[notebooks,serve]'"
         raise InputError(msg) from None
     if host not in {LOOPBACK, "localhost", "::1"}:
         typer.echo(f"warning: {REACHABLE.format(host=host)}", err=True)

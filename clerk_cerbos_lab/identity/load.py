@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import itertools
 import os
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from clerk_cerbos_lab.errors import InputError, ProviderError, UsersError, did_you_mean
+from clerk_cerbos_lab.errors import (
+    InputError,
+    KeyMissingError,
+    LabWarning,
+    ProviderError,
+    UsersError,
+    did_you_mean,
+)
 from clerk_cerbos_lab.identity import handed_over
 from clerk_cerbos_lab.identity.auth0 import api as auth0_api
 from clerk_cerbos_lab.identity.auth0 import users as auth0_users
@@ -35,6 +43,14 @@ if TYPE_CHECKING:
     from clerk_cerbos_lab.identity.remote import Api, Filter
 
 Path = str | os.PathLike[str]
+
+KEYS: Final = {
+    "AUTH0_MGMT_TOKEN": "auth0",
+    "AUTH0_CLIENT_SECRET": "auth0",
+    "OKTA_API_TOKEN": "okta",
+    "WORKOS_API_KEY": "workos",
+}
+"""The variable that says that a provider other than Clerk is meant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +176,8 @@ def load_principals(
     found: Any = provider or (mapping.provider if mapping is not None else None)
     if found is None and source is not None:
         found = provider_in(source)
+    if found is None and key is None:
+        _ask_which()
     plan = mapping_of(mapping, found or "clerk")
     if plan.provider == "clerk":
         users = load_users(
@@ -186,6 +204,16 @@ def load_principals(
         people = _from_api(plan, filters or {}, key, api_url, budget)
     handed_over.hand_over(person.id for person in people)  # so that a report names none of them
     return principals_of(people, plan)
+
+
+def _ask_which() -> None:
+    """Refuse to ask for Clerk's key where another provider's is set and no provider is named."""
+    if os.environ.get("CLERK_SECRET_KEY"):
+        return
+    for variable, provider in KEYS.items():
+        if os.environ.get(variable):
+            msg = f"{variable} is set and CLERK_SECRET_KEY is not: did you mean provider='{provider}'?"
+            raise KeyMissingError(msg)
 
 
 def provider_in(source: Path) -> str:
@@ -217,6 +245,7 @@ def _from_file(source: Path, plan: Mapping, memberships: Path | None) -> list[Pe
     if not people:
         msg = f"{source}: contains no users"
         raise UsersError(msg)
+    _check_same_people(reader.joined, people, str(memberships), str(source))
     if way.joined is not None and needed and memberships is None and not _embedded(people, plan):
         lists = ", ".join(plan.joined()) or "organization roles"
         msg = (
@@ -225,6 +254,19 @@ def _from_file(source: Path, plan: Mapping, memberships: Path | None) -> list[Pe
         )
         raise InputError(msg)
     return people
+
+
+def _check_same_people(joined: Joined, people: list[Person], memberships: str, source: str) -> None:
+    """Refuse memberships of other people, and warn of people who are not in the list of users."""
+    absent = len(joined.keys() - {person.id for person in people})
+    if not absent:
+        return
+    many = "1 person" if absent == 1 else f"{absent:,} people"
+    msg = f"{memberships} names {many} whom {source} does not have"
+    if absent == len(joined):
+        msg = f"{msg}, and nobody else: do both come from the same place?"
+        raise UsersError(msg)
+    warnings.warn(f"{msg}: is the list of users whole?", LabWarning, stacklevel=4)
 
 
 def _embedded(people: list[Person], plan: Mapping) -> bool:

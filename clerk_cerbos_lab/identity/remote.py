@@ -67,8 +67,9 @@ class Service:
         key: what messages call its key.
         error: the error to raise.
         wait: the seconds that the headers of a 429 ask for, or None.
-        codes: the error code and the trace id in the decoded body of an error; other exceptions than those of
-            looking into it don't escape.
+        codes: the error code and the trace id, from the decoded body and the headers of an error; may fail on
+            a body of another form.
+        needs: what a key that may list users has, for the message of a 403.
     """
 
     title: str
@@ -76,6 +77,7 @@ class Service:
     error: type[ProviderError]
     wait: Callable[[httpx.Headers], float | None]
     codes: Callable[[Any, httpx.Headers], tuple[Any, Any]]
+    needs: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,7 +281,7 @@ class Api:
         refused = f"{title} refused the {self.service.key}"
         reasons: dict[int, str] = {
             401: f"{refused}: does it belong to this instance, and is it still valid?",
-            403: f"{title} does not allow this key to list users",
+            403: f"{title} does not allow this key to list users{self.service.needs}",
             404: "there is nothing at this address: is the API address right?",
             422: f"{title} refused the filters",
             429: f"{title}'s rate limit was not lifted within the budget of {self._budget:g} s",

@@ -11,7 +11,7 @@ from clerk_cerbos_lab.errors import InputError
 from clerk_cerbos_lab.identity.principals import read_principals
 from clerk_cerbos_lab.insights.kept_records import KeptRecords
 from clerk_cerbos_lab.insights.records import read_frame
-from clerk_cerbos_lab.insights.sql_table import SqlTable
+from clerk_cerbos_lab.insights.sql_table import SqlTable, different_values
 from clerk_cerbos_lab.policies.limit_uses import comparisons_of
 from clerk_cerbos_lab.policies.paths import ELEMENT, attribute_steps
 from clerk_cerbos_lab.policies.policy_set import Audience
@@ -100,7 +100,7 @@ def numbers_in_records(
         cents = bool(form.get("cents")) and name == amount
         values: Iterable[Any] | None
         if isinstance(records, SqlTable):
-            values = records.different(column) if column in records.columns else None
+            values = different_values(records, column) if column in records.columns else None
         else:
             frame = records.frame if isinstance(records, KeptRecords) else read_frame(records)
             values = dict.fromkeys(frame[column].dropna().array) if column in frame.columns else None

@@ -250,6 +250,17 @@ def test_a_second_file_that_nobody_asked_for_or_of_something_else_is_refused(tmp
     assert all("Everyone" in roles for roles in frame["roles"])
 
 
+def test_a_second_file_about_other_people_is_refused_and_one_about_more_people_warns(tmp_path: Path) -> None:
+    groups = DATA / "okta_groups.json"
+    some = write(tmp_path, json.dumps(USERS["okta"][:90]))
+    with pytest.warns(lab.LabWarning, match=r"names 6 people whom .* is the list of users whole\?") as caught:
+        assert len(lab.load_principals(some, memberships=groups, mapping=of("okta"))) == 90
+    assert caught[0].filename == __file__
+    others = write(tmp_path, json.dumps([{**USERS["okta"][0], "id": "00uother"}]))
+    with pytest.raises(lab.UsersError, match="and nobody else: do both come from the same place"):
+        lab.load_principals(others, memberships=groups, mapping=of("okta"))
+
+
 def test_users_who_hold_their_groups_need_no_second_file(tmp_path: Path) -> None:
     users = [{**user, "groups": ["managers"]} for user in USERS["okta"]]
     frame = lab.load_principals(write(tmp_path, json.dumps(users)), mapping=of("okta"))

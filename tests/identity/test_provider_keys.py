@@ -81,6 +81,16 @@ def test_without_a_key_the_error_says_which_variables_to_set(provider: str) -> N
         lab.load_principals(provider=provider, api_url="https://nobody.invalid")  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("provider", ["auth0", "okta", "workos"])
+def test_a_key_of_another_provider_than_clerk_is_a_hint(
+    provider: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CLERK_SECRET_KEY", raising=False)
+    monkeypatch.setenv(VARIABLES[provider][1], "sk_Meadow")
+    with pytest.raises(lab.KeyMissingError, match=f"did you mean provider='{provider}'"):
+        lab.load_principals()
+
+
 @pytest.mark.parametrize("provider", VARIABLES)
 @pytest.mark.parametrize("key", ["sk_Mea dow", "sk_Méadow", "Bearer sk_Meadow\nx"])
 def test_something_other_than_a_key_is_neither_sent_nor_shown(provider: str, key: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -48,6 +49,7 @@ SERVICE: Final = Service(
     error=ProviderError,
     wait=reset_at("x-ratelimit-reset"),
     codes=lambda body, headers: (body.get("errorCode") or body.get("error"), headers.get("x-request-id")),
+    needs=" (it needs read:users, and read:roles if the mapping reads assigned_roles)",
 )
 
 
@@ -62,8 +64,17 @@ def connect(key: SecretStr | None, url: str | None, budget: float) -> Api:
     held = key or hide(os.environ.get("AUTH0_MGMT_TOKEN") or None)
     client = os.environ.get("AUTH0_CLIENT_ID")
     client_secret = hide(os.environ.get("AUTH0_CLIENT_SECRET") or None)
-    if held is None and client and client_secret:
-        held = _token(tenant, client, client_secret, budget)
+    with ExitStack() as opened:
+        api = opened.enter_context(Api(SERVICE, tenant, budget))
+        if held is None and client and client_secret:
+            held = _token(api, client, client_secret)
+        api.url = f"{tenant}/api/v2"
+        api.authorize("Bearer", _checked(held))
+        opened.pop_all()
+        return api
+
+
+def _checked(held: SecretStr | None) -> SecretStr:
     token = secret(
         held,
         "AUTH0_MGMT_TOKEN",
@@ -74,20 +85,19 @@ def connect(key: SecretStr | None, url: str | None, budget: float) -> Api:
     if not is_plain(token):
         msg = "that is not an Auth0 Management API token: one has no spaces"
         raise KeyMissingError(msg)
-    return Api(SERVICE, f"{tenant}/api/v2", budget, authorization=("Bearer", token))
+    return token
 
 
-def _token(tenant: str, client: str, client_secret: SecretStr, budget: float) -> SecretStr:
+def _token(api: Api, client: str, client_secret: SecretStr) -> SecretStr:
     def body() -> dict[str, str]:
         return {
             "grant_type": "client_credentials",
             "client_id": client,
             "client_secret": client_secret.get_secret_value(),
-            "audience": f"{tenant}/api/v2/",
+            "audience": f"{api.url}/api/v2/",
         }
 
-    with Api(SERVICE, tenant, budget) as api:
-        answer = api.ask("/oauth/token", method="POST", json=body).body
+    answer = api.ask("/oauth/token", method="POST", json=body).body
     token = answer.get("access_token") if isinstance(answer, dict) else None
     if not isinstance(token, str):
         msg = "Auth0's response to the client credentials had no access_token; is the domain right?"

@@ -39,6 +39,7 @@ SERVICE: Final = Service(
     error=ProviderError,
     wait=reset_at("X-Rate-Limit-Reset"),
     codes=lambda body, _: (body.get("errorCode"), body.get("errorId")),
+    needs=" (it needs an administrator's rights to read users, and groups if the mapping reads them)",
 )
 
 _LINK: Final = re.compile(r'<([^>]*)>\s*;\s*rel="?(\w+)"?')
