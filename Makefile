@@ -7,12 +7,13 @@ BIN := .venv/bin
 NODE := .venv/node
 
 # Parts of `make long`, each of at most nine minutes on two quiet cores.
-LONG := long-environments long-replayed long-sql long-examples long-not-understood long-situations long-situations-mutants long-explained-1 long-explained-2 long-explained-3 long-explained-4 long-compared long-compared-mutants long-exported long-goals long-covered long-counterfactuals long-reaching-1 long-reaching-2 long-audit long-policies-1 long-policies-2 long-policies-3 long-policies-4
+LONG := long-environments long-replayed long-sql long-user-files long-examples long-not-understood long-situations long-situations-mutants long-explained-1 long-explained-2 long-explained-3 long-explained-4 long-compared long-compared-mutants-1 long-compared-mutants-2 long-exported long-goals long-covered long-counterfactuals long-application long-reaching-1 long-reaching-2 long-audit long-policies-1 long-policies-2 long-policies-3 long-policies-4
 
-.PHONY: help report test static long $(LONG) busy lab bench lint lock notebooks screenshots set-up set-up-js clean
+.PHONY: help report docs test static long $(LONG) busy lab bench lint lock notebooks screenshots set-up set-up-js clean
 
 help:
 	@echo "make report   run every notebook on the sample data and write site/index.html"
+	@echo "make docs     build the documentation: site-docs/index.html"
 	@echo "make test     run all tests: unit, property, policies, notebooks"
 	@echo "make long     run the tests that take minutes, in parts: $(LONG)"
 	@echo "make busy     notebook, browser and PDP tests on a busy machine; TESTS=… for others"
@@ -31,6 +32,10 @@ set-up-js: set-up
 
 report: set-up
 	@$(BIN)/clerk-cerbos-lab report
+
+docs: set-up
+	@$(BIN)/python setup/write_cli_reference.py
+	@$(BIN)/python setup/build_docs.py
 
 # One test file per core at a time, so that fixtures shared within a file are made once.
 test: set-up-js
@@ -70,6 +75,10 @@ long-replayed: set-up
 long-sql: set-up
 	@$(BIN)/python -m pytest -s -m long tests/insights/test_replay_sql.py
 
+# Files of users of 50 MB, of every provider, in at most 300 MB of memory.
+long-user-files: set-up
+	@$(BIN)/python -m pytest -m long tests/identity/test_large_user_files.py
+
 # Eight cells of each of 1,000 generated policies explained, every cause put right in a copy of the policies and asked.
 $(filter long-explained-%,$(LONG)): long-explained-%: set-up
 	@LAB_EXPLAINED=$$((($* - 1) * 250)):$$(($* * 250)) $(BIN)/python -m pytest tests/insights/test_why_oracle.py -k every_cell
@@ -78,9 +87,9 @@ $(filter long-explained-%,$(LONG)): long-explained-%: set-up
 long-compared: set-up
 	@LAB_COMPARED=500:650 $(BIN)/python -m pytest tests/insights/test_compare.py -k generated
 
-# Policies after each of some 440 single edits compared with the originals, against every cell of both.
-long-compared-mutants: set-up
-	@LAB_COMPARED_MUTANTS=1 $(BIN)/python -m pytest -s tests/insights/test_compare_mutants.py
+# Policies after each of some 440 single edits compared with the originals, against every cell of both; in two halves.
+$(filter long-compared-mutants-%,$(LONG)): long-compared-mutants-%: set-up
+	@LAB_COMPARED_MUTANTS=1 LAB_COMPARED_PARTS=$$((($* - 1) * 10)):$$(($* * 10)) $(BIN)/python -m pytest -s tests/insights/test_compare_mutants.py
 
 # The suite of a sweep of the sample, run on every single edit of its policies that changes anything.
 long-exported: set-up
@@ -104,6 +113,11 @@ long-covered: set-up
 long-counterfactuals: set-up
 	@LAB_COUNTERFACTUALS_GENERATED=0:60 LAB_GAPS=0:100 $(BIN)/python -m pytest tests/insights/test_counterfactuals_generated.py tests/insights/test_gaps.py
 	@LAB_COUNTERFACTUALS=0:30 $(BIN)/python -m pytest tests/insights/test_counterfactuals.py -k exhaustive
+
+# Generated code with the SDKs of identity providers, and the Next.js starter: types, lint, `next build`.
+long-application: set-up-js
+	@$(PYTHON) setup/install.py --nextjs
+	@$(BIN)/python -m pytest -m long tests/insights/test_app_code.py tests/cli/test_new.py
 
 # The default audit, with the analysis broken on purpose in fourteen ways.
 long-audit: set-up
@@ -147,7 +161,7 @@ lock:
 	@setup/lock
 
 clean:
-	rm -rf .venv js/node_modules site .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv js/node_modules site site-docs .pytest_cache .mypy_cache .ruff_cache
 
 # Retake the pictures in README; needs Chromium.
 screenshots: set-up

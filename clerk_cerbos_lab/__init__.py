@@ -220,6 +220,18 @@ def _log_replay_html():
     return html_of
 
 
+def _parity_text():
+    from clerk_cerbos_lab.display.parity_text import text_of
+
+    return text_of
+
+
+def _parity_html():
+    from clerk_cerbos_lab.display.parity_text import html_of
+
+    return html_of
+
+
 def _replay_data():
     from clerk_cerbos_lab.display.replay_text import data_of
 
@@ -276,6 +288,8 @@ views.register(
         "changes to tests": _change_to_tests,
         "log replay text": _log_replay_text,
         "log replay html": _log_replay_html,
+        "parity text": _parity_text,
+        "parity html": _parity_html,
         "replay text": _replay_text,
         "replay html": _replay_html,
         "replay as data": _replay_data,

@@ -4,9 +4,10 @@
 
     LabError
     ├── InputError          an argument, frame or file that can't be used (also a ValueError)
-    │   └── UsersError      a file of Clerk users that can't be read; names the file and the line
-    ├── ClerkError          Clerk's API refused, failed, or returned a partial list
-    │   └── KeyMissingError no secret key, or something that is not one
+    │   └── UsersError      a file of users that can't be read; names the file and the line
+    ├── ProviderError       the API of Auth0, Okta or WorkOS refused, failed, or returned a partial list
+    │   ├── ClerkError      the same for Clerk's
+    │   └── KeyMissingError no key for one of these APIs, or something that is not one
     └── PDPError            the PDP was not found, did not start, or was lost
         └── PolicyError     the policies do not compile; has file, line, column and surrounding lines
 
@@ -37,16 +38,16 @@ class InputError(LabError, ValueError):
 
 
 class UsersError(InputError):
-    """A file of Clerk users can't be read. The message names the file and the line."""
+    """A file of users can't be read. The message names the file and the line."""
 
 
-class ClerkError(LabError):
-    """Clerk's API refused a request, kept failing, or returned an incomplete list.
+class ProviderError(LabError):
+    """The API of Auth0, Okta or WorkOS refused a request, kept failing, or returned an incomplete list.
 
     Attributes:
         status: the HTTP status, or None if there was no response.
-        code: Clerk's own error code, such as ``authentication_invalid``, or None.
-        trace_id: Clerk's trace id, to quote to Clerk support, or None.
+        code: the provider's own error code, such as ``authentication_invalid``, or None.
+        trace_id: the provider's id of the request, to quote to its support, or None.
     """
 
     def __init__(
@@ -63,8 +64,12 @@ class ClerkError(LabError):
         self.trace_id = trace_id
 
 
-class KeyMissingError(ClerkError):
-    """A Clerk secret key is needed and was not found, or what was found is not one."""
+class ClerkError(ProviderError):
+    """The same for Clerk's API."""
+
+
+class KeyMissingError(ProviderError):
+    """A key of a provider is needed and was not found, or what was found is not one."""
 
 
 class PDPError(LabError):

@@ -1,4 +1,4 @@
-"""Make the sample data: invented Clerk users, organization memberships and past expenses.
+"""Make the sample data: invented users of Clerk, Auth0, Okta and WorkOS, and past expenses.
 
 Run `python data/make_sample.py`: it writes the files beside itself, the same bytes every time.
 Nobody in them exists: names are drawn at random, e-mail addresses end in example.com or
@@ -8,6 +8,7 @@ example.org, telephone numbers come from the range reserved for fiction. README.
 import csv
 import json
 import random
+import runpy
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -450,7 +451,7 @@ def write_json(path: Path, value: object) -> None:
 
 
 def main(folder: Path) -> None:
-    """Write the three files into the folder."""
+    """Write the files into the folder."""
     rng = random.Random(SEED)  # noqa: S311 - sample data, no secrets
     users = clerk_users(rng)
     write_json(folder / "clerk_users.json", users)
@@ -459,6 +460,8 @@ def main(folder: Path) -> None:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
         writer.writerows(expenses(rng, users))
+    others = runpy.run_path(str(Path(__file__).with_name("sample_of_providers.py")))
+    others["write"](folder, users)
 
 
 if __name__ == "__main__":

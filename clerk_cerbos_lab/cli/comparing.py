@@ -9,7 +9,14 @@ from typing import Annotated, Final
 import typer
 
 from clerk_cerbos_lab.cli import arguments
-from clerk_cerbos_lab.cli.principals import Memberships, UsersFile, principals_of, with_roles
+from clerk_cerbos_lab.cli.principals import (
+    MappingFile,
+    Memberships,
+    ProviderName,
+    UsersFile,
+    principals_of,
+    with_roles,
+)
 
 EXAMPLE: Final = (
     "Example:  clerk-cerbos-lab compare main:policies policies --users data/clerk_users.json --kind expense "
@@ -45,6 +52,8 @@ def compare(
     kind: Annotated[str, typer.Option(help="Resource kind, such as expense.", metavar="KIND")],
     file: UsersFile = None,
     memberships: Memberships = None,
+    provider: ProviderName = None,
+    mapping: MappingFile = None,
     action: Annotated[
         list[str] | None,
         typer.Option(help="One or more actions: approve,view; can be repeated. Default: all."),
@@ -74,7 +83,7 @@ def compare(
     from clerk_cerbos_lab.display import changes_page  # noqa: PLC0415
 
     attributes = arguments.attributes_of(axis, attr)
-    principals = principals_of(file, memberships, None)
+    principals = principals_of(file, memberships, None, provider, mapping)
     principals = with_roles(principals, arguments.names_argument("--role", role))
     found = lab.compare(
         before,

@@ -9,8 +9,10 @@ import typer
 
 from clerk_cerbos_lab.cli import arguments
 from clerk_cerbos_lab.cli.principals import (
+    MappingFile,
     Memberships,
     Policies,
+    ProviderName,
     Source,
     UsersFile,
     one_file,
@@ -34,6 +36,8 @@ def coverage(
     kind: Annotated[str | None, typer.Option(help="Resource kind, such as expense.", metavar="KIND")] = None,
     file: UsersFile = None,
     memberships: Memberships = None,
+    provider: ProviderName = None,
+    mapping: MappingFile = None,
     policies: Policies = Path("policies"),
     suites: Annotated[
         bool, typer.Option("--suites", help="Cover by Cerbos's test suites instead of users.")
@@ -85,7 +89,7 @@ def coverage(
         if by_suites:
             found = lab.coverage(pdp, suites=True if suites_in is None else suites_in, names=True)
         else:
-            people = principals_of(one_file(source, file), memberships, None)
+            people = principals_of(one_file(source, file), memberships, None, provider, mapping)
             found = lab.coverage(
                 pdp,
                 people,

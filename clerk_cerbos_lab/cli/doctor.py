@@ -6,7 +6,7 @@ import importlib.metadata
 import os
 import platform
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from clerk_cerbos_lab.errors import InputError, PDPError, PolicyError
 from clerk_cerbos_lab.identity.clerk.api import secret_key_kind
@@ -17,6 +17,17 @@ from clerk_cerbos_lab.pdp.client import PDP
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+
+PROVIDERS: Final = {
+    "Auth0": (
+        ("AUTH0_DOMAIN", "AUTH0_MGMT_TOKEN"),
+        ("AUTH0_DOMAIN", "AUTH0_CLIENT_ID", "AUTH0_CLIENT_SECRET"),
+    ),
+    "Okta": (("OKTA_ORG_URL", "OKTA_API_TOKEN"),),
+    "WorkOS": (("WORKOS_API_KEY",),),
+}
+"""The environment variables that each provider needs; any one of the sets is enough."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +48,8 @@ class Finding:
 
 
 def examine(policies: Path) -> list[Finding]:
-    """Examine Python, the PDP, the policies, Clerk's key and Jupyter; sends no request to Clerk."""
-    return [*_python(), *_engines(), *_pdp(policies), _clerk(), _jupyter()]
+    """Examine Python, the PDP, the policies, providers' keys and Jupyter; sends no request to a provider."""
+    return [*_python(), *_engines(), *_pdp(policies), _clerk(), *_providers(), _jupyter()]
 
 
 def _python() -> Iterator[Finding]:
@@ -90,6 +101,10 @@ def _explanations(pdp: PDP) -> Iterator[Finding]:
     if found is None:
         return
     asked = f"{found.asked:,} made-up requests"
+    if found.confused:
+        some = "; ".join(dict.fromkeys(found.confused))
+        told = f"Cerbos takes one for another that has the same expressions in other blocks: {some}"
+        yield Finding("✗", "Conditions", told, "write the expressions differently in one of them")
     if found.differing:
         some = "; ".join(dict.fromkeys(found.differing))
         told = f"{len(found.differing):,} of {asked} differ in the copy of the policies that explains: {some}"
@@ -108,6 +123,27 @@ def _clerk() -> Finding:
         advice = "copy the secret key from Clerk's dashboard, API keys; it starts with sk_"
         return Finding("✗", "Clerk key", "CLERK_SECRET_KEY is set, but is not a Clerk secret key", advice)
     return Finding("✓", "Clerk key", f"CLERK_SECRET_KEY is set ({kind}; not shown, not tried)")
+
+
+def _providers() -> Iterator[Finding]:
+    """What is set for Auth0, Okta and WorkOS; Auth0 has two ways."""
+    nothing = True
+    for title, ways in PROVIDERS.items():
+        found = [[name for name in way if os.environ.get(name)] for way in ways]
+        if not any(found):
+            continue
+        nothing = False
+        whole = next((way for way, held in zip(ways, found, strict=True) if len(held) == len(way)), None)
+        if whole:
+            yield Finding("✓", f"{title} key", f"{', '.join(whole)} set (not shown, not tried)")
+        else:
+            held, way = max(zip(found, ways, strict=True), key=lambda pair: len(pair[0]))
+            lacking = ", ".join(name for name in way if name not in held)
+            yield Finding("✗", f"{title} key", f"only {', '.join(held)} set", f"set {lacking}, too")
+    if nothing:
+        yield Finding(
+            "-", "Other sources", "no key of Auth0, Okta or WorkOS is set", "only for their live users"
+        )
 
 
 def _jupyter() -> Finding:

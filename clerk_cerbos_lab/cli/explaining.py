@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from clerk_cerbos_lab.cli import arguments
-from clerk_cerbos_lab.cli.principals import Memberships, Source, UsersFile, one_file, principals_of
+from clerk_cerbos_lab.cli.principals import (
+    MappingFile,
+    Memberships,
+    ProviderName,
+    Source,
+    UsersFile,
+    one_file,
+    principals_of,
+)
 from clerk_cerbos_lab.errors import InputError
 
 if TYPE_CHECKING:
@@ -30,6 +38,8 @@ def why(
     action: Annotated[str, typer.Option(help="The action.", metavar="ACTION")],
     file: UsersFile = None,
     memberships: Memberships = None,
+    provider: ProviderName = None,
+    mapping: MappingFile = None,
     policies: Annotated[
         Path | None, typer.Option(help="Folder of Cerbos policies; default: policies.", metavar="FOLDER")
     ] = None,
@@ -59,7 +69,8 @@ def why(
         msg = "--policies and --strict are for a PDP started here; one at an address has its own"
         raise InputError(msg)
     token = arguments.aux_data_argument(aux_data)
-    who = _one_principal(principals_of(one_file(source, file), memberships, None), principal)
+    people = principals_of(one_file(source, file), memberships, None, provider, mapping)
+    who = _one_principal(people, principal)
     with lab.PDP(address=address) if address else lab.PDP(policies or "policies", strict=strict) as pdp:
         decisions = lab.sweep(
             pdp,

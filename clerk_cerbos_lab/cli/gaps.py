@@ -8,7 +8,15 @@ from typing import Annotated, Any, Final
 import typer
 
 from clerk_cerbos_lab.cli import arguments
-from clerk_cerbos_lab.cli.principals import Memberships, Source, UsersFile, one_file, principals_of
+from clerk_cerbos_lab.cli.principals import (
+    MappingFile,
+    Memberships,
+    ProviderName,
+    Source,
+    UsersFile,
+    one_file,
+    principals_of,
+)
 from clerk_cerbos_lab.errors import InputError
 from clerk_cerbos_lab.formatting import label, number_label
 
@@ -38,6 +46,8 @@ def gaps(
     at_least: Annotated[int, typer.Option(help="How many people must be allowed to.", metavar="N")] = 1,
     file: UsersFile = None,
     memberships: Memberships = None,
+    provider: ProviderName = None,
+    mapping: MappingFile = None,
     policies: Annotated[
         Path | None, typer.Option(help="Folder of Cerbos policies; default: policies.", metavar="FOLDER")
     ] = None,
@@ -73,7 +83,7 @@ def gaps(
     if csv and not csv.absolute().parent.is_dir():
         msg = f"can't write {csv}: the folder does not exist"
         raise InputError(msg)
-    principals = principals_of(one_file(source, file), memberships, None)
+    principals = principals_of(one_file(source, file), memberships, None, provider, mapping)
     with lab.PDP(address=address) if address else lab.PDP(policies or "policies", strict=strict) as pdp:
         decisions = lab.sweep(
             pdp,

@@ -15,17 +15,19 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from clerk_cerbos_lab.cli import comparing, covering, explaining, gaps, setting_up, starting
+from clerk_cerbos_lab.cli import comparing, covering, explaining, gaps, serving, setting_up, starting
 from clerk_cerbos_lab.cli.principals import (
+    MappingFile,
     Memberships,
     Policies,
+    ProviderName,
     Source,
     UsersFile,
     one_file,
     principals_of,
     with_roles,
 )
-from clerk_cerbos_lab.errors import ClerkError, InputError, LabError, PDPError, PolicyError, UsersError
+from clerk_cerbos_lab.errors import InputError, LabError, PDPError, PolicyError, ProviderError, UsersError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,7 +45,7 @@ app = typer.Typer(
     help="Who may approve what, up to which amount: Clerk users swept through a real Cerbos PDP.",
 )
 
-CODES: Final = ((PolicyError, 3), (PDPError, 4), (UsersError, 2), (ClerkError, 4), (InputError, 2))
+CODES: Final = ((PolicyError, 3), (PDPError, 4), (UsersError, 2), (ProviderError, 4), (InputError, 2))
 
 
 def main() -> None:
@@ -97,16 +99,20 @@ def doctor(policies: Policies = Path("policies")) -> None:
         raise typer.Exit(1)
 
 
+@app.command(name="users", hidden=True, epilog="Example:  as principals, its other name")
 @app.command(
-    epilog="Examples:  clerk-cerbos-lab users data/clerk_users.json   ·   "
-    "clerk-cerbos-lab users data/clerk_users.json --policies policies --rows   ·   "
-    "CLERK_SECRET_KEY=… clerk-cerbos-lab users --csv principals.csv"
+    epilog="Examples:  clerk-cerbos-lab principals data/clerk_users.json   ·   "
+    "clerk-cerbos-lab principals data/clerk_users.json --policies policies --rows   ·   "
+    "clerk-cerbos-lab principals data/okta_users.json --memberships data/okta_groups.json   ·   "
+    "OKTA_ORG_URL=… OKTA_API_TOKEN=… clerk-cerbos-lab principals --provider okta --csv principals.csv"
 )
-def users(
+def principals(
     source: Source = None,
     *,
     file: UsersFile = None,
     memberships: Memberships = None,
+    provider: ProviderName = None,
+    mapping: MappingFile = None,
     profile: Annotated[
         list[str] | None,
         typer.Option(help="A profile field as an attribute, NAME=PATH; personal.", metavar="NAME=PATH"),
@@ -119,27 +125,27 @@ def users(
         Path | None, typer.Option(help="Write the principals to this file.", metavar="FILE")
     ] = None,
 ) -> None:
-    """Load Clerk users, map them to principals, and report data problems.
+    """Load users of Clerk, Auth0, Okta or WorkOS, map them to principals, and report data problems.
 
     Shows ids, counts and the report. Attributes are shown only with --rows, and written only with --csv.
     """
     import clerk_cerbos_lab as lab  # noqa: PLC0415
 
-    principals = principals_of(one_file(source, file), memberships, profile)
-    typer.echo(f"{len(principals):,} users became principals")
-    _table(_role_counts(principals), "Roles")
-    _table(_attribute_counts(principals), "Attributes")
+    people = principals_of(one_file(source, file), memberships, profile, provider, mapping)
+    typer.echo(f"{len(people):,} users became principals")
+    _table(_role_counts(people), "Roles")
+    _table(_attribute_counts(people), "Attributes")
     if rows:
-        _table(principals.map(_cell), "Principals")
+        _table(people.map(_cell), "Principals")
     if policies:
         with lab.PDP(policies) as pdp:
-            found = lab.problems(principals, pdp)
+            found = lab.problems(people, pdp)
     else:
-        found = lab.problems(principals)
+        found = lab.problems(people)
     affected = found["principal"].nunique()
     _table(found, f"{len(found)} data problems of {affected} principals; no principal was dropped or changed")
     if csv:
-        principals.map(_file_cell).to_csv(csv, index=False)
+        people.map(_file_cell).to_csv(csv, index=False)
         typer.echo(f"wrote {csv}")
 
 
@@ -155,6 +161,8 @@ def sweep(
     *,
     file: UsersFile = None,
     memberships: Memberships = None,
+    provider: ProviderName = None,
+    mapping: MappingFile = None,
     policies: Annotated[
         Path | None,
         typer.Option(help="Folder of Cerbos policies; default: policies.", metavar="FOLDER"),
@@ -228,7 +236,7 @@ def sweep(
     attributes = arguments.attributes_of(axis, attr)
     token = arguments.aux_data_argument(aux_data)
     actions = arguments.names_argument("--action", action)
-    principals = principals_of(one_file(source, file), memberships, None)
+    principals = principals_of(one_file(source, file), memberships, None, provider, mapping)
     principals = with_roles(principals, arguments.names_argument("--role", role))
     if address and (policies or strict):
         msg = "--policies and --strict are for a PDP started here; one at an address has its own"
@@ -279,6 +287,7 @@ app.command(epilog=explaining.EXAMPLE)(explaining.why)
 app.command(epilog=comparing.EXAMPLE)(comparing.compare)
 app.command(epilog=covering.EXAMPLE)(covering.coverage)
 app.command(epilog=gaps.EXAMPLE)(gaps.gaps)
+app.command(epilog=serving.EXAMPLE)(serving.serve)
 
 
 @app.command(epilog="Example:  clerk-cerbos-lab report --output site")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,12 +15,15 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from clerk_cerbos_lab.identity.mapping import Mapping
+
 Policies = Annotated[Path, typer.Option(help="Folder of Cerbos policies.", metavar="FOLDER")]
 
 Source = Annotated[
     Path | None,
     typer.Argument(
-        help="JSON file of Clerk users; without it, Clerk's API is asked with CLERK_SECRET_KEY.",
+        help="JSON file of users of Clerk, Auth0, Okta or WorkOS; without it, the API is asked, Clerk's with "
+        "CLERK_SECRET_KEY.",
         metavar="[FILE]",
         show_default=False,
     ),
@@ -32,7 +36,25 @@ UsersFile = Annotated[
 
 Memberships = Annotated[
     Path | None,
-    typer.Option(help="File of organization memberships, whose roles are added.", metavar="FILE"),
+    typer.Option(
+        help="File of organization memberships, or of Auth0's roles or Okta's groups with their users.",
+        metavar="FILE",
+    ),
+]
+
+ProviderName = Annotated[
+    str | None,
+    typer.Option(
+        "--provider",
+        help="clerk, auth0, okta, workos or workos-directory; default: the mapping's, else recognised.",
+        metavar="NAME",
+        show_default=False,
+    ),
+]
+
+MappingFile = Annotated[
+    Path | None,
+    typer.Option("--mapping", help="The mapping, a file of lab.Mapping.to_json().", metavar="FILE"),
 ]
 
 
@@ -57,11 +79,28 @@ def with_roles(principals: pd.DataFrame, roles: Sequence[str] | None) -> pd.Data
 
 
 def principals_of(
-    source: Path | None, memberships: Path | None, profile: Sequence[str] | None
+    source: Path | None,
+    memberships: Path | None,
+    profile: Sequence[str] | None,
+    provider: str | None = None,
+    mapping: Path | None = None,
 ) -> pd.DataFrame:
-    """The principals in a file of Clerk users, or of Clerk's API."""
+    """The principals in a file of users, or of a provider's API."""
     import clerk_cerbos_lab as lab  # noqa: PLC0415
 
+    name: Any = provider  # checked by what takes it
+    plan = lab.Mapping.from_json(mapping) if mapping else None
+    fields = _fields(profile)
+    if fields:
+        plan = plan or lab.Mapping(provider=name or "clerk")
+        plan = dataclasses.replace(plan, profile={**plan.profile, **fields})
+    if memberships is not None and (plan.provider if plan else name) in {None, "clerk"}:
+        plan = _with_organizations(source, plan)
+    return lab.load_principals(source, provider=name, mapping=plan, memberships=memberships)
+
+
+def _fields(profile: Sequence[str] | None) -> dict[str, str]:
+    """The attributes and paths of --profile."""
     fields = {}
     for text in profile or ():
         name, found, path = text.partition("=")
@@ -69,5 +108,14 @@ def principals_of(
             msg = f"--profile takes NAME=PATH, such as email=primary_email_address, not '{text}'"
             raise InputError(msg)
         fields[name] = path
-    mapping = lab.Mapping(profile=fields, organization_roles=memberships is not None)
-    return lab.load_principals(source, mapping=mapping, memberships=memberships)
+    return fields
+
+
+def _with_organizations(source: Path | None, plan: Mapping | None) -> Mapping | None:
+    """Clerk's mapping with organization roles; others say themselves what they read of the second file."""
+    import clerk_cerbos_lab as lab  # noqa: PLC0415
+    from clerk_cerbos_lab.identity.load import provider_in  # noqa: PLC0415
+
+    if plan is None and source is not None and provider_in(source) != "clerk":
+        return None
+    return dataclasses.replace(plan or lab.Mapping(), organization_roles=True)

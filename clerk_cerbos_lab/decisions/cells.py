@@ -341,7 +341,12 @@ class OwnNumbers:
         self, principals: npt.NDArray[np.intp], places: npt.NDArray[np.intp]
     ) -> npt.NDArray[np.intp]:
         """``[principal, position]``: the point that represents each of these values of the axis."""
-        values = self.grid[places]
+        return self.codes_at(principals, self.grid[places])
+
+    def codes_at(
+        self, principals: npt.NDArray[np.intp], values: npt.NDArray[np.float64]
+    ) -> npt.NDArray[np.intp]:
+        """``[principal, value]``: the point that represents each of these numbers, on the axis or not."""
         segments = np.zeros((len(principals), len(values)), dtype=np.intp)
         for breakpoints in self.breakpoints(principals).T:
             segments += breakpoints[:, None] < values

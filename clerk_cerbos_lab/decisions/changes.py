@@ -124,7 +124,7 @@ class Changes:
         return self._who(LOST)
 
     def _who(self, change: str) -> tuple[str, ...]:
-        some = set(self.rows["principal"][self.rows["change"] == change])
+        some = set(self.rows["principal"][self.rows["change"] == change].unique())
         return tuple(name for name in self.everybody if name in some)
 
     def frame(self) -> pd.DataFrame:
@@ -266,6 +266,8 @@ def aligned(before: Decisions, after: Decisions) -> Decisions:
         missing = [label(value) for value in mine if key(value) not in known]
         if missing or len(mine) != len(theirs):
             msg = f"the answers are about different values of {dim}; compare those of both, with .sel"
+            if dim == "action":
+                msg += "; or lab.compare(before, pdp) asks a PDP about both"
             raise InputError(msg)
         wanted[dim] = list(mine)
     return after.sel(**wanted) if wanted else after
@@ -287,7 +289,7 @@ def allowed_rows(decisions: Decisions, along: str | None, change: str) -> pd.Dat
         return told.assign(change=change, exact=True)
     found = decisions.thresholds(along)
     gap = ~found["lower_closed"] & ~found["upper_closed"]
-    gap &= np.nextafter(found["lower"], math.inf) >= found["upper"]  # no number lies in it
+    gap &= _next(found["lower"].to_numpy()) >= found["upper"]  # no number lies in it
     told = found[(found["effect"] == "ALLOW") & ~gap].drop(columns=["effect", "boundary"])
     columns = [name for name in told.columns if name != "exact"]
     return told.assign(change=change)[[*columns, "change", "exact"]]
@@ -414,7 +416,7 @@ def _overlaid(
     upper = np.where(ends, math.inf, lower[following])
     upper_closed = ~ends & above[following]
     gap = above[first] & ~upper_closed  # of two neighbouring doubles: no number lies in it
-    differs = (state[first] != 0) & ~(gap & (np.nextafter(lower[first], math.inf) >= upper))
+    differs = (state[first] != 0) & ~(gap & (_next(lower[first]) >= upper))
     first, upper, upper_closed = first[differs], upper[differs], upper_closed[differs]
     return line[first], {
         "lower": lower[first],
@@ -424,3 +426,10 @@ def _overlaid(
         "change": pd.array([LOST, GAINED], dtype="str").take((state[first] > 0).astype(np.intp)),
         "exact": known[first],
     }
+
+
+def _next(numbers: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The next larger double of each; after the largest, infinity."""
+    with np.errstate(over="ignore"):
+        following: npt.NDArray[np.float64] = np.nextafter(numbers, math.inf)
+    return following

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from clerk_cerbos_lab.decisions.cells import CompressedEffects, Points
+from clerk_cerbos_lab.decisions.cells import CompressedEffects, OwnNumbers, Points
 from clerk_cerbos_lab.decisions.cube import SweptCube
 
 if TYPE_CHECKING:
@@ -69,6 +69,42 @@ def situation_at(cube: Cube, principal: int, places: Sequence[int]) -> tuple[int
     block = effects.blocks[int(effects.block[number])]
     at = block.at([np.array([place]) for place in places], np.array([principal]))
     return number, *(int(codes.ravel()[0]) for codes in at)
+
+
+def situations_in(
+    cube: Cube, principals: npt.NDArray[np.intp], places: Sequence[int | float], between: Sequence[bool]
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """The situations of principals in one cell.
+
+    Args:
+        cube: the effects.
+        principals: as positions in the cube.
+        places: on each axis, a position; or a number, which need not be on the axis.
+        between: for each axis, whether it is a number.
+
+    Returns:
+        How many principals are in each situation, and the place of the first of them in ``principals``.
+    """
+    effects = cube.effects if isinstance(cube, SweptCube) else None
+    if not isinstance(effects, CompressedEffects):
+        known, firsts = cube.classes(principals)
+        return np.bincount(known, minlength=len(firsts)), firsts
+    classes = effects.codes[principals]
+    counts: list[npt.NDArray[np.intp]] = []
+    found: list[npt.NDArray[np.intp]] = []
+    for number in np.unique(classes):
+        members = np.flatnonzero(classes == number)
+        points = effects.blocks[int(effects.block[number])].points
+        codes: list[npt.NDArray[np.intp]] = [np.zeros(len(members), dtype=np.intp)]
+        for one, place, number_given in zip(points, places, between, strict=True):
+            if isinstance(one, OwnNumbers) and number_given:
+                codes.append(one.codes_at(principals[members], np.array([place], dtype=np.float64))[:, 0])
+            elif not isinstance(one, Points):
+                codes.append(one.codes_of(principals[members], np.array([place], dtype=np.intp))[:, 0])
+        _, first, many = np.unique(np.column_stack(codes), axis=0, return_index=True, return_counts=True)
+        counts.append(many)
+        found.append(members[first])
+    return np.concatenate(counts), np.concatenate(found)
 
 
 def _of_classes(cube: Cube, index: Sequence[npt.NDArray[np.intp]]) -> tuple[npt.NDArray[np.intp], ...]:

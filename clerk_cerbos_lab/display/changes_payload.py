@@ -8,6 +8,7 @@ import numpy as np
 
 from clerk_cerbos_lab import limits
 from clerk_cerbos_lab.decisions.intervals import Segmented, Segments
+from clerk_cerbos_lab.display import plain_text
 from clerk_cerbos_lab.display.changes_text import headline
 from clerk_cerbos_lab.display.payload import assemble, principal_dim, value_dim
 
@@ -30,6 +31,7 @@ def changes_payload(
     *,
     rows: str | Sequence[str] | None = None,
     columns: str | Sequence[str] | None = None,
+    principals: dict[str, Any] | None = None,
 ) -> Payload:
     """Make the browser's data for a comparison; people of either answer are rows.
 
@@ -38,6 +40,7 @@ def changes_payload(
         shown: how principals and values are named, before and after.
         rows: as ``Decisions.matrix``.
         columns: as ``Decisions.matrix``.
+        principals: the dimension of the principals in the payload of another comparison of the same people.
 
     Raises:
         InputError: as ``Decisions.matrix``.
@@ -68,10 +71,10 @@ def changes_payload(
         "allow": int(grid.reshape(len(grid), -1).sum(axis=1)[codes].sum()),
         "notes": notes,
         "caption": after.provenance.caption(),
-        "warning": None,
+        "warning": plain_text.WARNING if shown[1].names else None,
         "changed": True,
     }
-    return assemble(header, [_people(changes, at, shown), *plain], now, codes, past)
+    return assemble(header, [principals or _people(changes, at, shown), *plain], now, codes, past)
 
 
 def _places(decisions: Decisions, people: Sequence[str]) -> Places:

@@ -11,6 +11,7 @@ from clerk_cerbos_lab.values import json_number
 
 if TYPE_CHECKING:
     from clerk_cerbos_lab.decisions.changes import Changes, Group
+    from clerk_cerbos_lab.decisions.decisions import Decisions
     from clerk_cerbos_lab.identity.disclosure import Disclosure
 
 SHOWN: Final = 20
@@ -25,67 +26,96 @@ VERSION: Final = 1
 MARKS: Final = {GAINED: "+", LOST: "-"}
 
 
+class _People:
+    """How people are called, and their roles: as before the change, or as after it if they joined."""
+
+    def __init__(self, changes: Changes, shown: Disclosure) -> None:
+        self.shown = shown
+        self._sides: list[tuple[Disclosure, dict[str, tuple[str, tuple[str, ...]]]]] = []
+        for side, own in ((changes.before, shown), (changes.after, changes.after.shown(names=shown.names))):
+            frame = side.principals
+            rows = zip(frame["id"].tolist(), frame["roles"].tolist(), strict=True)
+            self._sides.append((own, dict(zip(side.names, rows, strict=True))))
+
+    def name(self, label: str) -> str:
+        shown, rows = self._side(label)
+        return shown.principal(rows[label][0], label)
+
+    def roles(self, label: str) -> tuple[str, ...]:
+        return self._side(label)[1][label][1]
+
+    def _side(self, label: str) -> tuple[Disclosure, dict[str, tuple[str, tuple[str, ...]]]]:
+        return next(side for side in self._sides if label in side[1])
+
+
 def text_of(changes: Changes) -> str:
     """The plan as lines of text."""
     shown = changes.before.shown()
-    lines = [headline(changes), scope_line(changes, shown)]
+    known = _People(changes, shown)
+    lines = [headline(changes), *between(changes), scope_line(changes, shown)]
     for group in changes.groups[:SHOWN]:
         lines += ["", f"{MARKS[group.change]} {sentence(changes, group, shown)}"]
-        lines += [f"    {line}" for line in [people(changes, group, shown), *reasons(group)]]
-    return "\n".join([*lines, *left_out(changes), *changes.notes])
+        lines += [f"    {line}" for line in [people(group, known), *reasons(group)]]
+    return "\n".join([*lines, *left_out(changes), *map(shown.text, changes.notes)])
 
 
 def markdown_of(changes: Changes) -> str:
     """The plan as Markdown."""
     shown = changes.before.shown()
+    known = _People(changes, shown)
     return render(
         "changes.md.j2",
         changes=changes,
         headline=headline(changes),
-        scope=scope_line(changes, shown),
+        scope=" ".join([*between(changes), scope_line(changes, shown)]),
         groups=[
             (
                 MARKS[group.change],
                 sentence(changes, group, shown),
-                people(changes, group, shown),
+                people(group, known),
                 reasons(group),
             )
             for group in changes.groups[:SHOWN]
         ],
         left_out=left_out(changes),
+        notes=list(map(shown.text, changes.notes)),
     )
 
 
 def html_of(changes: Changes, *, names: bool = False) -> str:
     """The plan as HTML; every mark is also a word."""
     shown = changes.before.shown(names=names)
+    known = _People(changes, shown)
     return render(
         "changes.html.j2",
         changes=changes,
         headline=headline(changes),
-        scope=scope_line(changes, shown),
+        scope=" ".join([*between(changes), scope_line(changes, shown)]),
         groups=[
             {
                 "change": group.change,
                 "mark": MARKS[group.change],
                 "sentence": sentence(changes, group, shown),
-                "people": people(changes, group, shown),
+                "people": people(group, known),
                 "reasons": reasons(group),
             }
             for group in changes.groups[:SHOWN]
         ],
         left_out=left_out(changes),
+        notes=list(map(shown.text, changes.notes)),
     )
 
 
 def data_of(changes: Changes) -> dict[str, Any]:
     """The comparison as data, with people by pseudonyms; infinite ends are None."""
     shown = changes.before.shown()
-    name = _names(changes, shown)
+    known = _People(changes, shown)
     return {
         "version": VERSION,
         "verdict": changes.verdict,
         "scope": scope_line(changes, shown),
+        "before": _side(changes.before),
+        "after": _side(changes.after),
         "along": changes.along,
         "gained": len(changes.gained),
         "lost": len(changes.lost),
@@ -97,9 +127,9 @@ def data_of(changes: Changes) -> dict[str, Any]:
                 **_interval(group),
                 "exact": group.exact,
                 "people": len(group.principals),
-                "principals": [name[one] for one in group.principals],
+                "principals": list(map(known.name, group.principals)),
                 "witness": {
-                    "principal": name[group.witness.principal],
+                    "principal": known.name(group.witness.principal),
                     "values": {
                         axis: shown.value(value) if axis != changes.along else json_number(value)
                         for axis, value in group.witness.values.items()
@@ -112,7 +142,7 @@ def data_of(changes: Changes) -> dict[str, Any]:
             }
             for group in changes.groups
         ],
-        "notes": list(changes.notes),
+        "notes": list(map(shown.text, changes.notes)),
     }
 
 
@@ -131,6 +161,23 @@ def headline(changes: Changes) -> str:
     if not gained:
         told = f"{_of(lost, total)} lose{'s' if lost == 1 else ''}, nobody gains"
     return f"{verdict.capitalize()}: {told}."
+
+
+def between(changes: Changes) -> list[str]:
+    """A line about versions of Cerbos and modes of evaluation, if both sides do not have the same."""
+    one, other = (made.provenance for made in (changes.before, changes.after))
+    same = (one.pdp_version, one.evaluation) == (other.pdp_version, other.evaluation)
+    if same or ("unknown" in {one.evaluation, other.evaluation} and one.pdp_version == other.pdp_version):
+        return []
+    sides = " and ".join(f"Cerbos {side.pdp_version} ({side.evaluation})" for side in (one, other))
+    known = one.policy_digest is not None and other.policy_digest is not None
+    alike = "the same" if one.policy_digest == other.policy_digest else "different"
+    return [f"Between {sides}" + (f", with {alike} policies." if known else ".")]
+
+
+def _side(decisions: Decisions) -> dict[str, Any]:
+    made = decisions.provenance
+    return {"cerbos": made.pdp_version, "evaluation": made.evaluation, "policies": made.policy_digest}
 
 
 def scope_line(changes: Changes, shown: Disclosure) -> str:
@@ -180,17 +227,14 @@ def interval_text(interval: tuple[float, bool, float, bool], name: str) -> str:
     return f"{low} {'≤' if lower_closed else '<'} {name} {'≤' if upper_closed else '<'} {high}"
 
 
-def people(changes: Changes, group: Group, shown: Disclosure) -> str:
+def people(group: Group, known: _People) -> str:
     """Who: the first few by name, and the roles that all of them have."""
-    name = _names(changes, shown)
-    some = [name[one] for one in group.principals[:NAMED]]
+    some = [known.name(one) for one in group.principals[:NAMED]]
     more = len(group.principals) - len(some)
     told = ", ".join(some) + (f" and {more:,} more" if more else "")
-    held: dict[str, set[str]] = {}
-    for decisions in (changes.after, changes.before):
-        held |= dict(zip(decisions.names, map(set, decisions.principals["roles"]), strict=True))
-    shared = sorted(set.intersection(*(held[one] for one in group.principals)))
-    return f"{told} (all {', '.join(map(shown.text, shared))})" if shared else told
+    held = {known.roles(one) for one in group.principals}
+    shared = sorted(set.intersection(*map(set, held)))
+    return f"{told} (all {', '.join(map(known.shown.text, shared))})" if shared else told
 
 
 def reasons(group: Group) -> list[str]:
@@ -219,14 +263,6 @@ def _interval(group: Group) -> dict[str, Any]:
 
 def _either(values: list[str]) -> str:
     return " or ".join([", ".join(values[:-1]), values[-1]] if len(values) > 1 else values)
-
-
-def _names(changes: Changes, shown: Disclosure) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for decisions, own in ((changes.after, changes.after.shown(names=shown.names)), (changes.before, shown)):
-        ids = decisions.principals["id"]
-        found |= {name: own.principal(one, name) for one, name in zip(ids, decisions.names, strict=True)}
-    return found
 
 
 def _people(count: int) -> str:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import math
 import re
 import time
 from typing import TYPE_CHECKING, Any
 
+from clerk_cerbos_lab.display import plain_text
+from clerk_cerbos_lab.display.changes_payload import changes_payload
 from clerk_cerbos_lab.display.changes_text import headline
 from clerk_cerbos_lab.display.following import Following
 from clerk_cerbos_lab.display.matrix import Matrix
-from clerk_cerbos_lab.display.payload import payload
 from clerk_cerbos_lab.display.view_state import START
 from clerk_cerbos_lab.display.widget import bundle, widget_class
 from clerk_cerbos_lab.errors import InputError, LabError
@@ -104,6 +106,7 @@ class Tune:
         self._limits = self._shareable()
         self._values: dict[str, Any] = {}
         self._widget: Any = None
+        self._people: dict[str, Any] | None = None
         self._request = 0
 
     # -- values and what they do ------------------------------------------------------------------
@@ -249,8 +252,13 @@ class Tune:
         return self._tuning.before.shown(names=self._names)
 
     def _payload(self) -> bytes:
-        decisions = self.decisions
-        return payload(decisions, decisions.shown(names=self._names)).to_bytes()
+        changes = self._tuning.quick_changes(self._values)
+        shown = changes.after.shown(names=self._names)
+        made = changes_payload(changes, (self._shown, shown), principals=self._people)
+        self._people = made.header["dims"][0]
+        title = plain_text.question(changes.after, shown)
+        notes = [*made.header["notes"], *plain_text.notes(changes.after, shown)]
+        return dataclasses.replace(made, header={**made.header, "title": title, "notes": notes}).to_bytes()
 
     def _draw(self, _: PDP) -> bool:
         changed = self._follow()
@@ -268,7 +276,7 @@ class Tune:
         for address, value in self._values.items():
             with contextlib.suppress(InputError):
                 kept |= self._tuning.checked({address: value})
-        self._values, self._limits = kept, self._shareable()
+        self._values, self._limits, self._people = kept, self._shareable(), None
         return True
 
     def _show(self) -> None:

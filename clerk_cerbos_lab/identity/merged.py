@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pandas as pd
 
 from clerk_cerbos_lab.errors import InputError, LabWarning, did_you_mean
+from clerk_cerbos_lab.identity.fields import type_of, value_of
 from clerk_cerbos_lab.identity.principals import (
     RESERVED,
     SHAREABLE,
@@ -19,7 +20,7 @@ from clerk_cerbos_lab.identity.principals import (
     shareable_columns,
 )
 from clerk_cerbos_lab.identity.quality import Report, _row, is_missing
-from clerk_cerbos_lab.identity.tables import read_table, type_of, value_of
+from clerk_cerbos_lab.identity.tables import read_table
 from clerk_cerbos_lab.values import MISSING, json_type, key
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ import os
 import secrets
 import warnings
 from contextlib import suppress
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -55,7 +55,12 @@ def pseudonym(identity: str) -> str:
     Raises:
         InputError: if the key is shorter than 16 characters.
     """
-    digest = hmac.digest(_key(os.environ.get(VARIABLE), Path.cwd()), identity.encode(), "sha256")
+    return _of(_key(os.environ.get(VARIABLE), os.getcwd()), identity)  # noqa: PTH109 - as a cache key
+
+
+@lru_cache(maxsize=1 << 16)  # a view that follows a slider names the same people again and again
+def _of(key: bytes, identity: str) -> str:
+    digest = hmac.digest(key, identity.encode(), "sha256")
     return PREFIX + base64.b32encode(digest[:7]).decode().lower()[:10].translate(_LETTERS)
 
 
@@ -68,9 +73,10 @@ _MASK_BY_SHAPE: Final = Masker((), pseudonym)
 
 
 @cache
-def _key(given: str | None, folder: Path) -> bytes:
+def _key(given: str | None, current: str) -> bytes:
     if given is not None:
         return _checked(given, VARIABLE)
+    folder = Path(current)
     root = next((p for p in (folder, *folder.parents) if any((p / m).exists() for m in _ROOT_MARKS)), folder)
     path = next((p for p in (root / KEY_FILE, root / FOLDER / KEY_FILE) if p.exists()), None)
     try:

@@ -24,13 +24,18 @@ MISTYPED: Final = "mistyped attribute"
 
 ABSENT: Final = "missing attribute"
 
-SIGN_IN: Final = "sign in"
-"""In the detail of each problem for which a provider does not let somebody sign in, and of no other."""
+SIGNED_OUT: Final = frozenset(
+    {
+        *("banned", "locked", "blocked", "suspended", "inactive"),
+        *("deprovisioned", "locked out", "password expired", "provisioned", "recovery", "staged"),
+    }
+)
+"""Problems for which a provider does not let somebody sign in, as it calls them."""
 
 
 def cannot_sign_in(report: Iterable[Row]) -> dict[str, str]:
     """The problem, such as ``banned``, of each principal who can't sign in, by id."""
-    return {line["principal"]: line["problem"] for line in report if SIGN_IN in line.get("detail", "")}
+    return {line["principal"]: line["problem"] for line in report if line["problem"] in SIGNED_OUT}
 
 
 class Report(list[Row]):

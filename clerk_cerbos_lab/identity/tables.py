@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 from pyarrow import csv
 
 from clerk_cerbos_lab.errors import InputError, did_you_mean
+from clerk_cerbos_lab.identity.fields import TYPES, is_empty, items_of, type_of, value_of
 from clerk_cerbos_lab.identity.principals import (
     RESERVED,
     SHAREABLE,
@@ -31,18 +30,12 @@ if TYPE_CHECKING:
 
     from clerk_cerbos_lab.identity.quality import Row
 
-TYPES: Final = ("text", "number", "boolean", "list", "json")
-
 ACTIVE: Final = "active"
 """The column that says whether somebody may sign in."""
 
 SCIM: Final = "urn:ietf:params:scim:schemas:core:2.0:User"
 
 ENTERPRISE: Final = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
-
-_NUMBER: Final = re.compile(r"-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,10})?")
-
-_BOOLEANS: Final = {"true": True, "false": False}
 
 
 def principals_from_table(
@@ -175,7 +168,7 @@ def _declared(frame: pd.DataFrame, types: Mapping[str, str] | None) -> dict[str,
 def _ids(series: pd.Series[Any]) -> list[str]:
     found: dict[str, int] = {}
     for row, value in enumerate(series.tolist(), 1):
-        if _is_empty(value):
+        if is_empty(value):
             msg = f"row {row} has no id (column '{series.name}')"
             raise InputError(msg)
         own = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
@@ -191,65 +184,13 @@ def _ids(series: pd.Series[Any]) -> list[str]:
 
 def _roles(value: object, separator: str) -> tuple[tuple[str, ...], str]:
     """The roles in a field, and why there are none."""
-    if _is_empty(value):
+    if is_empty(value):
         return (), "no role"
-    items = _items(value, separator)
+    items = items_of(value, separator)
     if items is None or not all(isinstance(item, str) for item in items):
         return (), "the roles are neither a text nor a list of texts"
     named = tuple(dict.fromkeys(item.strip() for item in items if item.strip()))
     return named, "" if named else "no role"
-
-
-def _items(value: object, separator: str) -> list[Any] | None:
-    """The items of a list, a JSON list, or a text with a separator."""
-    if isinstance(value, (list, tuple, np.ndarray)):
-        return list(value)
-    if not isinstance(value, str):
-        return None
-    if value.lstrip().startswith("["):
-        try:
-            found = json.loads(value)
-        except json.JSONDecodeError:
-            found = None
-        if isinstance(found, list):
-            return found
-    return [item.strip() for item in value.split(separator)]
-
-
-def type_of(series: pd.Series[Any]) -> str:
-    """The type that every field of a text column has; values of a DataFrame stay what they are."""
-    fields = [value for value in series.tolist() if isinstance(value, str) and value != ""]
-    if not fields or any(not isinstance(v, str) and not is_missing(v) for v in series.tolist()):
-        return "text"
-    if all(_NUMBER.fullmatch(field) for field in fields):
-        return "number"
-    return "boolean" if all(field.lower() in _BOOLEANS for field in fields) else "text"
-
-
-def value_of(value: object, type_: str, separator: str) -> Any:
-    """A field as it is sent; a text that is not of the type stays a text."""
-    if _is_empty(value):
-        return MISSING
-    if type_ == "list":
-        return value if (items := _items(value, separator)) is None else items
-    if type_ == "json":
-        return _json(value)
-    if not isinstance(value, str):
-        return value.tolist() if isinstance(value, (np.generic, np.ndarray)) else value
-    if type_ == "number" and _NUMBER.fullmatch(value):
-        return int(value) if "." not in value else float(value)
-    return _BOOLEANS.get(value.lower(), value) if type_ == "boolean" else value
-
-
-def _is_empty(value: object) -> bool:
-    return value is None or is_missing(value) or (isinstance(value, str) and not value)
-
-
-def _json(value: object) -> Any:
-    try:
-        return json.loads(value) if isinstance(value, str) else value
-    except (json.JSONDecodeError, RecursionError):
-        return value
 
 
 def _required(made: pd.DataFrame, names: Sequence[str]) -> Iterator[Row]:

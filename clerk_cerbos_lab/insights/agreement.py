@@ -39,10 +39,12 @@ class Agreement:
     Attributes:
         asked: how many requests were made up.
         differing: for each that the copy decides otherwise, kind and action.
+        confused: the same where Cerbos took conditions for one another, which the copy keeps apart.
     """
 
     asked: int
     differing: tuple[str, ...]
+    confused: tuple[str, ...] = ()
 
 
 def agreement(pdp: PDP) -> Agreement | None:
@@ -59,12 +61,12 @@ def agreement(pdp: PDP) -> Agreement | None:
         batches = (request.batch(request.kind, [request.action]) for request in requests)
         allowed = [bool(answer.item()) for answer in pdp.check(batches)]
     copied = [flow.report.allowed for flow in source.flows(requests)]
-    differing = [
-        f"{request.kind}, {request.action}"
-        for request, one, other in zip(requests, allowed, copied, strict=True)
-        if one != other
-    ]
-    return Agreement(len(requests), tuple(differing))
+    differing: dict[bool, list[str]] = {False: [], True: []}
+    for request, one, other in zip(requests, allowed, copied, strict=True):
+        if one != other:
+            known = source.index.may_confuse(request.kind)
+            differing[known].append(f"{request.kind}, {request.action}")
+    return Agreement(len(requests), tuple(differing[False]), tuple(differing[True]))
 
 
 def _made_up(index: PolicyIndex, random: Generator) -> Iterator[Request]:

@@ -41,6 +41,10 @@ if TYPE_CHECKING:
 MOST_REPAIRS: Final = 64
 """Repaired requests to ask about for one decision."""
 
+CONFUSED: Final = (
+    "the conditions allow it, but Cerbos takes one condition for another with the same expressions"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
@@ -92,6 +96,8 @@ class Evidence:
 
 def causes_of(evidence: Evidence) -> list[Cause]:
     """The causes of a DENY: the primary one first, then what else keeps it from being an ALLOW."""
+    if evidence.flow.report.allowed and evidence.source.index.may_confuse(evidence.request.kind):
+        return [Cause(NOT_KNOWN, detail=CONFUSED)]
     allowing = any(rule.effect == "ALLOW" and rule.type != "role" for rule in evidence.rules)
     found = list(_blocking(evidence))
     silent = [Cause(DENIED, rule.name) for rule in _silent_denials(evidence)] if found else []
@@ -288,7 +294,7 @@ def sentence_of(evidence: Evidence, cause: Cause | None, disclosure: Disclosure,
         ERRONEOUS: f"DENY: evaluation is strict, and {cause.rule} can't be evaluated{told}.",
         CONSENT: f"DENY: {cause.rule} allows it, but no rule of a parent scope does, as its scope requires.",
         NO_RULE: "DENY: no rule allows the action.",
-        NOT_KNOWN: "DENY; the cause is not known.",
+        NOT_KNOWN: f"DENY; {detail or 'the cause is not known'}.",
     }.get(cause.kind, f"DENY: no rule allows it.{closest}")
 
 

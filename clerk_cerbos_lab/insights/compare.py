@@ -28,12 +28,14 @@ from clerk_cerbos_lab.decisions.changes import (
 from clerk_cerbos_lab.decisions.decisions import EFFECTS, Decisions
 from clerk_cerbos_lab.errors import InputError, PDPError
 from clerk_cerbos_lab.identity.principals import read_principals
+from clerk_cerbos_lab.insights.compared_names import both_named
 from clerk_cerbos_lab.insights.profiles import other_profiles
 from clerk_cerbos_lab.insights.why import explain, required_of
 from clerk_cerbos_lab.pdp.client import PDP
 from clerk_cerbos_lab.pdp.instrumented import Instrumented
 from clerk_cerbos_lab.pdp.messages import Request
 from clerk_cerbos_lab.sweeps.again import asked_again
+from clerk_cerbos_lab.sweeps.name_checks import confused_elsewhere
 from clerk_cerbos_lab.sweeps.sweep import sweep
 
 if TYPE_CHECKING:
@@ -76,14 +78,15 @@ def compare(
 
     Returns:
         ``Changes``. People are the same if their labels are; whoever is only in the second answer joined and
-        gains what they may do there, and whoever is only in the first left. Along a numeric axis the
+        gains what they may do there, and whoever is only in the first left. An action, kind, version or scope
+        that only one side has is asked about on both, with a note. Along a numeric axis the
         intervals are exact wherever ``Decisions.thresholds`` is. Each group of people with the same change
         has a witness: a request that was asked again of both PDPs, unless there are more groups than a note
         says.
 
     Raises:
-        InputError: for answers to different questions, for something that is no folder and no revision, or
-            if the decisions were made with a JWT, which they do not keep.
+        InputError: for answers to different questions, for a name that neither side has, for something that
+            is no folder and no revision, or if the decisions were made with a JWT, which they do not keep.
         PolicyError: if policies do not compile.
         PDPError: if a PDP refuses, or now decides a witness in another way than in the answers.
     """
@@ -97,17 +100,36 @@ def compare(
         msg = "say whom and what to ask about: lab.compare(before, after, principals, kind, amount=…)"
         raise InputError(msg)
     with contextlib.ExitStack() as opened:
+        sides = [
+            given if isinstance(given, Decisions) else policies_at(given, opened) for given in (before, after)
+        ]
+        names = both_named(sides, known.kind if known else str(kind), question)
+        if known is None:
+            question = {**question, "actions": names.actions}
         one, other = (
-            given
-            if isinstance(given, Decisions)
-            else _answer(policies_at(given, opened), known, principals, kind, question)
-            for given in (before, after)
+            given if isinstance(given, Decisions) else _answer(given, known, principals, kind, question)
+            for given in sides
         )
-        return changes_of(one, other, along)
+        return changes_of(one, other, along, notes=names.notes)
 
 
-def changes_of(before: Decisions, after: Decisions, along: str | None = None, *, ask: bool = True) -> Changes:
-    """Compare two answers to the same question; see ``compare``. ``ask``: ask the witnesses again."""
+def changes_of(
+    before: Decisions,
+    after: Decisions,
+    along: str | None = None,
+    *,
+    ask: bool = True,
+    notes: Sequence[str] = (),
+) -> Changes:
+    """Compare two answers to the same question.
+
+    Args:
+        before: the first answer.
+        after: the second.
+        along: as in ``compare``.
+        ask: ask the witnesses again.
+        notes: to begin with.
+    """
     after = aligned(before, after)
     axis = numeric_axis(before, along)
     then, now = set(before.names), set(after.names)
@@ -119,7 +141,7 @@ def changes_of(before: Decisions, after: Decisions, along: str | None = None, *,
     tables += [allowed_rows(of_people(before, left), axis, LOST)] if left else []
     rows = pd.concat(tables, ignore_index=True)
     groups = grouped(rows, before, axis)
-    notes = []
+    notes = list(notes)
     if joined or left:
         notes.append(
             f"{len(joined):,} joined and {len(left):,} left: what they may do, or might, is gained or lost."
@@ -129,13 +151,17 @@ def changes_of(before: Decisions, after: Decisions, along: str | None = None, *,
         notes.append(
             f"Some changes are known only at the swept amounts of {axis}: the notes of the decisions say why."
         )
+    sources = [one.source for one in (before, after) if isinstance(one.source, Instrumented)]
+    notes += dict.fromkeys(note for one in sources for note in confused_elsewhere(one, before.kind))
     asked, missing = _replayed(before, after, groups) if ask else (groups, [])
     return Changes(before, after, axis, tuple(asked), rows, (*notes, *missing))
 
 
 def compared_again(changes: Changes, pdp: PDP) -> Changes:
     """The first answer of a comparison compared with what a PDP answers now."""
-    return changes_of(changes.before, asked_again(changes.after, pdp), changes.along)
+    names = both_named([changes.before, pdp], changes.before.kind, {})
+    after = asked_again(changes.after, pdp, named_elsewhere=True)
+    return changes_of(changes.before, after, changes.along, notes=names.notes)
 
 
 # -- asking both ----------------------------------------------------------------------------------
@@ -150,7 +176,7 @@ def _answer(
 ) -> Decisions:
     if known is None:
         return sweep(pdp, principals, kind, **question)  # type: ignore[arg-type]
-    return asked_again(known, pdp)
+    return asked_again(known, pdp, named_elsewhere=True)
 
 
 def policies_at(given: PDP | str | Path, opened: contextlib.ExitStack) -> PDP:

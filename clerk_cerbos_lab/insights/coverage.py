@@ -171,7 +171,15 @@ def notes_on(source: Instrumented, counts: Counts) -> Iterator[str]:
     """What a reader must know."""
     if source.assumed:
         yield ASSUMED.replace("this explanation is", "coverage is")
-    if counts.differing:
+    kinds = sorted({one.name for one in source.index.rules if one.type == "resource"})
+    confused = [kind for kind in kinds if source.index.may_confuse(kind)] if counts.differing else []
+    if confused:
+        yield (
+            f"{counts.differing:,} decisions are not what the conditions say: about {', '.join(confused)}, "
+            "Cerbos takes one condition for another that has the same expressions in other blocks. What is "
+            "counted is what the conditions say; write the expressions differently in one of them."
+        )
+    elif counts.differing:
         yield (
             f"The instrumented copy of the policies has another effect for {counts.differing:,} decisions. "
             "This is an error of clerk-cerbos-lab, or something outside the policies has changed, such as "

@@ -467,7 +467,7 @@ def _check(decisions: Decisions, text: str, cases: int, *, names: bool) -> bool:
     if not isinstance(source, Instrumented) or source.assumed or decisions.policies is None:
         return False
     try:
-        engine = find_engine()
+        engine = find_engine(source.binary)
     except PDPError:
         return False
     strict = decisions.provenance.evaluation == "strict"

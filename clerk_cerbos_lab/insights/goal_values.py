@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 from clerk_cerbos_lab.attribute_names import name_of
 from clerk_cerbos_lab.errors import InputError
 from clerk_cerbos_lab.identity.principals import read_principals
+from clerk_cerbos_lab.insights.kept_records import KeptRecords
 from clerk_cerbos_lab.insights.records import read_frame
+from clerk_cerbos_lab.insights.sql_table import SqlTable, different_values
 from clerk_cerbos_lab.policies.limit_uses import comparisons_of
 from clerk_cerbos_lab.policies.paths import ELEMENT, attribute_steps
 from clerk_cerbos_lab.policies.policy_set import Audience
@@ -86,7 +88,6 @@ def numbers_in_records(
     """The same for past records, with the arguments of ``lab.replay`` about them."""
     action = (str(form.get("action", decisions.actions[0])),)
     comparisons = comparisons_of(limit, index, decisions.kind, action)
-    frame = read_frame(records)
     fixed = {**{name: value for name, value in form.items() if name not in FORM}, **(form.get("attr") or {})}
     columns = dict(form.get("columns") or {})
     amount = form.get("amount", "amount")
@@ -95,9 +96,15 @@ def numbers_in_records(
         column = columns.get(name, name)
         if name in fixed:
             sent[name] = [fixed[name]]
-        elif column in frame.columns:
-            cents = bool(form.get("cents")) and name == amount
-            values = dict.fromkeys(frame[column].dropna().array)
+            continue
+        cents = bool(form.get("cents")) and name == amount
+        values: Iterable[Any] | None
+        if isinstance(records, SqlTable):
+            values = different_values(records, column) if column in records.columns else None
+        else:
+            frame = records.frame if isinstance(records, KeptRecords) else read_frame(records)
+            values = dict.fromkeys(frame[column].dropna().array) if column in frame.columns else None
+        if values is not None:
             sent[name] = list(_numbers(values, cents=cents))
     return _values(comparisons, decisions, sent)
 

@@ -81,7 +81,7 @@ def smallest(
         action: the action, if the decisions have several.
         goal: instead of ``at_least``, a function of ``Decisions`` (or of ``Replay`` with records) that
             returns whether the goal is reached. It may read the effects at the amounts that were swept.
-        records: past records, as ``lab.replay`` takes them, but no table in a database.
+        records: past records, as ``lab.replay`` takes them.
         replay: further arguments of ``lab.replay`` about them.
         step: the distance between values; default: 0.01, or 1 for an integer in an expression.
 

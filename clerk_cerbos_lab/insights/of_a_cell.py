@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from clerk_cerbos_lab.decisions.axes import Axis
-from clerk_cerbos_lab.decisions.situations import situations_of
+from clerk_cerbos_lab.decisions.situations import situations_in
 from clerk_cerbos_lab.insights.counterfactuals import Cell, turned
 from clerk_cerbos_lab.insights.why import why_asked, why_one
 
@@ -51,7 +51,7 @@ def why_at(
     action, *rest = places
     some = decisions.of(np.array(people, dtype=np.intp)).sel(action=decisions.actions[action])
     axes = _axes(decisions, rest, amounts)
-    counts, firsts = _alike(some, rest)
+    counts, firsts = _alike(some, rest, amounts)
     each = (some.of(np.array([first], dtype=np.intp)) for first in firsts)
     return [
         (count, why_one(one, axes, disclosure, allowed=allowed, aux_data=aux_data))
@@ -59,14 +59,20 @@ def why_at(
     ]
 
 
-def _alike(some: Decisions, places: Sequence[int]) -> tuple[list[int], list[int]]:
-    """How many people are in each situation at these positions on the axes, and the first of each."""
+def _alike(
+    some: Decisions, places: Sequence[int], amounts: Mapping[str, float]
+) -> tuple[list[int], list[int]]:
+    """How many people are in each situation in this cell, and the first of each."""
     if len(some.names) == 1:
         return [1], [0]
-    index = [*some.index[:2], *(own[[at]] for own, at in zip(some.index[2:], places, strict=True))]
-    found = situations_of(some.cube, index)
-    order = np.argsort(-found.principals, kind="stable")
-    return found.principals[order].tolist(), found.places[order, 0].tolist()
+    between = [axis.name in amounts for axis in some.axes]
+    at = [
+        amounts[axis.name] if axis.name in amounts else int(own[place])
+        for axis, own, place in zip(some.axes, some.index[2:], places, strict=True)
+    ]
+    counts, firsts = situations_in(some.cube, some.index[0], at, between)
+    order = np.argsort(-counts, kind="stable")
+    return counts[order].tolist(), firsts[order].tolist()
 
 
 def _axes(decisions: Decisions, places: Sequence[int], amounts: Mapping[str, float]) -> list[Axis]:

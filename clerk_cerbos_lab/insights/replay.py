@@ -12,6 +12,7 @@ from clerk_cerbos_lab.decisions.replay import Replay
 from clerk_cerbos_lab.errors import InputError
 from clerk_cerbos_lab.identity.principals import labels, read_principals
 from clerk_cerbos_lab.insights.compare import policies_at
+from clerk_cerbos_lab.insights.kept_records import KeptRecords
 from clerk_cerbos_lab.insights.replay_audit import Asked, audit, draw
 from clerk_cerbos_lab.insights.replay_counts import tally
 from clerk_cerbos_lab.insights.replay_rows import Form, knows, reads_of, rows_of
@@ -20,6 +21,7 @@ from clerk_cerbos_lab.pdp import inspection
 from clerk_cerbos_lab.pdp.client import PDP
 from clerk_cerbos_lab.pdp.snapshots import snapshot_of
 from clerk_cerbos_lab.sweeps.attributes import read_attributes
+from clerk_cerbos_lab.sweeps.name_checks import confused_elsewhere
 from clerk_cerbos_lab.sweeps.plan import plan
 from clerk_cerbos_lab.sweeps.rows import ask_rows, groups_of
 from clerk_cerbos_lab.values import RESOURCE_ID
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
 def replay(
     pdp: PDP,
     principals: pd.DataFrame,
-    records: pd.DataFrame | str | Path | SqlTable,
+    records: pd.DataFrame | str | Path | SqlTable | KeptRecords,
     kind: str | None = None,
     /,
     *,
@@ -129,9 +131,13 @@ def replay(
             opened.enter_context(one.asking())
         chosen = kind or _kind(pdp, action)
         notes = [note for one in pdps for note in one.check_names(chosen, [action], **where) or ()]
+        notes += [note for one in pdps for note in confused_elsewhere(one, chosen)]
         reads = reads_of(pdps, chosen, action, people)
         asking = Question(chosen, (action,), (), fixed, policy_version, scope)
-        source = records_of(records, reads, form, pdps, people, asking)
+        if isinstance(records, KeptRecords):
+            source = records.source(reads, form)
+        else:
+            source = records_of(records, reads, form, pdps, people, asking)
         notes += source.notes
         question, places, pairs = rows_of(
             asking, source.sent, people, reads, len(source), keep=unknown_owners == "keep"

@@ -9,6 +9,7 @@ certain is refused.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from decimal import ROUND_FLOOR, Decimal
 from typing import TYPE_CHECKING, Any, Final
@@ -46,6 +47,20 @@ MOST_DIGITS: Final = 30
 LEAST: Final = ", least"
 
 MOST: Final = ", most"
+
+MOST_CODES: Final = 2**62
+"""Combinations of codes that are one number."""
+
+MOST_LISTED: Final = 64
+"""Texts that get a number of their own; with more, they are compared as texts."""
+
+SETTINGS: Final = """
+SET LOCAL jit = off;
+SET LOCAL work_mem = '64MB';
+SET LOCAL parallel_setup_cost = 0;
+SET LOCAL parallel_tuple_cost = 0
+"""
+"""Of the kit's own transaction in PostgreSQL; nothing else is changed."""
 
 SAMPLE: Final = 256
 """Rows that are read as they are, to be asked in addition."""
@@ -164,6 +179,15 @@ def sql_table(source: str | sa.Engine, name: str, /, *, schema: str | None = Non
         raise InputError(msg) from None
 
 
+def different_values(table: SqlTable, column: str) -> list[Any]:
+    """The different values of a column, without NULL."""
+    import sqlalchemy as sa  # noqa: PLC0415 - an extra
+
+    held = table.table.c[column]
+    with table.engine.connect() as connection:
+        return list(connection.execute(sa.select(held).distinct().where(held.is_not(None))).scalars())
+
+
 def rows_as_frame(table: SqlTable) -> pd.DataFrame:
     """All rows, with decimals as they are."""
     with table.engine.connect() as connection:
@@ -202,17 +226,9 @@ def grouped(  # noqa: PLR0917 - what a replay reads of a table
     with table.engine.connect() as connection:
         whole.read_all(cuts, currency, date, timezone)
         keys = list(whole.keys)
-        rows = connection.execute(
-            sa.select(
-                *whole.keys.values(),
-                *whole.values.values(),
-                sa.func.count(),
-                sa.func.count(amount),
-                sa.func.sum(amount),
-            )
-            .group_by(*whole.keys.values())
-            .limit(MOST_GROUPS + 1)
-        ).all()
+        if table.engine.dialect.name == "postgresql":
+            connection.execute(sa.text(SETTINGS))
+        rows = connection.execute(whole.groups(amount)).all()
         total = sum(row[-3] for row in rows)
         part = _Query(table, sa, whole.sampled(100 * BLOCKS / max(total, 1)))
         part.read_all(cuts, currency, date, timezone)
@@ -268,7 +284,8 @@ class _Query:
         self._source = source
         self._dialect = table.engine.dialect.name
         self.keys: dict[str, Any] = {}
-        self.values: dict[str, Any] = {}
+        self.values: dict[str, tuple[str, Any]] = {}
+        self._codes: list[tuple[Any, int]] = []
 
     def column(self, name: str) -> Any:
         """A column of the table, or of the sample."""
@@ -284,6 +301,40 @@ class _Query:
             self.keys["currency"] = self._bytes(currency or "")
         if date is not None:
             self.keys["month"] = self._month(date, timezone)
+        if self._codes:
+            self.keys["codes"] = self._packed()
+
+    def groups(self, amount: Any) -> Any:
+        """The query: for each group its keys, its values, how many rows, how many amounts, and their sum."""
+        sa = self._sa
+        keys, names = list(self.keys.values()), [name for name, _ in self.values.values()]
+        values = [value for _, value in self.values.values()]
+        if self._dialect == "postgresql":
+            # Of what comes out of a subquery PostgreSQL assumes few different values, and groups in parallel
+            # and by hashing. Of the expressions themselves it assumes millions, and sorts all rows.
+            parts = [one.label(f"c{n}") for n, one in enumerate([*keys, *values, amount])]
+            held = sa.select(*parts).offset(sa.literal_column("bigint '0'")).subquery()
+            columns = list(held.c)
+            keys, values, amount = columns[: len(keys)], columns[len(keys) : -1], columns[-1]
+        picked = [getattr(sa.func, name)(value) for name, value in zip(names, values, strict=True)]
+        sums = (sa.func.count(), sa.func.count(amount), sa.func.sum(amount))
+        return sa.select(*keys, *picked, *sums).group_by(*keys).limit(MOST_GROUPS + 1)
+
+    def _key(self, name: str, code: Any, size: int) -> None:
+        """Group by a code from 0: in PostgreSQL all codes are one number, of which it groups fastest."""
+        held = math.prod(of for _, of in self._codes)
+        if self._dialect == "postgresql" and held * size < MOST_CODES:
+            self._codes.append((code, size))
+        else:
+            self.keys[name] = code
+
+    def _packed(self) -> Any:
+        """All codes as one number."""
+        sa = self._sa
+        packed = sa.cast(self._codes[0][0], sa.BigInteger)
+        for code, size in self._codes[1:]:
+            packed = packed * sa.literal_column(str(size)) + code
+        return packed
 
     def _refuse(self, name: str, why: str) -> None:
         msg = (
@@ -303,8 +354,9 @@ class _Query:
         """Group by a column, and pick one of its values for each group."""
         sa, column = self._sa, self.column(name)
         if isinstance(column.type, sa.Boolean):
-            self.keys[name] = column
-            self.values[name] = sa.cast(sa.func.min(sa.cast(column, sa.Integer)), sa.Integer)
+            number = sa.cast(column, sa.Integer)
+            self._key(name, sa.func.coalesce(number + sa.literal_column("1"), sa.literal_column("0")), 3)
+            self.values[name] = ("min", number)
             return
         if isinstance(column.type, sa.String):
             self._text(name, cut)
@@ -314,22 +366,22 @@ class _Query:
         self.values[name] = self._any(column)
         exact = not isinstance(column.type, sa.Float)
         if isinstance(column.type, sa.Integer):
-            self.values[name + LEAST] = sa.func.min(column)
-            self.values[name + MOST] = sa.func.max(column)
+            self.values[name + LEAST] = ("min", column)
+            self.values[name + MOST] = ("max", column)
         if cut.numbers is None:
             self.keys[name] = column
             return
-        tests = self._tests(column, cut)
         most = _double(sa, LARGEST) if isinstance(column.type, sa.Float) else _units(sa, 10**MOST_DIGITS)
         infinite = []
         if not isinstance(column.type, sa.Integer) and not (exact and self._dialect == "duckdb"):
             large = sa.or_(column > most, column < -most)  # NaN is larger than everything in both databases
-            infinite = [(large, sa.literal_column("-2"))]
-        null = (column.is_(None), sa.literal_column("-1"))
-        self.keys[name] = sa.case(null, *infinite, else_=self._place(tests, 0, len(tests)))
+            infinite = [(large, sa.literal_column("1"))]
+        null = (column.is_(None), sa.literal_column("0"))
+        code = sa.case(null, *infinite, else_=sa.literal_column("2") + self._place_of(column, cut))
+        self._key(name, code, 3 + len(self._ends(column, cut)))
 
-    def _tests(self, column: Any, cut: Cut) -> list[Any]:
-        """Comparisons that are false up to where a value is, and true from there on.
+    def _ends(self, column: Any, cut: Cut) -> list[Any]:
+        """The numbers in SQL at which a code changes; of doubles each is the end of two codes.
 
         Decimals and whole numbers are compared as they are: with the first of them whose double, as it is
         sent, is not below a number, and with the first whose double is above it.
@@ -337,11 +389,22 @@ class _Query:
         sa = self._sa
         scale = _scale(sa, column.type, cents=cut.cents)
         if scale is None:
-            doubles = [_double(sa, number) for number in cut.numbers or ()]
-            return [test for one in doubles for test in (column < one, column <= one)]
-        ends = sorted({end for number in cut.numbers or () for end in first_units(number, scale)})
+            return [_double(sa, number) for number in cut.numbers or () for _ in range(2)]
         shown = 0 if cut.cents else scale
-        return [column < _units(sa, end, shown) for end in ends]
+        ends = {end for number in cut.numbers or () for end in first_units(number, scale)}
+        return [_units(sa, end, shown) for end in sorted(ends)]
+
+    def _place_of(self, column: Any, cut: Cut) -> Any:
+        """How many of the ends a value has reached or, every second one of doubles, passed."""
+        sa, ends = self._sa, self._ends(column, cut)
+        if isinstance(column.type, sa.Float):
+            tests = [column <= end if n % 2 else column < end for n, end in enumerate(ends)]
+        elif ends and self._dialect == "postgresql" and not isinstance(column.type, sa.Integer):
+            told = ", ".join(str(end) for end in ends)
+            return sa.func.width_bucket(column, sa.literal_column(f"CAST(ARRAY[{told}] AS NUMERIC[])"))
+        else:
+            tests = [column < end for end in ends]
+        return self._place(tests, 0, len(tests))
 
     def _place(self, tests: Sequence[Any], first: int, last: int) -> Any:
         """How many of the tests are false, found by halves."""
@@ -351,21 +414,26 @@ class _Query:
         below, above = self._place(tests, first, middle), self._place(tests, middle + 1, last)
         return self._sa.case((tests[middle], below), else_=above)
 
-    def _any(self, column: Any) -> Any:
-        """A value of a group."""
-        func = self._sa.func
-        return func.any_value(column) if self._dialect == "duckdb" else func.min(column)
+    def _any(self, column: Any) -> tuple[str, Any]:
+        """How a value of a group is picked."""
+        return ("any_value" if self._dialect == "duckdb" else "min"), column
 
     def _text(self, name: str, cut: Cut) -> None:
         sa, column, held = self._sa, self.column(name), self._bytes(name)
         if cut.texts is None:
             self.keys[name] = held
-            self.values[name] = held
+            self.values[name] = self._any(held) if self._dialect == "postgresql" else ("any_value", held)
             return
+        self.values[name] = self._any(column if self._dialect == "duckdb" else held)
         known = [self._literal(text) for text in sorted(cut.texts)]
+        if self._dialect == "postgresql" and len(known) <= MOST_LISTED:
+            numbered = sa.case(*((held == one, _number(sa, n + 2)) for n, one in enumerate(known)))
+            listed = [(held.in_(known), numbered)] if known else []
+            code = sa.case((column.is_(None), _number(sa, 0)), *listed, else_=_number(sa, 1))
+            self._key(name, code, len(known) + 2)
+            return
         self.keys[name] = sa.case((held.in_(known), held)) if known else sa.null()
         self.keys[f"{name}, empty"] = column.is_(None)
-        self.values[name] = self._any(column if self._dialect == "duckdb" else held)
 
     def _literal(self, text: str) -> Any:
         """A text as ``_bytes`` has it, as a constant."""
@@ -392,6 +460,9 @@ class _Query:
         elif not isinstance(column.type, sa.Date):
             self._refuse(name, "it should be a date or a timestamp")
         twelve, one = sa.literal_column("12"), sa.literal_column("1")
+        if self._dialect == "postgresql":  # as doubles, which is faster than the decimals of EXTRACT
+            year, month = sa.func.date_part("year", at), sa.func.date_part("month", at)
+            return sa.cast(year * twelve + month, sa.Integer) - one
         return sa.extract("year", at) * twelve + sa.extract("month", at) - one
 
     def sampled(self, percent: float) -> Any:
@@ -422,6 +493,10 @@ def _sign(key: Sequence[Any]) -> tuple[str, ...]:
 def _units(sa: Any, units: int, scale: int = 0) -> Any:
     """A decimal in SQL."""
     return sa.literal_column(f"{Decimal(units).scaleb(-scale):f}")
+
+
+def _number(sa: Any, number: int) -> Any:
+    return sa.literal_column(str(number))
 
 
 def _double(sa: Any, number: float) -> Any:

@@ -17,6 +17,7 @@ from clerk_cerbos_lab.identity.principals import Principal
 from clerk_cerbos_lab.insights.coverage_counts import Case, Tally, count
 from clerk_cerbos_lab.insights.coverage_parts import parts_of
 from clerk_cerbos_lab.insights.coverage_result import covered_parts
+from clerk_cerbos_lab.pdp.fixed_time import can_be_fixed
 from clerk_cerbos_lab.pdp.messages import Request, hidden_aux_data, suite_document
 from clerk_cerbos_lab.policies import disk
 from clerk_cerbos_lab.policies.suites import read_suites
@@ -56,7 +57,8 @@ def suite_coverage(
     tally = Tally(parts, max(len(people), 1))
     for group in _groups(suites.tests, source.index, notes):
         config = _config(group[0])
-        copies = source.with_config(config)
+        now = group[0].options.get("now")  # tests of a group have the same, if their policies read it
+        copies = source.with_config(config, None if now is None else str(now))
         try:
             count(copies, parts, _cases(group, people), tally)
         finally:
@@ -82,18 +84,19 @@ def suite_coverage(
 def _groups(tests: Sequence[SuiteTest], index: PolicyIndex, notes: list[str]) -> Iterator[list[SuiteTest]]:
     """Tests that one PDP can be asked with one JWT about one kind, those of each principal together."""
     found: dict[str, list[SuiteTest]] = {}
-    timed = 0
+    timed, fixed = 0, can_be_fixed(index.documents)
     for test in tests:
         kind = str(test.resource.get("kind", ""))
-        if "now" in test.options and index.analysis(kind).clock:
+        now = str(test.options["now"]) if "now" in test.options and index.analysis(kind).clock else None
+        if now is not None and not fixed:
             timed += len(test.actions)
             continue
         options = {name: value for name, value in test.options.items() if name in _ENGINE}
-        found.setdefault(json.dumps([options, test.claims, kind], sort_keys=True), []).append(test)
+        found.setdefault(json.dumps([options, test.claims, kind, now], sort_keys=True), []).append(test)
     if timed:
         notes.append(
-            f"{timed:,} tests set the time, which a running PDP can't be told, and their policies read it: "
-            "they are not counted."
+            f"{timed:,} tests set the time, which a running PDP can't be told, and policies read it by "
+            "timeSince(): they are not counted. With now() instead, such as now() - R.attr.at, they are."
         )
     for group in found.values():
         yield sorted(group, key=lambda test: _key(test.principal))

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from clerk_cerbos_lab.errors import InputError
 from clerk_cerbos_lab.insights.compare import changes_of
+from clerk_cerbos_lab.insights.kept_records import KeptRecords
 from clerk_cerbos_lab.insights.replay import replay
+from clerk_cerbos_lab.insights.sql_table import SqlTable
 from clerk_cerbos_lab.pdp.drafts import check_pdp
 from clerk_cerbos_lab.pdp.moved import MovedPolicies
 from clerk_cerbos_lab.policies.addresses import limit_at
@@ -61,7 +63,7 @@ class Tuning:
     Attributes:
         before: what the policies decide as they are.
         limits: the limits that can matter to the question, in the order of the policies, each once.
-        records: as given.
+        records: as given; those of a frame or a file are read once.
         replayed: as given.
     """
 
@@ -78,7 +80,8 @@ class Tuning:
             msg = "replay= says how to read records=, which is not given"
             raise InputError(msg)
         self.pdp = pdp
-        self.records = records
+        read = records is None or isinstance(records, SqlTable)
+        self.records = records if read else KeptRecords(records)
         self.replayed = dict(replayed or {})
         self._moved: MovedPolicies | None = None
         current = pdp.digest == decisions.provenance.policy_digest

@@ -46,6 +46,12 @@ DIFFERS = (
     "this explanation."
 )
 
+CONFUSED = (
+    "By its conditions this is {copy}, and the PDP gave {original}: a condition about this kind consists of "
+    "the same expressions as another, in other blocks (all, any, none), and Cerbos 0.55 can use one of them "
+    "for both. Write the expressions differently in one of them."
+)
+
 
 def why(
     decisions: Decisions, *, aux_data: object = None, names: bool = False, **labels: object
@@ -272,6 +278,10 @@ def explain(
         yield explanation
 
 
+def _differs(source: Instrumented, kind: str, copied: str, effect: str) -> str:
+    return (CONFUSED if source.index.may_confuse(kind) else DIFFERS).format(copy=copied, original=effect)
+
+
 def explain_with_misfits(
     source: Instrumented,
     cases: Sequence[tuple[Request, bool | None]],
@@ -287,7 +297,7 @@ def explain_with_misfits(
         cause, *also = [None] if allowed else causes_of(evidence)
         notes = [
             *([ASSUMED] if source.assumed else []),
-            *([DIFFERS.format(copy=copied, original=effect)] if copied != effect else []),
+            *([_differs(source, asked.request.kind, copied, effect)] if copied != effect else []),
             *asked.left_out,
             *told.notes,
         ]

@@ -60,7 +60,7 @@ def _digest(request: request_pb2.PlanResourcesRequest, aux_data: messages.AuxDat
 class PDP:
     """A Cerbos policy decision point to ask.
 
-    These are tried in order: ``address`` or ``CERBOS_ADDRESS``; the binary installed by the kit's
+    These are tried in order: ``binary``; ``address`` or ``CERBOS_ADDRESS``; the binary installed by the kit's
     set-up; ``cerbos`` on PATH; the official image in a container engine. A PDP started here reads
     ``policies`` and listens on a Unix socket in a private folder. It is told to reload if a policy
     file has changed since the last question, and restarted once if it is killed during an
@@ -78,12 +78,14 @@ class PDP:
             instead of counting as not satisfied.
         config: other parts of Cerbos's configuration (``engine.globals``, ``auxData``, ``schema``,
             …); the kit's listen addresses, limits and storage take precedence.
+        binary: the Cerbos program to run in place of the one that is found: to compare versions.
         timeout: seconds that one request may take.
 
     Attributes:
         address: an address to which any Cerbos SDK client can connect.
         engine: how this PDP is run, in words.
         strict: as given; None for a PDP at an address, which does not report it.
+        binary: as given.
         held_back: of a draft's PDP: the error of the newest text, if that does not compile and the PDP uses
             the last that does; else None.
 
@@ -103,6 +105,7 @@ class PDP:
         admin: tuple[str, str | SecretStr] | None = None,
         strict: bool = False,
         config: Mapping[str, Any] | None = None,
+        binary: str | os.PathLike[str] | None = None,
         timeout: float = 30.0,
     ) -> None:
         admin = hidden_admin(admin)
@@ -111,12 +114,14 @@ class PDP:
             msg = "config= must be a dict of Cerbos's configuration, such as {'engine': {'globals': {…}}}"
             raise InputError(msg)
         self._prepare(timeout)
-        at = address_of(policies, address)
+        at = None if binary is not None and address is None else address_of(policies, address)
+        self.binary: str | None = None if binary is None else str(binary)
         if at is None:
             self._start_embedded(policies, tls, playground_instance, strict=strict, config=config)
         else:
-            if strict or config:
-                msg = "strict= and config= are for a PDP that is started here; one at an address has its own"
+            if strict or config or binary is not None:
+                ours = "strict=, config= and binary= are for a PDP that is started here"
+                msg = f"{ours}; one at an address has its own"
                 raise InputError(msg)
             self.engine = "at an address"
             self.strict: bool | None = None
@@ -136,6 +141,7 @@ class PDP:
         self._folder: Path | None = None
         self._shown_folder = ""
         self.held_back: PolicyError | None = None
+        self._quiet = True
         self.timeout = timeout
         self._stream = Stream(self)
 
@@ -156,7 +162,7 @@ class PDP:
             raise InputError(msg)
         self._folder = disk.policy_folder(folder)
         self._shown_folder = self._shown_folder or str(folder)
-        self._engine = engines.find_engine()
+        self._engine = engines.find_engine(self.binary)
         self.engine = self._engine.describe()
         self.strict = bool(strict or ((config or {}).get("engine") or {}).get("strictEvaluation"))
         engine = {**((config or {}).get("engine") or {})}
@@ -171,12 +177,16 @@ class PDP:
         folder = self._need_folder()
         self._signature = disk.signature(folder)
         self._digest = disk.digest(folder)
-        self._server = server.Server(self._engine, folder, self._config)
+        self._server = server.Server(self._engine, folder, self._config, quiet=self._quiet)
         self.address = self._server.address
         try:
             self._server.wait_until_listening(60.0)
-        except PDPError:
+        except PDPError as error:
             self._server.stop()
+            if self._quiet and server.QUIET in str(error):  # an older version, which does not know it
+                self._quiet = False
+                self._start()
+                return
             self._compile()  # if the policies are the cause, raises an error that says so
             raise
         except BaseException:
@@ -196,18 +206,25 @@ class PDP:
 
     @classmethod
     def of_folder(
-        cls, folder: str | os.PathLike[str], *, config: Mapping[str, Any], shown: str | None = None
+        cls,
+        folder: str | os.PathLike[str],
+        *,
+        config: Mapping[str, Any],
+        binary: str | None = None,
+        shown: str | None = None,
     ) -> Self:
         """A PDP started here on a folder, whatever ``CERBOS_ADDRESS`` says.
 
         Args:
             folder: the folder of policies.
             config: Cerbos's configuration.
+            binary: the program, if it is another than the one that is found.
             shown: what to call the folder in errors; default: its path.
         """
         made = cls.__new__(cls)
         made._prepare(30.0)  # noqa: SLF001 - our own class
         made._shown_folder = shown or str(folder)  # noqa: SLF001
+        made.binary = binary
         made._start_embedded(folder, tls=False, playground_instance=None, strict=False, config=config)  # noqa: SLF001
         return made
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from clerk_cerbos_lab.errors import InputError, LabWarning, PDPError
 from clerk_cerbos_lab.pdp.client import PDP
-from clerk_cerbos_lab.pdp.snapshots import Snapshot, snapshot_of
+from clerk_cerbos_lab.pdp.snapshots import SCHEMAS, snapshot_of
 from clerk_cerbos_lab.policies.moves import moved_files, moves_of
 from clerk_cerbos_lab.values import MISSING, clean, json_type, resolve
 
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from clerk_cerbos_lab.policies.moves import Move
-
-SCHEMAS: Final = "_schemas/"
 
 
 def what_if(pdp: PDP, values: Mapping[str, object] | None = None, /, **more: object) -> PDP:
@@ -60,7 +58,7 @@ def what_if(pdp: PDP, values: Mapping[str, object] | None = None, /, **more: obj
     for file, why in problems.items():
         text = f"in the copy, {file} is JSON, without comments and with other lines: {why}"
         warnings.warn(text, LabWarning, stacklevel=2)
-    return Snapshot(files, snapshot.config).start()
+    return snapshot.of(files).start()
 
 
 def movable(pdp: PDP, /) -> pd.DataFrame:

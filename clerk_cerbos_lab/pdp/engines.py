@@ -9,7 +9,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from clerk_cerbos_lab.errors import PDPError
+from clerk_cerbos_lab.errors import InputError, PDPError
 from clerk_cerbos_lab.pdp.installing import installed_by_setup
 
 IMAGE = "ghcr.io/cerbos/cerbos:0.55.0"  # the release that set-up pins
@@ -20,7 +20,7 @@ class Engine:
     """A way to run Cerbos on this machine.
 
     Attributes:
-        kind: ``"installed"`` (by set-up), ``"path"`` or ``"container"``.
+        kind: ``"installed"`` (by set-up), ``"given"`` (by the caller), ``"path"`` or ``"container"``.
         command: the program, such as ``cerbos`` or ``docker``.
     """
 
@@ -31,6 +31,7 @@ class Engine:
         """A description for ``doctor`` and provenance."""
         return {
             "installed": "embedded, the binary that set-up installed",
+            "given": "embedded, a given binary",
             "path": "embedded, cerbos on PATH",
             "container": f"embedded, the official image in {Path(self.command).name}",
         }[self.kind]
@@ -76,12 +77,21 @@ def find_engines() -> list[Engine]:
     return found
 
 
-def find_engine() -> Engine:
+def find_engine(binary: str | None = None) -> Engine:
     """The engine to use.
 
+    Args:
+        binary: a program to use in place of what is found.
+
     Raises:
+        InputError: if the given binary is no program.
         PDPError: if there is none; lists the four ways to get a PDP.
     """
+    if binary is not None:
+        if not (Path(binary).is_file() and os.access(binary, os.X_OK)):
+            msg = f"binary= must be the path of a Cerbos program, and '{binary}' is none"
+            raise InputError(msg)
+        return Engine("given", str(Path(binary).absolute()))
     own = installed_binary()
     if os.access(own, os.X_OK):
         return Engine("installed", str(own))

@@ -16,11 +16,10 @@ import threading
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from clerk_cerbos_lab.errors import PDPError
-from clerk_cerbos_lab.pdp.drafts import SCHEMAS
 from clerk_cerbos_lab.pdp.probes import Facts, plain_policy
 from clerk_cerbos_lab.pdp.snapshots import Snapshot, snapshot_of
 from clerk_cerbos_lab.pdp.together import together
@@ -94,9 +93,14 @@ class Instrumented:
         """The configuration of the PDP that decided."""
         return self._snapshot.config
 
-    def with_config(self, config: Mapping[str, Any]) -> Instrumented:
-        """The same policies under another configuration; close it after use."""
-        return Instrumented(Snapshot(self._snapshot.files, config), self.index)
+    def with_config(self, config: Mapping[str, Any], now: str | None = None) -> Instrumented:
+        """The same policies under another configuration, perhaps at a fixed time; close it after use."""
+        return Instrumented(replace(self._snapshot, config=config, now=now), self.index)
+
+    @property
+    def binary(self) -> str | None:
+        """The program that decided, if one was given to ``lab.PDP``."""
+        return self._snapshot.binary
 
     @property
     def original(self) -> tuple[PDP, Snapshot]:
@@ -107,12 +111,13 @@ class Instrumented:
         """
         with self._lock:
             snapshot = self._snapshot
-            if self.assumed:
+            if self.assumed or snapshot.now is not None:
+                schemas = {} if self.assumed else snapshot.schemas
                 files = {
                     f"{number:04}.json": json.dumps(self._plain(document), ensure_ascii=False).encode()
                     for number, document in enumerate(self.index.documents)
                 }
-                snapshot = Snapshot(files, self.config)
+                snapshot = snapshot.of({**schemas, **files})
             if self._original is None:
                 self._original = snapshot.start()
                 self._running.append(self._original)
@@ -128,7 +133,7 @@ class Instrumented:
             if self._flow is not None or kind in self._facts:
                 return
             with ThreadPoolExecutor(1) as other:
-                flow = other.submit(Snapshot(self._flow_files(), self.config).start)
+                flow = other.submit(self._snapshot.of(self._flow_files()).start)
                 self._facts[kind] = Facts(self._snapshot, self.index, kind)
                 self._running.append(self._facts[kind])
                 self._flow = flow.result()
@@ -142,7 +147,7 @@ class Instrumented:
         """
         with self._lock:
             if self._flow is None:
-                self._flow = Snapshot(self._flow_files(), self.config).start()
+                self._flow = self._snapshot.of(self._flow_files()).start()
                 self._running.append(self._flow)
             pdp = self._flow
         keys = {_rule_name(rule.key): rule.key for one in self.index.rules for rule in one.rules}
@@ -251,7 +256,7 @@ class Instrumented:
 
     def _flow_files(self) -> dict[str, bytes]:
         """The policies with a name and outputs for each rule."""
-        files = {name: text for name, text in self._snapshot.files.items() if name.startswith(SCHEMAS)}
+        files = self._snapshot.schemas
         outputs: dict[tuple[str, ...], int] = {}
         for number, document in enumerate(self.index.documents):
             made = self._plain(document)
@@ -341,12 +346,13 @@ def _reporting(key: RuleKey, rule: Mapping[str, Any], outputs: dict[tuple[str, .
     """A name and outputs for a rule.
 
     Rules with different outputs have different ones in the copy, too: where Cerbos 0.55 takes conditions for
-    one another, it does so only if the outputs of their rules are the same.
+    one another, it does so only if the outputs of their rules are the same. So do rules of different
+    policies: which of their conditions Cerbos keeps can differ between PDPs, and the copy keeps both.
     """
     output = rule.get("output") or {}
     when = output.get("when") or {"ruleActivated": output.get("expr")}
     texts = tuple(text for name in ("ruleActivated", "conditionNotMet") if (text := when.get(name)))
-    number = outputs.setdefault(texts, len(outputs))
+    number = outputs.setdefault((str(key[0]), *texts), len(outputs))
     told = {"ruleActivated": f"{number} == {number}", "conditionNotMet": f"{number} != {number}"}
     return {"name": _rule_name(key), "output": {"when": told}}
 

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from clerk_cerbos_lab.errors import PolicyError
-from clerk_cerbos_lab.pdp.snapshots import Snapshot
 from clerk_cerbos_lab.pdp.together import together
 from clerk_cerbos_lab.policies.conditions import read_expression
 from clerk_cerbos_lab.policies.reach import DEFAULT
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from clerk_cerbos_lab.pdp import messages
     from clerk_cerbos_lab.pdp.client import PDP
     from clerk_cerbos_lab.pdp.messages import Request
+    from clerk_cerbos_lab.pdp.snapshots import Snapshot
     from clerk_cerbos_lab.policies.conditions import Expression, Operand
     from clerk_cerbos_lab.policies.index import PolicyIndex
     from clerk_cerbos_lab.policies.rules import DerivedRole, PolicyRules, Rule
@@ -74,9 +74,11 @@ class Facts:
         self._probes = {one.number: _Probes(one, kind) for one in every}
         self.left_out: tuple[str, ...] = ()
         versions = {one.version for one in index.rules} | {DEFAULT}
+        self._snapshot = snapshot
         engine = dict(snapshot.config.get("engine") or {})
+        engine.pop("strictEvaluation", None)  # lenient is the default, and older versions know no other
         versions |= {str(engine["defaultPolicyVersion"])} if engine.get("defaultPolicyVersion") else set()
-        ours = {"engine": {**engine, "strictEvaluation": False, "lenientScopeSearch": True}}
+        ours = {"engine": {**engine, "lenientScopeSearch": True}}
         config = {**{name: part for name, part in snapshot.config.items() if name != "schema"}, **ours}
         shared = {**_shared_files(index.documents, kind), **_role_files(index.rules)}
         try:
@@ -95,7 +97,9 @@ class Facts:
         self, shared: Mapping[str, bytes], versions: Iterable[str], config: Mapping[str, Any]
     ) -> PDP | None:
         """The PDP; None if there is nothing to ask."""
-        return Snapshot({**shared, **self._files(versions)}, config).start() if self._probes else None
+        if not self._probes:
+            return None
+        return self._snapshot.of({**shared, **self._files(versions)}, config).start()
 
     def _files(self, versions: Iterable[str]) -> dict[str, bytes]:
         return {

@@ -33,17 +33,27 @@ _ADMIN_HASH = "JDJiJDA0JFJTTHA1azB2R1ZBcmprZlZNNjhQVnVVU01vbkouYlA3cHF5QlEyd1VqV
 
 _WATCHDOG = 'read -r _; kill -9 "$1"; rm -rf "$2"; shift 2; [ $# -eq 0 ] || "$@"'
 
+QUIET = "celErrorLogLevel"
+
 _SOCKET_PATH_LIMIT = 100  # sun_path holds 104 bytes on macOS, 108 on Linux
 
 
 class Server:
     """A running Cerbos server: started by the constructor, ended by ``stop`` or with this process.
 
+    Args:
+        engine: the program.
+        folder: the policies.
+        config: Cerbos's configuration.
+        quiet: whether expressions that fail are kept out of the log; older versions do not know how.
+
     Attributes:
         address: the address for gRPC clients.
     """
 
-    def __init__(self, engine: Engine, folder: Path, config: Mapping[str, Any]) -> None:
+    def __init__(
+        self, engine: Engine, folder: Path, config: Mapping[str, Any], *, quiet: bool = True
+    ) -> None:
         self.private = _private_folder()
         self._log = self.private / "log"
         container = f"clerk-cerbos-lab-{uuid.uuid4().hex[:12]}"
@@ -63,6 +73,8 @@ class Server:
             inside = _server_config(config, self.address, http, str(folder))
             command = [engine.command, "server", f"--config={self.private / 'config.json'}"]
             clean_up = []
+        if quiet:
+            inside = _merge(inside, {"engine": {QUIET: "none"}})
         try:
             text = json.dumps(inside).replace("$", "$$")  # Cerbos would treat $NAME as a variable
         except (TypeError, ValueError) as error:
@@ -140,7 +152,7 @@ class Server:
         """The last error in the server's log, or the last line it printed."""
         text = self._log.read_text(encoding="utf-8", errors="replace").strip()
         lines = [line for line in text.splitlines() if not line.startswith("{")]
-        return " ".join(lines) or (text.splitlines()[-1] if text else "it printed nothing")
+        return " ".join(" ".join(lines).split()) or (text.splitlines()[-1] if text else "it printed nothing")
 
     def stop(self) -> None:
         """End the server and remove its folder; can be called repeatedly."""
@@ -234,7 +246,6 @@ def _server_config(extra: Mapping[str, Any], grpc: str, http: str, policies: str
             # (12 of 1,020,000 questions). Instead, the PDP is told to reload between questions.
             "disk": {"directory": policies, "watchForChanges": False},
         },
-        "engine": {"celErrorLogLevel": "none"},
         "telemetry": {"disabled": True},
     }
     return _merge(extra, ours)

@@ -5,16 +5,19 @@ from __future__ import annotations
 import shutil
 import tempfile
 import weakref
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from clerk_cerbos_lab.errors import PDPError
 from clerk_cerbos_lab.pdp.client import PDP
+from clerk_cerbos_lab.pdp.fixed_time import at_time
 from clerk_cerbos_lab.policies import disk
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+SCHEMAS: Final = "_schemas/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +27,23 @@ class Snapshot:
     Attributes:
         files: path inside the folder to content.
         config: Cerbos's configuration as given to ``lab.PDP``, with the evaluation mode added.
+        binary: the program to run, if one was given to ``lab.PDP``.
+        now: the time for policies in JSON to see; None for the real time.
     """
 
     files: Mapping[str, bytes] = field(repr=False)
     config: Mapping[str, Any] = field(repr=False)
+    binary: str | None = None
+    now: str | None = None
+
+    def of(self, files: Mapping[str, bytes], config: Mapping[str, Any] | None = None) -> Snapshot:
+        """Other files, and perhaps another configuration, for the same version of Cerbos."""
+        return replace(self, files=files, config=self.config if config is None else config)
+
+    @property
+    def schemas(self) -> dict[str, bytes]:
+        """The files that are no policies."""
+        return {name: text for name, text in self.files.items() if name.startswith(SCHEMAS)}
 
     def start(self, shown: str | None = None) -> PDP:
         """Start a PDP on these policies; its folder is removed with the object or the process.
@@ -39,9 +55,10 @@ class Snapshot:
         for name, content in self.files.items():
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
+            plain = self.now is None or name.startswith(SCHEMAS)
+            path.write_bytes(content if plain else at_time(content, str(self.now)))
         try:
-            pdp = PDP.of_folder(folder, config=self.config, shown=shown)
+            pdp = PDP.of_folder(folder, config=self.config, binary=self.binary, shown=shown)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
@@ -69,5 +86,5 @@ def snapshot_of(pdp: PDP) -> Snapshot | None:
     if disk.digest_of(files) != digest:
         msg = "the policy files were changed while they were read; ask again"
         raise PDPError(msg)
-    _taken[pdp] = (digest, Snapshot(files, config))
+    _taken[pdp] = (digest, Snapshot(files, config, pdp.binary))
     return _taken[pdp][1]

@@ -17,7 +17,7 @@ from clerk_cerbos_lab.errors import InputError
 from clerk_cerbos_lab.policies import analysis, compared, reach
 from clerk_cerbos_lab.policies.attribute_types import compared_types
 from clerk_cerbos_lab.policies.cel import CelError
-from clerk_cerbos_lab.policies.confused_conditions import has_confused_conditions
+from clerk_cerbos_lab.policies.confused_conditions import has_confused_conditions, kinds_confused_with
 from clerk_cerbos_lab.policies.constants import constants_of
 from clerk_cerbos_lab.policies.lines import lines_of
 from clerk_cerbos_lab.policies.literals import literals_in
@@ -188,6 +188,14 @@ class PolicyIndex:
     def has_confused_conditions(self, kind: str) -> bool:
         """Whether Cerbos may take two conditions about a kind for one, so that actions affect each other."""
         return self._once(("confused", kind), lambda: has_confused_conditions(self.rules, kind))
+
+    def kinds_confused_with(self, kind: str) -> tuple[str, ...]:
+        """The kinds in other policies with a condition that Cerbos can take for one about a kind."""
+        return self._once(("confused with", kind), lambda: kinds_confused_with(self.rules, kind))
+
+    def may_confuse(self, kind: str) -> bool:
+        """Whether Cerbos may take a condition about a kind for another, in its policy or elsewhere."""
+        return self.has_confused_conditions(kind) or bool(self.kinds_confused_with(kind))
 
     def constants_seen(self, kind: str) -> frozenset[str] | None:
         """The constants visible to expressions about a kind; None if the policies can't be read."""

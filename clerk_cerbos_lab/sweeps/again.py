@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from clerk_cerbos_lab.errors import InputError
+from clerk_cerbos_lab.sweeps.name_checks import NamedElsewhere
 from clerk_cerbos_lab.sweeps.sweep import sweep
 
 if TYPE_CHECKING:
@@ -12,17 +13,18 @@ if TYPE_CHECKING:
     from clerk_cerbos_lab.pdp.client import PDP
 
 
-def asked_again(known: Decisions, pdp: PDP, *, audit: int = 512) -> Decisions:
+def asked_again(known: Decisions, pdp: PDP, *, audit: int = 512, named_elsewhere: bool = False) -> Decisions:
     """What a PDP answers now to the question of decisions, about the same people.
 
     Args:
         known: the decisions.
         pdp: the PDP.
         audit: as in ``lab.sweep``.
+        named_elsewhere: ask also about what the policies do not name any more.
 
     Raises:
         InputError: if they were made with a JWT, which they do not keep, or if the policies do not have the
-            kind or an action any more.
+            kind or an action any more, unless ``named_elsewhere``.
         PolicyError: if the policies do not compile.
         PDPError: if the PDP refuses a request or is lost.
     """
@@ -36,7 +38,7 @@ def asked_again(known: Decisions, pdp: PDP, *, audit: int = 512) -> Decisions:
         pdp,
         known.principals,
         asked.kind,
-        actions=list(known.actions),
+        actions=NamedElsewhere(known.actions) if named_elsewhere else known.actions,
         resource_id=attr.pop("resource_id", "resource"),
         attr={name: _fixed_list(value, known, name) for name, value in attr.items()},
         policy_version=asked.policy_version,

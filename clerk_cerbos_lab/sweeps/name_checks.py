@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from clerk_cerbos_lab import limits
@@ -13,16 +14,54 @@ from clerk_cerbos_lab.policies.policy_set import Audience
 from clerk_cerbos_lab.values import RESOURCE_ID, text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from clerk_cerbos_lab.pdp.client import PDP
+    from clerk_cerbos_lab.pdp.instrumented import Instrumented
 
+_HINT: Final = re.compile(r"; (did you mean|there are).*", re.DOTALL)
 
 CONFUSED: Final = (
     "Each action is asked in a separate request: two conditions consist of the same expressions, and Cerbos "
     "can take one for the other after it has answered for another action. Even alone, the effect may not be "
     "what the conditions say; write the expressions differently in one of them."
 )
+
+CONFUSED_ELSEWHERE: Final = (
+    "A condition about '{kind}' consists of the same expressions as one in another policy ({others}), in "
+    "other blocks (all, any, none). Cerbos 0.55 uses one of the two for both, the one that it loads first, "
+    "which may be the other after a restart. These are the effects of this PDP, and may not be what the "
+    "conditions say; write the expressions differently in one of them."
+)
+
+
+class NamedElsewhere(tuple[str, ...]):
+    """Actions to ask about even where no policy is about them: in a comparison the other side may be."""
+
+    __slots__ = ()
+
+
+def unnamed(pdp: PDP, kind: str, actions: Sequence[str], where: Mapping[str, Any]) -> dict[str, str]:
+    """Why no policy can match, by action: there is no such action, kind, version or scope.
+
+    Args:
+        pdp: for its policies; if it does not disclose them, nothing is known to be missing.
+        kind: the resource kind.
+        actions: the actions.
+        where: versions and scopes, as ``PDP.reached`` takes them.
+    """
+    found = {}
+    for action in actions:
+        try:
+            pdp.check_names(kind, [action], **where)
+        except InputError as error:
+            found[action] = str(error)
+    return found
+
+
+def missing_names(why: Iterable[str]) -> list[str]:
+    """What ``unnamed`` found, each once, without a hint at another name."""
+    return list(dict.fromkeys(_HINT.sub("", one) for one in why))
 
 
 def actions_asked(
@@ -52,7 +91,7 @@ def actions_asked(
             msg = f"name the actions: the policies of '{kind}' have only patterns for them"
             raise InputError(msg)
         return tuple(plain)
-    asked = [actions] if isinstance(actions, str) else list(actions)
+    asked = (actions,) if isinstance(actions, str) else tuple(actions)
     if not asked:
         msg = "actions is empty; leave it out to ask about all that the policies name"
         raise InputError(msg)
@@ -68,7 +107,7 @@ def actions_asked(
     if len(asked) > limits.RESOURCES_PER_REQUEST:
         msg = f"{len(asked)} actions; Cerbos accepts at most {limits.RESOURCES_PER_REQUEST} per resource"
         raise InputError(msg)
-    return tuple(asked)
+    return actions if isinstance(actions, NamedElsewhere) else asked
 
 
 def separately(pdp: PDP, kind: str) -> str | None:
@@ -84,6 +123,16 @@ def separately(pdp: PDP, kind: str) -> str | None:
         "Each action is asked in a separate request: the policies read `runtime`, so that in Cerbos the "
         "answer for one can depend on the actions before it in a request."
     )
+
+
+def confused_elsewhere(pdp: PDP | Instrumented, kind: str) -> tuple[str, ...]:
+    """A note if Cerbos can take a condition about a kind for one in another policy."""
+    try:
+        others = pdp.index.kinds_confused_with(kind)
+    except PDPError:  # not disclosed, which is noted elsewhere
+        return ()
+    named = ", ".join(f"about '{one}'" for one in others)
+    return (CONFUSED_ELSEWHERE.format(kind=kind, others=named),) if others else ()
 
 
 def notes_on_names(

@@ -37,7 +37,15 @@ from clerk_cerbos_lab.sweeps.attributes import checked_units, read_attributes
 from clerk_cerbos_lab.sweeps.audit import Mismatch, differs, draw
 from clerk_cerbos_lab.sweeps.exact_thresholds import LineQuestions
 from clerk_cerbos_lab.sweeps.executors import ask_with, check_executor
-from clerk_cerbos_lab.sweeps.name_checks import actions_asked, notes_on_names, separately
+from clerk_cerbos_lab.sweeps.name_checks import (
+    NamedElsewhere,
+    actions_asked,
+    confused_elsewhere,
+    missing_names,
+    notes_on_names,
+    separately,
+    unnamed,
+)
 from clerk_cerbos_lab.sweeps.plan import parts_of, plan
 from clerk_cerbos_lab.values import OTHER_ID
 
@@ -162,7 +170,9 @@ def sweep(
         where: dict[str, Any] = {"policy_version": policy_version, "scope": scope}
         asked = actions_asked(pdp, kind, actions, where)
         where |= {"principal_policy_version": principal_policy_version, "principal_scope": principal_scope}
-        doubts = pdp.check_names(kind, asked, **where)
+        missing = unnamed(pdp, kind, asked, where) if isinstance(asked, NamedElsewhere) else {}
+        named = [action for action in asked if action not in missing]
+        doubts = pdp.check_names(kind, named, **where) if named else []
         checked = doubts is not None
         unchecked = (
             f"the PDP does not disclose its policies, so '{kind}' and {list(asked)} could not be checked for "
@@ -170,15 +180,14 @@ def sweep(
         )
         for warning in [unchecked] if doubts is None else doubts:
             warnings.warn(warning, LabWarning, stacklevel=2)
-        notes = (
-            notes_on_names(pdp, kind, asked, [*(axis.name for axis in axes), *fixed], where)
-            if checked
-            else ()
-        )
+        sent = [*(axis.name for axis in axes), *fixed]
+        notes = notes_on_names(pdp, kind, tuple(named), sent, where) if checked and named else ()
+        notes += tuple(f"{_sentence(why)}." for why in missing_names(missing.values()))
         alone = separately(pdp, kind) if len(asked) > 1 else None
+        confused = confused_elsewhere(pdp, kind)
         question = Question(
             kind=kind,
-            actions=asked,
+            actions=tuple(asked),
             axes=axes,
             fixed=fixed,
             policy_version=policy_version,
@@ -208,6 +217,7 @@ def sweep(
         notes=(
             *notes,
             *filter(None, [alone]),
+            *confused,
             *(f"{doubt}." for doubt in map(_sentence, doubts or ())),
             *found.notes,
         ),

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from clerk_cerbos_lab import limits
 from clerk_cerbos_lab.errors import LabError
-from clerk_cerbos_lab.pdp.snapshots import Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from clerk_cerbos_lab.pdp.client import PDP
+    from clerk_cerbos_lab.pdp.snapshots import Snapshot
     from clerk_cerbos_lab.policies.policy_set import Environment
 
 ERRORS: Final = re.compile(
@@ -64,7 +64,7 @@ class Expressions:
         """
         files = {name: json.dumps(content).encode() for name, content in self._files(documents).items()}
         try:
-            return Snapshot(files, {**snapshot.config, "engine": _engine(snapshot.config)}).start()
+            return snapshot.of(files, {**snapshot.config, "engine": _engine(snapshot.config)}).start()
         except LabError:
             return None
 
@@ -107,8 +107,5 @@ _BODIES: Final = {"resourcePolicy", "principalPolicy", "derivedRoles", "rolePoli
 
 def _engine(config: Mapping[str, Any]) -> dict[str, Any]:
     """The configuration without strict evaluation, in which one missing value would suppress all others."""
-    ours = {"defaultPolicyVersion", "defaultScope"}
-    return {
-        **{name: value for name, value in config.get("engine", {}).items() if name not in ours},
-        "strictEvaluation": False,
-    }
+    ours = {"defaultPolicyVersion", "defaultScope", "strictEvaluation"}
+    return {name: value for name, value in config.get("engine", {}).items() if name not in ours}

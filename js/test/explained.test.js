@@ -145,6 +145,20 @@ test("the rules that make a boundary are named, for those for whom they make it"
   assert.deepEqual(explained.breaks(2, 10, 1), []);
 });
 
+test("a boundary of one action isn't put down to a rule of another", () => {
+  const [cell] = WHY.cells;
+  /** @type {Embedded["breaks"]} */
+  const breaks = [
+    [2, "number", 10, "views", [[0], []]],
+    [2, "number", 10, "approves", [[], [0]]],
+  ];
+  const explained = new Explained(cubeOf(), { ...WHY, cells: [cell, cell], breaks });
+  assert.deepEqual(explained.breaks(2, 10, 0), ["views", "approves"]);
+  assert.deepEqual(explained.breaks(2, 10, 0, 0), ["views"]);
+  assert.deepEqual(explained.breaks(2, 10, 0, 1), ["approves"]);
+  assert.deepEqual(explained.breaks(2, 10, null, 1), ["approves"]);
+});
+
 test("the parts of an interval cover it", () => {
   /** @type {Ends} */
   const ends = { lower: 5, lowerClosed: false, upper: 20, upperClosed: true };

@@ -17,6 +17,7 @@ from small_policies import resource_policy, rule, write
 
 import clerk_cerbos_lab as lab
 from clerk_cerbos_lab.cli.arguments import AUX_DATA, axis_argument, fixed_argument
+from clerk_cerbos_lab.cli.doctor import _providers
 from clerk_cerbos_lab.cli.main import main
 from clerk_cerbos_lab.errors import InputError
 from clerk_cerbos_lab.values import MISSING, SELF
@@ -363,7 +364,51 @@ def test_compare_prints_a_plan_and_fails_on_what_it_is_told(tmp_path: Path) -> N
     assert "is no folder of policies" in done.stderr
 
 
-COMMANDS = ["doctor", "users", "sweep", "why", "compare", "coverage", "gaps", "report"]
+COMMANDS = ["doctor", "users", "principals", "sweep", "why", "compare", "coverage", "gaps", "report"]
+
+
+def test_users_of_another_provider_become_principals(tmp_path: Path) -> None:
+    okta = ("principals", "data/okta_users.json", "--memberships", "data/okta_groups.json")
+    done = run(*okta)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("96 users became principals")
+    assert "locked out" in done.stdout
+    mapping = tmp_path / "mapping.json"
+    mapping.write_text(lab.Mapping.of("okta", profile={"region": "profile.region"}).to_json(), "utf-8")
+    done = run(*okta, "--mapping", str(mapping), "--profile", "department=profile.department")
+    assert done.returncode == 0, done.stderr
+    assert "department" in done.stdout
+    done = run(
+        "sweep", "expense", *okta[1:], "--mapping", str(mapping), "--action", "view", "--attr", "amount=5"
+    )
+    assert done.returncode == 0, done.stderr
+    for arguments, code, words in (
+        (okta[:2], 2, "pass memberships="),
+        ((*okta, "--provider", "auth0"), 2, "provider='okta'"),
+        ((*okta, "--provider", "octa"), 2, "did you mean 'okta'"),
+        (("principals", "--provider", "okta"), 4, "OKTA_ORG_URL"),
+        ((*okta, "--mapping", "data/people.csv"), 2, "data/people.csv: Invalid JSON"),
+    ):
+        done = run(*arguments)
+        assert (done.returncode, words in done.stderr) == (code, True), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("environment", "words"),
+    [
+        ({}, "- Other sources"),
+        ({"OKTA_ORG_URL": "https://x.okta.com"}, "set OKTA_API_TOKEN, too"),
+        ({"OKTA_ORG_URL": "https://x.okta.com", "OKTA_API_TOKEN": "00secret"}, "✓ Okta key"),
+        ({"AUTH0_DOMAIN": "x", "AUTH0_CLIENT_ID": "y", "AUTH0_CLIENT_SECRET": "00secret"}, "✓ Auth0 key"),
+        ({"AUTH0_MGMT_TOKEN": "00secret"}, "set AUTH0_DOMAIN, too"),
+        ({"WORKOS_API_KEY": "00secret"}, "✓ WorkOS key"),
+    ],
+)
+def test_the_doctor_knows_the_variables_of_every_provider(environment: dict[str, str], words: str) -> None:
+    with patch.dict(os.environ, environment):
+        found = [f"{one.mark} {one.what} {one.found} {one.advice}" for one in _providers()]
+    assert any(words in line for line in found)
+    assert not any("00secret" in line for line in found)
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -12,6 +12,7 @@ from compared import people
 from small_policies import resource_policy, rule
 
 import clerk_cerbos_lab as lab
+from clerk_cerbos_lab.display import plain_text
 from clerk_cerbos_lab.display.changes_payload import changes_payload
 
 Write = Callable[..., Path]
@@ -103,3 +104,11 @@ def test_a_view_that_does_not_exist_is_refused(compared: tuple[lab.Changes, lab.
     with pytest.raises(lab.InputError, match="no view"):
         show(view="matrx")
     assert "Changes" not in repr(show(view="thresholds"))
+
+
+def test_real_names_come_with_a_warning(compared: tuple[lab.Changes, lab.PDP]) -> None:
+    changes, _ = compared
+    for names, warning in ((True, plain_text.WARNING), (False, None)):
+        shown: Any = changes.show(names=names)
+        assert shown._payload.header["warning"] == warning
+        assert ("ann" in shown._payload.header["dims"][0]["labels"]) == names

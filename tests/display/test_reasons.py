@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -61,6 +62,31 @@ def test_a_group_is_told_by_cause_the_most_frequent_first(decisions: lab.Decisio
     assert answer["people"][0].startswith("2 principals, such as p-")
     assert len(answer["people"]) == len(sentences(answer)) == 3
     assert any("data is broken" in one for one in sentences(answer))
+
+
+def test_a_group_in_an_interval_is_counted_at_the_amount_in_it(tmp_path: Path) -> None:
+    """At every amount of the axis all are alike; at this one, another rule is closest for two of them."""
+    closed = "R.attr.open && R.attr.amount <= P.attr."
+    rules = thing(a_rule("small", f"{closed}limit"), a_rule("large", f"{closed}most"))
+    people = pd.DataFrame(
+        {"id": ["u0", "u1", "u2"], "roles": [("user",)] * 3, "limit": [10] * 3, "most": [100, 1_000, 2_000]}
+    )
+    folder = write(tmp_path / "policies", thing=rules)
+    made = swept(folder, lab.shareable(people, "limit", "most"), amount=[5, 10, 15], open=False)
+    for amount, expected in ((500, {"large": 2, "small": 1}), (50, {"large": 3}), (5_000, {"small": 3})):
+        place: dict[str, Any] = {"index": [0, 0, 0], "segment": [0, 0]}
+        answer = told(made, {"place": place, "people": [0, 1, 2], "amount": amount})
+        closest = [one.partition("Closest: ")[2].partition(":")[0] for one in sentences(answer)]
+        alone = Counter(
+            sentences(told(made, {"place": {**place, "index": [who, 0, 0]}, "amount": amount}))[0]
+            .partition("Closest: ")[2]
+            .partition(":")[0]
+            for who in range(3)
+        )
+        assert alone == expected
+        assert closest == list(expected)
+        assert answer["people"][0].startswith(f"{max(expected.values())} principals")
+    made.source.close()
 
 
 def test_an_error_is_answered_in_words(decisions: lab.Decisions) -> None:

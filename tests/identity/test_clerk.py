@@ -16,7 +16,8 @@ from clerk_contract import contract, parameters
 from clerk_server import KEY, MALFORMED, ClerkServer, Fault, serve
 
 import clerk_cerbos_lab as lab
-from clerk_cerbos_lab.identity.clerk.api import API_VERSION, FILTERS, REQUEST_SECONDS, Filter
+from clerk_cerbos_lab.identity.clerk.api import API_VERSION, FILTERS
+from clerk_cerbos_lab.identity.remote import REQUEST_SECONDS, Filter
 
 DATA = Path(__file__).parents[2] / "data"
 

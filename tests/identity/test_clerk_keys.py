@@ -17,7 +17,8 @@ from pydantic import SecretStr
 from tracebacks import shown
 
 import clerk_cerbos_lab as lab
-from clerk_cerbos_lab.identity.clerk.api import hide, secret_key_kind
+from clerk_cerbos_lab.identity.clerk.api import secret_key_kind
+from clerk_cerbos_lab.identity.keys import hide
 
 DATA = Path(__file__).parents[2] / "data"
 

@@ -262,7 +262,7 @@ def test_a_mapping_shows_how_users_become_principals() -> None:
     mapping = lab.Mapping(metadata=("region",), profile={"<b>": "username"}, organization_roles=True)
     lines = repr(mapping).splitlines()
     assert [line.split("←")[0].strip() for line in lines] == [
-        *("id", "roles", "organization roles", "attributes", "attribute <b>")
+        *("provider", "id", "roles", "organization roles", "attributes", "attribute <b>")
     ]
     html = mapping._repr_html_()
     assert "attribute &lt;b&gt;" in html

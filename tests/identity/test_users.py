@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 import clerk_cerbos_lab as lab
-from clerk_cerbos_lab.identity.clerk.users import membership_roles, parse_users, read_json
+from clerk_cerbos_lab.identity.clerk.users import membership_roles, parse_users
+from clerk_cerbos_lab.identity.user_files import UserFile
 
 DATA = Path(__file__).parents[2] / "data"
 SAMPLE = DATA / "clerk_users.json"
@@ -131,7 +132,7 @@ SECOND = json.dumps(ANN) + "\n"
         (b" \n\t\r\n", ": the file is empty"),
         (b"[]", ": contains no users"),
         (b'{"data": []}', ": contains no users"),
-        ("[\n{},\n{nope}\n]", ", line 3, column 2: not JSON: Expecting property name"),
+        ('[\n{"id": "a"},\n{nope}\n]', ", line 3, column 2: not JSON: Expecting property name"),
         (SECOND + "\n" + '{"id": }\n' + SECOND, ", line 3, column 8: not JSON: Expecting value"),
         ('{"id": "user_b\n' + SECOND, ", line 1, column 15: not JSON"),
         ('{"id": user_b}\n' + SECOND, ", line 1, column 8: not JSON"),
@@ -145,7 +146,7 @@ SECOND = json.dumps(ANN) + "\n"
         (SECOND * 2 + '{"id": "a", "x": Infinity}', ", line 3: Infinity is not JSON"),
         ('{"id": "a", "id": "b"}', ", line 1: an object has the key 'id' twice"),
         (SECOND + '{"id": "a", "m": {"k": 1, "k": 2}}', ", line 2: an object has the key 'k' twice"),
-        ('[\n{"id": "a", "m": {"k": 1, "k": 2}}]', ": an object has the key 'k' twice"),
+        ('[\n{"id": "a", "m": {"k": 1, "k": 2}}]', ", line 2: an object has the key 'k' twice"),
         (b'[{"id": "a"},\n{"id": "\xff"}]', ", line 2: not UTF-8"),
         ('[{"id": "a"}]'.encode("utf-16"), ", line 1: not UTF-8"),
         (DEEP, ": the JSON is nested too deeply"),
@@ -156,7 +157,7 @@ SECOND = json.dumps(ANN) + "\n"
         (b"7", ": contains a number, not Clerk users"),
         (b'"user_ann"', ": contains a string, not Clerk users"),
         (b"null", ": contains null, not Clerk users"),
-        (b'{"users": []}', ": contains a map, not Clerk users"),
+        (b'{"users": {}}', ": contains a map, not Clerk users"),
         (b'{"data": {}}', ": contains a map, not Clerk users"),
         (b'[{"id": "a"}, 7]', ": user 1 is a number, not an object"),
         (b'[[{"id": "a"}]]', ": user 0 is a list, not an object"),
@@ -314,7 +315,7 @@ def test_memberships_from_a_file_give_the_organization_roles() -> None:
     users = lab.load_users(SAMPLE, mapping=ORGANIZATIONS, memberships=MEMBERSHIPS)
     assert {
         user.id: user.organization_roles for user in users if user.organization_roles
-    } == membership_roles(read_json(MEMBERSHIPS))
+    } == membership_roles(UserFile(MEMBERSHIPS, "Clerk"))
 
 
 def test_a_role_in_two_organizations_counts_once() -> None:

@@ -211,6 +211,15 @@ def test_nothing_changes_between_two_numbers_without_one_between_them(write: Wri
     ]
 
 
+def test_nothing_lies_beyond_the_largest_number(write: Write) -> None:
+    largest = 1.7976931348623157e308
+    with lab.PDP(write(thing=resource_policy(rule(f"R.attr.amount <= {largest!r}")))) as pdp:
+        before = lab.sweep(pdp, people(x=[1, 2]), "thing", amount=[0, largest])
+        write(thing=resource_policy(rule(f"R.attr.amount != {largest!r}")))
+        changes = lab.compare(before, pdp)
+    assert [one.interval for one in changes.groups] == [(largest, True, float("inf"), False)]
+
+
 def test_a_text_is_not_the_value_that_it_looks_like(write: Write) -> None:
     same = "R.attr.team == null || R.attr.team == '5.0' || R.attr.team == true"
     with lab.PDP(write(thing=resource_policy(rule("false")))) as pdp:

@@ -169,7 +169,7 @@ def test_every_cell_of_generated_policies_is_explained_as_it_was_decided(start: 
             who = generated_policies.people()
             made = lab.sweep(pdp, who, kind, actions=["see", "do"], audit=0, **given)
             cells = made.frame().sample(8, random_state=draw.randrange(1_000)).to_dict("records")
-            confused = pdp.index.has_confused_conditions(kind)
+            confused = pdp.index.may_confuse(kind)
             for cell in cells:
                 effect = cell.pop("effect")
                 labels: dict[str, Any] = {

@@ -14,7 +14,11 @@ from clerk_backend_api import models
 from clerk_contract import errors
 
 DATA = Path(__file__).parents[2] / "data"
-FILES = ("clerk_users.json", "clerk_organization_memberships.json", "expenses.csv")
+FILES = (
+    *("clerk_users.json", "clerk_organization_memberships.json", "expenses.csv", "people.csv"),
+    *("auth0_users.json", "auth0_roles.json", "okta_users.json", "okta_groups.json"),
+    *("workos_users.json", "workos_organization_memberships.json", "workos_directory_users.json"),
+)
 ROLES = {"employee", "manager", "finance", "admin"}
 REGIONS = {"northeast", "south", "midwest", "west"}
 DEPARTMENTS = {"engineering", "sales", "marketing", "operations", "finance"}

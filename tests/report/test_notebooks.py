@@ -20,6 +20,7 @@ def cells(path: Path, kind: str) -> list[dict[str, Any]]:
 def test_the_notebooks_are_these() -> None:
     names = ["00_tour", "01_users_to_principals", "02_founding_question", "03_sweeps", "04_exact_thresholds"]
     names += ["05_why", "06_coverage_and_gaps", "07_move_the_limit", "08_from_exploration_to_tests"]
+    names += ["09_other_identity_sources", "10_into_the_application"]
     assert [path.stem for path in NOTEBOOKS] == names
 
 

@@ -10,25 +10,19 @@ Of Clerk's query parameters it leaves out `web3_wallet`, `provider`, `provider_u
 deprecated `last_active_at_since`; those, and any that Clerk does not know, are answered with 422.
 """
 
-import asyncio
 import json
 import re
-import socket
-import threading
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
-import uvicorn
-from starlette.applications import Starlette
-from starlette.requests import Request
+from local_server import MALFORMED, Asked, Fault, Items, Recorded, reply, running
 from starlette.responses import Response
-from starlette.routing import Route
-from starlette.types import Message, Receive, Scope, Send
+
+__all__ = ["KEY", "MALFORMED", "PARAMETERS", "ClerkServer", "Fault", "serve"]
 
 KEY = "sk_test_local"
 
@@ -36,38 +30,7 @@ Json = dict[str, Any]
 Row = tuple[Json, bytes]  # a user or membership, and the same as JSON
 
 
-# --- what a test controls and sees ------------------------------------------------------------
-
-
-class Fault(NamedTuple):
-    """What goes wrong, once, at the nth request (the first is 1); a plain tuple does as well.
-
-    `answer`: the status, headers and body given here; without a body, an error in Clerk's shape.
-    `hang`: no response until the client gives up. `cut`: the connection closes during the correct response.
-    At a request with a cursor, `stick`: the first page comes again, and `repeat`: the page starts
-    with the user that the cursor names, whom the client already has.
-    """
-
-    nth: int
-    status: int = 200
-    headers: Mapping[str, str] = {}
-    body: bytes | None = None
-    does: Literal["answer", "hang", "cut", "stick", "repeat"] = "answer"
-
-
-MALFORMED = b'[{"id": "user_'  # a body for Fault
-
-
-@dataclass(frozen=True)
-class Recorded:
-    """One request: `status` is 0 if none was sent, `time` is `time.monotonic()` at arrival."""
-
-    method: str
-    path: str
-    query: tuple[tuple[str, str], ...]
-    headers: Mapping[str, str] = field(repr=False)  # without the authorization
-    status: int
-    time: float
+# --- what a test sees ----------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -92,11 +55,6 @@ class Refusal(Exception):  # noqa: N818 - an answer, not a failure of ours
         if self.parameter:
             error["meta"] = {"param_name": self.parameter}
         return reply({"errors": [error], "clerk_trace_id": "trace_local"}, self.status)
-
-
-def reply(value: object, status: int = 200) -> Response:
-    """Return a JSON response."""
-    return Response(json.dumps(value), status, media_type="application/json")
 
 
 # --- query parameters -------------------------------------------------------------------------
@@ -311,8 +269,9 @@ def array(rows: Iterable[Row]) -> bytes:
 class Backend:
     """The users and memberships of one instance, and the endpoints that return them."""
 
-    def __init__(self, users: Iterable[Json], memberships: Iterable[Json]) -> None:
+    def __init__(self, users: Iterable[Json], memberships: Iterable[Json] = (), key: str = KEY) -> None:
         """Serialise everything once, so that pages are fast."""
+        self.key = key
         self.users: list[Row] = [serialised(user) for user in users]
         self.memberships: list[Row] = [serialised(membership) for membership in memberships]
         self.by_id = {user["id"]: user for user, _ in self.users}
@@ -373,7 +332,15 @@ class Backend:
         user = self.by_id.get(membership["public_user_data"]["user_id"])
         return None if user is None else value(user)
 
-    def answer(self, method: str, path: str, items: Sequence[tuple[str, str]], fault: str) -> Response:
+    def answer(self, asked: Asked, does: str) -> Response:
+        """Answer one request."""
+        try:
+            check_key(asked.headers.get("authorization"), self.key)
+            return self.answer_known(asked.method, asked.path, asked.items, does)
+        except Refusal as refusal:
+            return refusal.response()
+
+    def answer_known(self, method: str, path: str, items: Items, fault: str) -> Response:
         """Answer one authenticated request."""
         endpoint = path.removeprefix("/v1")
         if method != "GET" or not path.startswith("/v1/") or endpoint not in PARAMETERS:
@@ -384,6 +351,19 @@ class Backend:
         if endpoint == "/users/count":
             return self.count_users(query)
         return self.list_memberships(query)
+
+    def failure(self, fault: Fault) -> Response:
+        """Return an error in Clerk's format."""
+        codes = {429: "too_many_requests", 503: "service_unavailable"}
+        code = codes.get(fault.status, f"status_{fault.status}")
+        return Refusal(fault.status, code, code.replace("_", " ").capitalize()).response()
+
+    def join(self) -> None:
+        """Add a user, the newest."""
+        newest = max(user["created_at"] for user, _ in self.users)
+        added = {**self.users[0][0], "id": f"user_joined_{len(self.users)}", "created_at": newest + 1}
+        self.users.append(serialised(added))
+        self.orders.clear()
 
 
 def serialised(value: Json) -> Row:
@@ -400,84 +380,7 @@ def check_key(header: str | None, key: str) -> None:
         raise Refusal(401, "clerk_key_invalid", "The provided Clerk Secret Key is invalid")
 
 
-# --- faults and the server --------------------------------------------------------------------
-
-
-class Cut(Response):
-    """Half of another response, after which the connection closes."""
-
-    def __init__(self, whole: Response) -> None:
-        """Announce the length of the complete body."""
-        super().__init__(whole.body, whole.status_code, dict(whole.headers))
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send half; uvicorn closes a connection with an incomplete response."""
-        del scope, receive
-        half = bytes(self.body)[: len(self.body) // 2]
-        start: Message = {
-            "type": "http.response.start",
-            "status": self.status_code,
-            "headers": self.raw_headers,
-        }
-        await send(start)
-        await send({"type": "http.response.body", "body": half, "more_body": True})
-
-
-def failure(fault: Fault) -> Response:
-    """Return the response for a fault."""
-    if fault.body is None:
-        codes = {429: "too_many_requests", 503: "service_unavailable"}
-        code = codes.get(fault.status, f"status_{fault.status}")
-        answer = Refusal(fault.status, code, code.replace("_", " ").capitalize()).response()
-    else:
-        answer = Response(fault.body, fault.status, media_type="application/json")
-    answer.headers.update(fault.headers)
-    return answer
-
-
-def application(
-    backend: Backend,
-    faults: Mapping[int, Fault],
-    key: str,
-    requests: list[Recorded],
-    stop: threading.Event,
-) -> Starlette:
-    """Return the application: it numbers, answers and records requests."""
-    arrived = 0
-
-    async def hang(request: Request) -> Response:
-        # Polled, because another thread sets `stop`.
-        while not stop.is_set() and not await request.is_disconnected():  # noqa: ASYNC110
-            await asyncio.sleep(0.02)
-        return Response(status_code=503)
-
-    def answer(request: Request, fault: Fault | None) -> Response:
-        if fault is not None and fault.does == "answer":
-            return failure(fault)
-        try:
-            check_key(request.headers.get("authorization"), key)
-            items = request.query_params.multi_items()
-            does = fault.does if fault else ""
-            return backend.answer(request.method, request.url.path, items, does)
-        except Refusal as refusal:
-            return refusal.response()
-
-    async def handle(request: Request) -> Response:
-        nonlocal arrived
-        arrived += 1
-        fault, at = faults.get(arrived), time.monotonic()
-        hangs = fault is not None and fault.does == "hang"
-        response = Response() if hangs else answer(request, fault)
-        headers = {name: text for name, text in request.headers.items() if name != "authorization"}
-        items = tuple(request.query_params.multi_items())
-        status = 0 if hangs else response.status_code
-        requests.append(Recorded(request.method, request.url.path, items, headers, status, at))
-        if hangs:
-            return await hang(request)
-        return Cut(response) if fault is not None and fault.does == "cut" else response
-
-    methods = ["GET", "POST", "PUT", "PATCH", "DELETE"]
-    return Starlette(routes=[Route("/{path:path}", handle, methods=methods)])
+# --- the server -------------------------------------------------------------------------------
 
 
 @contextmanager
@@ -488,22 +391,5 @@ def serve(
     key: str = KEY,
 ) -> Iterator[ClerkServer]:
     """Run the API on a free port of 127.0.0.1 for as long as the block lasts."""
-    requests: list[Recorded] = []
-    stop = threading.Event()
-    at = {fault.nth: fault for fault in (Fault(*fault) for fault in faults)}
-    app = application(Backend(users, memberships), at, key, requests, stop)
-    # Named TCP: only then does asyncio disable the delay that costs small responses 40 ms.
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.bind(("127.0.0.1", 0))
-    listener.listen()
-    config = uvicorn.Config(app, log_config=None, log_level="critical", lifespan="off", ws="none")
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
-    thread.start()
-    try:
-        yield ClerkServer(f"http://127.0.0.1:{listener.getsockname()[1]}/v1", requests)
-    finally:
-        stop.set()
-        server.should_exit = True
-        thread.join()
-        listener.close()
+    with running(Backend(users, memberships, key), faults) as server:
+        yield ClerkServer(f"{server.origin}/v1", server.requests)

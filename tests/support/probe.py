@@ -1,17 +1,16 @@
 """Asks a PDP what expressions and conditions are, many in one request."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import pytest
 from cerbos.engine.v1 import engine_pb2
 
 import clerk_cerbos_lab as lab
 from clerk_cerbos_lab import limits
-from clerk_cerbos_lab.pdp import engines, messages, server
+from clerk_cerbos_lab.pdp import messages
 
 ERROR: Final = "error"
 """The outcome of an expression that fails."""
@@ -70,11 +69,7 @@ class Conditions:
                 rules.append({**_rule(action, action), "condition": {"match": match}})
                 self._actions.append(action)
         _write(folder, rules, variables or {})
-        with pytest.MonkeyPatch.context() as patch:
-            if binary is not None:
-                patch.setattr(engines, "find_engine", lambda: engines.Engine("path", str(binary)))
-                patch.setattr(server, "_server_config", _for_any_version(server._server_config))
-            self.pdp = lab.PDP(folder)
+        self.pdp = lab.PDP(folder, binary=binary)
 
     def outcomes(
         self, numbers: range, resources: Sequence[Mapping[str, object]], **attr: object
@@ -98,17 +93,6 @@ class Conditions:
         named = np.where(allowed[:, ::2], "true", np.where(allowed[:, 1::2], "false", ERROR))
         meaning: dict[str, object] = {"true": True, "false": False, ERROR: ERROR}
         return [[meaning[one] for one in row] for row in named.tolist()]
-
-
-def _for_any_version(make: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
-    """Return the function that configures a server, without what older versions refuse."""
-
-    def made(*given: Any) -> dict[str, Any]:
-        config = make(*given)
-        newer = {"celErrorLogLevel"}
-        return {**config, "engine": {name: v for name, v in config["engine"].items() if name not in newer}}
-
-    return made
 
 
 def _entries(resources: Sequence[Mapping[str, object]], actions: Sequence[str]) -> list[messages.Entry]:

@@ -2,10 +2,6 @@
 
 import itertools
 import math
-import os
-import platform
-import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -13,11 +9,11 @@ from typing import Any
 
 import pytest
 from atoms import both, chosen, compared, either, negated, present, present_in, satisfied
+from older import VERSION as OLDER
+from older import older_binary
 from probe import ERROR, Conditions
 
 import clerk_cerbos_lab as lab
-
-ROOT = Path(__file__).parents[2]
 
 VALUES: list[Any] = [
     lab.MISSING,
@@ -60,7 +56,7 @@ ATTRIBUTES = {"one": 1, "text": "é", "nothing": None, "list": [1, "é"], "map":
 
 OPERATORS = ["==", "!=", "<", "<=", ">", ">="]
 
-INSTALLED, OLDER = "0.55.0", "0.51.0"
+INSTALLED = "0.55.0"
 
 NAN = {OLDER: ERROR, INSTALLED: False}
 """The outcome where NaN is ordered; no sweep sends it."""
@@ -153,15 +149,9 @@ def blocks(compare: Compare) -> list[tuple[Mapping[str, Any], Rule]]:
 @pytest.fixture(scope="module", params=[INSTALLED, OLDER])
 def version(request: pytest.FixtureRequest) -> str:
     """Return each version, installed."""
-    if request.param == OLDER and not older_binary().exists():
-        if (sys.platform, platform.machine()) != ("linux", "x86_64") and not os.environ.get("CI"):
-            pytest.skip("no older Cerbos binary is pinned for this machine")
-        subprocess.run([sys.executable, ROOT / "setup" / "install.py", "--older"], check=True)
+    if request.param == OLDER:
+        older_binary()
     return str(request.param)
-
-
-def older_binary() -> Path:
-    return ROOT / ".venv" / "older-pdp" / "cerbos"
 
 
 def test_conditions_have_the_outcomes_that_the_analysis_assumes(tmp_path: Path, version: str) -> None:

@@ -19,7 +19,6 @@ from clerk_cerbos_lab.policies.analysis import Analysis
 from clerk_cerbos_lab.policies.index import PolicyIndex
 from clerk_cerbos_lab.policies.movable import limits_of
 from clerk_cerbos_lab.policies.moves import moves_of
-from clerk_cerbos_lab.sweeps import temporary_policies
 
 VARIABLES = '{most: "P.attr.limit * 1.5", more: "P.attr.other * 2.0"}'
 PERSON = {"id": "u0", "roles": ["user"]}
@@ -98,11 +97,11 @@ def test_values_are_computed_leniently_even_for_a_strict_pdp(
 ) -> None:
     configs: list[Any] = []
 
-    def noted(files: Any, config: Any) -> Snapshot:
+    def noted(self: Snapshot, files: Any, config: Any = None) -> Snapshot:
         configs.append(config)
-        return Snapshot(files, config)
+        return Snapshot(files, config or self.config)
 
-    monkeypatch.setattr(temporary_policies, "Snapshot", noted)
+    monkeypatch.setattr(Snapshot, "of", noted)
     policy = resource_policy(
         rule("R.attr.amount <= V.most", actions=["one"]), rule("R.attr.amount <= V.more", actions=["two"])
     ).replace("  rules:", f"  variables: {{local: {VARIABLES}}}\n  rules:")
@@ -111,7 +110,7 @@ def test_values_are_computed_leniently_even_for_a_strict_pdp(
     with lab.PDP(write(tmp_path / "p", thing=policy), strict=True) as pdp:
         swept = lab.sweep(pdp, people, "thing", amount=range(60))
         every = lab.sweep(pdp, people, "thing", amount=range(60), method="every-cell")
-    assert [config["engine"]["strictEvaluation"] for config in configs] == [False]
+    assert ["strictEvaluation" in config["engine"] for config in configs] == [False]
     found = swept.thresholds("amount", action="one")
     assert found["exact"].all()
     assert set(found["upper"]) >= {15.0, 45.0}

@@ -1,4 +1,4 @@
-"""Clerk users from the API or a file, and the principals made from them."""
+"""Clerk users from the API or a file."""
 
 from __future__ import annotations
 
@@ -8,23 +8,24 @@ from typing import TYPE_CHECKING
 from clerk_cerbos_lab.errors import InputError, UsersError, did_you_mean
 from clerk_cerbos_lab.identity.clerk.api import (
     FILTERS,
-    _Api,
     _hand_over_ids,
     _memberships,
-    _secret,
-    _url,
     _users,
-    hide,
+    connect,
 )
-from clerk_cerbos_lab.identity.clerk.mapping import Mapping, to_principals
-from clerk_cerbos_lab.identity.clerk.users import User, membership_roles, parse_users, read_json
-from clerk_cerbos_lab.identity.taken import with_source
+from clerk_cerbos_lab.identity.clerk.users import (
+    User,
+    membership_roles,
+    parse_users,
+)
+from clerk_cerbos_lab.identity.keys import hide
+from clerk_cerbos_lab.identity.mapping import Mapping, mapping_of
+from clerk_cerbos_lab.identity.user_files import UserFile
 
 if TYPE_CHECKING:
-    import pandas as pd
     from pydantic import SecretStr
 
-    from clerk_cerbos_lab.identity.clerk.api import Filter
+    from clerk_cerbos_lab.identity.remote import Filter
 
 
 def load_users(
@@ -61,7 +62,7 @@ def load_users(
             incomplete. No partial list is returned.
     """
     key = hide(key)  # from here on no stack frame of the kit holds it in plain text
-    plan = mapping or Mapping()
+    plan = mapping_of(mapping, "clerk")
     if source is not None and not isinstance(source, (str, os.PathLike)):
         msg = f"source must be the path of a JSON file, not a {type(source).__name__}"
         raise InputError(msg)
@@ -77,7 +78,7 @@ def load_users(
         if name not in FILTERS:
             msg = f"no filter '{name}' in Clerk's user list{did_you_mean(name, FILTERS)}"
             raise InputError(msg)
-    with _Api(_secret(key), _url(api_url), budget) as api:
+    with connect(key, api_url, budget) as api:
         raw_roles = membership_roles(_memberships(api)) if plan.organization_roles else None
         users = _users(api, filters or {}, plan, raw_roles)
     if not users:
@@ -100,12 +101,13 @@ def _from_file(
                 "memberships='data/clerk_organization_memberships.json'"
             )
             raise InputError(msg)
-        held = read_json(memberships)
+        held = list(UserFile(memberships, "Clerk", paged=False))
         roles = membership_roles(held)
         if held and not roles:
             msg = f"{memberships}: contains no organization memberships (public_user_data.user_id and role)"
             raise UsersError(msg)
-    parsed = parse_users(read_json(source), paths=plan.paths(), organization_roles=roles, where=str(source))
+    entries = UserFile(source, "Clerk", paged=False)
+    parsed = parse_users(entries, paths=plan.paths(), organization_roles=roles, where=str(source))
     if not parsed:
         msg = f"{source}: contains no users"
         raise UsersError(msg)
@@ -123,46 +125,3 @@ def _first(copies: list[User]) -> User:
     times = "twice" if len(copies) == 2 else f"{len(copies)} times"
     same = "identical" if all(user == first for user in copies) else "not identical: the first one is used"
     return first.model_copy(update={"odd": (*first.odd, f"occurs {times} in the file, {same}")})
-
-
-def load_principals(
-    source: str | os.PathLike[str] | None = None,
-    *,
-    mapping: Mapping | None = None,
-    memberships: str | os.PathLike[str] | None = None,
-    filters: dict[str, Filter] | None = None,
-    key: str | SecretStr | None = None,
-    api_url: str | None = None,
-    budget: float = 300.0,
-) -> pd.DataFrame:
-    """Load Clerk users and map each to a Cerbos principal.
-
-    Args:
-        source: a JSON file of Clerk users; None asks Clerk's live API with ``CLERK_SECRET_KEY``.
-        mapping: how a user becomes a principal; default: ``Mapping()``.
-        memberships: with a file, the file of organization memberships.
-        filters: with the API, Clerk's own filters.
-        key: with the API, the secret key, if it is not in ``CLERK_SECRET_KEY``.
-        api_url: with the API, its address.
-        budget: seconds that the entire load may take.
-
-    Returns:
-        A DataFrame with one row per user: ``id``, ``roles`` (tuple of str) and one column per attribute
-        (``lab.MISSING`` where a user does not have it). ``lab.problems`` reports problems in their
-        data.
-
-    Raises:
-        UsersError, KeyMissingError, ClerkError: as ``lab.load_users``.
-    """
-    key = hide(key)
-    plan = mapping or Mapping()
-    users = load_users(
-        source,
-        mapping=plan,
-        memberships=memberships,
-        filters=filters,
-        key=key,
-        api_url=api_url,
-        budget=budget,
-    )
-    return with_source(to_principals(users, plan), "Clerk", source)

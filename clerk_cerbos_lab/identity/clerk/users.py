@@ -5,20 +5,24 @@ Only the parts of a user that the mapping names are kept; the rest of the JSON i
 
 from __future__ import annotations
 
-import json
-import re
-import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
-from clerk_cerbos_lab.errors import UsersError
+from clerk_cerbos_lab.errors import InputError, UsersError
+from clerk_cerbos_lab.identity import people
+from clerk_cerbos_lab.identity.kinds import mistaken
+from clerk_cerbos_lab.identity.mapping import mapping_of
+from clerk_cerbos_lab.identity.people import Person, is_text, principals_of
 from clerk_cerbos_lab.values import json_type
 
 if TYPE_CHECKING:
-    import os
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
+    from collections.abc import Mapping as Dict
+
+    import pandas as pd
+
+    from clerk_cerbos_lab.identity.mapping import Mapping
 
 
 class User(BaseModel):
@@ -52,10 +56,10 @@ class User(BaseModel):
 
 
 def parse_users(
-    raw: Sequence[Any],
+    raw: Iterable[Any],
     *,
     paths: Iterable[str],
-    organization_roles: Mapping[str, tuple[str, ...]] | None = None,
+    organization_roles: Dict[str, tuple[str, ...]] | None = None,
     where: str,
 ) -> list[User]:
     """Keep the allow-listed part of users in Clerk's JSON format.
@@ -75,8 +79,12 @@ def parse_users(
         if not isinstance(entry, dict):
             msg = f"{where}: user {position} is {json_type(entry)}, not an object"
             raise UsersError(msg)
+        words = mistaken(entry, "clerk")
+        if words:
+            msg = f"{where}: user {position} is not one of Clerk; it looks like {words}"
+            raise UsersError(msg)
         own = entry.get("id")
-        if not isinstance(own, str) or not own or not _is_text(own):
+        if not isinstance(own, str) or not own or not is_text(own):
             msg = f"{where}: user {position} has no 'id' (a non-empty string in Clerk's User)"
             raise UsersError(msg)
         users.append(_parse(own, entry, wanted, (organization_roles or {}).get(own, ())))
@@ -90,7 +98,7 @@ def _parse(own: str, entry: dict[str, Any], paths: Sequence[str], roles: tuple[s
         if metadata is not None:
             odd.append(f"public_metadata is {json_type(metadata)}, not a map: treated as empty")
         metadata = {}
-    kept = {key: value for key, value in metadata.items() if _is_text(key)}
+    kept = {key: value for key, value in metadata.items() if is_text(key)}
     if len(kept) < len(metadata):
         odd.append("public_metadata has a key with a lone surrogate, which is not valid Unicode: left out")
     if "publicMetadata" in entry and "public_metadata" not in entry:
@@ -106,7 +114,7 @@ def _parse(own: str, entry: dict[str, Any], paths: Sequence[str], roles: tuple[s
         flags[name] = flag
     fields = {}
     for path in paths:
-        found, value = _at(entry, path)
+        found, value = at(entry, path)
         if found:
             fields[path] = value
     return User(
@@ -119,118 +127,48 @@ def _parse(own: str, entry: dict[str, Any], paths: Sequence[str], roles: tuple[s
     )
 
 
-def _is_text(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _at(entry: dict[str, Any], path: str) -> tuple[bool, Any]:
+def at(entry: dict[str, Any], path: str) -> tuple[bool, Any]:
     """Whether a dotted path exists, and its value; ``primary_email_address`` is looked up by its id."""
-    if path == "primary_email_address":
-        primary = entry.get("primary_email_address_id")
-        addresses = entry.get("email_addresses")
-        for address in addresses if isinstance(addresses, list) else ():
-            if isinstance(address, dict) and primary and address.get("id") == primary:
-                return "email_address" in address, address.get("email_address")
-        return False, None
-    value: Any = entry
-    for part in path.split("."):
-        if not isinstance(value, dict) or part not in value:
-            return False, None
-        value = value[part]
-    return True, value
+    if path != "primary_email_address":
+        return people.at(entry, path)
+    primary = entry.get("primary_email_address_id")
+    addresses = entry.get("email_addresses")
+    for address in addresses if isinstance(addresses, list) else ():
+        if isinstance(address, dict) and primary and address.get("id") == primary:
+            return "email_address" in address, address.get("email_address")
+    return False, None
 
 
-_LINE_END: Final = re.compile(
-    r"\r\n|\n|\r"
-)  # only those of JSON: U+2028 and the like may occur inside a string
+def to_principals(users: Sequence[User], mapping: Mapping | None = None) -> pd.DataFrame:
+    """Turn Clerk users into a principals frame, by the mapping.
 
-_TOKEN: Final = re.compile(r'"(?:[^"\\]|\\.)*"|NaN|-?Infinity')
+    Args:
+        users: as returned by ``lab.load_users``, loaded with the same mapping.
+        mapping: default: ``Mapping()``.
 
-
-def read_json(path: str | os.PathLike[str]) -> list[Any]:
-    """The objects in a file: a JSON array, a page ``{"data": […]}``, or one object per line.
-
-    Raises:
-        UsersError: if the file can't be read or is not JSON; gives the line and the column.
+    Returns:
+        A DataFrame with ``id``, ``roles`` and a column of dtype object for each attribute, in the
+        order in which they first occur; ``lab.MISSING`` where a user does not have it. ``attrs`` holds
+        the mapping, the report that ``lab.problems`` shows, and which columns may be shared: those from
+        public metadata, but none set by ``profile`` (see ``lab.shareable``).
     """
-    name = str(path)
-    try:
-        text = Path(path).read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        msg = f"{name}: can't be read ({error.strerror})"
-        raise UsersError(msg) from None
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        msg = f"{name}, line {line}: not UTF-8"
-        raise UsersError(msg) from None
-    if not text.strip():
-        msg = f"{name}: the file is empty; it should contain Clerk users as JSON"
-        raise UsersError(msg)
-    lines = _LINE_END.split(text)
-    first = next(line for line in lines if line.strip())
-    if first.lstrip().startswith("{") and _is_object(first):
-        rows = [_loads(line, name, number) for number, line in enumerate(lines, start=1) if line.strip()]
-        if len(rows) > 1 or "id" in rows[0]:
-            return rows
-        whole = rows[0]
-    else:
-        whole = _loads(text, name, 1)
-    if isinstance(whole, list):
-        return whole
-    if isinstance(whole, dict) and isinstance(whole.get("data"), list):
-        data: list[Any] = whole["data"]
-        total = whole.get("total_count")
-        if isinstance(total, int) and total > len(data):
-            msg = f"{name}: contains {len(data):,} of {total:,} users: one page of several; load them all"
-            raise UsersError(msg)
-        return data
-    if isinstance(whole, dict) and "id" in whole:
-        return [whole]
-    msg = f"{name}: contains {json_type(whole)}, not Clerk users: an array, {{'data': […]}}, or one per line"
-    raise UsersError(msg)
+    plan = mapping_of(mapping, "clerk")
+    if isinstance(users, str) or not all(isinstance(user, User) for user in users):
+        msg = "to_principals needs a list of lab.User, as returned by lab.load_users"
+        raise InputError(msg)
+    return principals_of([_person(user) for user in users], plan)
 
 
-def _is_object(line: str) -> bool:
-    try:
-        return isinstance(json.loads(line), dict)
-    except (ValueError, RecursionError):
-        return False
-
-
-def _loads(text: str, name: str, first_line: int) -> Any:
-    def refuse(constant: str) -> None:
-        at = next(match.start() for match in _TOKEN.finditer(text) if match[0] == constant)
-        line = first_line + text.count("\n", 0, at)
-        msg = f"{name}, line {line}: {constant} is not JSON"
-        raise UsersError(msg)
-
-    def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
-        held = dict(items)
-        if len(held) != len(items):
-            twice = next(key for key, _ in items if sum(other == key for other, _ in items) > 1)
-            at = f", line {first_line}" if "\n" not in text.strip() else ""
-            msg = f"{name}{at}: an object has the key '{twice}' twice, so one value would be lost"
-            raise UsersError(msg)
-        return held
-
-    try:
-        return json.loads(text, parse_constant=refuse, object_pairs_hook=pairs)
-    except json.JSONDecodeError as error:
-        line = first_line + error.lineno - 1
-        msg = f"{name}, line {line}, column {error.colno}: not JSON: {error.msg}"
-        raise UsersError(msg) from None
-    except RecursionError:
-        msg = f"{name}: the JSON is nested too deeply"
-        raise UsersError(msg) from None
-    except UsersError:
-        raise
-    except ValueError:
-        msg = f"{name}: a number has more digits than Python can read ({sys.get_int_max_str_digits():,})"
-        raise UsersError(msg) from None
+def _person(user: User) -> Person:
+    flags = [name for name, set_ in (("banned", user.banned), ("locked", user.locked)) if set_]
+    return Person(
+        user.id,
+        user.public_metadata,
+        user.fields,
+        user.organization_roles,
+        tuple((flag, "Clerk does not let this user sign in") for flag in flags),
+        user.odd,
+    )
 
 
 def membership_roles(memberships: Iterable[Any]) -> dict[str, tuple[str, ...]]:

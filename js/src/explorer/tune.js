@@ -3,6 +3,7 @@ import { nodesOf } from "../dom/markup.js";
 import { button } from "../dom/widgets.js";
 import { MatrixView } from "../view/view.js";
 import { ConstantControl } from "./constants_control.js";
+import { Drawer } from "./drawer.js";
 import { TextControl } from "./text_control.js";
 
 /** @import { Cube } from "../model/cube.js" */
@@ -42,7 +43,9 @@ export class TuneView extends MatrixView {
     this.top.append(this.headline);
     this.main.prepend(this.error);
     this.main.append(this.changes, this.replay, this.status);
-    this.root.prepend(h("div", { class: "ccl-beside" }, this.panel, this.main));
+    this.drawer = new Drawer(this.root, this.panel, this.tools.element);
+    this.tools.element.prepend(this.drawer.button);
+    this.root.prepend(h("div", { class: "ccl-beside" }, this.drawer.element, this.main));
     const changes = {
       "change:choice": () => this.#adopt(),
       "change:controls": () => this.#offer(),
@@ -170,6 +173,7 @@ export class TuneView extends MatrixView {
   destroy() {
     clearTimeout(this.#rest);
     this.unlink();
+    this.drawer.destroy();
     super.destroy();
   }
 }

@@ -172,9 +172,12 @@ export class Explained {
    * @param {number} d
    * @param {number} number
    * @param {number | null} principal for whom; null: for anybody
+   * @param {number | null} action of which; null: of any
    */
-  breaks(d, number, principal = null) {
-    const found = principal === null ? this.#anybody(d) : this.#made(d, [principal]);
+  breaks(d, number, principal = null, action = null) {
+    const everybody = principal === null && action === null;
+    const who = principal === null ? [...this.cube.dims[0].labels.keys()] : [principal];
+    const found = everybody ? this.#anybody(d) : this.#made(d, who, action);
     return [...(found.get(number) ?? [])];
   }
 
@@ -191,8 +194,9 @@ export class Explained {
    * For each number at which these principals have a boundary, what makes it.
    * @param {number} d
    * @param {number[]} principals
+   * @param {number | null} only an action; null: any
    */
-  #made(d, principals) {
+  #made(d, principals, only = null) {
     const made = /** @type {Map<number, Set<string>>} */ (new Map());
     for (const [dim, how, what, words, kinds] of this.data.breaks) {
       if (dim !== d) continue;
@@ -200,7 +204,9 @@ export class Explained {
       const { labels = [], codes = [] } = how === "slot" ? this.data.slots[what] : {};
       const numbers = how === "slot" ? labels.map((label) => numberOf(label ?? "")) : [];
       for (const who of principals) {
-        if (!whom.some((some, action) => some.has(this.data.cells[action].kinds[who]))) continue;
+        const makes = (/** @type {Set<number>} */ some, /** @type {number} */ action) =>
+          (only === null || only === action) && some.has(this.data.cells[action].kinds[who]);
+        if (!whom.some(makes)) continue;
         const number = how === "slot" ? numbers[codes[who]] : what;
         if (number === undefined || number === null) continue;
         made.set(number, (made.get(number) ?? new Set()).add(words));

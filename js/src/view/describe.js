@@ -22,7 +22,7 @@ export const cut = (/** @type {string} */ text) =>
  * @returns {Description | null}
  */
 export function describe(model, item, column, strips) {
-  const { cube, layout, across } = model;
+  const { cube, layout, rows, across } = model;
   const lines = [...ofRow(model, item)];
   cube.dims.forEach(({ title, labels }, d) => {
     if (!layout.rows.dims.includes(d) && !layout.columns.dims.includes(d)) lines.push([title, labels[0]]);
@@ -34,7 +34,9 @@ export function describe(model, item, column, strips) {
     if (!band) return null;
     lines.push([names[0], longInterval(band.ends)]);
     const principal = layout.place < 0 ? null : model.people([item.row])[0];
-    for (const rule of item.group || band.grid ? [] : rulesAt(model, band.ends, principal))
+    const action = layout.rows.dims.indexOf(1); // the action is the second dimension; a strip has one
+    const one = action < 0 ? null : rows.index[action][item.row];
+    for (const rule of item.group || band.grid ? [] : rulesAt(model, band.ends, principal, one))
       lines.push(["rule", rule]);
     const broken = (band.allow ? [] : model.broken(item.row)).filter(
       ({ lower, upper }) => band.ends.lower <= lower && upper <= band.ends.upper,

@@ -1,0 +1,1 @@
+"""Auth0: its Management API, its users, and the roles that are assigned to them."""

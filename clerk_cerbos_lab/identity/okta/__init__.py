@@ -1,0 +1,1 @@
+"""Okta: its API, its users and their groups."""
