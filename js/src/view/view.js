@@ -85,7 +85,6 @@ export class MatrixView {
       this.note,
       h("div", { class: "ccl-sized" }, body),
       this.detail,
-      this.count,
       this.foot,
     );
     this.root.append(this.main, this.tip.element);
@@ -103,6 +102,9 @@ export class MatrixView {
     setText(this.title, header.said ? "" : header.title);
     this.headline.replaceChildren(...headline(header));
     this.foot.replaceChildren(...notes(header));
+    if (header.headline)
+      this.foot.prepend(this.count); // else counts are what there is to say first
+    else this.top.append(this.count);
   }
 
   // -- state --------------------------------------------------------------------------------------------
