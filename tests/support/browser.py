@@ -35,7 +35,7 @@ START = 180.0
 
 VIEWPORT: Final[ViewportSize] = {"width": 1280, "height": 900}
 
-SLOW = 9_000.0
+SLOW = 180_000.0
 """Milliseconds that anything may take on a busy machine: a kernel to start, a cell to run, a click to act."""
 
 # What a page reads without a network.
