@@ -79,7 +79,10 @@ def write_page(
     name = hashlib.sha256(b"".join(data)).hexdigest()[:12]
     head, lines, more = _totals(every, shown)
     common, each = _provenances(every, showns)
-    look: dict[str, object] = {"grouped": grouped_at_first(first), "view": "thresholds" if numeric else "matrix"}
+    look: dict[str, object] = {
+        "grouped": grouped_at_first(first),
+        "view": "thresholds" if numeric else "matrix",
+    }
     script = assets.page_script(name, data, look)
     wrong, wrong_more = page_parts.problems(decisions, shown)
     text = render(

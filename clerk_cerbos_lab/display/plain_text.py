@@ -180,7 +180,7 @@ def _data_problems(decisions: Decisions) -> str:
     affected = {line["principal"] for line in report} & set(people["id"])
     if not affected:
         return ""
-    who = f"{len(affected)} principals have" if len(affected) > 1 else "1 principal has"
+    who = f"{len(affected)} people have" if len(affected) > 1 else "1 person has"
     return f"{who} data problems that may cause a DENY (see lab.problems)."
 
 
@@ -193,7 +193,7 @@ def causes_line(decisions: Decisions) -> str:
     by_rules = decisions.counts()["DENY"] - cells
     if not cells:
         return f"Nobody is denied because of broken data; ✗ {by_rules:,} decisions are denied by rules."
-    who = f"{people:,} principals are" if people > 1 else "1 principal is"
+    who = f"{people:,} people are" if people > 1 else "1 person is"
     return (
         f"{who} denied because of broken data: ✗ {by_rules:,} decisions by rules, ? {cells:,} by broken data."
     )

@@ -78,7 +78,7 @@ class Strip:
     """The bands that some principals share.
 
     Attributes:
-        who: a pseudonym, or how many principals.
+        who: a pseudonym, or how many people.
         about: the attributes that they share.
         labels: labels of the other dimensions down the side.
         bands: in order; they cover the line, or for a grid the checked amounts with gaps between them.
@@ -145,11 +145,11 @@ def strips(payload: Payload, broken: Find | None = None) -> list[Strip]:
                     for one in broken(person, others_at)
                 )
                 grouped.setdefault((places, bands, stretches), []).append(person)
-    rows = sorted(grouped.items(), key=lambda item: (item[0][0], _top(item[0][1]), min(item[1])))
+    rows = sorted(grouped.items(), key=lambda item: (item[0][0], -_top(item[0][1]), min(item[1])))
     return [
         Strip(
-            who=principal["labels"][people[0]] if len(people) == 1 else f"{len(people):,} principals",
-            about=_common(principal, people),
+            who=principal["labels"][people[0]] if len(people) == 1 else f"{len(people):,} people",
+            about=_common(principal, people, names),
             labels=tuple(dims[dim]["labels"][place] for dim, place in zip(others, places, strict=True)),
             bands=bands,
             exact=payload.segments is not None,
@@ -183,13 +183,14 @@ def _bands(payload: Payload, line: npt.NDArray[np.bool_], across: int) -> tuple[
     )
 
 
-def _common(principal: dict[str, Any], people: Sequence[int]) -> str:
-    """The attributes that all of these people share."""
+def _common(principal: dict[str, Any], people: Sequence[int], others: Sequence[str]) -> str:
+    """The attributes that all of these people share, by name; those that a resource has, too, are theirs."""
     shared = []
     for attribute in principal["attributes"]:
         codes = {attribute["codes"][i] for i in people}
         if len(codes) == 1 and (value := attribute["values"][codes.pop()]) != "MISSING":
-            shared.append(value)
+            own = "their " if attribute["name"] in others else ""
+            shared.append(value if attribute["name"] == "roles" else f"{own}{attribute['name']} {value}")
     return " · ".join(shared)
 
 

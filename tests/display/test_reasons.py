@@ -174,7 +174,7 @@ def test_a_long_search_says_how_far_it_is(decisions: lab.Decisions, monkeypatch:
 
 def test_the_caption_counts_people_first(decisions: lab.Decisions) -> None:
     explained = decisions.explain()
-    line = "1 principal is denied because of broken data: ✗ 5 decisions by rules, ? 3 by broken data."
+    line = "1 person is denied because of broken data: ✗ 5 decisions by rules, ? 3 by broken data."
     assert line in str(explained)
     assert line in explained.show()._repr_mimebundle_()["text/html"]
     assert "broken data" not in str(decisions)
