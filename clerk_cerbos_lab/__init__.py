@@ -46,6 +46,12 @@ def _to_html():
     return write_page
 
 
+def _discloses():
+    from clerk_cerbos_lab.display.disclosed import discloses
+
+    return discloses
+
+
 def _why():
     from clerk_cerbos_lab.insights.why import why
 
@@ -262,6 +268,7 @@ views.register(
         "show": _show,
         "long_table": _long_table,
         "to_html": _to_html,
+        "discloses": _discloses,
         "why": _why,
         "why at": _why_at,
         "changes at": _changes_at,

@@ -848,6 +848,20 @@ class Decisions:
         """
         return drawn_by("to_tests")(self, path, names=names)
 
+    def discloses(self, *, names: bool = False) -> pd.DataFrame:
+        """What a page of these decisions (``to_html``) would disclose to whoever gets it.
+
+        Args:
+            names: as in ``to_html``.
+
+        Returns:
+            A DataFrame with the columns ``what`` (people, roles, attributes, attributes left out, values
+            asked about, policy texts, data problems, reasons, source), ``count``, and ``disclosed``: what of
+            it is in the page.
+        """
+        made: pd.DataFrame = drawn_by("discloses")(self, names=names)
+        return made
+
     def to_html(
         self,
         path: str | os.PathLike[str],
@@ -858,8 +872,13 @@ class Decisions:
         columns: str | Sequence[str] | None = None,
         names: bool = False,
         title: str | None = None,
+        note: str | None = None,
     ) -> None:
-        """Write one offline page: a matrix that needs no kernel, totals that need no JavaScript, provenance.
+        """Write one offline page: who may do what in sentences, people per amount, thresholds, the matrix.
+
+        It needs no kernel, is readable without JavaScript, and ends with data problems and where everything
+        comes from. If the decisions are explained (``.explain()``), the page says why, too. What it would
+        disclose, ``discloses`` says beforehand.
 
         Args:
             path: of the file; it is written completely or not at all.
@@ -870,6 +889,7 @@ class Decisions:
             names: show principals by their ids, with every attribute, and a warning in the page. By
                 default pseudonyms, with the attributes that ``show`` shows.
             title: default: the kind and the actions.
+            note: who sends the page, and anything its readers should know; shown as it is.
 
         Raises:
             InputError: as in ``matrix``; for a missing folder or a scenario with other dimensions.
@@ -883,6 +903,7 @@ class Decisions:
             columns=columns,
             names=names,
             title=title,
+            note=note,
         )
 
     def __repr__(self) -> str:

@@ -1,9 +1,9 @@
-"""The JavaScript module that JupyterLab, stored notebooks and pages share, and how each carries it.
+"""The JavaScript modules of JupyterLab, stored notebooks and pages, and how each carries its own.
 
-``make static`` bundles ``static/matrix.js`` from ``js/src``, so installing this package builds nothing. A
-live output gets it as text. A stored one holds it deflated, as ``static/matrix.b64``, which is made together
-with it: two builds of zlib may deflate to different bytes, and notebooks are compared byte by
-byte.
+``make static`` bundles them from ``js/src``, so installing this package builds nothing. A live output gets
+``static/matrix.js`` as text, a page ``static/offline.js``, which has no part that needs a kernel. A stored
+output holds that deflated, as ``static/matrix.b64``, which is made together with it: two builds of zlib may
+deflate to different bytes, and notebooks are compared byte by byte.
 """
 
 from __future__ import annotations
@@ -29,13 +29,19 @@ PLAIN: Final = 110_000
 
 @cache
 def module() -> str:
-    """The ES module, including its style sheet."""
+    """The ES module of live outputs, including its style sheet."""
     return (STATIC / "matrix.js").read_text("utf-8")
 
 
 @cache
+def offline_module() -> str:
+    """The ES module of pages and stored outputs, including its style sheet."""
+    return (STATIC / "offline.js").read_text("utf-8")
+
+
+@cache
 def packed_module() -> str:
-    """The ES module deflated, as base64."""
+    """The offline module deflated, as base64."""
     return (STATIC / "matrix.b64").read_text("ascii").strip()
 
 
@@ -82,13 +88,13 @@ def page_script(name: str, payloads: Sequence[bytes], state: dict[str, object]) 
     texts, deflated = _data(payloads, small=False)
     start = json.dumps(state, separators=(",", ":"), sort_keys=True).replace("<", "\\u003c")
     call = f'await {_inside("revive")}("{name}",{json.dumps(texts)},{str(deflated).lower()},{start});'
-    return f"\n{module()}\n{call}\n"
+    return f"\n{offline_module()}\n{call}\n"
 
 
 def _inside(export: str) -> str:
     """The module's internal name of an export, which the page's script uses since it continues the module."""
-    found = re.search(rf"[{{,]([$\w]+) as {export}[,}}]", module())
+    found = re.search(rf"[{{,]([$\w]+) as {export}[,}}]", offline_module())
     if found is None:
-        msg = f"static/matrix.js exports no {export}: run 'make static'"
+        msg = f"static/offline.js exports no {export}: run 'make static'"
         raise RuntimeError(msg)
     return found[1]

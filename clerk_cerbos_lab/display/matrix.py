@@ -69,7 +69,7 @@ class Matrix:
         if view == "thresholds":
             self._need_thresholds()
         self._values = {dim: decisions.values(dim) for dim in decisions.dims}
-        self._state = {**copy.deepcopy(START), "view": view}
+        self._state = {**copy.deepcopy(START), "view": view, "grouped": True}
         self._widget: Any = None
         self._watchers: list[Callable[[dict[str, Any]], object]] = []
 

@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from clerk_cerbos_lab import limits
-from clerk_cerbos_lab.display import assets, broken_stretches, plain_text, static_html, threshold_strips
+from clerk_cerbos_lab.display import (
+    assets,
+    broken_stretches,
+    page_parts,
+    plain_text,
+    static_html,
+    threshold_strips,
+)
+from clerk_cerbos_lab.display.headline import headline
 from clerk_cerbos_lab.display.payload import payload
 from clerk_cerbos_lab.errors import InputError
 from clerk_cerbos_lab.files import whole_file
@@ -43,6 +51,7 @@ def write_page(
     columns: str | Sequence[str] | None,
     names: bool,
     title: str | None,
+    note: str | None = None,
 ) -> None:
     """Write one offline page; arguments and errors as ``Decisions.to_html``."""
     every = _scenarios(decisions, scenarios, scenario)
@@ -59,21 +68,36 @@ def write_page(
         if all(own[part] == head[part] for part in ("labels", "attributes", "problems")):
             other.header["dims"][0] = {"name": own["name"], "map": own["map"], "same": True}
     static = static_html.html(decisions, shown)
-    if _numeric(decisions, first.header["columns"]):
+    numeric = _numeric(decisions, first.header["columns"])
+    if numeric:
         broken = broken_stretches.finder(decisions, shown, first.header["columns"][0])
         drawn = (threshold_strips.svg(first, broken), threshold_strips.table(first, broken))
         static = "".join([*drawn, static])
+    if len(payloads) == 1:
+        first.header["said"] = True
     data = [one.to_bytes() for one in payloads]
     name = hashlib.sha256(b"".join(data)).hexdigest()[:12]
     head, lines, more = _totals(every, shown)
     common, each = _provenances(every, showns)
-    script = assets.page_script(name, data, {})
+    look = {"grouped": True, "view": "thresholds" if numeric else "matrix"}
+    script = assets.page_script(name, data, look)
+    wrong, wrong_more = page_parts.problems(decisions, shown)
     text = render(
         "decisions.html.j2",
         policy=POLICY.format(base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()),
         title=title or shown.text(f"{decisions.kind}: who may {' and '.join(decisions.actions)}"),
         warning=plain_text.WARNING if shown.names else None,
         style=static_text("report.css"),
+        headline=headline(decisions, shown),
+        question=first.header["title"],
+        note=note,
+        people=page_parts.people_table(decisions, shown),
+        of_scenario=scenario if scenarios else None,
+        problems=wrong,
+        problems_more=wrong_more,
+        explained=decisions.explanations is not None,
+        origin=page_parts.origin(decisions, shown, f"Sent by: {note}" if note else ""),
+        meanings=first.header["meanings"],
         totals_head=head,
         totals=lines,
         totals_more=more,

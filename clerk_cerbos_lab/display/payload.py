@@ -18,6 +18,9 @@ from clerk_cerbos_lab import limits
 from clerk_cerbos_lab.decisions.intervals import Segmented, Segments
 from clerk_cerbos_lab.display import plain_text
 from clerk_cerbos_lab.display.embedded import embedded
+from clerk_cerbos_lab.display.headline import heading, headline
+from clerk_cerbos_lab.display.meanings import meanings
+from clerk_cerbos_lab.identity.quality import cannot_sign_in
 from clerk_cerbos_lab.values import is_number, json_number
 
 if TYPE_CHECKING:
@@ -108,6 +111,7 @@ def payload(
     notes += [note for note in plain_text.notes(decisions, shown) if note]
     header: dict[str, Any] = {
         "title": title,
+        "headline": [list(line) for line in headline(decisions, shown)],
         "scenario": scenario,
         "rows": down,
         "columns": across,
@@ -117,14 +121,14 @@ def payload(
         "notes": notes,
         "caption": decisions.provenance.caption(),
         "warning": plain_text.WARNING if shown.names else None,
+        "meanings": [list(one) for one in meanings(some, shown)],
     }
     why = embedded(some, shown)
     if why is not None:
         header["why"] = why
     elif some.explanations is not None:
         notes.append(f"The explanations are left out: they were made with names={some.explanations.names}.")
-    heading = decisions.question.heading
-    plain = [value_dim(dim, some.values(dim), shown, heading(dim)) for dim in some.dims[1:]]
+    plain = [value_dim(dim, some.values(dim), shown, heading(decisions, dim)) for dim in some.dims[1:]]
     dims = [principal_dim(some, shown), *plain]
     return assemble(header, dims, different.allowed() if exact is None else exact, codes)
 
@@ -198,11 +202,15 @@ def principal_dim(decisions: Decisions, shown: Disclosure) -> dict[str, Any]:
     columns += [
         (name, [_label(shown, value) for value in people[name].tolist()]) for name in shown.attributes
     ]
+    signed_out = cannot_sign_in(people.attrs.get("problems", ()))
+    ids = people["id"].tolist() if signed_out else []
     return {
         "name": "principal",
+        "title": "person",
         "labels": plain_text.labels(decisions, shown, "principal"),
         "attributes": [_attribute(shown, name, labels) for name, labels in columns],
         "problems": _problems(decisions),
+        "signedOut": {str(i): signed_out[one] for i, one in enumerate(ids) if one in signed_out},
     }
 
 

@@ -13,13 +13,20 @@ import numpy as np
 
 from clerk_cerbos_lab import limits
 from clerk_cerbos_lab.decisions.explanations import broken_counts
+from clerk_cerbos_lab.display.headline import heading, headline
+from clerk_cerbos_lab.formatting import number_label
 from clerk_cerbos_lab.values import is_number
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy.typing as npt
 
     from clerk_cerbos_lab.decisions.decisions import Decisions
     from clerk_cerbos_lab.identity.disclosure import Disclosure
+
+FEW: Final = 6
+"""Values and actions that the question names; of more it says how many."""
 
 WARNING: Final = "Real ids and attributes are shown here: share this with care."
 """Shown in everything that can be shared and does not call principals by pseudonyms."""
@@ -92,8 +99,8 @@ def layout(
     texts = labels(decisions, shown, across, drawn[-1][1] + 1)
     heads = itertools.product(*(labels(decisions, shown, dim, most) for dim in down))
     return Grid(
-        down=tuple(map(decisions.question.heading, down)),
-        across=decisions.question.heading(across),
+        down=tuple(heading(decisions, dim) for dim in down),
+        across=heading(decisions, across),
         rows=[list(head) for head in itertools.islice(heads, most)],
         columns=[texts[i] if i == j else f"{texts[i]} to {texts[j]}" for i, j in drawn],
         allowed=allowed[:most, at],
@@ -122,18 +129,31 @@ def counts_line(decisions: Decisions) -> str:
 
 def question(decisions: Decisions, shown: Disclosure) -> str:
     """The question in one line."""
-    parts = [shown.text(decisions.kind)]
-    for dim, n in (("action", len(decisions.actions)), ("principal", len(decisions.names))):
-        parts.append(f"{dim} {labels(decisions, shown, dim)[0]}" if n == 1 else f"{n:,} {dim}s")
+    actions = labels(decisions, shown, "action")
+    people = len(decisions.names)
+    parts = [f"{shown.text(decisions.kind)}: who may {_listed(actions, 'or')}"]
+    who = labels(decisions, shown, "principal", 1)[0] if people == 1 else f"{people:,} people"
+    parts.append(who)
     for axis in decisions.axes:
-        one = len(axis.values) == 1
-        parts.append(
-            f"{axis.name} {shown.value(axis.values[0]) if one else f'({len(axis.values):,} values)'}"
-        )
+        if axis.numeric and len(axis.values) > FEW:
+            low, high = number_label(min(axis.values)), number_label(max(axis.values))
+            values = f"{low} to {high} ({len(axis.values):,} values)"
+        elif len(axis.values) > FEW:
+            values = f"({len(axis.values):,} values)"
+        else:
+            values = _listed([shown.value(value) for value in axis.values], "or")
+        parts.append(f"{decisions.question.heading(axis.name)} {values}")
     parts += [
         f"{name} {shown.value(value)}" for name, value in decisions.fixed.items() if name != "resource_id"
     ]
-    return ", ".join(parts)
+    return "; ".join(parts)
+
+
+def _listed(texts: Sequence[str], last: str) -> str:
+    """``view, create or approve``; of many the number."""
+    if len(texts) > FEW:
+        return f"do {len(texts):,} actions"
+    return f" {last} ".join([part for part in (", ".join(texts[:-1]), texts[-1]) if part])
 
 
 def _left_out(grid: Grid) -> str:
@@ -147,7 +167,7 @@ def _left_out(grid: Grid) -> str:
 
 
 def _merged(grid: Grid) -> str:
-    what = f"values of {grid.across}" if grid.across != "amount" else "amounts"
+    what = f"values of {grid.across}" if grid.across.partition(" ")[0] != "amount" else "amounts"
     return f"Columns combine neighbouring {what} whose effects are equal in every row." if grid.merged else ""
 
 
@@ -211,5 +231,7 @@ def text_of(decisions: Decisions, shown: Disclosure) -> str:
         right = [part.rjust(width) for part, width in zip(line, widths, strict=True)][len(grid.down) :]
         lines.append("  ".join([*left, *right]).rstrip())
     broken = ", ? DENY because of broken data" if decisions.explanations is not None else ""
+    first = map(str, headline(decisions, shown))
     head = [question(decisions, shown), f"{counts_line(decisions)} (✓ ALLOW, ✗ DENY{broken})"]
-    return "\n".join([*lines, *head, *notes_on(decisions, shown, grid), decisions.provenance.caption()])
+    notes = notes_on(decisions, shown, grid)
+    return "\n".join([*first, "", *lines, "", *head, *notes, decisions.provenance.caption()])

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from clerk_cerbos_lab import limits
+from clerk_cerbos_lab.display.headline import headline
 from clerk_cerbos_lab.display.plain_text import WARNING, counts_line, layout, mark, notes_on, question
 from clerk_cerbos_lab.templates import render
 
@@ -39,6 +40,7 @@ def html(decisions: Decisions, shown: Disclosure) -> str:
     return render(
         "table.html.j2",
         question=question(decisions, shown),
+        headline=headline(decisions, shown),
         counts=counts_line(decisions),
         down=grid.down,
         across=grid.across,

@@ -28,6 +28,7 @@ from clerk_cerbos_lab.identity.okta import api as okta_api
 from clerk_cerbos_lab.identity.okta import users as okta_users
 from clerk_cerbos_lab.identity.people import Joined, Person, principals_of
 from clerk_cerbos_lab.identity.shapes import PROVIDERS, SHAPES, Provider
+from clerk_cerbos_lab.identity.taken import with_source
 from clerk_cerbos_lab.identity.user_files import UserFile
 from clerk_cerbos_lab.identity.workos import api as workos_api
 from clerk_cerbos_lab.identity.workos import users as workos_users
@@ -189,7 +190,7 @@ def load_principals(
             api_url=api_url,
             budget=budget,
         )
-        return to_principals(users, plan)
+        return with_source(to_principals(users, plan), "Clerk", source)
     if source is not None:
         if filters or key or api_url:
             msg = "filters=, key= and api_url= are for a provider's API and can't be used with a file"
@@ -203,7 +204,7 @@ def load_principals(
             raise InputError(msg)
         people = _from_api(plan, filters or {}, key, api_url, budget)
     handed_over.hand_over(person.id for person in people)  # so that a report names none of them
-    return principals_of(people, plan)
+    return with_source(principals_of(people, plan), plan.shape.title, source)
 
 
 def _ask_which() -> None:

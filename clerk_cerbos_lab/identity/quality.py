@@ -13,7 +13,7 @@ from clerk_cerbos_lab.identity.principals import RESERVED
 from clerk_cerbos_lab.values import json_type
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 Row = dict[str, str]
 """One line of the report: ``principal``, ``problem``, ``attribute``, ``detail``."""
@@ -23,6 +23,19 @@ COLUMNS: Final = ["principal", "problem", "attribute", "detail"]
 MISTYPED: Final = "mistyped attribute"
 
 ABSENT: Final = "missing attribute"
+
+SIGNED_OUT: Final = frozenset(
+    {
+        *("banned", "locked", "blocked", "suspended", "inactive"),
+        *("deprovisioned", "locked out", "password expired", "provisioned", "recovery", "staged"),
+    }
+)
+"""Problems for which a provider does not let somebody sign in, as it calls them."""
+
+
+def cannot_sign_in(report: Iterable[Row]) -> dict[str, str]:
+    """The problem, such as ``banned``, of each principal who can't sign in, by id."""
+    return {line["principal"]: line["problem"] for line in report if line["problem"] in SIGNED_OUT}
 
 
 class Report(list[Row]):

@@ -23,6 +23,7 @@ export interface HeaderDim {
   attributes?: Attribute[];
   /** Data problems of a principal, by position. */
   problems?: Record<string, string[]>;
+  signedOut?: Record<string, string>;
   /** In a page of scenarios: people and attributes are those of the first scenario. */
   same?: boolean;
 }
@@ -49,6 +50,9 @@ export interface Exact extends Omit<HeaderExact, "map"> {
 /** The header of a payload. */
 export interface Header {
   title: string;
+  headline?: [where: string, what: string][];
+  meanings?: [word: string, meaning: string][];
+  said?: boolean;
   scenario?: string | null;
   rows: string[];
   columns: string[];

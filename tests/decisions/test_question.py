@@ -82,7 +82,12 @@ def test_units_are_shown_in_heads_strips_pages_files_and_thresholds(pdp: lab.PDP
     assert "amount (USD)" in matrix._repr_mimebundle_()["text/html"]
     made_of = payload(decisions, decisions.shown())
     titles = {dim["name"]: dim.get("title") for dim in made_of.header["dims"]}
-    assert titles == {"principal": None, "action": None, "amount": "amount (USD)", "region": None}
+    assert titles == {
+        "principal": "person",
+        "action": None,
+        "amount": "amount (USD)",
+        "region": "expense region",
+    }
     assert "amount (USD)" in svg(made_of)
     assert "effect" in table(made_of)
     decisions.to_html(tmp_path / "page.html")

@@ -110,6 +110,16 @@ class Live:
         if self.button("Matrix").is_visible():
             self.button("Matrix").click()
             self.button("Grid").click()
+        self.ungroup()
+
+    def ungroup(self) -> None:
+        """Show every row on its own, in a matrix: a page opens with groups, and thresholds."""
+        self.frame()
+        for part in self.page.locator(".ccl-live").all():
+            for name in ("group equal rows", "Matrix"):
+                control = part.get_by_label(name) if " " in name else part.get_by_role("button", name=name)
+                if control.is_visible():
+                    control.click() if name == "Matrix" else control.uncheck()
 
 
 def matrix_of(decisions: lab.Decisions) -> pd.DataFrame:
@@ -141,7 +151,9 @@ def open_file(seen: Visit, path: Path, decisions: lab.Decisions) -> Live:
     seen.page.add_init_script(CLIPBOARD)
     seen.page.goto(path.as_uri())
     seen.page.wait_for_selector(f"{LIVE} td")
-    return Live(seen, decisions)
+    live = Live(seen, decisions)
+    live.ungroup()
+    return live
 
 
 def people() -> pd.DataFrame:
@@ -292,6 +304,7 @@ def test_a_page_of_two_million_decisions_is_small_and_each_of_them_is_right(
             effects = found.iloc[:, 3:].to_numpy() == "ALLOW"
             assert np.array_equal(effects, part.table(["principal", "region"], ["amount"]))
         live.button("Reset").click()
+        live.ungroup()
         every = swept.table(["principal", "action", "region"], ["amount"])
         for row, column in np.random.default_rng(3).integers(0, [12_000 - 16, 200 - 8], (25, 2)).tolist():
             drawn = seen.page.evaluate(
@@ -316,7 +329,7 @@ def test_a_page_of_two_million_decisions_is_small_and_each_of_them_is_right(
 
 
 def test_it_says_which_dimension_stands_across(live: Live) -> None:
-    assert live.counts().endswith("24 principals · across: amount")
+    assert live.counts().endswith("24 people · across: amount")
 
 
 def test_copy_takes_what_is_shown_as_the_frame_has_it(live: Live) -> None:
@@ -367,13 +380,13 @@ def test_rows_sort_as_pandas_sorts_them(live: Live, descending: bool) -> None:  
 
 def test_a_column_head_sorts_by_its_effect_then_the_other_way_then_not_at_all(live: Live) -> None:
     frame = matrix_of(live.decisions)
-    head = live.page.locator(f"{LIVE} thead th", has_text="5,000.01")
+    head = live.page.locator(f"{LIVE} thead th", has_text="2,500")
     head.click()
     expect(head).to_have_attribute("aria-sort", "descending")
-    same(live.copied(), sorted_rows(frame, frame["5,000.01"] == "ALLOW", descending=True))
+    same(live.copied(), sorted_rows(frame, frame["2,500"] == "ALLOW", descending=True))
     head.click()
     expect(head).to_have_attribute("aria-sort", "ascending")
-    same(live.copied(), sorted_rows(frame, frame["5,000.01"] == "ALLOW", descending=False))
+    same(live.copied(), sorted_rows(frame, frame["2,500"] == "ALLOW", descending=False))
     head.click()
     expect(head).to_have_attribute("aria-sort", "none")
     same(live.copied(), frame)
@@ -508,10 +521,25 @@ def test_equal_rows_are_grouped_with_their_number_and_open_and_close(live: Live)
         lambda part: str(part.to_numpy().tolist())
     )
     table = marks.reset_index(name="mark")
-    sizes = table.groupby(["action", "region", "mark"], sort=False).size().tolist()
+    ends = live.decisions.thresholds("amount").query("effect == 'ALLOW'")
+    top = ends.groupby(live.decisions.sides()[0])["upper"].max()
+    dims = live.decisions.sides()[0]
+    table["top"] = [top.get(tuple(row), -np.inf) for row in table[dims].to_numpy().tolist()]
+    allow = (live.decisions.matrix() == "ALLOW").sum(axis=1)
+    table["allow"] = [allow[tuple(row)] for row in table[dims].to_numpy().tolist()]
+    order = {value: i for dim in ("action", "region") for i, value in enumerate(live.decisions.values(dim))}
+    found = table.groupby(["action", "region", "mark"], sort=False).agg(
+        size=("top", "size"), top=("top", "first"), allow=("allow", "first")
+    )
+    found = found.reset_index().sort_values(
+        ["action", "region", "top", "allow"],
+        key=lambda column: column.map(order) if column.name in {"action", "region"} else -column,
+        kind="stable",
+    )
+    sizes = found["size"].tolist()
     rows = live.page.locator(f"{LIVE} tbody tr")
     names = [row.locator(".ccl-name").inner_text() for row in rows.all()]
-    wanted = [f"▸ {n} principals" if n > 1 else None for n in sizes][: len(names)]
+    wanted = [f"▸ {n} people" if n > 1 else None for n in sizes][: len(names)]
     assert [name if name.startswith("▸") else None for name in names] == wanted
     assert live.page.locator(LIVE).get_attribute("aria-rowcount") == str(len(sizes) + 1)
     group = live.page.locator(f"{LIVE} tr.ccl-group th[aria-expanded]").first
@@ -520,7 +548,7 @@ def test_equal_rows_are_grouped_with_their_number_and_open_and_close(live: Live)
     expect(group).to_have_attribute("aria-expanded", "true")
     assert live.page.locator(LIVE).get_attribute("aria-rowcount") == str(len(sizes) + 1 + size)
     assert live.page.locator(f"{LIVE} tr.ccl-member").count() == min(
-        size, 16 - names.index(f"▸ {size} principals") - 1
+        size, 16 - names.index(f"▸ {size} people") - 1
     )
     same(live.copied(), matrix_of(live.decisions))
     group.click()

@@ -24,13 +24,15 @@ def test_its_own_tests_pass() -> None:
     assert counts["skipped"] == counts["todo"] == 0
 
 
-def test_the_bundle_is_the_one_of_its_source() -> None:
+def test_the_bundles_are_those_of_their_source() -> None:
     assert bundle("src/entry.js") == assets.module(), "static/matrix.js is not of js/src: run 'make static'"
+    offline = bundle("src/offline.js")
+    assert offline == assets.offline_module(), "static/offline.js is not of js/src: run 'make static'"
 
 
-def test_what_is_packed_is_the_bundle() -> None:
+def test_what_is_packed_is_the_offline_bundle() -> None:
     packed = zlib.decompress(base64.b64decode(assets.packed_module())).decode()
-    assert packed == assets.module(), "static/matrix.b64 is not of static/matrix.js: run 'make static'"
+    assert packed == assets.offline_module(), "static/matrix.b64 is not of offline.js: run 'make static'"
 
 
 def test_its_tools_are_pinned_with_their_integrity_and_no_address() -> None:
@@ -45,7 +47,7 @@ def test_its_tools_are_pinned_with_their_integrity_and_no_address() -> None:
 
 
 def test_no_text_can_become_markup_or_code() -> None:
-    code = assets.module()
+    code = assets.module() + assets.offline_module()
     assert "</script" not in code.lower()
     assert "<!--" not in code
     makers = r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function|srcdoc"

@@ -96,6 +96,7 @@ def looks_whole(tab: Page, decisions: lab.Decisions) -> None:
     """Use every control once; no foreign code ran, and nothing overflows."""
     live = tab.locator(".ccl-live")
     expect(live.locator(".ccl-counts")).to_contain_text(f"✓ {decisions.counts()['ALLOW']:,} ALLOW")
+    live.get_by_role("button", name="Matrix", exact=True).click()
     assert live.locator("td").count() > 16
     live.get_by_role("button", name="Filters", exact=True).click()
     live.get_by_label("group equal rows").check()
@@ -143,8 +144,8 @@ def test_nothing_that_customers_write_runs_or_breaks_the_page(
         looks_whole(tab, decisions)
         tab.get_by_label("what if").fill("2")
         assert tab.title() == HOSTILE[0]
-        tab.locator("summary").first.click()
-        policy = tab.locator("details pre").first.inner_text()
+        tab.locator("footer summary").first.click()
+        policy = tab.locator("footer pre").first.inner_text()
         assert NO_ID in policy
         assert (HOSTILE[0] in policy) is names
         assert tab.evaluate("document.documentElement.scrollWidth") <= 1280
@@ -222,7 +223,7 @@ def test_totals_table_and_provenance_are_there_without_scripts(
     try:
         tab = context.new_page()
         tab.goto(path.as_uri())
-        lines = [row.locator("th, td").all_inner_texts() for row in tab.locator(".ccl-plain tbody tr").all()]
+        lines = [row.locator("th, td").all_inner_texts() for row in tab.locator(".ccl-totals tbody tr").all()]
         wanted = []
         for action in swept.actions:
             for region in ("south", "west"):
@@ -276,9 +277,11 @@ def test_the_same_decisions_make_the_same_page(swept: lab.Decisions, path: Path,
 
 def test_a_page_holds_its_module_as_it_is_and_no_address(path: Path) -> None:
     text = path.read_text("utf-8")
-    assert assets.module() in text
+    assert assets.offline_module() in text
     assert text.count("<script") == text.count("</script") == 1
-    assert re.findall(r"\b(?:src|href|action)=|@import|url\(", text.replace(assets.module(), "")) == []
+    assert (
+        re.findall(r"\b(?:src|href|action)=|@import|url\(", text.replace(assets.offline_module(), "")) == []
+    )
     assert plain_text.WARNING not in text
 
 
@@ -311,7 +314,11 @@ def test_each_scenario_has_its_own_policies_and_provenance_and_says_once_what_is
         foot = tab.locator("footer").inner_text()
         for one in (low, high):
             assert (one.provenance.policy_digest or "?") in foot
-        assert tab.locator("footer h3").all_inner_texts() == ["up to 100", "up to 200", "again"]
+        assert tab.locator("footer h3.ccl-scenario-of").all_inner_texts() == [
+            "up to 100",
+            "up to 200",
+            "again",
+        ]
         assert foot.count(low.provenance.pdp_version) == 1
         assert seen.errors == []
 

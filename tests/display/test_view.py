@@ -46,7 +46,7 @@ def test_two_sweeps_of_the_same_question_show_the_same_bytes(small: lab.PDP) -> 
 def test_a_table_shows_every_decision_in_words(some: lab.Decisions) -> None:
     table = Table(html(some))
     assert table.rows[1:] == [
-        ["principal", "region", "5,000", "10,000"],
+        ["person", "thing region", "5,000", "10,000"],
         ["ann", "south", "✓ ALLOW", "✓ ALLOW"],
         ["west", "✗ DENY", "✓ ALLOW"],
         ["bob", "south", "✗ DENY", "✗ DENY"],
@@ -56,13 +56,18 @@ def test_a_table_shows_every_decision_in_words(some: lab.Decisions) -> None:
 
 
 def test_the_text_names_question_counts_and_provenance(some: lab.Decisions) -> None:
+    none = "1 at none of the 2 checked values of amount."
     assert plain_text.text_of(some, some.shown(names=True)).splitlines() == [
-        "principal  region  amount 5,000  10,000",
-        "ann        south              ✓       ✓",
-        "ann        west               ✗       ✓",
-        "bob        south              ✗       ✗",
-        "bob        west               ✗       ✓",
-        "thing, action approve, 2 principals, amount (2 values), region (2 values)",
+        f"thing region south: 1 of 2 people may approve at the checked values 5,000 to 10,000; {none}",
+        "thing region west: all 2 people may approve at the checked value 10,000.",
+        "",
+        "person  thing region  amount 5,000  10,000",
+        "ann     south                    ✓       ✓",
+        "ann     west                     ✗       ✓",
+        "bob     south                    ✗       ✗",
+        "bob     west                     ✗       ✓",
+        "",
+        "thing: who may approve; 2 people; amount 5,000 or 10,000; region south or west",
         "8 decisions: 4 ALLOW (50.0%), 4 DENY (✓ ALLOW, ✗ DENY)",
         "Cerbos 0.55.0, policies 0123456789ab, lenient evaluation; every-cell: made for a test",
     ]
@@ -126,14 +131,16 @@ def test_a_note_mentions_omitted_columns() -> None:
     stripes = np.arange(30) % 2 == 0
     for name, values in (("amount", list(range(30))), ("region", [f"r{i}" for i in range(30)])):
         some = made(stripes.reshape(1, 1, 30), {name: values})
-        assert f"the first 14 of 30 values of {name}" in html(some)
+        heading = name if name == "amount" else f"thing {name}"
+        assert f"the first 14 of 30 values of {heading}" in html(some)
         assert "rows" not in re.sub("rowspan|border|colgroup", "", html(some).split("Shown:")[1])
     assert "Shown" not in html(made(stripes[:14].reshape(1, 1, 14), {"amount": range(14)}))
 
 
 def test_rows_tell_apart_whatever_the_pdp_tells_apart() -> None:
     some = made(np.ones((2, 1, len(KINDS), 2), bool), {"value": KINDS, "amount": [1, 2]})
-    heads = [re.split(r"\s{2,}", line)[1] for line in repr(some).splitlines()[1 : 1 + len(KINDS)]]
+    table = repr(some).split("\n\n")[1].splitlines()
+    heads = [re.split(r"\s{2,}", line)[1] for line in table[1 : 1 + len(KINDS)]]
     assert heads == [
         "true",
         "1",

@@ -56,6 +56,15 @@ export class Explained {
     return table[at];
   }
 
+  /** Whether the explanation at a place is known although its amount was not swept: some know only those. */
+  knows(/** @type {Place} */ { index, amount }) {
+    const d = this.cube.exact?.dim;
+    if (d === undefined || amount === undefined || this.cube.dims[d].numbers?.[index[d]] === amount)
+      return true;
+    const { kinds, each } = this.data.cells[index[1]];
+    return each[kinds[index[0]]]?.points[d - 2] === null;
+  }
+
   /**
    * @param {Map<number, number>} amounts
    * @param {number} d

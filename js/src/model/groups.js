@@ -38,11 +38,15 @@ export class Common {
   /**
    * @param {Dim} people
    * @param {Uint32Array} index for each row, the position of its principal
+   * @param {Set<string>} others the names of the other dimensions
    */
-  constructor(people, index) {
+  constructor(people, index, others) {
     this.attributes = people.attributes ?? [];
     this.problems = people.problems;
+    this.out = people.signedOut ?? {};
+    this.names = people.labels;
     this.index = index;
+    this.others = others;
     /** @type {WeakMap<Item, typeof this.attributes>} */
     this.cached = new WeakMap();
     /** @type {WeakMap<Item, boolean>} */
@@ -62,6 +66,38 @@ export class Common {
       this.cached.set(item, shared);
     }
     return shared;
+  }
+
+  /**
+   * What the principals of an item share, each with its name, and of a small group who they are.
+   * @param {Item} item
+   * @param {number} first the position of the first principal
+   */
+  said(item, first) {
+    const parts = [];
+    for (const { name, values, codes } of this.shared(item)) {
+      const value = values[codes[first]];
+      if (value === "MISSING") continue;
+      parts.push(
+        name === "roles" ? value : this.others.has(name) ? `their ${name} ${value}` : `${name} ${value}`,
+      );
+    }
+    const rows = item.group?.rows ?? [];
+    if (rows.length)
+      parts.push(
+        `${rows
+          .slice(0, 4)
+          .map((row) => this.names[this.index[row]])
+          .join(", ")}${rows.length > 4 ? ", …" : ""}`,
+      );
+    return parts;
+  }
+
+  /** Why somebody of an item can't sign in; "" if everybody can. */
+  signedOut(/** @type {Item} */ item) {
+    const rows = item.group?.rows ?? [item.row];
+    const found = rows.find((row) => this.out[this.index[row]]);
+    return found === undefined ? "" : this.out[this.index[found]];
   }
 
   /** Whether the data of any principal of this item has a problem. */

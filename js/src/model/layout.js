@@ -33,7 +33,8 @@ export class Layout {
     /** Whether the columns are one axis that is known exactly. */
     this.hasExact = cube.exact !== null && others.length === 0 && across === cube.exact.dim;
     /** The attributes and problems that principals share. */
-    this.common = new Common(cube.dims[this.principal], this.rows.index[this.place]);
+    const names = new Set(cube.dims.map(({ name }) => name));
+    this.common = new Common(cube.dims[this.principal], this.rows.index[this.place], names);
   }
 
   get hasStrips() {

@@ -215,7 +215,32 @@ export class Model {
       const strips = this.state.view === "thresholds" && this.layout.hasStrips;
       return `${key}|${strips ? JSON.stringify(marks.stretches(r)) : marks.broken(r)}`;
     };
-    return grouped(this.visible, keyOf, this.expanded);
+    const groups = grouped(this.visible, keyOf, this.expanded);
+    return this.state.sort === "given" ? this.#byAllowed(groups, others) : groups;
+  }
+
+  /**
+   * Groups in the order of the other dimensions, those who may most first; members stay with their group.
+   * @param {Item[]} items
+   * @param {Uint32Array[]} others for each other dimension down the side, the position of each row
+   */
+  #byAllowed(items, others) {
+    const { across } = this;
+    /** @type {{ row: number, top: number, allow: number, items: Item[] }[]} */
+    const groups = [];
+    for (const item of items) {
+      if (item.member) groups.at(-1)?.items.push(item);
+      else {
+        const kind = this.rows.kind[item.row];
+        groups.push({ row: item.row, top: across.threshold(kind), allow: across.allow(kind), items: [item] });
+      }
+    }
+    groups.sort((a, b) => {
+      const other = others.find((of) => of[a.row] !== of[b.row]);
+      if (other) return other[a.row] - other[b.row];
+      return (a.top === b.top ? 0 : b.top - a.top) || b.allow - a.allow || a.row - b.row;
+    });
+    return groups.flatMap((group) => group.items);
   }
 
   /**
@@ -234,6 +259,12 @@ export class Model {
    */
   marked(row, column) {
     return this.shown.marks.of(row, column);
+  }
+
+  /** Whether a row has any ALLOW. */
+  mayAnything(/** @type {number} */ row) {
+    const kind = this.rows.kind[row];
+    return this.across.allow(kind) > 0 || this.across.threshold(kind) > -Infinity;
   }
 
   /** Where along the axis across the top a row is denied because of broken data. */

@@ -1,9 +1,8 @@
 import { h, setAttribute } from "../dom/dom.js";
-import { greatest } from "../words/numbers.js";
 import { Axis } from "./axis.js";
 import { moved } from "./keys.js";
 import { placeOf, scrollTo } from "./scroll.js";
-import { frameOf, NOTHING, ROW } from "./sizes.js";
+import { frameOf, NOTHING, numbersOf, ROW } from "./sizes.js";
 import { Table } from "./table.js";
 import { dragStrips, zoomStrips } from "./zoom.js";
 
@@ -11,6 +10,7 @@ import { dragStrips, zoomStrips } from "./zoom.js";
 /** @import { GridHooks, Item } from "../types.ts" */
 /** @import { Frame } from "./sizes.js" */
 
+const EMPTY = "No rows match. Clear the search or a filter, or press Reset.";
 const within = (/** @type {number} */ place, /** @type {number} */ count) => place >= 0 && place < count;
 
 /**
@@ -39,7 +39,7 @@ export class Grid {
     this.focus = { item: 0, column: 0 };
     this.size = h("div", { class: "ccl-size" }, this.table.element);
     this.box = h("div", { class: "ccl-box" }, this.size);
-    this.empty = h("p", { class: "ccl-empty", hidden: true }, "No rows match; remove a filter.");
+    this.empty = h("p", { class: "ccl-empty", hidden: true }, EMPTY);
     this.element = h("div", { class: "ccl-grid" }, this.box, this.empty);
     this.#listen();
     this.observer = new ResizeObserver(() => {
@@ -91,7 +91,7 @@ export class Grid {
         axis.scale = model.state.scale;
         axis.window = null;
       }
-      axis.fit(this.#numbers());
+      axis.fit(numbersOf(model));
     }
     this.size.style.width = `${width}px`;
     this.size.style.height = `${height}px`;
@@ -120,13 +120,10 @@ export class Grid {
     if (shown) this.#scrollToFocus();
   }
 
-  /** The numbers that an axis of strips must have room for. */
-  #numbers() {
-    const { cube, layout, across } = this.model;
-    const numbers = layout.numbers ?? [];
-    if (!layout.hasExact) return numbers;
-    const ends = across.segments.map(({ last }) => cube.ends(last, last).upper);
-    return [...ends, ...(cube.header.window ?? []), ...(numbers.length > 1 ? [greatest(numbers)] : [])];
+  /** Scroll to the first row and column. */
+  start() {
+    this.focus = { item: 0, column: 0 };
+    this.box.scrollTo(0, 0);
   }
 
   draw() {

@@ -1,6 +1,6 @@
 /** The sizes of the table and its parts. */
 
-import { sum } from "../words/numbers.js";
+import { greatest, sum } from "../words/numbers.js";
 
 /** @import { Across } from "../model/across.js" */
 /** @import { Layout } from "../model/layout.js" */
@@ -41,6 +41,14 @@ export const NOTHING = Object.freeze(
   }),
 );
 
+/** The numbers that an axis of strips must have room for. */
+export function numbersOf(/** @type {Model} */ { cube, layout, across }) {
+  const numbers = layout.numbers ?? [];
+  if (!layout.hasExact) return numbers;
+  const ends = across.segments.map(({ last }) => cube.ends(last, last).upper);
+  return [...ends, ...(cube.header.window ?? []), ...(numbers.length > 1 ? [greatest(numbers)] : [])];
+}
+
 /**
  * The parts to draw in a box of this width.
  * @param {Model} model
@@ -50,9 +58,10 @@ export const NOTHING = Object.freeze(
  */
 export function frameOf(model, strips, room) {
   const width = room || 800;
-  const heads = headWidths(model.layout, width);
-  const left = width - sum(heads);
   const columns = strips ? 1 : model.across.count;
+  const needed = strips ? 460 : columns * cellWidth(model.across, Infinity) + 2;
+  const heads = headWidths(model.layout, width, needed);
+  const left = width - sum(heads);
   const headHeight = strips ? 40 : 34 * model.across.levels;
   const cell = strips ? Math.max(160, left - 2) : cellWidth(model.across, room ? left : Infinity);
   return {
@@ -72,12 +81,13 @@ export function frameOf(model, strips, room) {
  * As wide as the labels, but narrow enough to leave room for cells: the row headers do not scroll away.
  * @param {Layout} layout
  * @param {number} width
+ * @param {number} needed by the cells; what is left over is for what is said about people
  */
-function headWidths({ cube, place, principal, rows }, width) {
+function headWidths({ cube, place, principal, rows }, width, needed) {
   const narrow = width < 620;
   const wanted = rows.dims.map((d) => {
     const { labels, title } = cube.dims[d];
-    let longest = title.length + 2;
+    let longest = narrow ? 5 : title.length + 2; // a narrow heading wraps
     for (let i = 0; i < labels.length; i += Math.ceil(labels.length / 500))
       longest = Math.max(longest, labels[i].length);
     const text = longest * 7.6;
@@ -85,6 +95,7 @@ function headWidths({ cube, place, principal, rows }, width) {
     return Math.min(room + 22, narrow ? 150 : 360, width * 0.5);
   });
   const whole = sum(wanted);
+  if (place >= 0 && !narrow) wanted[place] += Math.max(0, Math.min(260, width - whole - needed));
   const most = Math.max(width * 0.62, 120);
   if (whole <= most) return wanted.map(Math.round);
   // the principal's name is shortened last

@@ -1,7 +1,7 @@
 import { h, setAttribute, setText, svg } from "../dom/dom.js";
 import { rulesAt } from "../words/breaks.js";
 import { bandsInWords, longInterval } from "../words/intervals.js";
-import { plural } from "../words/numbers.js";
+import { people } from "../words/numbers.js";
 import { emptyRow, fixed, headRow } from "./blanks.js";
 import { ROW } from "./sizes.js";
 import { drawAxis, drawStrip } from "./strip.js";
@@ -60,6 +60,7 @@ export class Table {
       ? 1
       : Math.min(frame.fit + (left + frame.fit < frame.columns ? 1 : 0), frame.columns);
     const shape = JSON.stringify([frame.strips, frame.heads, frame.cell]);
+    this.element.closest(".ccl-grid")?.classList.toggle("ccl-beyond", left + frame.fit < frame.columns);
     this.#drawHead(frame, columns, shape);
     // a row element is reused only if every cell keeps its kind
     const made = JSON.stringify([frame.strips, model.cube.header.rows, columns]);
@@ -130,6 +131,7 @@ export class Table {
     const label = across.labels(column)[level] ?? "";
     const sorted = last && column === across.sortedColumn(state.sort);
     setText(th, label + (sorted ? this.#arrow(state.sort) : ""));
+    setAttribute(th, "data-axis", across.names[across.isExact ? 0 : level]);
     setAttribute(th, "aria-sort", sorted ? this.#ariaSort(state.sort) : "none");
     const long = across.isExact ? longInterval(across.ends(column)) : label;
     const rules = across.isExact ? rulesAt(this.model, across.ends(column)) : [];
@@ -253,25 +255,31 @@ export class Table {
     setAttribute(th, "aria-colindex", String(k + 1));
     if (d !== layout.principal) {
       setText(th, labels[i]);
-      setAttribute(th, "title", `${heading} ${labels[i]}`);
+      const meaning = cube.header.meanings?.find(([word]) => word === labels[i])?.[1];
+      setAttribute(th, "title", `${heading} ${labels[i]}${meaning ? `: ${meaning}` : ""}`);
       return;
     }
     const { group } = item;
     if (group) setAttribute(th, "aria-expanded", String(group.open));
     else th.removeAttribute("aria-expanded");
-    const title = group ? `${group.open ? "▾" : "▸"} ${plural(group.rows.length, "principal")}` : labels[i];
-    const shared = layout.common.shared(item).map(({ values, codes }) => values[codes[i]]);
-    const more = shared.filter((text) => text !== "MISSING").join(" · ");
+    const title = group ? `${group.open ? "▾" : "▸"} ${people(group.rows.length)}` : labels[i];
+    const more = layout.common.said(item, i);
     const hasProblems = layout.common.hasProblems(item);
-    const text = `${title}\n${more}\n${hasProblems}`;
+    const out = this.model.mayAnything(item.row) ? layout.common.signedOut(item) : "";
+    const text = `${title}\n${more.join("\n")}\n${hasProblems}\n${out}`;
     if (this.#headText.get(th) === text) return;
     this.#headText.set(th, text);
-    th.replaceChildren(h("span", { class: "ccl-name" }, title));
+    const who = h("div", { class: "ccl-who" }, h("span", { class: "ccl-name" }, title));
+    th.replaceChildren(who);
+    if (out) {
+      who.append(h("span", { class: "ccl-odd", title: `can't sign in: ${out}` }, "⊘"));
+      who.append(h("span", { class: "ccl-sr" }, `can't sign in: ${out}`));
+    }
     if (hasProblems) {
       const sign = h("span", { class: "ccl-odd", title: "data problems that may cause a DENY" }, "⚠");
-      th.append(sign, h("span", { class: "ccl-sr" }, "data problem"));
+      who.append(sign, h("span", { class: "ccl-sr" }, "data problem"));
     }
-    th.append(h("span", { class: "ccl-more" }, more));
-    setAttribute(th, "title", more ? `${title}\n${more}` : title);
+    who.append(...more.map((part) => h("span", { class: "ccl-more" }, part)));
+    setAttribute(th, "title", [title, ...more].join("\n"));
   }
 }

@@ -45,7 +45,7 @@ export class Tools {
     this.search = h("input", {
       type: "search",
       class: "ccl-search",
-      placeholder: "search",
+      placeholder: "search people, attributes",
       "aria-label": "search rows",
       autocomplete: "off",
       spellcheck: "false",

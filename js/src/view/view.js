@@ -3,7 +3,9 @@ import { asText, copyText, followTheme, showBoth } from "../dom/page.js";
 import { Model } from "../model/model.js";
 import { START } from "../model/state.js";
 import { Grid } from "../table/grid.js";
-import { count, plural } from "../words/numbers.js";
+import { count, people, plural } from "../words/numbers.js";
+import { headline, notes } from "./about.js";
+import { Ask } from "./ask.js";
 import { cut, describe } from "./describe.js";
 import { Explainer } from "./explainer.js";
 import { sameFilters } from "./filter_panel.js";
@@ -57,9 +59,13 @@ export class MatrixView {
       redo: () => this.redo(),
       reset: () => this.reset(),
     });
+    /** What Reset restores besides. */
+    this.grouped = this.model.state.grouped;
+    this.ask = new Ask(this.model, options.onWhy);
     this.title = h("div", { class: "ccl-title" });
+    this.headline = h("div", { class: "ccl-headline" });
     this.count = h("div", { class: "ccl-counts", role: "status", "aria-live": "polite" });
-    this.top = h("div", { class: "ccl-top" }, this.title, this.count);
+    this.top = h("div", { class: "ccl-top" }, this.headline, this.title);
     this.note = h("div", { class: "ccl-note", role: "status", "aria-live": "polite", hidden: true });
     this.detail = h("div", { class: "ccl-detail", "aria-live": "polite" });
     this.foot = h("div", { class: "ccl-about" });
@@ -72,12 +78,14 @@ export class MatrixView {
       "div",
       { class: "ccl-main" },
       this.top,
+      this.ask.element,
       this.tools.element,
       this.tools.filters.element,
       this.tools.help,
       this.note,
       h("div", { class: "ccl-sized" }, body),
       this.detail,
+      this.count,
       this.foot,
     );
     this.root.append(this.main, this.tip.element);
@@ -86,17 +94,15 @@ export class MatrixView {
     this.#about(cube.header);
   }
 
-  /** Draw it inside an element of the page. */
   mount(/** @type {Element} */ place) {
     place.replaceChildren(this.root);
     this.refresh();
   }
 
-  #about(/** @type {Header} */ { title, warning, notes, caption }) {
-    setText(this.title, title);
-    const lines = [...notes, `${caption}.`].map((line) => h("p", {}, line));
-    if (warning) lines.unshift(h("p", { class: "ccl-warning" }, warning));
-    this.foot.replaceChildren(...lines);
+  #about(/** @type {Header} */ header) {
+    setText(this.title, header.said ? "" : header.title);
+    this.headline.replaceChildren(...headline(header));
+    this.foot.replaceChildren(...notes(header));
   }
 
   // -- state --------------------------------------------------------------------------------------------
@@ -157,7 +163,11 @@ export class MatrixView {
   reset() {
     const { view, exact, scale } = this.model.state;
     this.model.expanded.clear();
-    this.set({ ...structuredClone(START), view, exact, scale });
+    this.grid.table.selected = null;
+    this.why.close();
+    this.detail.replaceChildren();
+    this.grid.start();
+    this.set({ ...structuredClone(START), view, exact, scale, grouped: this.grouped });
   }
 
   /** Show other decisions, keeping the state as far as possible. */
@@ -168,6 +178,7 @@ export class MatrixView {
     this.model.load(cube);
     this.#about(cube.header);
     if (!same) this.tools.renew();
+    this.ask.renew();
     this.grid.table.selected = null;
     this.why.close();
     this.refresh();
@@ -186,12 +197,9 @@ export class MatrixView {
     const { total } = cube.header;
     const of = counts.total === total ? "" : `${count(counts.total)} of `;
     const share = counts.total ? ` (${((counts.allow / counts.total) * 100).toFixed(1)}%)` : "";
-    let who = "";
-    if (counts.principals !== null) {
-      const people = cube.dims[layout.principal].labels.length;
-      const some = counts.principals === people ? "" : `${count(counts.principals)} of `;
-      who = ` · ${some}${plural(people, "principal")}`;
-    }
+    const all = cube.dims[layout.principal].labels.length;
+    const some = counts.principals === all ? "" : `${count(counts.principals ?? 0)} of `;
+    const who = counts.principals === null ? "" : ` · ${some}${people(all)}`;
     this.count.replaceChildren(
       `${of}${plural(total, "decision")}: `,
       h("b", { class: "ccl-yes" }, `✓ ${count(counts.allow)} ALLOW`),

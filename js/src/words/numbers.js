@@ -24,6 +24,9 @@ export const count = (/** @type {number} */ n) => n.toLocaleString("en-US");
  */
 export const plural = (n, word) => `${count(n)} ${word}${n === 1 ? "" : "s"}`;
 
+/** "1 person", "2 people". */
+export const people = (/** @type {number} */ n) => (n === 1 ? "1 person" : `${count(n)} people`);
+
 export const sum = (/** @type {number[]} */ numbers) => numbers.reduce((a, b) => a + b, 0);
 
 /** The least of any number of numbers; ∞ for none. */

@@ -1,0 +1,261 @@
+import { h, unique } from "../dom/dom.js";
+import { menu } from "../dom/widgets.js";
+import { Question } from "../model/question.js";
+import { count, numberLabel } from "../words/numbers.js";
+
+/** @import { Model } from "../model/model.js" */
+/** @import { ViewOptions } from "../types.ts" */
+/** @import { Explanations } from "../why_types.ts" */
+
+/** People whose names are listed, and people who are offered to choose from, at most. */
+const LISTED = 200;
+const OFFERED = 3000;
+
+const EVERYBODY = "everybody";
+
+/** A question in a sentence, with its answer: may they, why, and what would have to change. */
+export class Ask {
+  #turn = 0;
+
+  /**
+   * @param {Model} model
+   * @param {ViewOptions["onWhy"]} why asks Python about a decision that came without an explanation
+   */
+  constructor(model, why) {
+    this.model = model;
+    this.why = why;
+    this.form = h("div", { class: "ccl-ask-form" });
+    this.answer = h("div", { class: "ccl-ask-answer", role: "status", "aria-live": "polite" });
+    this.element = h(
+      "details",
+      { class: "ccl-ask" },
+      h("summary", {}, "Ask: may somebody, and why?"),
+      this.form,
+      this.answer,
+    );
+    this.element.addEventListener("toggle", () => this.element.open && this.#show());
+    this.renew();
+  }
+
+  /** Other decisions have other people and values. */
+  renew() {
+    const { dims, exact } = this.model.cube;
+    const list = h("datalist", { id: unique("who") });
+    /** @type {Map<string, number[]>} */
+    this.people = new Map();
+    const onchange = () => this.#show();
+    this.who = h("input", { type: "text", list: list.id, value: EVERYBODY, autocomplete: "off", onchange });
+    this.who.addEventListener("focus", () => {
+      if (list.childElementCount) this.who?.select();
+      else {
+        const offered = [...this.#choices().keys()].slice(0, OFFERED);
+        list.append(...offered.map((value) => h("option", { value })));
+        this.who?.select();
+      }
+    });
+    this.fields = dims.map(({ labels, title, name, numbers }, d) => {
+      if (d === 0 || labels.length < 2) return null;
+      const label = name === "action" ? "action" : title;
+      if (exact?.dim === d) {
+        const value = numbers?.[labels.length >> 1] ?? 0;
+        const input = h("input", { type: "number", step: "any", value, onchange });
+        return { d, label, input, value: () => input.valueAsNumber };
+      }
+      const input = menu(
+        label,
+        labels.map((text, i) => [i, text]),
+        onchange,
+      );
+      return { d, label, input, value: () => Number(input.value) };
+    });
+    const labelled = (/** @type {string} */ text, /** @type {Element} */ input) =>
+      h("label", {}, h("span", {}, text), input);
+    this.form.replaceChildren(
+      labelled("who (everybody, an attribute, a person)", this.who),
+      list,
+      ...this.fields.flatMap((field) => (field ? [labelled(field.label, field.input)] : [])),
+    );
+    if (this.element.open) this.#show();
+  }
+
+  /** Who can be asked about, by what is typed: everybody, those with an attribute, each person. */
+  #choices() {
+    const [{ labels, attributes = [] }] = this.model.cube.dims;
+    if (!this.people?.size) {
+      this.people = new Map([[EVERYBODY, [...labels.keys()]]]);
+      for (const { name, values, codes } of attributes)
+        if (values.length <= 60)
+          for (const [code, value] of values.entries())
+            this.people.set(
+              `${name} ${value}`,
+              [...codes.keys()].filter((i) => codes[i] === code),
+            );
+      for (const [i, label] of labels.entries()) this.people.set(label, [i]);
+    }
+    return this.people;
+  }
+
+  /** The people that are asked about; null if what is typed is nobody's. */
+  #asked() {
+    const text = this.who?.value.trim() ?? "";
+    const known = this.#choices();
+    if (known.has(text)) return known.get(text) ?? null;
+    const near = [...known.keys()].filter((one) => one.toLowerCase().includes(text.toLowerCase()));
+    return near.length === 1 ? (known.get(near[0]) ?? null) : null;
+  }
+
+  #show() {
+    this.#turn += 1;
+    const people = this.#asked();
+    const question = this.#question();
+    if (!people || !question) {
+      const wanted = people
+        ? "Type a number."
+        : "Nobody is called so: choose from the list, or type a part of it.";
+      return this.answer.replaceChildren(h("p", { class: "ccl-soft" }, wanted));
+    }
+    if (people.length === 1) this.#one(question, people[0]);
+    else this.#several(question, people);
+  }
+
+  #question() {
+    const { cube } = this.model;
+    const index = cube.dims.map(() => 0);
+    let amount = null;
+    for (const field of this.fields ?? []) {
+      if (!field) continue;
+      const value = field.value();
+      if (Number.isNaN(value)) return null;
+      if (cube.exact?.dim === field.d) amount = value;
+      else index[field.d] = value;
+    }
+    if (cube.exact && amount === null) amount = cube.dims[cube.exact.dim].numbers?.[0] ?? 0;
+    return new Question(cube, index, amount);
+  }
+
+  /** The values that are asked about, in words: "approve, amount (USD) 7,500, expense region south". */
+  #words(/** @type {Question} */ { cube, index, amount }) {
+    const parts = cube.dims.slice(1).map(({ name, title, labels }, k) => {
+      const exact = cube.exact?.dim === k + 1;
+      const label = exact ? numberLabel(amount ?? 0) : labels[index[k + 1]];
+      return name === "action" ? label : `${exact ? "at " : ""}${title} ${label}`;
+    });
+    return parts.join(", ");
+  }
+
+  /**
+   * @param {Question} question
+   * @param {number[]} people
+   */
+  #several(question, people) {
+    const { labels } = this.model.cube.dims[0];
+    const may = people.filter((one) => question.may(one));
+    const names = may.slice(0, LISTED).map((one) => labels[one]);
+    const more = may.length > LISTED ? `, and ${count(may.length - LISTED)} more` : "";
+    const parts = [
+      h(
+        "p",
+        {},
+        h("b", {}, may.length ? `${count(may.length)} of ${count(people.length)} may` : "Nobody may"),
+        ` ${this.#words(question)}${may.length ? `: ${names.join(", ")}${more}` : ""}.`,
+      ),
+    ];
+    if (question.segment !== null) parts.push(h("p", {}, `Limits: ${tally(question, people)}.`));
+    this.answer.replaceChildren(...parts);
+  }
+
+  /**
+   * @param {Question} question
+   * @param {number} person
+   */
+  #one(question, person) {
+    const { explained, cube } = this.model;
+    const may = question.may(person);
+    const limits = question.limits(person);
+    const yes = h("b", { class: may ? "ccl-yes" : "ccl-no" }, may ? "✓ Yes" : "✗ No");
+    const who = cube.dims[0].labels[person];
+    const parts = [h("p", {}, yes, `: ${who} may${may ? "" : " not"} ${this.#words(question)}.`)];
+    const reason = h("div", {});
+    const change = may ? [] : changes(question, person, limits);
+    if (change.length)
+      parts.push(h("p", {}, "What would have to change: ", h("b", {}, change.join("; or ")), "."));
+    else if (limits) parts.push(h("p", {}, `They may at: ${limits}.`));
+    this.answer.replaceChildren(...parts, reason);
+    const place = question.place(person);
+    const one = explained?.knows(place) ? explained.chosen(place) : undefined;
+    const number = one && explained ? explained.at(one) : -1;
+    if (explained && one && number >= 0)
+      return reason.replaceChildren(...because(explained.data, number, explained.fill(one)));
+    const { why } = this;
+    if (!why || explained) {
+      const how = explained
+        ? "The reason is not known here: choose one of the swept amounts."
+        : "These decisions came without reasons: decisions.explain() adds them.";
+      return reason.replaceChildren(h("p", { class: "ccl-soft" }, how));
+    }
+    const turn = this.#turn;
+    reason.textContent = "Asking the PDP why…";
+    why({ kind: "why", place, amount: question.amount ?? undefined }, ({ nodes, error }) => {
+      if (turn !== this.#turn) return;
+      if (nodes) reason.replaceChildren(...because(nodes, 0, (text) => text));
+      else reason.textContent = error ?? "There is no explanation.";
+    });
+  }
+}
+
+/**
+ * Different limits, and how many people have each; the most frequent first.
+ * @param {Question} question
+ * @param {number[]} people
+ */
+function tally(question, people) {
+  /** @type {Map<string, number>} */
+  const found = new Map();
+  for (const one of people) {
+    const words = question.limits(one) || "nothing";
+    found.set(words, (found.get(words) ?? 0) + 1);
+  }
+  const sorted = [...found].sort(([, a], [, b]) => b - a);
+  return sorted.map(([words, n]) => `${count(n)} ${words}`).join("; ");
+}
+
+/**
+ * What else would be allowed: another amount, or another value of one dimension.
+ * @param {Question} question
+ * @param {number} person
+ * @param {string} limits
+ */
+function changes(question, person, limits) {
+  const { cube } = question;
+  const found = limits ? [`${cube.dims[cube.exact?.dim ?? 0].title} ${limits}`] : [];
+  cube.dims.forEach(({ title, labels }, d) => {
+    if (d < 2 || d === cube.exact?.dim) return;
+    const other = labels.filter((_, i) => i !== question.index[d] && question.at(d, i).may(person));
+    if (other.length) found.push(`${title} ${other.join(" or ")}`);
+  });
+  return found;
+}
+
+/**
+ * The sentence of an explanation, and for each rule that could allow what it needs and is not so.
+ * @param {Explanations} data
+ * @param {number} number
+ * @param {(text: string) => string} fill
+ */
+function because({ texts, nodes, explanations }, number, fill) {
+  const [sentence, , rules] = explanations[number];
+  const text = (/** @type {number} */ i, /** @type {number} */ part) =>
+    fill(texts[/** @type {number} */ (nodes[i][part])]);
+  /** @type {(i: number) => string[]} */
+  const unmet = (i) => {
+    const below = nodes[i][4].flatMap(unmet);
+    return below.length || text(i, 0) !== "✗" ? below : [text(i, 1)];
+  };
+  const needs = rules
+    .filter((i) => text(i, 0) === "✗" && text(i, 1).startsWith("ALLOW"))
+    .map((i) => h("li", {}, h("b", {}, text(i, 1)), ` – not so: ${[...new Set(unmet(i))].join("; ")}`));
+  const list = needs.length
+    ? [h("p", {}, "Rules that could allow it, and what is not so:"), h("ul", {}, ...needs)]
+    : [];
+  return [h("p", {}, "Because: ", fill(texts[sentence])), ...list];
+}
