@@ -50,6 +50,9 @@ RANGE_COLUMNS: Final = 5_000
 CONTROL_VALUES: Final = 200
 """Values that one explorer control offers: nobody would look through more."""
 
+GROUPED_ROWS: Final = 50_000
+"""Rows that a matrix groups at first: with more, each change of the view would take a noticeable time."""
+
 UNDO_STEPS: Final = 500
 """Changes that an explorer can undo."""
 

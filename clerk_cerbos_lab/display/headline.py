@@ -114,7 +114,8 @@ class _Words:
         groups: dict[tuple[int, tuple[Outcome, ...]], list[Place]] = {}
         for place, outcomes in self._counts.outcomes.items():
             groups.setdefault((place[0], outcomes), []).append(place)
-        some, nobody = [], []
+        some: list[Line] = []
+        nobody: list[Line] = []
         for (action, outcomes), places in groups.items():
             what = self._sentence(self._shown.text(self._decisions.actions[action]), outcomes)
             lines = [Line(self._where(values), what) for values in self._products(places)]

@@ -15,7 +15,7 @@ from clerk_cerbos_lab.display import (
     threshold_strips,
 )
 from clerk_cerbos_lab.display.following import Following
-from clerk_cerbos_lab.display.payload import payload
+from clerk_cerbos_lab.display.payload import grouped_at_first, payload
 from clerk_cerbos_lab.display.selection import decision
 from clerk_cerbos_lab.display.view_state import START, VIEWS, checked_look
 from clerk_cerbos_lab.display.widget import bundle, widget_class
@@ -69,7 +69,8 @@ class Matrix:
         if view == "thresholds":
             self._need_thresholds()
         self._values = {dim: decisions.values(dim) for dim in decisions.dims}
-        self._state = {**copy.deepcopy(START), "view": view, "grouped": True}
+        grouped = grouped_at_first(self._payload)
+        self._state = {**copy.deepcopy(START), "view": view, "grouped": grouped}
         self._widget: Any = None
         self._watchers: list[Callable[[dict[str, Any]], object]] = []
 

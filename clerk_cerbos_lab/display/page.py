@@ -21,7 +21,7 @@ from clerk_cerbos_lab.display import (
     threshold_strips,
 )
 from clerk_cerbos_lab.display.headline import headline
-from clerk_cerbos_lab.display.payload import payload
+from clerk_cerbos_lab.display.payload import grouped_at_first, payload
 from clerk_cerbos_lab.errors import InputError
 from clerk_cerbos_lab.files import whole_file
 from clerk_cerbos_lab.templates import render, static_text
@@ -79,7 +79,7 @@ def write_page(
     name = hashlib.sha256(b"".join(data)).hexdigest()[:12]
     head, lines, more = _totals(every, shown)
     common, each = _provenances(every, showns)
-    look = {"grouped": True, "view": "thresholds" if numeric else "matrix"}
+    look: dict[str, object] = {"grouped": grouped_at_first(first), "view": "thresholds" if numeric else "matrix"}
     script = assets.page_script(name, data, look)
     wrong, wrong_more = page_parts.problems(decisions, shown)
     text = render(

@@ -167,8 +167,10 @@ def _denied(decisions: Decisions) -> list[str]:
     if decisions.explanations is None or len(decisions) > MOST_CELLS:
         return []
     broken = decisions.broken(["principal"], [dim for dim in decisions.dims if dim != "principal"])
-    ids = decisions.principals["id"]
-    return [] if broken is None else list(dict.fromkeys(ids[broken.any(axis=1)]))
+    if broken is None:
+        return []
+    ids = decisions.principals["id"].tolist()
+    return list(dict.fromkeys(ids[at] for at in np.flatnonzero(broken.any(axis=1))))
 
 
 def _may(decisions: Decisions, ids: set[str]) -> set[str]:

@@ -7,6 +7,7 @@ the decisions, and from the intervals of an axis that is known exactly (``Decisi
 from __future__ import annotations
 
 import json
+import math
 import struct
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -131,6 +132,12 @@ def payload(
     plain = [value_dim(dim, some.values(dim), shown, heading(decisions, dim)) for dim in some.dims[1:]]
     dims = [principal_dim(some, shown), *plain]
     return assemble(header, dims, different.allowed() if exact is None else exact, codes)
+
+
+def grouped_at_first(made: Payload) -> bool:
+    """Whether a view begins with equal rows in groups."""
+    dims = {dim["name"]: len(dim["map"]) for dim in made.header["dims"]}
+    return math.prod(dims[name] for name in made.header["rows"]) <= limits.GROUPED_ROWS
 
 
 def assemble(

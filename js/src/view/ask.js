@@ -33,6 +33,7 @@ export class Ask {
       this.form,
       this.answer,
     );
+    this.element.open = model.cube.header.said === true;
     this.element.addEventListener("toggle", () => this.element.open && this.#show());
     this.renew();
   }
@@ -66,6 +67,7 @@ export class Ask {
         labels.map((text, i) => [i, text]),
         onchange,
       );
+      input.selectedIndex = Math.max(0, labels.indexOf("OTHER"));
       return { d, label, input, value: () => Number(input.value) };
     });
     const labelled = (/** @type {string} */ text, /** @type {Element} */ input) =>

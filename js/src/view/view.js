@@ -63,9 +63,9 @@ export class MatrixView {
     this.grouped = this.model.state.grouped;
     this.ask = new Ask(this.model, options.onWhy);
     this.title = h("div", { class: "ccl-title" });
-    this.headline = h("div", { class: "ccl-headline" });
+    this.sentences = h("div", { class: "ccl-headline" });
     this.count = h("div", { class: "ccl-counts", role: "status", "aria-live": "polite" });
-    this.top = h("div", { class: "ccl-top" }, this.headline, this.title);
+    this.top = h("div", { class: "ccl-top" }, this.sentences, this.title);
     this.note = h("div", { class: "ccl-note", role: "status", "aria-live": "polite", hidden: true });
     this.detail = h("div", { class: "ccl-detail", "aria-live": "polite" });
     this.foot = h("div", { class: "ccl-about" });
@@ -85,7 +85,6 @@ export class MatrixView {
       this.note,
       h("div", { class: "ccl-sized" }, body),
       this.detail,
-      this.count,
       this.foot,
     );
     this.root.append(this.main, this.tip.element);
@@ -101,8 +100,11 @@ export class MatrixView {
 
   #about(/** @type {Header} */ header) {
     setText(this.title, header.said ? "" : header.title);
-    this.headline.replaceChildren(...headline(header));
+    this.sentences.replaceChildren(...headline(header));
     this.foot.replaceChildren(...notes(header));
+    if (header.headline)
+      this.foot.prepend(this.count); // else counts are what there is to say first
+    else this.top.append(this.count);
   }
 
   // -- state --------------------------------------------------------------------------------------------
