@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import auth0_server
@@ -148,22 +149,24 @@ def test_a_wrong_key_is_refused(provider: str, servers: dict[str, LocalServer]) 
 # --- the official clients -----------------------------------------------------------------------
 
 
-def auth0_client(server: LocalServer) -> Auth0:
+@contextmanager
+def auth0_client(server: LocalServer) -> Iterator[Auth0]:
     domain = server.origin.removeprefix("http://")
-    return Auth0(base_url=f"http://{domain}/api/v2", token=auth0_server.TOKEN, httpx_client=httpx.Client())
+    with httpx.Client() as http:
+        yield Auth0(base_url=f"http://{domain}/api/v2", token=auth0_server.TOKEN, httpx_client=http)
 
 
 def test_auth0s_client_parses_users_roles_and_jobs(servers: dict[str, LocalServer]) -> None:
-    client = auth0_client(servers["auth0"])
-    users = list(client.users.list(per_page=40, sort="created_at:1"))
-    assert sorted(str(user.user_id) for user in users) == sorted(
-        one["user_id"] for one in sample("auth0_users")
-    )
-    roles = {str(role.name): str(role.id) for role in client.roles.list(per_page=3)}
-    assert list(roles) == [role["name"] for role in sample("auth0_roles")]
-    for role in sample("auth0_roles"):
-        held = [str(user.user_id) for user in client.roles.users.list(roles[role["name"]], take=7)]
-        assert held == [user["user_id"] for user in role["users"]]
+    with auth0_client(servers["auth0"]) as client:
+        users = list(client.users.list(per_page=40, sort="created_at:1"))
+        assert sorted(str(user.user_id) for user in users) == sorted(
+            one["user_id"] for one in sample("auth0_users")
+        )
+        roles = {str(role.name): str(role.id) for role in client.roles.list(per_page=3)}
+        assert list(roles) == [role["name"] for role in sample("auth0_roles")]
+        for role in sample("auth0_roles"):
+            held = [str(user.user_id) for user in client.roles.users.list(roles[role["name"]], take=7)]
+            assert held == [user["user_id"] for user in role["users"]]
 
 
 def test_oktas_client_parses_users_and_groups(
@@ -193,18 +196,21 @@ def test_oktas_client_parses_users_and_groups(
 
 
 def test_workos_client_parses_users_memberships_and_directory_users(servers: dict[str, LocalServer]) -> None:
-    client = WorkOSClient(api_key=workos_server.KEY, client_id="client_1", base_url=servers["workos"].origin)
-    users = list(client.user_management.list_users(limit=40, order="asc").auto_paging_iter())
-    assert [user.id for user in users] == [one["id"] for one in sample("workos_users")]
-    organizations = list(client.organizations.list_organizations(limit=10).auto_paging_iter())
-    assert [one.id for one in organizations] == [ORGANIZATION]
-    listed = client.organization_membership.list_organization_memberships(
-        organization_id=ORGANIZATION, limit=40
-    )
-    held = {one.user_id: one.role.slug for one in listed.auto_paging_iter()}
-    assert held == {one["user_id"]: one["role"]["slug"] for one in sample("workos_organization_memberships")}
-    people = list(client.directory_sync.list_users(limit=40).auto_paging_iter())
-    assert {one.id for one in people} == {one["id"] for one in sample("workos_directory_users")}
+    origin = servers["workos"].origin
+    with WorkOSClient(api_key=workos_server.KEY, client_id="client_1", base_url=origin) as client:
+        users = list(client.user_management.list_users(limit=40, order="asc").auto_paging_iter())
+        assert [user.id for user in users] == [one["id"] for one in sample("workos_users")]
+        organizations = list(client.organizations.list_organizations(limit=10).auto_paging_iter())
+        assert [one.id for one in organizations] == [ORGANIZATION]
+        listed = client.organization_membership.list_organization_memberships(
+            organization_id=ORGANIZATION, limit=40
+        )
+        held = {one.user_id: one.role.slug for one in listed.auto_paging_iter()}
+        assert held == {
+            one["user_id"]: one["role"]["slug"] for one in sample("workos_organization_memberships")
+        }
+        people = list(client.directory_sync.list_users(limit=40).auto_paging_iter())
+        assert {one.id for one in people} == {one["id"] for one in sample("workos_directory_users")}
 
 
 def test_auth0s_client_gets_a_token(servers: dict[str, LocalServer]) -> None:

@@ -167,8 +167,10 @@ def test_a_user_of_workos(tmp_path: Path) -> None:
             "list_metadata": {"before": None, "after": None},
         },
     }
-    with serve(answers) as address:
-        client = WorkOSClient(api_key="x", client_id="client_x", base_url=address)
+    with (
+        serve(answers) as address,
+        WorkOSClient(api_key="x", client_id="client_x", base_url=address) as client,
+    ):
         found = sent(code(tmp_path, mapping).load_principal(client, own))
     assert found["roles"] == [one["role"]["slug"]]
     assert found["attr"] == user["metadata"]
