@@ -87,7 +87,7 @@ function headWidths({ cube, place, principal, rows }, width, needed) {
   const narrow = width < 620;
   const wanted = rows.dims.map((d) => {
     const { labels, title } = cube.dims[d];
-    let longest = narrow ? 5 : title.length + 2; // a narrow heading wraps
+    let longest = narrow ? greatest(title.split(" ").map((word) => word.length)) : title.length + 2;
     for (let i = 0; i < labels.length; i += Math.ceil(labels.length / 500))
       longest = Math.max(longest, labels[i].length);
     const text = longest * 7.6;
@@ -96,7 +96,7 @@ function headWidths({ cube, place, principal, rows }, width, needed) {
   });
   const whole = sum(wanted);
   if (place >= 0 && !narrow) wanted[place] += Math.max(0, Math.min(260, width - whole - needed));
-  const most = Math.max(width * 0.62, 120);
+  const most = Math.max(width * (narrow ? 0.68 : 0.62), 120);
   if (whole <= most) return wanted.map(Math.round);
   // the principal's name is shortened last
   const own = place < 0 ? 0 : Math.min(wanted[place], Math.max(most * 0.5, (wanted[place] * most) / whole));
