@@ -15,7 +15,7 @@ from clerk_cerbos_lab.decisions.counterfactual import Counterfactual
 from clerk_cerbos_lab.identity.quality import is_missing
 from clerk_cerbos_lab.values import OTHER_ID, resolve
 
-FIRST, LAST = map(int, os.environ.get("LAB_COUNTERFACTUALS_GENERATED", "0:3").split(":"))
+FIRST, LAST = map(int, os.environ.get("LAB_COUNTERFACTUALS_GENERATED", "0:5").split(":"))
 
 
 @pytest.mark.parametrize("start", range(FIRST, LAST, 10))
