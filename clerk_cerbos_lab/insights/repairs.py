@@ -21,7 +21,7 @@ from clerk_cerbos_lab.pdp.messages import Request
 from clerk_cerbos_lab.policies.policy_set import Audience
 from clerk_cerbos_lab.sweeps.name_checks import actions_asked
 from clerk_cerbos_lab.sweeps.sweep import sweep
-from clerk_cerbos_lab.values import MISSING, RESOURCE_ID, is_number, is_text, json_type, key
+from clerk_cerbos_lab.values import MISSING, RESOURCE_ID, is_number, is_text, json_type, key, number_written
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -171,11 +171,8 @@ def _converted(value: Any, wanted: str | None) -> list[Any]:
     if isinstance(value, list) and wanted in {"a string", "a number"}:
         return [one for one in value if json_type(one) == wanted]
     if wanted == "a number" and isinstance(value, str):
-        try:
-            number = float(value.replace(",", "").replace("_", ""))
-        except ValueError:
-            return []
-        return [number] if math.isfinite(number) else []
+        number = number_written(value)
+        return [] if number is None else [number]
     if wanted == "a string" and is_number(value):
         return [str(value)]
     return [[value]] if wanted == "a list" and value is not MISSING and value is not None else []
