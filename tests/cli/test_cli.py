@@ -13,6 +13,7 @@ from warnings import catch_warnings
 
 import pandas as pd
 import pytest
+from older import older_binary
 from small_policies import resource_policy, rule, write
 
 import clerk_cerbos_lab as lab
@@ -362,6 +363,24 @@ def test_compare_prints_a_plan_and_fails_on_what_it_is_told(tmp_path: Path) -> N
     done = run("compare", str(before), "nowhere", *asked[3:])
     assert done.returncode == 2
     assert "is no folder of policies" in done.stderr
+
+
+def test_compare_takes_another_version_of_cerbos_and_strict_evaluation(tmp_path: Path) -> None:
+    """A missing attribute is an error, which in strict evaluation denies everything."""
+    denying = rule("R.attr.blocked == true", effect="DENY")
+    rules = resource_policy(rule("R.attr.amount <= 100"), denying, kind="expense")
+    folder = str(write(tmp_path / "policies", expense=rules))
+    asked = ["compare", folder, folder, "--users", USERS, "--kind", "expense", "--axis", "amount=0:300:50"]
+    done = run(*asked, "--strict", "after", "--fail-on", "lost")
+    assert done.returncode == 1, done.stderr
+    assert done.stdout.startswith("Only less: ")
+    assert run(*asked, "--strict", "both", "--fail-on", "any").returncode == 0
+    done = run(*asked, "--before-binary", str(older_binary()), "--format", "json")
+    assert done.returncode == 0, done.stderr
+    assert "0.51.0" in done.stdout
+    done = run(*asked, "--after-binary", str(tmp_path / "nothing"))
+    assert done.returncode == 2
+    assert "nothing' is none" in done.stderr
 
 
 COMMANDS = ["doctor", "users", "principals", "sweep", "why", "compare", "coverage", "gaps", "report"]
