@@ -15,6 +15,9 @@ pytest_plugins = ["browser_fixtures"]
 
 POLICIES = Path(__file__).parents[1] / "policies"
 
+# If a PDP's memory is collected less often than Go does by itself, it takes a third less processor time.
+os.environ.setdefault("GOGC", "800")
+
 # On a busy machine everything takes longer, and is as right.
 EXAMPLES = int(os.environ.get("LAB_EXAMPLES", "40"))
 settings.register_profile(
