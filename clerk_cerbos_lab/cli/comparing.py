@@ -102,7 +102,7 @@ def compare(
     Principals are called by pseudonyms, so that the output can be shared.
     """
     import clerk_cerbos_lab as lab  # noqa: PLC0415
-    from clerk_cerbos_lab.display import changes_page  # noqa: PLC0415
+    from clerk_cerbos_lab.display import changes_page, disclosed  # noqa: PLC0415
     from clerk_cerbos_lab.insights.compare import policies_at  # noqa: PLC0415
 
     attributes = arguments.attributes_of(axis, attr)
@@ -120,6 +120,7 @@ def compare(
     if form is Form.JSON:
         typer.echo(json.dumps(found.to_dict(), indent=1, ensure_ascii=False))
     elif form is Form.HTML:
+        typer.echo(disclosed.in_a_line(found.after), err=True)
         typer.echo(changes_page.page_of(found))
     else:
         typer.echo(repr(found) if form is Form.PLAN else found.to_markdown())
