@@ -10,12 +10,14 @@ import numpy as np
 import pandas as pd
 
 from clerk_cerbos_lab.decisions.axes import Axis
-from clerk_cerbos_lab.decisions.cells import OwnNumbers
+from clerk_cerbos_lab.decisions.cells import OwnNumbers, OwnTexts
 from clerk_cerbos_lab.decisions.question import Question
 from clerk_cerbos_lab.errors import PDPError
 from clerk_cerbos_lab.insights.records import column_of, money_of, months_of, read_frame, values_of
 from clerk_cerbos_lab.insights.replay_rows import absent, major, notes_on, sent_of, wanted_columns
-from clerk_cerbos_lab.insights.sql_table import GROUPED, MOST_CUTS, Cut, SqlTable, grouped, rows_as_frame
+from clerk_cerbos_lab.insights.sql_groups import MOST_CUTS, grouped
+from clerk_cerbos_lab.insights.sql_query import Cut
+from clerk_cerbos_lab.insights.sql_table import GROUPED, SqlTable, rows_as_frame
 from clerk_cerbos_lab.pdp.snapshots import snapshot_of
 from clerk_cerbos_lab.sweeps.plan import plan
 from clerk_cerbos_lab.values import RESOURCE_ID
@@ -118,7 +120,7 @@ def of_table(  # noqa: PLR0917 - all that decides how rows are grouped
     if reads.names is not None and RESOURCE_ID in reads.names and form.record in table.columns:
         wanted[RESOURCE_ID] = form.record or ""
     numeric = {name for name, column in wanted.items() if table.is_number(column)}
-    numbers = _cuts(pdps, people, question, wanted, numeric, form)
+    numbers, compared = _cuts(pdps, people, question, wanted, numeric, form)
     cuts: dict[str, Cut] = {}
     for name, column in wanted.items():
         if column in cuts:  # which is two attributes: each of its values is a group
@@ -126,7 +128,7 @@ def of_table(  # noqa: PLR0917 - all that decides how rows are grouped
             continue
         known = numbers.get(name)
         alone = name not in reads.related
-        texts = {*people.ids, *reads.texts}
+        texts = compared.get(name, {*people.ids, *reads.texts})
         listed = name in reads.identities and alone and len(people) <= FEW and len(texts) <= MOST_TEXTS
         cuts[column] = Cut(
             numbers=known if known is not None and alone and len(known) <= MOST_CUTS else None,
@@ -170,9 +172,10 @@ def _cuts(  # noqa: PLR0917 - all that a plan depends on
     wanted: Mapping[str, str],
     numeric: set[str],
     form: Form,
-) -> dict[str, tuple[float, ...]]:
-    """By attribute, the numbers it is compared with; none for one that the policies use in another way."""
-    axes = tuple(Axis(name, (0.0, 1.0) if name in numeric else ("",)) for name in wanted)
+) -> tuple[dict[str, tuple[float, ...]], dict[str, set[str]]]:
+    """By attribute, the numbers or the texts it is compared with; none for one that is used otherwise."""
+    # Of two values, so that what a person compares them with is not taken for the same for all.
+    axes = tuple(Axis(name, (0.0, 1.0) if name in numeric else ("", "x")) for name in wanted)
     fixed = {**form.fixed} if RESOURCE_ID in wanted else {**form.fixed, RESOURCE_ID: "resource"}
     made = Question(
         kind=question.kind,
@@ -183,12 +186,18 @@ def _cuts(  # noqa: PLR0917 - all that a plan depends on
         scope=question.scope,
     )
     plans = [plan(pdp, people, made, snapshot_of(pdp)) for pdp in pdps]
-    found = {name: [numbers_of(one, place, name) for one in plans] for place, name in enumerate(wanted)}
-    return {
-        name: tuple(sorted(set().union(*(some or () for some in each))))
-        for name, each in found.items()
-        if name in numeric and all(some is not None for some in each)
-    }
+    numbers: dict[str, tuple[float, ...]] = {}
+    texts: dict[str, set[str]] = {}
+    for place, name in enumerate(wanted):
+        if name in numeric:
+            each = [numbers_of(one, place, name) for one in plans]
+            if None not in each:
+                numbers[name] = tuple(sorted(set().union(*(some or () for some in each))))
+        else:
+            told = [texts_of(one, place, name, people) for one in plans]
+            if None not in told:
+                texts[name] = set().union(*(some or () for some in told))
+    return numbers, texts
 
 
 def numbers_of(found: Plan, place: int, name: str) -> set[float] | None:
@@ -206,6 +215,21 @@ def numbers_of(found: Plan, place: int, name: str) -> set[float] | None:
         else:
             numbers |= set(breakpoints.numbers)
     return numbers
+
+
+def texts_of(found: Plan, place: int, name: str, people: PrincipalTable) -> set[str] | None:
+    """The texts that anybody's axis is compared with; None if that is not known."""
+    each = found.breakpoints.get(name)
+    if each is None or any(isinstance(points[place], OwnTexts) for points in found.points):
+        return None
+    texts: set[str] = set()
+    for person, known in zip(found.people, each, strict=True):
+        if known is None:
+            return None
+        texts.update(known.texts)
+        if person.id in known.texts:  # the ids of others in their class are compared, too
+            texts.update(people.ids)
+    return texts
 
 
 def check_cuts(source: Source, question: Question, plans: Sequence[Plan]) -> None:

@@ -23,7 +23,7 @@ import clerk_cerbos_lab as lab
 from clerk_cerbos_lab.decisions.axes import Axis
 from clerk_cerbos_lab.decisions.question import Question
 from clerk_cerbos_lab.identity.principals import read_principals
-from clerk_cerbos_lab.insights.sql_table import first_units
+from clerk_cerbos_lab.insights.sql_query import first_units
 from clerk_cerbos_lab.sweeps.ask import Batch, ask
 
 EXPENSES = """
@@ -135,6 +135,25 @@ def test_many_principals_and_a_change_are_counted_in_groups(pdp: lab.PDP, millio
 
 
 VALUES = [5_000, 5_000.01, 0.1 + 0.2, 0.3, -0.0, 1e300, -7.5, 0.005, 123_456_789.015]
+
+
+@pytest.mark.parametrize("rest", ["", " && R.attr.name != P.attr.friend", " && P.attr.friend == R.attr.name"])
+def test_people_whom_only_their_ids_tell_apart_are_told_apart_in_sql(tmp_path: Path, rest: str) -> None:
+    """One of them stands for the others in a plan, but not where the owner is somebody of them."""
+    who = users(6)
+    who["friend"] = pd.Series(["user_9", "b", "user_9", "a", lab.MISSING, "x"], dtype=object)
+    names = [*who["id"], "user_9", "a", "b", "", None]
+    rows = [{"amount": i % 7, "name": names[i % len(names)]} for i in range(300)]
+    engine = sa.create_engine(f"duckdb:///{tmp_path}/t.duckdb")
+    with engine.begin() as connection:
+        connection.execute(sa.text("CREATE TABLE t (amount INTEGER, name VARCHAR)"))
+        connection.execute(sa.text("INSERT INTO t VALUES (:amount, :name)"), rows)
+    policy = resource_policy(rule(f"R.attr.amount <= 3 && R.attr.name != P.id{rest}"))
+    with lab.PDP(write(tmp_path / "p", thing=policy)) as pdp:
+        frame = pd.DataFrame(rows).astype({"name": object})
+        asked: dict[str, Any] = {"record": None, "unknown_owners": "keep"}
+        right = lab.replay(pdp, who, frame, "thing", **asked)
+        same(lab.replay(pdp, who, lab.sql_table(engine, "t"), "thing", **asked), right)
 
 
 @given(st.sampled_from(VALUES) | st.floats(-1e9, 1e9), st.integers(0, 6))
@@ -369,3 +388,49 @@ def test_timestamps_and_texts_in_postgresql(tmp_path: Path, postgres: sa.Engine)
         found = lab.replay(pdp, users(), lab.sql_table(postgres, "t"), "thing", date="moment")
     assert found.before.tolist().count(1) == 1
     assert sorted(found.frame()["records"]) == [1, 3]
+
+
+PLACES = {
+    "table": 'CREATE TABLE "Some Rows" ({columns})',
+    "inherited": 'CREATE TABLE "Some Rows" ({columns}); CREATE TABLE child () INHERITS ("Some Rows")',
+    "parts": 'CREATE TABLE "Some Rows" ({columns}) PARTITION BY LIST (flag); '
+    'CREATE TABLE yes PARTITION OF "Some Rows" FOR VALUES IN (true); '
+    'CREATE TABLE rest PARTITION OF "Some Rows" DEFAULT',
+    "view": 'CREATE TABLE held ({columns}); CREATE VIEW "Some Rows" AS SELECT * FROM held',
+}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("place", PLACES)
+def test_a_row_of_each_group_is_found_in_any_kind_of_table_of_postgresql(
+    tmp_path: Path, postgres: sa.Engine, place: str
+) -> None:
+    amounts = [Decimal(one) for one in ("0", "0.29", "0.30", "0.31", "7.50", "7.51", "1e17")]
+    names = ["a", "A", "á", "", None]
+    rows = [
+        {"money": i, "amount": amounts[i % 7], "name": names[i % 5], "flag": (True, False, None)[i % 3]}
+        for i in range(210)
+    ]
+    columns = "money INTEGER, amount NUMERIC(20, 2), name TEXT, flag BOOLEAN"
+    who = users(3)
+    who["limit"] = [7.5, 0.3, lab.MISSING]
+    with postgres.begin() as connection:
+        connection.execute(sa.text(f'DROP SCHEMA IF EXISTS "{place}" CASCADE; CREATE SCHEMA "{place}"'))
+        connection.execute(sa.text(f'SET LOCAL search_path = "{place}"'))
+        connection.execute(sa.text(PLACES[place].format(columns=columns)))
+        target = "held" if place == "view" else '"Some Rows"'
+        connection.execute(sa.text(f"INSERT INTO {target} VALUES (:money, :amount, :name, :flag)"), rows)
+        if place == "inherited":
+            connection.execute(sa.text('INSERT INTO child SELECT * FROM ONLY "Some Rows"'))
+            rows = rows * 2
+    asked: dict[str, Any] = {"amount": "money", "record": None, "days": lab.MISSING}
+    table = lab.sql_table(postgres, "Some Rows", schema=place)
+    with lab.PDP(write(tmp_path / "p", thing=NUMBERS)) as pdp:
+        found = lab.replay(pdp, who, table, "thing", **asked)
+        frame = pd.DataFrame(rows).astype({"name": object, "flag": object})
+        same(found, lab.replay(pdp, who, frame, "thing", **asked))
+        assert len(found.money.minor) < 150
+        with postgres.begin() as connection:
+            connection.execute(sa.text(f"UPDATE \"{place}\".{target} SET amount = 'NaN' WHERE money = 7"))
+        with pytest.raises(lab.InputError, match="amount"):
+            lab.replay(pdp, who, table, "thing", **asked)
