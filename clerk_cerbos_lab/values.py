@@ -31,6 +31,15 @@ def json_type(value: object) -> str:
     return names.get(type(value), f"a {type(value).__name__}")
 
 
+def number_written(text: str) -> float | None:
+    """The finite number that a text such as ``"12,000"`` is; None if it is none."""
+    try:
+        number = float(text.replace(",", "").replace("_", ""))
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
 class _Missing(float):
     """The value of an attribute that is not there; there is only one instance.
 

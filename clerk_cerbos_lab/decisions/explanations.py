@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from clerk_cerbos_lab.decisions.axes import Axis
     from clerk_cerbos_lab.decisions.explanation import Explanation
+    from clerk_cerbos_lab.identity.disclosure import Disclosure
     from clerk_cerbos_lab.identity.principals import Principal
 
 FIRST_SLOT: Final = 0xF0000
@@ -35,6 +36,9 @@ SLOT: Final = re.compile(f"[{chr(FIRST_SLOT)}-{chr(FIRST_SLOT + MOST_SLOTS - 1)}
 """A slot in a text; the same characters as in js/src/view/explained.js."""
 
 Path = tuple[str, ...]
+
+QUOTED: Final = "quoted"
+"""Before the path of a slot that stands for a text in quotation marks, whatever the text is."""
 
 _T = TypeVar("_T")
 
@@ -206,12 +210,25 @@ def value_of(path: Path, person: Principal, values: Mapping[str, Any]) -> Any:
         person: the principal.
         values: of the resource's attributes, with ``resource_id``.
     """
+    if path[0] == QUOTED:
+        path = path[1:]
     if path == ("P", "id"):
         return person.id
     if path[:2] == ("P", "attr"):
         return value_at(dict(person.attr), path[2:])
     name = RESOURCE_ID if path == ("R", "id") else name_of(path[2:])
     return resolve(values.get(name, MISSING), own=person.id, other=OTHER_ID)
+
+
+def label_of(path: Path, value: Any, shown: Disclosure) -> str:
+    """What a slot stands for, in words.
+
+    Args:
+        path: of the slot.
+        value: what it stands for.
+        shown: what may be shown.
+    """
+    return f'"{shown.hidden(value)}"' if path[0] == QUOTED else shown.value(value)
 
 
 def filled(part: _T, text: Callable[[str], str], value: Callable[[str], Any]) -> _T:

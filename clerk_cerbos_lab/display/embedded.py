@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from clerk_cerbos_lab.attribute_names import name_of
 from clerk_cerbos_lab.decisions.boundaries import boundaries
-from clerk_cerbos_lab.decisions.explanations import is_broken, segments_of, slot_of, value_of
+from clerk_cerbos_lab.decisions.explanations import (
+    QUOTED,
+    is_broken,
+    label_of,
+    segments_of,
+    slot_of,
+    value_of,
+)
 from clerk_cerbos_lab.display.explanation_nodes import Nodes
 from clerk_cerbos_lab.identity.principals import read_principals
 from clerk_cerbos_lab.policies.literals import literals_in
@@ -52,30 +59,31 @@ class _Labels:
     def __init__(self, shown: Disclosure) -> None:
         self._shown = shown
 
-    def coded(self, values: Sequence[Any]) -> dict[str, Any]:
+    def coded(self, path: Path, values: Sequence[Any]) -> dict[str, Any]:
         places: dict[str, int] = {}
-        codes = [places.setdefault(self._shown.value(value), len(places)) for value in values]
+        codes = [places.setdefault(self.of(path, value), len(places)) for value in values]
         return {"labels": list(places), "codes": codes}
 
-    def of(self, value: Any) -> str:
-        return self._shown.value(value)
+    def of(self, path: Path, value: Any) -> str:
+        return label_of(path, value, self._shown)
 
 
 def _slot(decisions: Decisions, path: Path, labels: _Labels, people: Sequence[Any]) -> dict[str, Any]:
     """What a slot stands for: a label for each principal, or for each value of an axis."""
-    name = "" if path[0] == "P" else RESOURCE_ID if path == ("R", "id") else name_of(path[2:])
+    of = path[1:] if path[0] == QUOTED else path
+    name = "" if of[0] == "P" else RESOURCE_ID if of == ("R", "id") else name_of(of[2:])
     axis = next((at for at, one in enumerate(decisions.axes) if one.name == name), None)
     if axis is None:
-        return labels.coded([value_of(path, person, decisions.fixed) for person in people])
+        return labels.coded(path, [value_of(path, person, decisions.fixed) for person in people])
     values = decisions.axes[axis].values
     if all(map(is_number, values)):
         return {"dim": axis + 2}
     made: dict[str, Any] = {"dim": axis + 2}
     made["labels"] = [
-        None if value is SELF else labels.of(resolve(value, own="", other=OTHER_ID)) for value in values
+        None if value is SELF else labels.of(path, resolve(value, own="", other=OTHER_ID)) for value in values
     ]
     if None in made["labels"]:
-        made["own"] = labels.coded([person.id for person in people])
+        made["own"] = labels.coded(path, [person.id for person in people])
     return made
 
 

@@ -28,6 +28,7 @@ from clerk_cerbos_lab.decisions.explanation import (
     TRUE,
     Cause,
 )
+from clerk_cerbos_lab.values import number_written
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -163,7 +164,7 @@ def _unmet(rule: ExplainedRule | None) -> str:
         return ""
     if rule.to_change is None:
         return "" if rule.condition is None else _first_false(rule.condition)
-    return " and ".join(map(_said, rule.to_change))
+    return " and ".join(dict.fromkeys(map(_said, rule.to_change)))
 
 
 def _said(condition: Condition) -> str:
@@ -234,11 +235,9 @@ def _broken(evidence: Evidence) -> list[Misfit]:
 def _repaired(misfit: Misfit) -> list[Any]:
     """Values that the attribute may have been meant to have: the same in another type, or what fits."""
     value, needs = misfit.value, misfit.needs
-    if needs == "a number" and isinstance(value, str):
-        try:
-            return [float(value.replace(",", "").replace("_", ""))]
-        except ValueError:
-            pass
+    written = number_written(value) if needs == "a number" and isinstance(value, str) else None
+    if written is not None:
+        return [written]
     if isinstance(value, list) and needs in {"a string", "a number"} and len(value) == 1:
         return [value[0]]
     if needs == "a string" and isinstance(value, (int, float)) and not isinstance(value, bool):

@@ -21,8 +21,9 @@ from clerk_cerbos_lab.pdp.messages import Request
 from clerk_cerbos_lab.policies.rules import overlap, read_together
 from clerk_cerbos_lab.sweeps.codes import dense_rows, members_of
 from clerk_cerbos_lab.sweeps.cuts import cut
+from clerk_cerbos_lab.sweeps.own_numbers import ordering, points_of
 from clerk_cerbos_lab.sweeps.plan import plan
-from clerk_cerbos_lab.values import RESOURCE_ID, is_number, json_type, key
+from clerk_cerbos_lab.values import RESOURCE_ID, is_number, is_text, json_type, key, number_written
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -32,9 +33,10 @@ if TYPE_CHECKING:
     from clerk_cerbos_lab.decisions.axes import Axis
     from clerk_cerbos_lab.decisions.decisions import Decisions
     from clerk_cerbos_lab.decisions.question import Question
-    from clerk_cerbos_lab.identity.principals import PrincipalTable
+    from clerk_cerbos_lab.identity.principals import Column, PrincipalTable
     from clerk_cerbos_lab.insights.seen_conditions import Misfit
     from clerk_cerbos_lab.pdp.instrumented import Instrumented
+    from clerk_cerbos_lab.sweeps.own_numbers import Ordering
     from clerk_cerbos_lab.sweeps.plan import Plan
 
 _NUMBER: Final = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d{1,2})?")
@@ -64,7 +66,7 @@ class Kind:
         members: their positions.
         places: for each axis, which of its points each value has; None for an axis that is cut.
         points: of each axis; None for one without any number.
-        cuts: for each axis that is cut anew, the cuts; None or empty: those of each member.
+        cuts: for each axis that is cut anew, where; None or empty: as in the sweep.
         fine: whether these people are divided already because a value does not fit.
     """
 
@@ -72,7 +74,7 @@ class Kind:
     members: npt.NDArray[np.intp]
     places: tuple[npt.NDArray[np.intp] | None, ...]
     points: tuple[tuple[Point | None, ...], ...]
-    cuts: tuple[tuple[float, ...] | None, ...] = ()
+    cuts: tuple[OwnNumbers | None, ...] = ()
     fine: bool = False
 
     def situations(self) -> Iterator[tuple[tuple[object, ...], tuple[Point, ...]]]:
@@ -103,6 +105,11 @@ class FinerSituations:
         pdp, snapshot = self._source.original
         with pdp.asking():
             self._plan: Plan = plan(pdp, people, question, snapshot, any_role=True)
+        inside = any(len(steps_of(name)) > 1 for name in self._plan.limits)
+        limits = {} if inside else {steps_of(name)[0]: axis for name, axis in self._plan.limits.items()}
+        self._limits = limits  # by attribute, the axis that it is compared with
+        self._written = {name: _written(people.attributes[name]) for name in limits}
+        self._numbers = itertools.count()
 
     # -- situations ---------------------------------------------------------------------------------
 
@@ -152,12 +159,15 @@ class FinerSituations:
     def cuts_of(self, kind: Kind, at: int, principal: int) -> tuple[float, ...]:
         """The numbers at which an axis is cut for a member of a kind."""
         own = kind.cuts[at] if kind.cuts else None
-        return (self._cuts(at, int(self._plan.codes[principal]), principal) or ()) if own is None else own
+        if own is None:
+            return self._cuts(at, int(self._plan.codes[principal]), principal) or ()
+        return tuple(own.breakpoints(np.array([principal]))[0].tolist())
 
     def every_cuts(self, kind: Kind, at: int, members: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
         """``[member, n]``: the numbers at which an axis is cut for members of a kind; one row if equal."""
-        own = self._plan.points[int(self._plan.codes[kind.members[0]])][at]
-        if isinstance(own, OwnNumbers) and not (kind.cuts and kind.cuts[at] is not None):
+        anew = kind.cuts[at] if kind.cuts else None
+        own = self._plan.points[int(self._plan.codes[kind.members[0]])][at] if anew is None else anew
+        if isinstance(own, OwnNumbers):
             return own.breakpoints(members)
         return np.array([self.cuts_of(kind, at, int(members[0]))], dtype=np.float64)
 
@@ -177,6 +187,9 @@ class FinerSituations:
         broken data share explanations only if these values and what is read together with them are equal,
         and every value of such an axis is asked, along a line also every number in the policies and among
         their own. Everything else has the same outcomes after a repair as before.
+
+        Of a limit, which is only compared with an axis of numbers, nothing matters but how it is ordered
+        among what the axis is compared with, as a number or as the number that a text was meant to be.
         """
         paths = {_path(misfit) for misfit in misfits if self._matters(misfit)}
         if kind.fine or not paths:
@@ -188,41 +201,85 @@ class FinerSituations:
                 self._source.index.rules, self._question.kind, self._question.actions[0], paths
             )
         )
-        profiles: dict[tuple[str, ...], list[int]] = {}
-        columns = [
-            column for name, column in self._people.attributes.items() if _is_read(("P", "attr", name), read)
-        ]
+        beside = any(path[:2] != ("P", "attr") or path[2] not in self._limits for path in paths)
+        profiles: dict[tuple[object, ...], list[int]] = {}
+        columns, written = [], []
+        for name, column in self._people.attributes.items():
+            if name in self._limits:
+                written.append(np.isfinite(self._written[name]))
+            elif _is_read(("P", "attr", name), read):
+                columns.append(column)
         for member in kind.members.tolist():
-            own = tuple(key(column.values[column.codes[member]]) for column in columns)
-            profiles.setdefault(own, []).append(member)
-        kept = tuple(not _is_read(_path_of(axis), read) for axis in self._question.axes)
-        for own, members in profiles.items():
-            who = np.array(members, dtype=np.intp)
-            cuts: list[tuple[float, ...] | None] = []
+            own = (key(column.values[column.codes[member]]) for column in columns)
+            profiles.setdefault((*own, *(bool(one[member]) for one in written)), []).append(member)
+        moved = [beside and _is_read(_path_of(axis), read) for axis in self._question.axes]
+        for members in profiles.values():
+            yield from self._alike(kind, np.array(members, dtype=np.intp), moved)
+
+    def _alike(self, kind: Kind, members: npt.NDArray[np.intp], moved: Sequence[bool]) -> Iterator[Kind]:
+        """One kind for each order of the limits of people who are equal in everything else.
+
+        Args:
+            kind: theirs.
+            members: they.
+            moved: for each axis, whether the repair of something else than a limit may change its points.
+        """
+        orders: dict[int, tuple[Ordering, npt.NDArray[np.float64]]] = {}
+        for at, axis in enumerate(self._question.axes):
+            own = [self._written[name] for name, of in self._limits.items() if of == axis.name]
+            if kind.places[at] is None and (own or moved[at]):
+                numbers = np.column_stack(own) if own else np.empty((len(self._people), 0))
+                shared = self._shared(at, int(members[0]), len(own), every=moved[at])
+                orders[at] = ordering(shared, numbers[members]), numbers
+        codes = [order.codes for order, _ in orders.values()]
+        for some in _members(np.column_stack(codes)) if codes else [np.arange(len(members))]:
+            first = int(some[0])
+            cuts: list[OwnNumbers | None] = [None] * len(moved)
             places, points = list(kind.places), list(kind.points)
             for at, axis in enumerate(self._question.axes):
-                cuts.append(None)
-                if places[at] is None:
-                    if not kept[at]:
-                        cuts[at] = self._every_number(at, members[0])
-                    points[at] = _segments(cuts[at] or self.cuts_of(kind, at, members[0]), axis.values)
-                elif not kept[at]:
+                if at in orders:
+                    order, numbers = orders[at]
+                    grid = np.array(axis.values, dtype=np.float64)
+                    row = int(members[first])
+                    anew = points_of(order, int(order.codes[first]), row, grid, numbers)
+                    cuts[at] = anew
+                    points[at] = _segments(tuple(anew.numbers.tolist()), axis.values)
+                elif places[at] is not None and moved[at]:
                     places[at] = np.arange(len(axis.values), dtype=np.intp)
                     points[at] = tuple(Point(i, i, value) for i, value in enumerate(axis.values))
-            base = ("alone", *kind.base, *own)
-            yield Kind(base, who, tuple(places), tuple(points), tuple(cuts), fine=True)
+                elif places[at] is None:
+                    own_cuts = self._cuts(at, int(self._plan.codes[members[first]]), int(members[first]))
+                    points[at] = _segments(own_cuts or (), axis.values)
+            base = ("alone", *kind.base, next(self._numbers))
+            yield Kind(base, members[some], tuple(places), tuple(points), tuple(cuts), fine=True)
+
+    def _shared(self, at: int, principal: int, limits: int, *, every: bool) -> tuple[float, ...]:
+        """The numbers at which an axis is cut for everybody with the same profile but for their limits.
+
+        Args:
+            at: the position of the axis.
+            principal: one of them.
+            limits: how many limits are compared with the axis.
+            every: whether a value may be repaired so that any number in the policies and the profile matters.
+        """
+        number = int(self._plan.codes[principal])
+        own = self._plan.points[number][at]
+        if isinstance(own, OwnNumbers):
+            found = set(own.numbers[own.columns < 0].tolist())
+            others = own.own.shape[1] > limits  # numbers of their own that are no limits
+        else:
+            found, others = set(self._cuts(at, number, principal) or ()), False
+        if every:
+            found.update(self._source.index.literals.numbers)
+        if every or others:
+            profile = self._people[principal].attr.items()
+            found.update(_numbers_in([value for name, value in profile if name not in self._limits]))
+        return tuple(sorted(found))
 
     def _matters(self, misfit: Misfit) -> bool:
         """Whether a value may have to be repaired."""
         required = misfit.owner == "principal" and misfit.attribute in self._required
         return misfit.state == "mistyped" or required
-
-    def _every_number(self, at: int, principal: int) -> tuple[float, ...]:
-        """The numbers that an axis or a repaired value may be compared with, for a principal."""
-        found = set(self._cuts(at, int(self._plan.codes[principal]), principal) or ())
-        found.update(self._source.index.literals.numbers)
-        found.update(_numbers_in(list(self._people[principal].attr.values())))
-        return tuple(sorted(found))
 
     # -- asking -------------------------------------------------------------------------------------
 
@@ -267,6 +324,21 @@ def _segments(cuts: tuple[float, ...], values: Sequence[Any]) -> tuple[Point | N
     for at, segment in reversed(list(enumerate(segments.tolist()))):
         found[segment] = Point(segment, at, values[at])
     return tuple(found)
+
+
+def _written(column: Column) -> npt.NDArray[np.float64]:
+    """For each principal their number, or the one that a value was meant to be; NaN if there is none."""
+    meant = [_meant(value) for value in column.values]
+    found = np.array([math.nan if number is None else number for number in meant], dtype=np.float64)
+    return np.where(np.isfinite(found), found + 0.0, math.nan)[column.codes]
+
+
+def _meant(value: Any) -> float | None:
+    """The number that a value is, or would be after its repair as in ``cause_of_deny``."""
+    if is_text(value):
+        return number_written(str(value))
+    one = value[0] if isinstance(value, list) and len(value) == 1 else value
+    return float(one) if is_number(one) else None
 
 
 def _numbers_in(value: Any) -> Iterator[float]:

@@ -105,7 +105,7 @@ class ConditionReader:
             for misfit in own:
                 for i, operand in enumerate(expression.operands):
                     if _attribute(operand) == (misfit.owner, misfit.attribute) and misfit.state == "mistyped":
-                        values[i] = _mistyped(values[i], misfit.needs)
+                        values[i] = self._mistyped(values[i], operand, misfit.needs)
         if outcome == ERROR and expression.form in {"atom", "unread"}:
             error = self._reason(own, values, error)
         sentence = self._sentence(expression, values) or (parts[0].sentence if len(parts) == 1 else "")
@@ -231,10 +231,23 @@ class ConditionReader:
         if kind == "null" or hidden:
             what = kind
         else:
-            label = f'"{self._shown.hidden(value)}"' if isinstance(value, str) else self._shown.value(value)
+            path = ("P" if owner == "principal" else "R", "attr", *steps_of(name))
+            slot = None if self._slots is None or isinstance(value, str) else self._slots.of(path)
+            label = self._quoted(path, value) if isinstance(value, str) else slot or self._shown.value(value)
             what = f"{_WORDS[kind]} {label}"
         wanted = f"the rule compares it as {needs}" if needs else "the rule needs another type"
         return Misfit(owner, name, state, value, needs, other, f"{called} is {what}, {wanted}")
+
+    def _mistyped(self, value: SeenValue, operand: Operand, needs: str) -> SeenValue:
+        state = value.state if value.state == "withheld" else "mistyped"
+        own = value.value
+        label = self._quoted(operand.path, own) if isinstance(own, str) else value.label
+        return SeenValue(value.source, value.name, state, own, label, needs, value.parts)
+
+    def _quoted(self, path: tuple[str, ...], text: str) -> str:
+        """A text in quotation marks, or the slot that stands for it."""
+        slot = None if self._slots is None else self._slots.quoted(path)
+        return slot or f'"{self._shown.hidden(text)}"'
 
     def _reason(self, misfits: Sequence[Misfit], values: Sequence[SeenValue], error: str) -> str:
         """Why an atom has no outcome."""
@@ -278,12 +291,6 @@ def plain(value: Any) -> Any:
 
 def _flat(values: Sequence[SeenValue]) -> list[SeenValue]:
     return [one for value in values for one in (value, *_flat(value.parts))]
-
-
-def _mistyped(value: SeenValue, needs: str) -> SeenValue:
-    label = f'"{value.value}"' if isinstance(value.value, str) else value.label
-    state = value.state if value.state == "withheld" else "mistyped"
-    return SeenValue(value.source, value.name, state, value.value, label, needs, value.parts)
 
 
 def _in_words(value: SeenValue) -> str:

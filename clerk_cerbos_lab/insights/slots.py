@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any, Final
 
 from clerk_cerbos_lab.attribute_names import is_inside, name_of, steps_of
-from clerk_cerbos_lab.decisions.explanations import MOST_SLOTS, SLOT, slot_of
+from clerk_cerbos_lab.decisions.explanations import MOST_SLOTS, QUOTED, SLOT, slot_of
 from clerk_cerbos_lab.errors import InputError
 from clerk_cerbos_lab.insights.closest import distance
 from clerk_cerbos_lab.values import RESOURCE_ID, Relation, uses_self
@@ -42,8 +42,13 @@ class Slots:
         """The slot of a path; None if its value is the same for all, or can't be filled in."""
         of_principal = path == ("P", "id") or (path[:2] == ("P", "attr") and len(path) > 2)
         of_resource = _attribute(path) in self._plain
-        if not of_principal and not of_resource:
-            return None
+        return self._slot(path) if of_principal or of_resource else None
+
+    def quoted(self, path: Path) -> str | None:
+        """The slot of a path whose value is a text, which stands for the text in quotation marks."""
+        return None if self.of(path) is None else self._slot((QUOTED, *path))
+
+    def _slot(self, path: Path) -> str:
         if path not in self.paths and len(self.paths) == MOST_SLOTS:
             msg = f"the policies read more than {MOST_SLOTS:,} values that differ: explain fewer actions"
             raise InputError(msg)

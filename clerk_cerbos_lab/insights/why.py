@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from clerk_cerbos_lab.decisions.decisions import EFFECTS
 from clerk_cerbos_lab.decisions.explanation import Cause, Explanation
-from clerk_cerbos_lab.decisions.explanations import filled, number_of, value_of
+from clerk_cerbos_lab.decisions.explanations import filled, label_of, number_of, value_of
 from clerk_cerbos_lab.errors import InputError
 from clerk_cerbos_lab.identity.principals import read_principals
 from clerk_cerbos_lab.insights.asked_copies import ask_copies
@@ -162,7 +162,7 @@ def _stored(one: Decisions, axes: Sequence[Axis], disclosure: Disclosure) -> tup
 
     return filled(
         known.templates[number],
-        lambda slot: disclosure.value(value(slot)),
+        lambda slot: label_of(known.slots[number_of(slot)], value(slot), disclosure),
         lambda slot: disclosure.hidden(value(slot)),
     ), request
 

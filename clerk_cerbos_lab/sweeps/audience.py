@@ -140,8 +140,14 @@ class Group:
             for axis, own in self._own_axes.items()
             for name in own
         }
+        texts = {
+            name: compared[name].shared.texts
+            for axis, own in self._own_axes.items()
+            for name in own
+            if axis in sent.grids  # a text and a number are never equal, and have no order
+        }
         self.classes = classes_of(
-            people, rows, analysis, question, sent, merged=merged, cuts=cuts, terms=terms
+            people, rows, analysis, question, sent, merged=merged, texts=texts, cuts=cuts, terms=terms
         )
         self.people = [people[int(row)] for row in self.classes.representatives]
         self.open_ends: dict[str, list[Comparison]] = {}
@@ -251,6 +257,21 @@ class Group:
                 Breakpoints(tuple(own.numbers.tolist()), ()) if isinstance(own, OwnNumbers) else base
                 for own, base in zip((own[name] for own in points), self._breakpoints_of(name), strict=True)
             ]
+
+    @property
+    def limits(self) -> dict[str, str]:
+        """Of the own attributes those whose numbers are only compared with an axis of numbers, and it."""
+        terms = {name for term in self.analysis.terms for name in term.names}
+        return {
+            name: axis
+            for axis, own in self._own_axes.items()
+            for name in own
+            if self.own
+            and axis in self.lines
+            and axis in self._sent.grids
+            and name not in terms
+            and not self._compared[name].elements
+        }
 
     def _asked_at(self, classes: Sequence[int], points: Sequence[Mapping[str, OwnPoints]]) -> int:
         """How many questions finer classes take: along two lines of one's own, perhaps more than every cell.

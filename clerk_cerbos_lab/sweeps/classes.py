@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from clerk_cerbos_lab.policies.terms import Term
     from clerk_cerbos_lab.sweeps.axis_points import Sent
     from clerk_cerbos_lab.sweeps.breakpoints import Breakpoints
+
+_Ordered = TypeVar("_Ordered", str, float)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,7 @@ def classes_of(
     sent: Sent,
     *,
     merged: Mapping[str, frozenset[type]] | None = None,
+    texts: Mapping[str, Sequence[str]] | None = None,
     cuts: Mapping[str, Breakpoints | None] | None = None,
     terms: Mapping[Term, npt.NDArray[np.intp]] | None = None,
 ) -> Classes:
@@ -100,6 +103,8 @@ def classes_of(
         sent: the resource.
         merged: by attribute, of which types (``float``, ``str``, ``list``) all values count as equal here, or
             all lists of as many numbers (``tuple``); ``Group.divide`` tells them apart.
+        texts: by attribute in ``merged`` whose texts are only compared, the texts that it is compared with,
+            ascending. Texts in the same place among these count as equal.
         cuts: by attribute that is only compared, everything that it is compared with. Values in the same
             place among these count as equal; all do if it is only read in terms (None).
         terms: expressions that read the attributes in ``merged`` and ``cuts``, with a number for each
@@ -110,7 +115,7 @@ def classes_of(
     codes = [codes_of(people.roles)[0][rows]]
     for name, column in read.items():
         if merged is not None and name in merged:
-            same = _same_but(column, merged[name])
+            same = _same_but(column, merged[name], (texts or {}).get(name))
         elif cuts is not None and name in cuts:
             held = cuts[name]
             same = np.zeros(len(column.values), np.intp) if held is None else _same_place(column, held)
@@ -161,8 +166,11 @@ def _same(column: Column) -> npt.NDArray[np.intp]:
     return pd.factorize(np.array([key(value) for value in column.values], dtype=object))[0].astype(np.intp)
 
 
-def _same_but(column: Column, merged: frozenset[type]) -> npt.NDArray[np.intp]:
-    """The same with one number for all finite numbers, all texts, all lists, or lists of as many numbers."""
+def _same_but(column: Column, merged: frozenset[type], texts: Sequence[str] | None) -> npt.NDArray[np.intp]:
+    """The same with one number for all finite numbers, all texts, all lists, or lists of as many numbers.
+
+    With ``texts``, also one for all texts in the same place among these.
+    """
     if merged == {float} and set(map(type, column.values)) <= {int, float}:
         return np.zeros(len(column.values), dtype=np.intp)  # a clean number is finite
     kinds: list[object] = []
@@ -173,7 +181,10 @@ def _same_but(column: Column, merged: frozenset[type]) -> npt.NDArray[np.intp]:
             kinds.append((tuple, length))
             continue
         kind = float if number else str if text else type(value)
-        kinds.append(kind if kind in merged else key(value))
+        if kind is str and texts is not None:
+            kinds.append(("text", _place(str(value), texts)))
+        else:
+            kinds.append(kind if kind in merged else key(value))
     return pd.factorize(_objects(kinds))[0].astype(np.intp)
 
 
@@ -182,14 +193,17 @@ def _same_place(column: Column, cuts: Breakpoints) -> npt.NDArray[np.intp]:
     places: list[object] = []
     for value in column.values:
         if is_text(value):
-            text = str(value)
-            places.append(("text", bisect_left(cuts.texts, text) + bisect_right(cuts.texts, text)))
+            places.append(("text", _place(str(value), cuts.texts)))
         elif is_number(value) and math.isfinite(value):
-            number = float(value) + 0.0
-            places.append(("number", bisect_left(cuts.numbers, number) + bisect_right(cuts.numbers, number)))
+            places.append(("number", _place(float(value) + 0.0, cuts.numbers)))
         else:
             places.append(key(value))
     return pd.factorize(_objects(places))[0].astype(np.intp)
+
+
+def _place(value: _Ordered, ascending: Sequence[_Ordered]) -> int:
+    """A number that is equal for values in the same gap, odd for one that is among them."""
+    return bisect_left(ascending, value) + bisect_right(ascending, value)
 
 
 def _objects(values: Sequence[object]) -> npt.NDArray[Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -61,6 +61,8 @@ class Plan:
         notes: sentences about what is asked value by value, and why.
         clock: whether the policies read the time.
         own: whether members of a class differ in what they compare an axis with.
+        limits: if the same rules can apply to everybody: by attribute whose numbers are compared with an axis
+            of numbers and with what is the same for all, and read in no other way, the name of the axis.
     """
 
     codes: npt.NDArray[np.intp]
@@ -70,6 +72,7 @@ class Plan:
     notes: tuple[str, ...]
     clock: bool = False
     own: bool = False
+    limits: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def questions(self) -> int:
@@ -191,6 +194,7 @@ def _joined(people: PrincipalTable, groups: Sequence[Group], question: Question)
         tuple(_notes(groups, question)),
         clock=any(group.analysis.clock for group in groups),
         own=any(group.own for group in groups),
+        limits=groups[0].limits if len(groups) == 1 else {},
     )
 
 

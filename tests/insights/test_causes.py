@@ -21,6 +21,7 @@ import clerk_cerbos_lab as lab
 from clerk_cerbos_lab.decisions.explanation import BROKEN, CAUSES, Cause
 from clerk_cerbos_lab.identity.principals import read_principals
 from clerk_cerbos_lab.insights.why import explain, required_of
+from clerk_cerbos_lab.pdp.instrumented import Instrumented
 from clerk_cerbos_lab.pdp.messages import Request
 
 FIRST, STOP = map(int, os.environ.get("LAB_CAUSES", "0:4").split(":"))
@@ -328,6 +329,92 @@ def test_rows_are_split_where_broken_data_is_the_cause_of_some_cells_only(tmp_pa
     )
     table = check_rows(made)
     assert {BROKEN, "condition not met"} <= set(table["cause"])
+    made.source.close()
+
+
+ODD_LIMITS: list[Any] = [
+    "10",
+    "40",
+    "70.5",
+    "1,000",
+    "many",
+    "",
+    "frozen",
+    "nan",
+    "1e999",
+    " 55 ",
+    "-3",
+    None,
+    True,
+    [60],
+    [60, 61],
+    ["60"],
+    {"a": 1},
+    45,
+    50,
+    80.25,
+    lab.MISSING,
+]
+
+READING_LIMITS = [
+    thing(a_rule("limited", "R.attr.amount <= P.attr.limit && R.attr.region == P.attr.region")),
+    thing(
+        a_rule("capped", "R.attr.amount <= P.attr.limit && P.attr.limit < 75"),
+        a_rule("never-frozen", 'P.attr.limit == "frozen"', effect="DENY"),
+    ),
+    thing(
+        a_rule("first", "R.attr.amount < P.attr.limit"),
+        a_rule("second", "R.attr.amount == P.attr.second || R.attr.amount <= 20"),
+        a_rule("south", {"none": {"of": [{"expr": "R.attr.amount > P.attr.limit"}]}}, roles=["boss"]),
+    ),
+    thing(
+        a_rule("doubled", "R.attr.amount <= P.attr.limit * 2"), a_rule("own", "P.attr.limit >= R.attr.amount")
+    ),
+]
+
+
+@pytest.mark.parametrize("number", range(len(READING_LIMITS)))
+def test_odd_limits_are_explained_together_only_where_that_is_true(number: int, tmp_path: Path) -> None:
+    """Some texts are numbers, in one order or another among what is compared; others are none."""
+    rows = [
+        {
+            "id": f"u{i}",
+            "roles": (("user",), ("boss",))[i % 2],
+            "limit": limit,
+            "second": ODD_LIMITS[(7 * i) % len(ODD_LIMITS)],
+            "region": ["south", "west", None][i % 3],
+        }
+        for i, limit in enumerate([*ODD_LIMITS, *map(str, range(38, 84, 9))])
+    ]
+    who = lab.shareable(pd.DataFrame(rows, dtype=object), "limit", "second", "region")
+    folder = write(tmp_path / "policies", thing=READING_LIMITS[number])
+    made = swept(folder, who, amount=[1, 20, 45, 50, 75, 80, 2000], region=["south", "west"])
+    check_rows(made)
+    made.source.close()
+
+
+def test_limits_that_are_texts_of_their_own_take_few_questions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Thousands of people with broken limits are explained as quickly as some."""
+    rows = [{"id": f"u{i}", "roles": ("user",), "limit": str(1000 + i)} for i in range(1000)]
+    who = lab.shareable(pd.DataFrame(rows, dtype=object), "limit")
+    rules = thing(a_rule("low", "R.attr.amount <= 500"), a_rule("own", "R.attr.amount <= P.attr.limit"))
+    made = swept(write(tmp_path / "policies", thing=rules), who, amount=lab.amounts(0, 3000, step=10))
+    asked = 0
+    flows = Instrumented.flows
+
+    def counted(source: Instrumented, requests: list[Request]) -> Any:
+        nonlocal asked
+        asked += len(requests)
+        return flows(source, requests)
+
+    monkeypatch.setattr(Instrumented, "flows", counted)
+    table = made.causes()
+    assert asked < 30
+    broken = table[table["cause"] == BROKEN]
+    every_ten = sum((1000 + i) // 10 - 50 for i in range(1000))  # amounts above 500 up to the limit
+    assert broken["cells"].sum() == every_ten
     made.source.close()
 
 

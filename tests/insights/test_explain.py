@@ -94,6 +94,21 @@ def test_own_numbers_and_constants(tmp_path: Path) -> None:
     assert marked
 
 
+def test_limits_that_are_texts_are_shown_as_each_persons_own(tmp_path: Path) -> None:
+    """People with the same explanation have texts that are numbers, and texts that are none."""
+    rules = thing(
+        a_rule("own", "R.attr.amount <= P.attr.limit"),
+        a_rule("team", "R.attr.team in P.attr.teams"),
+        a_rule("capped", "R.attr.amount <= 60 && P.attr.limit < 90"),
+    )
+    who = crowd(
+        limit=["55", "56", "57.5", "many", "few", "", '"', "null", "x" * 90, "1e3", "100", "101"],
+        teams=[["red"], ["red"], "red", "a b", "5", [], [], "blue", None, 5, 6, ["red"]],
+    )
+    stored = same(swept(write(tmp_path / "p", thing=rules), who, amount=AMOUNTS, team=["red", 5]))
+    assert 'is the text "55"' in str(stored.why(principal=stored.names[0], amount=50, team=5))
+
+
 def test_own_texts_ids_and_derived_roles(tmp_path: Path) -> None:
     roles = policy(
         "derivedRoles",
