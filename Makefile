@@ -37,10 +37,10 @@ docs: set-up
 	@$(BIN)/python setup/write_cli_reference.py
 	@$(BIN)/python setup/build_docs.py
 
-# One test file per core at a time, so that fixtures shared within a file are made once.
+# One test file per core at a time, so that fixtures shared within a file are made once; the longest first.
 test: set-up-js
 	@$(BIN)/python setup/install.py --older
-	@$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile
+	@$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 static: set-up-js
 	@$(BIN)/python setup/pack_static.py

@@ -26,6 +26,34 @@ settings.register_profile(
 settings.load_profile("lab")
 
 
+LONGEST = (
+    "explorer/test_browser_explorer",
+    "explorer/test_explorer",
+    "project/test_examples",
+    "sweeps/test_auto",
+    "cli/test_serving",
+    "cli/test_cli",
+    "pdp/test_pdp_life",
+    "project/test_reference",
+    "display/test_browser_why",
+    "display/test_browser_lab",
+    "insights/test_tuning",
+    "insights/test_goals",
+    "display/test_long_table",
+    "identity/test_leaks",
+    "insights/test_causes",
+    "insights/test_compare",
+    "explorer/test_explorer_variants",
+)
+"""The files that take longest, the longest first."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start with the longest files, so that at the end no core waits for the other."""
+    places = {f"tests/{name}.py": place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.nodeid.split("::")[0], len(places)))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _no_settings_of_the_machine() -> Iterator[None]:
     """Hide a PDP that the environment of this machine points at."""

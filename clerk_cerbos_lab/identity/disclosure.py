@@ -67,6 +67,7 @@ class Disclosure:
         """Attributes that policies read but that nobody has declared shareable."""
         self._hidden = {name for name in columns if name not in self.attributes}
         self._texts: dict[str, str] = {}
+        self._files: dict[str, str] = {}
 
     @cached_property
     def ids(self) -> frozenset[str]:
@@ -135,7 +136,11 @@ class Disclosure:
 
     def file(self, name: str) -> str:
         """A file name, with pseudonyms in place of ids."""
-        return name if self.names else self._mask.file(name)
+        if self.names:
+            return name
+        if name not in self._files:
+            self._files[name] = self._mask.file(name)
+        return self._files[name]
 
 
 @lru_cache(maxsize=8)

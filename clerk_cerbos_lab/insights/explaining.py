@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from operator import is_
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
@@ -196,13 +197,22 @@ def _kept(explanation: Explanation, templates: dict[str, int], made: list[Explan
     return number
 
 
+_PLAIN: Final = frozenset({str, bool, int, float, type(None)})
+"""What most parts of an explanation are made of: they have no parts."""
+
+
 def _slotted(part: Any) -> Any:
     """A part of an explanation in which a value with a slot as its label is the slot."""
     if isinstance(part, tuple):
-        return tuple(map(_slotted, part))
+        every = tuple(map(_slotted, part))
+        return part if all(map(is_, every, part)) else every
     if not hasattr(part, "__dataclass_fields__"):
         return part
-    changed = {name: _slotted(getattr(part, name)) for name in part.__dataclass_fields__}
-    if SLOT.fullmatch(str(changed.get("label", ""))):
-        changed["value"] = changed["label"]
-    return replace(part, **changed)
+    changed = {}
+    for name in part.__dataclass_fields__:
+        now = getattr(part, name)
+        if type(now) not in _PLAIN and (one := _slotted(now)) is not now:
+            changed[name] = one
+    if SLOT.fullmatch(str(getattr(part, "label", ""))):
+        changed["value"] = part.label
+    return replace(part, **changed) if changed else part  # most parts have no slot

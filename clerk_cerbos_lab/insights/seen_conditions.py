@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from clerk_cerbos_lab.attribute_names import name_of, steps_of
@@ -87,7 +86,6 @@ class ConditionReader:
         self._seen = seen
         self._slots = slots
         self._shown = disclosure
-        self._file = cache(disclosure.file)
 
     def read(self, number: int, expression: Expression, misfits: list[Misfit]) -> Condition:
         """A condition of a policy with outcomes and values.
@@ -121,7 +119,7 @@ class ConditionReader:
             error=error if outcome in {ERROR, UNKNOWN} else "",
             values=tuple(values),
             parts=parts,
-            file=self._file(expression.place[0]),
+            file=self._shown.file(expression.place[0]),
             line=expression.place[1],
         )
 

@@ -48,7 +48,7 @@ def sample(pdp: lab.PDP, people: pd.DataFrame) -> Iterator[lab.Decisions]:
         amount=lab.amounts(0, 60_000, step=500),
         region=["northeast", "south", "west"] if LONG else ["northeast", "south"],
         owner=[lab.SELF, lab.OTHER],
-        status=["OPEN", "PAID"],
+        status=["OPEN", "PAID"] if LONG else ["OPEN"],
     )
     yield made
     made.source.close()

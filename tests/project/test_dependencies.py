@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -39,6 +40,7 @@ BASE = names(PROJECT["dependencies"])
 EXTRAS = {extra: names(some) for extra, some in PROJECT["optional-dependencies"].items()}
 
 
+@cache
 def imports(module: str, *, at_once: bool) -> set[str]:
     """Return the top-level names that a module imports as it is loaded, or later, inside functions."""
     tree = ast.parse((PACKAGE / module).read_text("utf-8"))

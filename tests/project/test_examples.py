@@ -30,7 +30,7 @@ def blocks(path: Path) -> list[str]:
 
 PAGES = [path for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))] if blocks(path)]
 
-FEW = 12
+FEW = 8
 """People in the examples: enough for each kind of decision, and quick."""
 
 

@@ -507,9 +507,9 @@ def test_two_processes_of_a_dask_cluster_give_the_same_decisions(small: lab.PDP)
         ) as cluster,
         distributed.Client(cluster) as client,
     ):
-        here = lab.sweep(small, users(60), "thing", amount=range(1000), method="every-cell")
-        there = lab.sweep(small, users(60), "thing", amount=range(1000), method="every-cell", executor=client)
-        some = lab.sweep(small, users(60), "thing", amount=range(1000), executor=client)
+        here = lab.sweep(small, users(60), "thing", amount=range(700), method="every-cell")
+        there = lab.sweep(small, users(60), "thing", amount=range(700), method="every-cell", executor=client)
+        some = lab.sweep(small, users(60), "thing", amount=range(700), executor=client)
     assert np.array_equal(here.allowed(), there.allowed())
     assert np.array_equal(here.allowed(), some.allowed())
 
