@@ -66,6 +66,7 @@ WORKOS: Final = {
 
 OF_ACTION: Final = {
     "assigned_roles": "event.authorization?.roles ?? []",
+    "organization_roles": "event.organization === undefined ? [] : (event.authorization?.roles ?? [])",
     "app_metadata": "event.user.app_metadata",
     "user_metadata": "event.user.user_metadata",
 }
@@ -114,6 +115,8 @@ def python_session(mapping: Mapping) -> Session:
         "address": "primary_email_address" in mapping.paths(),
         "organization_roles": mapping.organization_roles,
         "needs_roles": mapping.organization_roles or bool(joined),
+        "assigned_roles": "assigned_roles" in joined,
+        "in_organizations": "organization_roles" in mapping.lists(),
         "groups": bool(joined),
         "groups_read": list(joined),
     }

@@ -239,7 +239,7 @@ def test_a_second_file_that_nobody_asked_for_or_of_something_else_is_refused(tmp
     users, groups = DATA / "okta_users.json", DATA / "okta_groups.json"
     with pytest.raises(lab.InputError, match="memberships= needs a mapping that reads"):
         lab.load_principals(users, mapping=PLAIN["okta"], memberships=groups)
-    with pytest.raises(lab.UsersError, match="contains no groups"):
+    with pytest.raises(lab.UsersError, match=r"should contain groups, .* entry 0 is something else"):
         lab.load_principals(users, mapping=of("okta"), memberships=users)
     with pytest.raises(lab.InputError, match="memberships= is for a file"):
         lab.load_principals(provider="okta", memberships=groups)
@@ -265,3 +265,55 @@ def test_users_who_hold_their_groups_need_no_second_file(tmp_path: Path) -> None
     users = [{**user, "groups": ["managers"]} for user in USERS["okta"]]
     frame = lab.load_principals(write(tmp_path, json.dumps(users)), mapping=of("okta"))
     assert set(frame["roles"]) == {("managers",)}
+
+
+def test_a_file_of_auth0s_roles_and_organizations_has_what_the_mapping_reads(tmp_path: Path) -> None:
+    users = write(tmp_path, json.dumps(USERS["auth0"][:2]))
+    first, second = (user["user_id"] for user in USERS["auth0"][:2])
+    role = {"id": "rol_1", "name": "staff", "users": [{"user_id": first}, {"user_id": second}]}
+    members = [
+        {"user_id": first, "roles": [{"id": "rol_2", "name": "admin"}]},
+        {"user_id": second, "roles": []},
+    ]
+    organization = {"id": "org_1", "name": "acme", "members": members}
+    both = write(tmp_path, json.dumps([role, organization]), "both.json")
+    one = write(tmp_path, json.dumps([role]), "one.json")
+    added = of("auth0", organization_roles=True)
+    frame = lab.load_principals(users, memberships=both, mapping=added)
+    assert frame["roles"].tolist() == [("staff", "admin"), ("staff",)]
+    read = of("auth0", roles=("organization_roles",))
+    assert lab.load_principals(users, memberships=both, mapping=read)["roles"].tolist() == [
+        ("admin",),
+        ("user",),
+    ]
+    with pytest.raises(
+        lab.UsersError, match=r"one\.json should contain .* has nothing for organization_roles"
+    ):
+        lab.load_principals(users, memberships=one, mapping=added)
+    holding = write(
+        tmp_path, json.dumps([{**USERS["auth0"][0], "assigned_roles": ["staff"]}]), "holding.json"
+    )
+    with pytest.raises(lab.InputError, match=r"reads organization_roles, which users .* pass memberships="):
+        lab.load_principals(holding, mapping=added)
+
+
+@pytest.mark.parametrize(
+    ("provider", "entry"),
+    [
+        ("auth0", {"name": "admin"}),
+        ("auth0", {"name": "admin", "users": [{"id": "auth0|1"}]}),
+        ("auth0", {"members": [{"user_id": "auth0|1"}]}),
+        ("okta", {"profile": {"name": "admin"}, "users": ["00u1"]}),
+        ("workos", {"object": "organization_membership", "user_id": "user_1", "role": "admin"}),
+    ],
+)
+def test_an_entry_of_a_second_file_that_is_something_else_is_not_left_out(
+    provider: str, entry: Json, tmp_path: Path
+) -> None:
+    names = {"auth0": "auth0_roles", "okta": "okta_groups", "workos": "workos_organization_memberships"}
+    first = sample(names[provider])[0]
+    second = write(tmp_path, json.dumps([first, {**entry, "id": "x"}]))
+    roles = {"auth0": ("assigned_roles",), "okta": ("all_groups",), "workos": ("organization_roles",)}
+    plan = of(provider, roles=roles[provider])  # type: ignore[arg-type] # one of them
+    with pytest.raises(lab.UsersError, match="and entry 1 is something else"):
+        lab.load_principals(DATA / f"{provider}_users.json", mapping=plan, memberships=second)
