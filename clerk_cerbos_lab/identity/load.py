@@ -29,7 +29,7 @@ from clerk_cerbos_lab.identity.okta import users as okta_users
 from clerk_cerbos_lab.identity.people import Joined, Person, principals_of
 from clerk_cerbos_lab.identity.shapes import PROVIDERS, SHAPES, Provider
 from clerk_cerbos_lab.identity.taken import with_source
-from clerk_cerbos_lab.identity.user_files import UserFile
+from clerk_cerbos_lab.identity.user_files import HELD, NAMES, UserFile
 from clerk_cerbos_lab.identity.workos import api as workos_api
 from clerk_cerbos_lab.identity.workos import users as workos_users
 
@@ -224,7 +224,7 @@ def provider_in(source: Path) -> str:
     Raises:
         UsersError: if it can't be read, or is no provider's.
     """
-    for first in UserFile(source, "any provider's"):
+    for first in UserFile(source, "any provider's users"):
         return recognised(first, str(source))
     msg = f"{source}: contains no users"
     raise UsersError(msg)
@@ -235,16 +235,17 @@ def _from_file(source: Path, plan: Mapping, memberships: Path | None) -> list[Pe
     way = SOURCES[plan.provider]
     needed = plan.lists()
     reader = Reader(plan, str(source), way.states, way.lists)
-    for first in UserFile(source, title):  # a wrong file is a clearer error than what lacks beside it
+    users = UserFile(source, f"{title} users")
+    for first in users:  # a wrong file is a clearer error than what lacks beside it
         reader.read(first, 0)
         break
     if memberships is not None:
         if way.holders is None or not needed:
             msg = f"memberships= needs a mapping that reads what users of {title} don't hold themselves"
             raise InputError(msg)
-        entries = UserFile(memberships, title, name=str(memberships))
+        entries = UserFile(memberships, way.memberships, lists=HELD, ids=NAMES)
         reader.joined = joined(entries, way.holders, way.memberships, str(memberships), needed=needed)
-    people = once(reader.read(entry, at) for at, entry in enumerate(UserFile(source, title)))
+    people = once(reader.read(entry, at) for at, entry in enumerate(users))
     if not people:
         msg = f"{source}: contains no users"
         raise UsersError(msg)

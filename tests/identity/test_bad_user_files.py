@@ -107,6 +107,12 @@ def test_a_file_of_no_provider_says_what_it_looks_like(content: object, words: s
     assert "example.com" not in message
 
 
+@pytest.mark.parametrize("name", ["users.csv", "users.tsv", "users.TXT"])
+def test_a_table_is_said_to_be_one(name: str, tmp_path: Path) -> None:
+    path = write(tmp_path, "id;email;role\n1;zoe@example.com;manager\n", name)
+    assert message_of(path) == f"{path} is not JSON: lab.principals_from_table reads a table"
+
+
 def test_one_odd_user_in_the_middle_is_found(tmp_path: Path) -> None:
     users = [*USERS["okta"][:5], USERS["clerk"][0]]
     message = message_of(write(tmp_path, json.dumps(users)), mapping=PLAIN["okta"])
@@ -145,7 +151,9 @@ LINE = json.dumps(USERS["okta"][0])
         (f'[{LINE[:-1]}, "n": {"7" * 5000}}}]', "more digits than Python can read"),
         ("[" * 100_000, "nested too deeply"),
         (f'[{LINE[:-1]}, "n": {"[" * 100_000}', "nested too deeply"),
-        (OKTA.encode("utf-16"), "not UTF-8"),
+        (OKTA.encode("utf-16"), "is UTF-16 or UTF-32, not UTF-8: save it as UTF-8"),
+        (b"PK\x03\x04\x14\x00", "is a zip archive or an Excel file: unpack it"),
+        (b"PAR1\x15\x00", "is a Parquet file, not JSON"),
         (OKTA.encode("utf-32"), "not UTF-8"),
         (f'[{LINE[:-1]}, "n": "Zoë"}}]'.encode("latin-1"), "not UTF-8"),
         (b"\x00\x01\x02", "not JSON"),
@@ -181,7 +189,8 @@ def test_a_file_that_is_broken_is_one_clear_error(content: str | bytes, words: s
         ({"status": ["ACTIVE"]}, "not as Okta describes a user"),
         ({"profile": {"role": "manager", "region": "\ud800"}}, "can't be sent"),
         ({"profile": {"role": "manager", "region": 10**30}}, "can't be sent"),
-        ({"profile": {"role": "manager,admin"}}, None),
+        ({"profile": {"role": "manager,admin"}}, "role in the other form"),
+        ({"profile": {"role": '["manager"]'}}, "role in the other form"),
         ({"profile": {"role": 7}}, "mistyped role"),
         ({"profile": {"role": ["manager", None]}}, "mistyped role"),
         ({"profile": {"role": ["manager", "manager"]}}, "role twice"),
@@ -216,14 +225,26 @@ def test_arrays_of_several_pages_are_one_list(tmp_path: Path) -> None:
         assert frame["id"].tolist() == [user["id"] for user in users]
 
 
-def test_pages_of_a_list_after_each_other_are_one_list(tmp_path: Path) -> None:
+def test_pages_of_a_list_after_each_other_or_in_an_array_are_one_list(tmp_path: Path) -> None:
     users = USERS["workos"]
     first = {"data": users[:50], "list_metadata": {"before": None, "after": users[49]["id"]}}
     second = {"data": users[50:], "list_metadata": {"before": users[50]["id"], "after": None}}
-    content = json.dumps(first) + "\n" + json.dumps(second)
-    assert len(lab.load_principals(write(tmp_path, content), mapping=PLAIN["workos"])) == 96
-    content = json.dumps(first)
-    assert "more follow" in message_of(write(tmp_path, content), mapping=PLAIN["workos"])
+    for content in (json.dumps(first) + "\n" + json.dumps(second), json.dumps([first, second])):
+        assert len(lab.load_principals(write(tmp_path, content), mapping=PLAIN["workos"])) == 96
+    for content in (json.dumps(first), json.dumps([first])):
+        assert "more follow" in message_of(write(tmp_path, content), mapping=PLAIN["workos"])
+
+
+@pytest.mark.parametrize("count", [3, 60_000])
+def test_roles_with_few_or_many_users_are_read_one_per_line_with_the_users_first(
+    count: int, tmp_path: Path
+) -> None:
+    users = write(tmp_path, json.dumps(USERS["auth0"][:2]))
+    held = [{"user_id": USERS["auth0"][n % 2]["user_id"]} for n in range(count)]
+    lines = [{"users": held, "name": "staff"}, {"users": held[:1], "name": "admin", "id": "rol_1"}]
+    roles = write(tmp_path, "\n".join(map(json.dumps, lines)), "roles.json")
+    frame = lab.load_principals(users, memberships=roles)
+    assert frame["roles"].tolist() == [("staff", "admin"), ("staff",)]
 
 
 # --- what belongs to it -------------------------------------------------------------------------

@@ -301,7 +301,7 @@ def _export(api: Api, fields: tuple[str, ...], listed: Listed, advance: Callable
         with path.open("wb") as file:
             api.download(location, file)
         try:
-            for entry in UserFile(path, "Auth0", name="Auth0's export file"):
+            for entry in UserFile(path, "Auth0 users", name="Auth0's export file", bar=False):
                 advance(listed.add([entry]))
         except UsersError as error:
             problem = str(error)
