@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from clerk_cerbos_lab.errors import InputError, did_you_mean
+from clerk_cerbos_lab.identity.people import is_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -173,7 +174,7 @@ def _value(claims: Dict[str, Any], claim: Claim, mapping: Mapping) -> Any:
 def identity_of(claims: Dict[str, Any], mapping: Mapping) -> str:
     """The user's id: ``sub``, or ``uid`` in Okta's access tokens; empty if there is none."""
     own = claims.get("uid") if mapping.provider == "okta" and "uid" in claims else claims.get("sub")
-    return own if isinstance(own, str) else ""
+    return own if isinstance(own, str) and is_text(own) else ""
 
 
 def organization_roles(claims: Dict[str, Any], mapping: Mapping, user: Dict[str, Any]) -> tuple[str, ...]:

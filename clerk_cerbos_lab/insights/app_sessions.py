@@ -206,10 +206,12 @@ def _lines(tree: Dict[str, Any], margin: str) -> list[str]:
 
 def auth0_action(mapping: Mapping, claims: Dict[str, str] | None) -> list[tuple[str, str]]:
     """The claims that an Action has to set, each with the expression of its value."""
-    found = []
+    found: dict[str, str] = {}
     for claim in layout_of(mapping, claims).claims:
         first, *rest = claim.steps
         if first in OF_ACTION:
             inside = "".join(f"?.[{typescript_text(step)}]" for step in rest)
-            found.append((claim.name, f"{OF_ACTION[first]}{inside}"))
-    return found
+            if found.setdefault(claim.name, f"{OF_ACTION[first]}{inside}") != f"{OF_ACTION[first]}{inside}":
+                msg = f"claims= gives '{claim.name}' to two parts of the user: an Action sets a claim once"
+                raise InputError(msg)
+    return list(found.items())

@@ -405,3 +405,10 @@ def test_auth0s_roles_in_an_organization_are_in_the_claim_that_an_action_sets() 
     assert frame["roles"].iloc[0] == ("admin",)
     action = lab.to_code("nextjs", mapping=read, claims={"organization_roles": name})["action.js"]
     assert "event.organization === undefined ? [] : (event.authorization?.roles ?? [])" in action
+
+
+def test_an_id_that_is_not_unicode_is_none_and_an_end_that_is_not_a_number_is_unknown() -> None:
+    with pytest.raises(lab.InputError, match="there is no 'sub'"):
+        lab.claims_to_principal({"sub": "\ud800"})
+    frame = lab.claims_to_principal({"sub": "user_1", "exp": float("nan")})
+    assert frame.attrs["token"]["expired"] is None

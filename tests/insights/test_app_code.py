@@ -44,6 +44,14 @@ def test_version_and_scope_are_sent_as_the_question_has_them(tmp_path: Path) -> 
             },
             "both the whole of 'app_metadata' and a part",
         ),
+        (
+            "nextjs",
+            {
+                "mapping": lab.Mapping.of("auth0", organization_roles=True),
+                "claims": {"assigned_roles": "r", "organization_roles": "r"},
+            },
+            "gives 'r' to two parts of the user",
+        ),
     ],
 )
 def test_what_an_application_could_not_do_is_refused(target: Any, arguments: Json, says: str) -> None:
