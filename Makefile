@@ -121,7 +121,7 @@ long-counterfactuals: set-up
 # Generated code with the SDKs of identity providers, and the Next.js starter: types, lint, `next build`.
 long-application: set-up-js
 	@$(PYTHON) setup/install.py --nextjs
-	@$(BIN)/python -m pytest -m long tests/insights/test_app_code.py tests/cli/test_new.py
+	@$(BIN)/python -m pytest -m long tests/insights/test_app_code_typed.py tests/cli/test_new.py
 
 # The default audit, with the analysis broken on purpose in fourteen ways.
 long-audit: set-up

@@ -61,8 +61,9 @@ def claims_to_principal(
     user's id is ``sub`` (Okta's access tokens: ``uid``); organization roles are those of the active
     organization (Clerk's ``o.rol``, WorkOS's ``role``), if the mapping adds them; Clerk's public metadata is
     the claim ``metadata``; Okta's ``profile.department`` is the claim ``department``; anything else is the
-    claim with the name of its first step. Auth0's ``app_metadata`` and ``assigned_roles`` are in a token only
-    if an Action puts them there: ``claims={"assigned_roles": "https://acme.example/roles"}``.
+    claim with the name of its first step. Auth0's ``app_metadata``, ``assigned_roles`` and
+    ``organization_roles`` are in a token only if an Action puts them there:
+    ``claims={"assigned_roles": "https://acme.example/roles"}``.
 
     Args:
         token: a JWT, which is a secret: it is in no output, error or log; or the claims of one, as a dict.
@@ -140,7 +141,7 @@ def _of_dict(claims: object) -> Token:
 
 def _frame(token: Token, mapping: Mapping, layout: Layout) -> pd.DataFrame:
     user, absent = user_of(token.claims, mapping, layout)
-    added = organization_roles(token.claims, mapping) if mapping.organization_roles else ()
+    added = organization_roles(token.claims, mapping, user) if mapping.organization_roles else ()
     person = person_of(user, mapping, added_roles=added)
     if (address := user.get("primary_email_address")) is not None:  # looked up by its id in Clerk's own form
         fields = {**person.fields, "primary_email_address": address}

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from clerk_cerbos_lab.errors import InputError, did_you_mean
+from clerk_cerbos_lab.identity.people import is_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +36,9 @@ _CLAIMS: Final[dict[str, dict[str, str]]] = {
 Clerk's documentation calls the claim with the public metadata ``metadata``.
 """
 
-_NO_CLAIM: Final[dict[str, tuple[str, ...]]] = {"auth0": ("app_metadata", "user_metadata", "assigned_roles")}
+_NO_CLAIM: Final[dict[str, tuple[str, ...]]] = {
+    "auth0": ("app_metadata", "user_metadata", "assigned_roles", "organization_roles")
+}
 """What a token has only under a name that an application chose."""
 
 
@@ -113,6 +116,8 @@ def _read(mapping: Mapping) -> Iterator[tuple[str, ...]]:
     for path in (*mapping.roles, *mapping.profile.values()):
         if mapping.metadata != "*" or not path.startswith(f"{metadata}."):
             yield tuple(path.split("."))
+    if mapping.organization_roles and mapping.provider == "auth0":
+        yield ("organization_roles",)  # the others' tokens have a claim of their own
 
 
 def _start(path: str, chosen: Dict[str, str]) -> str | None:
@@ -150,7 +155,7 @@ def user_of(claims: Dict[str, Any], mapping: Mapping, layout: Layout) -> tuple[d
             held[step] = held = dict(inside) if isinstance(inside, dict) else {}
         held[claim.steps[-1]] = value
     user[mapping.shape.id] = identity_of(claims, mapping)
-    if mapping.provider == "workos" and (roles := organization_roles(claims, mapping)):
+    if mapping.provider == "workos" and (roles := organization_roles(claims, mapping, user)):
         user["organization_roles"] = list(roles)
         absent = [path for path in absent if path != "organization_roles"]
     return user, absent
@@ -169,10 +174,10 @@ def _value(claims: Dict[str, Any], claim: Claim, mapping: Mapping) -> Any:
 def identity_of(claims: Dict[str, Any], mapping: Mapping) -> str:
     """The user's id: ``sub``, or ``uid`` in Okta's access tokens; empty if there is none."""
     own = claims.get("uid") if mapping.provider == "okta" and "uid" in claims else claims.get("sub")
-    return own if isinstance(own, str) else ""
+    return own if isinstance(own, str) and is_text(own) else ""
 
 
-def organization_roles(claims: Dict[str, Any], mapping: Mapping) -> tuple[str, ...]:
+def organization_roles(claims: Dict[str, Any], mapping: Mapping, user: Dict[str, Any]) -> tuple[str, ...]:
     """The roles in the organization that is active in the session, as the provider's API calls them."""
     if mapping.provider == "clerk":
         organization = claims.get("o")
@@ -180,7 +185,7 @@ def organization_roles(claims: Dict[str, Any], mapping: Mapping) -> tuple[str, .
         return (f"org:{role}",) if isinstance(role, str) and role else _texts(claims.get("org_role"))
     if mapping.provider == "workos":
         return _texts(claims.get("roles")) or _texts(claims.get("role"))
-    return ()
+    return _texts(user.get("organization_roles"))
 
 
 def _texts(value: object) -> tuple[str, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import warnings
 from dataclasses import dataclass
@@ -24,17 +23,18 @@ from clerk_cerbos_lab.identity.clerk.users import to_principals
 from clerk_cerbos_lab.identity.keys import hide
 from clerk_cerbos_lab.identity.listed import Listed, Reader, once, recognised
 from clerk_cerbos_lab.identity.mapping import mapping_of
+from clerk_cerbos_lab.identity.memberships import Holders, joined
 from clerk_cerbos_lab.identity.okta import api as okta_api
 from clerk_cerbos_lab.identity.okta import users as okta_users
 from clerk_cerbos_lab.identity.people import Joined, Person, principals_of
 from clerk_cerbos_lab.identity.shapes import PROVIDERS, SHAPES, Provider
 from clerk_cerbos_lab.identity.taken import with_source
-from clerk_cerbos_lab.identity.user_files import UserFile
+from clerk_cerbos_lab.identity.user_files import HELD, NAMES, UserFile
 from clerk_cerbos_lab.identity.workos import api as workos_api
 from clerk_cerbos_lab.identity.workos import users as workos_users
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
     from collections.abc import Mapping as Dict
 
     import pandas as pd
@@ -60,7 +60,7 @@ class Source:
 
     Attributes:
         states: why a user can't sign in.
-        joined: the lists that are not in the user object, from entries of a file of memberships.
+        holders: reads an entry of a file of memberships; None: there is no such file.
         lists: the lists that are made from the user object.
         memberships: what that file has.
         filters: the API's filters.
@@ -70,7 +70,7 @@ class Source:
     """
 
     states: Callable[[dict[str, Any]], tuple[tuple[str, str], ...]]
-    joined: Callable[[Iterable[Any]], Joined] | None
+    holders: Callable[[Any], Holders | None] | None
     lists: Callable[[dict[str, Any]], dict[str, list[str]]]
     memberships: str
     filters: frozenset[str]
@@ -82,9 +82,9 @@ class Source:
 SOURCES: Final[dict[str, Source]] = {
     "auth0": Source(
         states=auth0_users.states,
-        joined=auth0_users.joined,
+        holders=auth0_users.holders,
         lists=lambda _: {},
-        memberships="roles, each with a name and its users",
+        memberships="roles with a name and users, or organizations with members, each with user_id and roles",
         filters=auth0_api.FILTERS,
         connect=auth0_api.connect,
         join=lambda api, mapping, _: auth0_api.join(api, mapping),
@@ -92,7 +92,7 @@ SOURCES: Final[dict[str, Source]] = {
     ),
     "okta": Source(
         states=okta_users.states,
-        joined=okta_users.joined,
+        holders=okta_users.holders,
         lists=lambda _: {},
         memberships="groups, each with a profile and its users",
         filters=okta_api.FILTERS,
@@ -102,7 +102,7 @@ SOURCES: Final[dict[str, Source]] = {
     ),
     "workos": Source(
         states=lambda _: (),
-        joined=workos_users.joined,
+        holders=workos_users.holders,
         lists=lambda _: {},
         memberships="organization memberships",
         filters=workos_api.FILTERS,
@@ -112,7 +112,7 @@ SOURCES: Final[dict[str, Source]] = {
     ),
     "workos-directory": Source(
         states=workos_users.states,
-        joined=None,
+        holders=None,
         lists=lambda entry: {"group_names": workos_users.names_of_groups(entry)},
         memberships="",
         filters=workos_api.DIRECTORY_FILTERS,
@@ -146,7 +146,8 @@ def load_principals(
             else recognised by the file, else Clerk.
         mapping: how a user becomes a principal; default: ``lab.Mapping.of(provider)``.
         memberships: with a file, the file of what the mapping reads and users don't hold: organization
-            memberships (Clerk, WorkOS), or Auth0's roles or Okta's groups, each with its ``users``.
+            memberships (Clerk, WorkOS), Okta's groups or Auth0's roles, each with its ``users``, and Auth0's
+            organizations with their ``members``, each with ``user_id`` and ``roles``.
         filters: with the API, the provider's own: Clerk's, ``q`` (Auth0), ``search`` or ``filter`` (Okta),
             ``organization_id`` or ``email`` (WorkOS), ``directory`` or ``group`` (WorkOS directory users).
         key: with the API, its key; default: ``CLERK_SECRET_KEY``, ``AUTH0_MGMT_TOKEN`` (or
@@ -223,7 +224,7 @@ def provider_in(source: Path) -> str:
     Raises:
         UsersError: if it can't be read, or is no provider's.
     """
-    for first in UserFile(source, "any provider's"):
+    for first in UserFile(source, "any provider's users"):
         return recognised(first, str(source))
     msg = f"{source}: contains no users"
     raise UsersError(msg)
@@ -232,26 +233,28 @@ def provider_in(source: Path) -> str:
 def _from_file(source: Path, plan: Mapping, memberships: Path | None) -> list[Person]:
     title = plan.shape.title
     way = SOURCES[plan.provider]
-    needed = bool(plan.joined()) or plan.organization_roles
+    needed = plan.lists()
     reader = Reader(plan, str(source), way.states, way.lists)
-    for first in UserFile(source, title):  # a wrong file is a clearer error than what lacks beside it
+    users = UserFile(source, f"{title} users")
+    for first in users:  # a wrong file is a clearer error than what lacks beside it
         reader.read(first, 0)
         break
     if memberships is not None:
-        if way.joined is None or not needed:
+        if way.holders is None or not needed:
             msg = f"memberships= needs a mapping that reads what users of {title} don't hold themselves"
             raise InputError(msg)
-        reader.joined = _joined(memberships, way, title)
-    people = once(reader.read(entry, at) for at, entry in enumerate(UserFile(source, title)))
+        entries = UserFile(memberships, way.memberships, lists=HELD, ids=NAMES)
+        reader.joined = joined(entries, way.holders, way.memberships, str(memberships), needed=needed)
+    people = once(reader.read(entry, at) for at, entry in enumerate(users))
     if not people:
         msg = f"{source}: contains no users"
         raise UsersError(msg)
     _check_same_people(reader.joined, people, str(memberships), str(source))
-    if way.joined is not None and needed and memberships is None and not _embedded(people, plan):
-        lists = ", ".join(plan.joined()) or "organization roles"
+    absent = [] if way.holders is None or memberships is not None else _not_held(people, plan)
+    if absent:
         msg = (
-            f"the mapping reads {lists}, which users of {title} don't hold: pass memberships=, a file of "
-            f"{way.memberships}, or a mapping with other roles"
+            f"the mapping reads {', '.join(absent)}, which users of {title} don't hold: pass memberships=, a "
+            f"file of {way.memberships}, or a mapping with other roles"
         )
         raise InputError(msg)
     return people
@@ -270,21 +273,11 @@ def _check_same_people(joined: Joined, people: list[Person], memberships: str, s
     warnings.warn(f"{msg}: is the list of users whole?", LabWarning, stacklevel=4)
 
 
-def _embedded(people: list[Person], plan: Mapping) -> bool:
-    """Whether the users of a file hold the lists themselves, as some exports do."""
-    return any(name in person.fields for person in people for name in plan.joined())
-
-
-def _joined(memberships: Path, way: Source, title: str) -> Joined:
-    if way.joined is None:
-        return {}
-    entries = iter(UserFile(memberships, title, name=str(memberships)))
-    first = next(entries, None)
-    found = way.joined(itertools.chain([first] if first is not None else [], entries))
-    if first is not None and not found:
-        msg = f"{memberships}: contains no {way.memberships}"
-        raise UsersError(msg)
-    return found
+def _not_held(people: list[Person], plan: Mapping) -> list[str]:
+    """The lists that the mapping needs; without those that users hold themselves, as in some exports."""
+    held = {name for person in people for name in plan.joined() if name in person.fields}
+    added = "organization_roles" if plan.organization_roles else ""  # only from memberships
+    return [name for name in plan.lists() if name == added or name not in held]
 
 
 def _from_api(
@@ -297,8 +290,8 @@ def _from_api(
             msg = f"no filter '{name}' in the user list of {title}{did_you_mean(name, way.filters)}"
             raise InputError(msg)
     with way.connect(key, api_url, budget) as api:
-        joined = way.join(api, plan, filters)
-        listed = Listed(Reader(plan, f"{title}'s user list", way.states, way.lists, joined), ProviderError)
+        held = way.join(api, plan, filters)
+        listed = Listed(Reader(plan, f"{title}'s user list", way.states, way.lists, held), ProviderError)
         way.load(api, plan, listed, filters)
     if not listed.people:
         msg = f"{title} has no users" + (" that match the filters" if filters else "")

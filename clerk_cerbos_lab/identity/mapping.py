@@ -41,8 +41,8 @@ class Mapping:
     Paths are dotted and start in the provider's own user object, as its API lists it: Clerk's
     ``public_metadata.role``, Auth0's ``app_metadata.role``, Okta's ``profile.department``, WorkOS's
     ``metadata.limit``. A number is a place in a list (``identities.0.provider``). Some lists are not in that
-    object, but can be read like a path: ``assigned_roles`` (Auth0), ``groups`` and ``all_groups`` (Okta),
-    ``organization_roles`` (WorkOS), ``group_names`` (WorkOS directory users); for Clerk,
+    object, but can be read like a path: ``assigned_roles`` (Auth0), ``organization_roles`` (Auth0, WorkOS),
+    ``groups`` and ``all_groups`` (Okta), ``group_names`` (WorkOS directory users); for Clerk,
     ``primary_email_address`` is the address itself.
 
     Attributes:
@@ -54,8 +54,8 @@ class Mapping:
             ``custom_attributes``.
         profile: attribute name to path, for anything else. Profile fields are personal: only those
             named here are loaded.
-        organization_roles: whether roles in organizations (Clerk's ``org:admin``, WorkOS's) are added to the
-            roles.
+        organization_roles: whether roles in organizations (Clerk's ``org:admin``, Auth0's, WorkOS's) are
+            added to the roles.
         required: attributes that everybody must have: ``lab.problems`` reports who has not, and a DENY
             because one is missing counts as broken data (see ``Decisions.causes``).
         provider: ``clerk``, ``auth0``, ``okta``, ``workos`` or ``workos-directory``. What is not given is as
@@ -190,6 +190,11 @@ class Mapping:
         """The lists it reads that are not in the user object, such as ``groups``."""
         named = [path for path in self.paths() if path in self.shape.joined]
         return tuple(named)
+
+    def lists(self) -> tuple[str, ...]:
+        """The lists that it needs: those that it reads, and roles in organizations if it adds them."""
+        added = ("organization_roles",) if self.organization_roles else ()
+        return tuple(dict.fromkeys((*self.joined(), *added)))
 
     def first_steps(self) -> tuple[str, ...]:
         """The keys of the user object at which what it reads starts."""

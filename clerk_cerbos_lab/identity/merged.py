@@ -53,8 +53,8 @@ def merge_principals(
         table: a DataFrame, perhaps another principals frame, or a file as for ``lab.principals_from_table``.
         on: the key in both: ``id`` or an attribute, or the name in the principals and that in the table.
             Texts are compared exactly.
-        attributes: the columns to add, or a dict of attribute name and column; default: all but the key and
-            ``roles``.
+        attributes: the columns to add, or a dict of attribute name and column; default: all but the key,
+            ``id`` and ``roles``.
         types: as in ``lab.principals_from_table``.
         separator: between the items of a list that is written as text.
         prefer: whose value stays where both have one and they differ.
@@ -74,7 +74,11 @@ def merge_principals(
         msg = f"prefer must be 'principals' or 'table', not {prefer!r}"
         raise InputError(msg)
     other = read_table(table)
-    left, right = (on, on) if isinstance(on, str) else on
+    names = (on, on) if isinstance(on, str) else on
+    if not isinstance(names, tuple) or len(names) != 2 or not all(isinstance(name, str) for name in names):
+        msg = "on= must be the name of a column, or two: that of the principals and that of the table"
+        raise InputError(msg)
+    left, right = names
     for name, frame, what in ((left, principals, "principals"), (right, other, "table")):
         if name not in frame.columns:
             near = did_you_mean(str(name), list(map(str, frame.columns)))
@@ -162,7 +166,12 @@ def _places(series: pd.Series[Any]) -> dict[str, int]:
         if value is None or is_missing(value) or value == "":
             msg = f"row {row + 1} of the table has no '{series.name}' to join on"
             raise InputError(msg)
-        first = found.setdefault(_key(value), row)
+        own = _key(value)
+        if not own:
+            kind = json_type(value)
+            msg = f"row {row + 1} of the table has {kind} as '{series.name}', not a text or a number"
+            raise InputError(msg)
+        first = found.setdefault(own, row)
         if first != row:
             msg = (
                 f"rows {first + 1} and {row + 1} of the table have the same '{series.name}': keep one of them"
@@ -173,5 +182,5 @@ def _places(series: pd.Series[Any]) -> dict[str, int]:
 
 def _key(value: object) -> str:
     """A key for texts and numbers; a missing one, or a list, is none."""
-    plain = isinstance(value, (str, int, float)) and not is_missing(value)
+    plain = isinstance(value, (str, int, float)) and not isinstance(value, bool) and not is_missing(value)
     return key(value) if plain else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import re
 import sys
 import warnings
 from collections import Counter
@@ -252,6 +253,9 @@ def _role_names(
         return None
     if not isinstance(value, mapping.shape.forms.get(path, object)):
         detail = f"{path} is {json_type(value)}; accepted here, but other code may expect the other type"
+        report.append(_row(person.id, "role in the other form", "roles", detail))
+    if isinstance(value, str) and re.search(r"[,;\[\]]", value):
+        detail = f"{path} is a text that looks like a list of roles: used as the name of one role"
         report.append(_row(person.id, "role in the other form", "roles", detail))
     blank = [name for name in names if not name.strip()]
     if blank or not names:

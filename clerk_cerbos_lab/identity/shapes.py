@@ -70,7 +70,11 @@ SHAPES: Final[dict[str, Shape]] = {
         metadata="app_metadata",
         maps=("app_metadata", "user_metadata"),
         writable=("user_metadata",),
-        joined={"assigned_roles": "the names of the roles assigned to the user"},
+        joined={
+            "assigned_roles": "the names of the roles assigned to the user",
+            "organization_roles": "the names of the user's roles in organizations",
+        },
+        organization_roles=True,
         roles=("assigned_roles",),
         profile={"email": "email", "provider": "identities.0.provider"},
     ),

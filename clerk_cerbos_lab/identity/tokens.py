@@ -245,6 +245,6 @@ def _no_constant(name: str) -> None:
 def expired_of(claims: Mapping[str, Any], leeway: float = 0) -> bool | None:
     """Whether the claims are past their ``exp``; None if they have none."""
     end = claims.get("exp")
-    if isinstance(end, bool) or not isinstance(end, (int, float)):
+    if isinstance(end, bool) or not isinstance(end, (int, float)) or end != end:  # noqa: PLR0124 - NaN
         return None
     return datetime.now(UTC).timestamp() >= end + leeway

@@ -12,15 +12,18 @@ import json
 import re
 import sys
 import zlib
+from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final, NoReturn, cast
 
 from clerk_cerbos_lab.errors import UsersError
+from clerk_cerbos_lab.progress import progress
 from clerk_cerbos_lab.values import json_type
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Generator, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
 PIECE: Final = 1 << 20
 """Bytes that are read at a time."""
@@ -31,46 +34,85 @@ LISTS: Final = ("data", "users")
 IDS: Final = ("id", "user_id")
 """An object with one of these is an entry, not a page."""
 
+HELD: Final = ("data",)
+"""The keys of a page of roles, groups or memberships, which have lists of users themselves."""
+
+NAMES: Final = (*IDS, "name", "profile", "members")
+"""The same as ``IDS`` for roles, groups, organizations and memberships."""
+
+_JSON: Final = frozenset('[{"-0123456789tfnNI')
+"""What JSON can begin with, or what looks like it."""
+
 _SPACE: Final = re.compile(r"[ \t\n\r]*")
 
 _TOKEN: Final = re.compile(r'"(?:[^"\\]|\\.)*"|NaN|-?Infinity')
 
 _GZIP: Final = b"\x1f\x8b"
 
+_OTHER: Final = {
+    b"PK\x03\x04": "is a zip archive or an Excel file: unpack it; lab.principals_from_table reads a table",
+    b"\xff\xfe": "is UTF-16 or UTF-32, not UTF-8: save it as UTF-8",
+    b"\xfe\xff": "is UTF-16 or UTF-32, not UTF-8: save it as UTF-8",
+    b"PAR1": "is a Parquet file, not JSON: lab.principals_from_table reads one",
+}
+"""What a file is, by its first bytes."""
+
+_TABLE: Final = (".csv", ".tsv", ".txt")
+
 
 class UserFile:
     """The entries of a file: an array, pages of a list, arrays one after another, or one object per line.
 
-    A file that is compressed with gzip is decompressed while reading.
+    A file that is compressed with gzip is decompressed while reading. After a second, a bar counts the bytes.
 
     Args:
         path: of the file.
-        title: what messages call the provider.
+        what: what messages call the entries, such as ``Okta users``.
         paged: whether arrays may follow each other or lie in an array, one for each page.
         name: what messages call the file, if not by its path.
+        lists: the keys under which a page holds its entries.
+        ids: the keys that make an object an entry.
+        bar: whether there is one; not if the entries are counted themselves.
 
     Iterating raises:
         UsersError: if the file can't be read, is not JSON (with line and column), or is a part of a list.
     """
 
     def __init__(
-        self, path: str | os.PathLike[str], title: str, *, paged: bool = True, name: str = ""
+        self,
+        path: str | os.PathLike[str],
+        what: str,
+        *,
+        paged: bool = True,
+        name: str = "",
+        lists: tuple[str, ...] = LISTS,
+        ids: tuple[str, ...] = IDS,
+        bar: bool = True,
     ) -> None:
         self._path = Path(path)
         self.name = name or str(path)
-        self._title = title
+        self._what = what
         self._paged = paged
+        self._lists = lists
+        self._ids = ids
+        self._bar = bar
 
     def __iter__(self) -> Iterator[Any]:
         try:
             with self._path.open("rb") as file:
-                start = file.read(2)
+                start = file.read(4)
                 file.seek(0)
-                if start == _GZIP:
-                    with gzip.open(file) as plain:
-                        yield from self._entries(cast("IO[bytes]", plain))
-                else:
-                    yield from self._entries(file)
+                for other, words in _OTHER.items():
+                    if start.startswith(other):
+                        self._refuse(f" {words}")
+                size = self._path.stat().st_size
+                with progress(size, "bytes") if self._bar else nullcontext(_ignore) as advance:
+                    counted = cast("IO[bytes]", _Counted(file, advance))
+                    if start.startswith(_GZIP):
+                        with gzip.open(counted) as plain:
+                            yield from self._entries(cast("IO[bytes]", plain))
+                    else:
+                        yield from self._entries(counted)
         except (gzip.BadGzipFile, EOFError, zlib.error):
             self._refuse(": the compressed file is damaged or cut off")
         except OSError as error:
@@ -83,7 +125,7 @@ class UserFile:
     def _entries(self, file: IO[bytes]) -> Iterator[Any]:
         text = _Text(file, self.name)
         if not text.next():
-            self._refuse(f": the file is empty; it should contain {self._title} users as JSON")
+            self._refuse(f": the file is empty; it should contain {self._what} as JSON")
         pages: list[dict[str, Any]] = []
         count = 0
         for entry in self._values(text, pages):
@@ -96,15 +138,22 @@ class UserFile:
         lines = False
         while (char := text.next()) != "":
             if char == "[" and not lines:
-                yield from text.array(nested=self._paged)
+                for entry in text.array(nested=self._paged):
+                    whole = entry if self._paged and isinstance(entry, dict) else {}
+                    name = self._list_of(whole)
+                    yield from whole[name] if name else (entry,)
+                    if name:
+                        pages.append({key: value for key, value in whole.items() if key != name})
                 if not self._paged and text.next():
                     text.fail("Extra data", text.at)
             elif char == "{" and not lines:
                 lines = yield from self._object(text, pages)
             else:
+                if first not in _JSON and self._path.suffix.lower() in _TABLE:
+                    self._refuse(" is not JSON: lab.principals_from_table reads a table")
                 value = text.value()
                 if not lines and first not in "[{":
-                    self._refuse(f": contains {json_type(value)}, not {self._title} users")
+                    self._refuse(f": contains {json_type(value)}, not {self._what}")
                 yield value
 
     def _object(self, text: _Text, pages: list[dict[str, Any]]) -> Generator[Any, None, bool]:
@@ -112,18 +161,18 @@ class UserFile:
         whole = text.value_at_hand()
         if whole is None:
             rest: dict[str, Any] = {}
-            yield from text.page(rest)
+            yield from text.page(rest, self._lists, self._ids)
         else:
             rest = whole
-            name = _list_of(whole)
+            name = self._list_of(whole)
             if name:
                 yield from whole[name]
                 rest = {key: value for key, value in whole.items() if key != name} | {"": name}
         if "" in rest:
             pages.append(rest)
             return False
-        if not any(name in rest for name in IDS):
-            kind = f"{self._title} users: an array, {{'data': […]}}, or one per line"
+        if not any(name in rest for name in self._ids):
+            kind = f"{self._what}: an array, {{'data': […]}}, or one per line"
             self._refuse(f": contains a map, not {kind}")
         yield rest
         return True
@@ -137,12 +186,29 @@ class UserFile:
         if isinstance(last, dict) and last.get("after"):
             self._refuse(f": contains {count:,} users and says that more follow; load all pages")
 
+    def _list_of(self, whole: dict[str, Any]) -> str:
+        """The key of the list in a page; empty for an entry."""
+        if any(name in whole for name in self._ids):
+            return ""
+        return next((name for name in self._lists if isinstance(whole.get(name), list)), "")
 
-def _list_of(whole: dict[str, Any]) -> str:
-    """The key of the list in a page; empty for an entry."""
-    if any(name in whole for name in IDS):
-        return ""
-    return next((name for name in LISTS if isinstance(whole.get(name), list)), "")
+
+def _ignore(_: int) -> None:
+    """Count nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """A file that says how many bytes are read."""
+
+    file: IO[bytes]
+    advance: Callable[[int], object]
+
+    def read(self, size: int = -1) -> bytes:
+        """Read on."""
+        piece = self.file.read(size)
+        self.advance(len(piece))
+        return piece
 
 
 class _Text:
@@ -249,7 +315,7 @@ class _Text:
                 return
             self.next()
 
-    def page(self, rest: dict[str, Any]) -> Iterator[Any]:
+    def page(self, rest: dict[str, Any], lists: tuple[str, ...], ids: tuple[str, ...]) -> Iterator[Any]:
         """The entries of the page that starts here; everything else goes into ``rest``, the key as ``""``."""
         self.at += 1
         while True:
@@ -259,7 +325,7 @@ class _Text:
             if self.next() != ":":
                 self.fail("Expecting ':' delimiter", self.at)
             self.at += 1
-            if self.next() == "[" and key in LISTS and "" not in rest and not any(n in rest for n in IDS):
+            if self.next() == "[" and key in lists and "" not in rest and not any(n in rest for n in ids):
                 yield from self.array(nested=False)
                 rest[""] = key
             elif key in rest:

@@ -66,6 +66,7 @@ WORKOS: Final = {
 
 OF_ACTION: Final = {
     "assigned_roles": "event.authorization?.roles ?? []",
+    "organization_roles": "event.organization === undefined ? [] : (event.authorization?.roles ?? [])",
     "app_metadata": "event.user.app_metadata",
     "user_metadata": "event.user.user_metadata",
 }
@@ -114,6 +115,8 @@ def python_session(mapping: Mapping) -> Session:
         "address": "primary_email_address" in mapping.paths(),
         "organization_roles": mapping.organization_roles,
         "needs_roles": mapping.organization_roles or bool(joined),
+        "assigned_roles": "assigned_roles" in joined,
+        "in_organizations": "organization_roles" in mapping.lists(),
         "groups": bool(joined),
         "groups_read": list(joined),
     }
@@ -203,10 +206,12 @@ def _lines(tree: Dict[str, Any], margin: str) -> list[str]:
 
 def auth0_action(mapping: Mapping, claims: Dict[str, str] | None) -> list[tuple[str, str]]:
     """The claims that an Action has to set, each with the expression of its value."""
-    found = []
+    found: dict[str, str] = {}
     for claim in layout_of(mapping, claims).claims:
         first, *rest = claim.steps
         if first in OF_ACTION:
             inside = "".join(f"?.[{typescript_text(step)}]" for step in rest)
-            found.append((claim.name, f"{OF_ACTION[first]}{inside}"))
-    return found
+            if found.setdefault(claim.name, f"{OF_ACTION[first]}{inside}") != f"{OF_ACTION[first]}{inside}":
+                msg = f"claims= gives '{claim.name}' to two parts of the user: an Action sets a claim once"
+                raise InputError(msg)
+    return list(found.items())

@@ -107,6 +107,12 @@ def test_a_file_of_no_provider_says_what_it_looks_like(content: object, words: s
     assert "example.com" not in message
 
 
+@pytest.mark.parametrize("name", ["users.csv", "users.tsv", "users.TXT"])
+def test_a_table_is_said_to_be_one(name: str, tmp_path: Path) -> None:
+    path = write(tmp_path, "id;email;role\n1;zoe@example.com;manager\n", name)
+    assert message_of(path) == f"{path} is not JSON: lab.principals_from_table reads a table"
+
+
 def test_one_odd_user_in_the_middle_is_found(tmp_path: Path) -> None:
     users = [*USERS["okta"][:5], USERS["clerk"][0]]
     message = message_of(write(tmp_path, json.dumps(users)), mapping=PLAIN["okta"])
@@ -145,7 +151,9 @@ LINE = json.dumps(USERS["okta"][0])
         (f'[{LINE[:-1]}, "n": {"7" * 5000}}}]', "more digits than Python can read"),
         ("[" * 100_000, "nested too deeply"),
         (f'[{LINE[:-1]}, "n": {"[" * 100_000}', "nested too deeply"),
-        (OKTA.encode("utf-16"), "not UTF-8"),
+        (OKTA.encode("utf-16"), "is UTF-16 or UTF-32, not UTF-8: save it as UTF-8"),
+        (b"PK\x03\x04\x14\x00", "is a zip archive or an Excel file: unpack it"),
+        (b"PAR1\x15\x00", "is a Parquet file, not JSON"),
         (OKTA.encode("utf-32"), "not UTF-8"),
         (f'[{LINE[:-1]}, "n": "Zoë"}}]'.encode("latin-1"), "not UTF-8"),
         (b"\x00\x01\x02", "not JSON"),
@@ -181,7 +189,8 @@ def test_a_file_that_is_broken_is_one_clear_error(content: str | bytes, words: s
         ({"status": ["ACTIVE"]}, "not as Okta describes a user"),
         ({"profile": {"role": "manager", "region": "\ud800"}}, "can't be sent"),
         ({"profile": {"role": "manager", "region": 10**30}}, "can't be sent"),
-        ({"profile": {"role": "manager,admin"}}, None),
+        ({"profile": {"role": "manager,admin"}}, "role in the other form"),
+        ({"profile": {"role": '["manager"]'}}, "role in the other form"),
         ({"profile": {"role": 7}}, "mistyped role"),
         ({"profile": {"role": ["manager", None]}}, "mistyped role"),
         ({"profile": {"role": ["manager", "manager"]}}, "role twice"),
@@ -216,14 +225,26 @@ def test_arrays_of_several_pages_are_one_list(tmp_path: Path) -> None:
         assert frame["id"].tolist() == [user["id"] for user in users]
 
 
-def test_pages_of_a_list_after_each_other_are_one_list(tmp_path: Path) -> None:
+def test_pages_of_a_list_after_each_other_or_in_an_array_are_one_list(tmp_path: Path) -> None:
     users = USERS["workos"]
     first = {"data": users[:50], "list_metadata": {"before": None, "after": users[49]["id"]}}
     second = {"data": users[50:], "list_metadata": {"before": users[50]["id"], "after": None}}
-    content = json.dumps(first) + "\n" + json.dumps(second)
-    assert len(lab.load_principals(write(tmp_path, content), mapping=PLAIN["workos"])) == 96
-    content = json.dumps(first)
-    assert "more follow" in message_of(write(tmp_path, content), mapping=PLAIN["workos"])
+    for content in (json.dumps(first) + "\n" + json.dumps(second), json.dumps([first, second])):
+        assert len(lab.load_principals(write(tmp_path, content), mapping=PLAIN["workos"])) == 96
+    for content in (json.dumps(first), json.dumps([first])):
+        assert "more follow" in message_of(write(tmp_path, content), mapping=PLAIN["workos"])
+
+
+@pytest.mark.parametrize("count", [3, 60_000])
+def test_roles_with_few_or_many_users_are_read_one_per_line_with_the_users_first(
+    count: int, tmp_path: Path
+) -> None:
+    users = write(tmp_path, json.dumps(USERS["auth0"][:2]))
+    held = [{"user_id": USERS["auth0"][n % 2]["user_id"]} for n in range(count)]
+    lines = [{"users": held, "name": "staff"}, {"users": held[:1], "name": "admin", "id": "rol_1"}]
+    roles = write(tmp_path, "\n".join(map(json.dumps, lines)), "roles.json")
+    frame = lab.load_principals(users, memberships=roles)
+    assert frame["roles"].tolist() == [("staff", "admin"), ("staff",)]
 
 
 # --- what belongs to it -------------------------------------------------------------------------
@@ -239,7 +260,7 @@ def test_a_second_file_that_nobody_asked_for_or_of_something_else_is_refused(tmp
     users, groups = DATA / "okta_users.json", DATA / "okta_groups.json"
     with pytest.raises(lab.InputError, match="memberships= needs a mapping that reads"):
         lab.load_principals(users, mapping=PLAIN["okta"], memberships=groups)
-    with pytest.raises(lab.UsersError, match="contains no groups"):
+    with pytest.raises(lab.UsersError, match=r"should contain groups, .* entry 0 is something else"):
         lab.load_principals(users, mapping=of("okta"), memberships=users)
     with pytest.raises(lab.InputError, match="memberships= is for a file"):
         lab.load_principals(provider="okta", memberships=groups)
@@ -265,3 +286,55 @@ def test_users_who_hold_their_groups_need_no_second_file(tmp_path: Path) -> None
     users = [{**user, "groups": ["managers"]} for user in USERS["okta"]]
     frame = lab.load_principals(write(tmp_path, json.dumps(users)), mapping=of("okta"))
     assert set(frame["roles"]) == {("managers",)}
+
+
+def test_a_file_of_auth0s_roles_and_organizations_has_what_the_mapping_reads(tmp_path: Path) -> None:
+    users = write(tmp_path, json.dumps(USERS["auth0"][:2]))
+    first, second = (user["user_id"] for user in USERS["auth0"][:2])
+    role = {"id": "rol_1", "name": "staff", "users": [{"user_id": first}, {"user_id": second}]}
+    members = [
+        {"user_id": first, "roles": [{"id": "rol_2", "name": "admin"}]},
+        {"user_id": second, "roles": []},
+    ]
+    organization = {"id": "org_1", "name": "acme", "members": members}
+    both = write(tmp_path, json.dumps([role, organization]), "both.json")
+    one = write(tmp_path, json.dumps([role]), "one.json")
+    added = of("auth0", organization_roles=True)
+    frame = lab.load_principals(users, memberships=both, mapping=added)
+    assert frame["roles"].tolist() == [("staff", "admin"), ("staff",)]
+    read = of("auth0", roles=("organization_roles",))
+    assert lab.load_principals(users, memberships=both, mapping=read)["roles"].tolist() == [
+        ("admin",),
+        ("user",),
+    ]
+    with pytest.raises(
+        lab.UsersError, match=r"one\.json should contain .* has nothing for organization_roles"
+    ):
+        lab.load_principals(users, memberships=one, mapping=added)
+    holding = write(
+        tmp_path, json.dumps([{**USERS["auth0"][0], "assigned_roles": ["staff"]}]), "holding.json"
+    )
+    with pytest.raises(lab.InputError, match=r"reads organization_roles, which users .* pass memberships="):
+        lab.load_principals(holding, mapping=added)
+
+
+@pytest.mark.parametrize(
+    ("provider", "entry"),
+    [
+        ("auth0", {"name": "admin"}),
+        ("auth0", {"name": "admin", "users": [{"id": "auth0|1"}]}),
+        ("auth0", {"members": [{"user_id": "auth0|1"}]}),
+        ("okta", {"profile": {"name": "admin"}, "users": ["00u1"]}),
+        ("workos", {"object": "organization_membership", "user_id": "user_1", "role": "admin"}),
+    ],
+)
+def test_an_entry_of_a_second_file_that_is_something_else_is_not_left_out(
+    provider: str, entry: Json, tmp_path: Path
+) -> None:
+    names = {"auth0": "auth0_roles", "okta": "okta_groups", "workos": "workos_organization_memberships"}
+    first = sample(names[provider])[0]
+    second = write(tmp_path, json.dumps([first, {**entry, "id": "x"}]))
+    roles = {"auth0": ("assigned_roles",), "okta": ("all_groups",), "workos": ("organization_roles",)}
+    plan = of(provider, roles=roles[provider])  # type: ignore[arg-type] # one of them
+    with pytest.raises(lab.UsersError, match="and entry 1 is something else"):
+        lab.load_principals(DATA / f"{provider}_users.json", mapping=plan, memberships=second)

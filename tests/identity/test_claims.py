@@ -387,3 +387,28 @@ def test_a_key_that_is_too_short_verifies_nothing(clerk: Issuer) -> None:
     public = {**jwt.algorithms.RSAAlgorithm.to_jwk(short.public_key(), as_dict=True), "kid": "rsa"}
     with pytest.raises(lab.InputError, match="no key of the issuer made"):
         lab.claims_to_principal(token, issuer=clerk.url, jwks={"keys": [public]})
+
+
+def test_auth0s_roles_in_an_organization_are_in_the_claim_that_an_action_sets() -> None:
+    name = "https://acme.example/organization_roles"
+    claims = {"sub": "auth0|1", name: ["admin"], "https://acme.example/roles": ["staff"]}
+    chosen = {"assigned_roles": "https://acme.example/roles", "organization_roles": name}
+    added = lab.Mapping.of("auth0", organization_roles=True, profile={})
+    frame = lab.claims_to_principal(claims, mapping=added, claims=chosen)
+    assert frame["roles"].iloc[0] == ("staff", "admin")
+    assert frame.attrs["token"]["absent"] == []
+    without = lab.claims_to_principal(claims, mapping=added, claims={"assigned_roles": name})
+    assert without["roles"].iloc[0] == ("admin",)
+    assert without.attrs["token"]["absent"] == ["organization_roles"]
+    read = lab.Mapping.of("auth0", roles=("organization_roles",), profile={})
+    frame = lab.claims_to_principal(claims, mapping=read, claims={"organization_roles": name})
+    assert frame["roles"].iloc[0] == ("admin",)
+    action = lab.to_code("nextjs", mapping=read, claims={"organization_roles": name})["action.js"]
+    assert "event.organization === undefined ? [] : (event.authorization?.roles ?? [])" in action
+
+
+def test_an_id_that_is_not_unicode_is_none_and_an_end_that_is_not_a_number_is_unknown() -> None:
+    with pytest.raises(lab.InputError, match="there is no 'sub'"):
+        lab.claims_to_principal({"sub": "\ud800"})
+    frame = lab.claims_to_principal({"sub": "user_1", "exp": float("nan")})
+    assert frame.attrs["token"]["expired"] is None

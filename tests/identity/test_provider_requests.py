@@ -38,6 +38,22 @@ def auth0() -> Backend:
     return auth0_server.Auth0Backend(users, roles)
 
 
+def auth0_organizations() -> Backend:
+    users = many("auth0_users", "user_id", "auth0|{:05}")
+    organizations = [
+        {
+            "id": f"org_{name}",
+            "name": name,
+            "display_name": name,
+            "members": [
+                {"user_id": user["user_id"], "roles": [{"id": name, "name": name}]} for user in users[:n]
+            ],
+        }
+        for name, n in ROLES.items()
+    ]
+    return auth0_server.Auth0Backend(users, organizations=organizations)
+
+
 def okta() -> Backend:
     users = many("okta_users", "id", "00u{:05}")
     like = sample("okta_groups")[1]
@@ -78,6 +94,7 @@ Case = tuple[str, Callable[[], Backend], str, Json, int]
 CASES: list[Case] = [
     ("auth0", auth0, auth0_server.TOKEN, {}, pages(100) - 100),
     ("auth0 by pages", auth0, auth0_server.TOKEN, {"filters": {"q": "user_id:*"}}, pages(100)),
+    ("auth0 organizations", auth0_organizations, auth0_server.TOKEN, {}, pages(100) - 100),
     ("okta", okta, okta_server.TOKEN, {}, pages(200)),
     ("workos", workos, workos_server.KEY, {}, pages(100)),
 ]
@@ -87,7 +104,8 @@ CASES: list[Case] = [
 def test_ten_thousand_users_with_roles_take_few_requests(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     name, backend, key, options, most = case
     provider = name.split(maxsplit=1)[0]
-    roles = {"workos": ("organization_roles",), "auth0": ("assigned_roles",), "okta": ("groups",)}[provider]
+    lists = {"workos": "organization_roles", "auth0": "assigned_roles", "okta": "groups"}
+    roles = ("organization_roles" if name.endswith("organizations") else lists[provider],)
     plan = lab.Mapping.of(provider, roles=roles, metadata=(), profile={})  # type: ignore[arg-type] # one of them
     waits: list[float] = []
     monkeypatch.setattr(remote, "pause", waits.append)
@@ -141,3 +159,43 @@ def test_a_list_whose_link_headers_were_taken_out_is_refused() -> None:
     backend = okta_server.OktaBackend(sample("okta_users"), sample("okta_groups"), links="")
     with running(backend) as server, pytest.raises(lab.ProviderError, match="without a Link header"):
         lab.load_principals(provider="okta", key=okta_server.TOKEN, api_url=server.origin)
+
+
+# --- roles in organizations of Auth0 ------------------------------------------------------------
+
+
+def of_auth0(members: list[Json], **parts: Any) -> list[tuple[str, ...]]:
+    """Return the roles of two users, one of them assigned a role, who may be members of an organization."""
+    users = [{"user_id": f"auth0|{n}", "created_at": when(n)} for n in range(2)]
+    roles = [{"id": "rol_1", "name": "staff", "description": "", "users": users[:1]}]
+    organization = {"id": "org_1", "name": "acme", "display_name": "Acme", "members": members}
+    plan = lab.Mapping.of("auth0", profile={}, **parts)
+    with running(auth0_server.Auth0Backend(users, roles, organizations=[organization])) as server:
+        frame = lab.load_principals(mapping=plan, key=auth0_server.TOKEN, api_url=server.origin)
+    return frame["roles"].tolist()
+
+
+def test_roles_in_organizations_can_be_read_or_added_to_assigned_roles() -> None:
+    admin = [{"id": "rol_2", "name": "admin"}, {"id": "rol_1", "name": "staff"}]
+    members: list[Json] = [{"user_id": "auth0|0", "roles": admin}, {"user_id": "auth0|1", "roles": []}]
+    assert of_auth0(members, roles=("organization_roles",)) == [("admin", "staff"), ("user",)]
+    assert of_auth0(members, organization_roles=True) == [("staff", "admin"), ("user",)]
+    assert of_auth0(members) == [("staff",), ("user",)]
+    assert of_auth0([{"user_id": "auth0|1"}, members[0]], organization_roles=True)[1] == ("user",)
+
+
+@pytest.mark.parametrize(
+    ("members", "words"),
+    [
+        ([{"user_id": "auth0|0"}, {"user_id": "auth0|1"}], r"2 members .*\(read:organization_member_roles"),
+        (
+            [{"user_id": "auth0|0", "roles": "admin"}],
+            "Auth0's lists should contain roles and members, and entry 0",
+        ),
+        ([{"user_id": "auth0|0", "roles": [{"id": "rol_2"}]}], "entry 0 is something else"),
+        ([{"roles": []}], "list of members has one without user_id"),
+    ],
+)
+def test_members_whose_roles_are_not_readable_are_an_error(members: list[Json], words: str) -> None:
+    with pytest.raises(lab.ProviderError, match=words):
+        of_auth0(members, roles=("organization_roles",))

@@ -20,8 +20,22 @@ from workos import WorkOSClient
 
 Json = dict[str, Any]
 
+
+def organizations() -> list[Json]:
+    """Return two organizations of Auth0: the holders of two of the sample's roles, who have it there."""
+    found = []
+    for role in sample("auth0_roles")[1:3]:
+        held = [{"id": role["id"], "name": role["name"]}]
+        members = [{**user, "name": "x", "picture": "x", "roles": held} for user in role["users"]]
+        own = f"org_{role['name']:0<16}"
+        found.append({"id": own, "name": role["name"], "display_name": role["name"], "members": members})
+    return found
+
+
 BACKENDS: dict[str, Callable[[], Backend]] = {
-    "auth0": lambda: auth0_server.Auth0Backend(sample("auth0_users"), sample("auth0_roles")),
+    "auth0": lambda: auth0_server.Auth0Backend(
+        sample("auth0_users"), sample("auth0_roles"), organizations=organizations()
+    ),
     "okta": lambda: okta_server.OktaBackend(sample("okta_users"), sample("okta_groups")),
     "workos": lambda: workos_server.WorkOSBackend(
         sample("workos_users"),
@@ -48,6 +62,16 @@ ENDPOINTS = [
     ("auth0", "/roles", "/api/v2/roles?include_totals=true&per_page=3&page=0"),
     ("auth0", "/roles/{id}/users", f"/api/v2/roles/{ROLE}/users?take=3"),
     ("auth0", "/roles/{id}/users", f"/api/v2/roles/{ROLE}/users?take=100&from=3"),
+    (
+        "auth0",
+        "/organizations/{id}/members",
+        f"/api/v2/organizations/{organizations()[0]['id']}/members?take=3&from=3&fields=user_id,roles",
+    ),
+    (
+        "auth0",
+        "/organizations/{id}/members",
+        f"/api/v2/organizations/{organizations()[1]['id']}/members?take=9",
+    ),
     ("okta", "/api/v1/users", "/api/v1/users?limit=200"),
     ("okta", "/api/v1/users", "/api/v1/users?limit=5&filter=status eq %22SUSPENDED%22"),
     ("okta", "/api/v1/groups", "/api/v1/groups?limit=200"),
@@ -167,6 +191,20 @@ def test_auth0s_client_parses_users_roles_and_jobs(servers: dict[str, LocalServe
         for role in sample("auth0_roles"):
             held = [str(user.user_id) for user in client.roles.users.list(roles[role["name"]], take=7)]
             assert held == [user["user_id"] for user in role["users"]]
+
+
+def test_auth0s_client_parses_organizations_and_the_roles_of_their_members(
+    servers: dict[str, LocalServer],
+) -> None:
+    with auth0_client(servers["auth0"]) as client:
+        listed = {str(one.id): str(one.name) for one in client.organizations.list(take=1)}
+        assert listed == {one["id"]: one["name"] for one in organizations()}
+        for one in organizations():
+            members = client.organizations.members.list(one["id"], take=7, fields="user_id,roles")
+            found = {str(member.user_id): [role.name for role in member.roles or ()] for member in members}
+            assert found == {member["user_id"]: [one["name"]] for member in one["members"]}
+            without = client.organizations.members.list(one["id"], take=50)
+            assert all(member.roles is None for member in without)
 
 
 def test_oktas_client_parses_users_and_groups(

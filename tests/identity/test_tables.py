@@ -253,3 +253,18 @@ def test_a_second_source_in_another_form_is_one_clear_error(
 ) -> None:
     with pytest.raises(lab.InputError, match=message):
         lab.merge_principals(people, csv(tmp_path, text), **more)
+
+
+@pytest.mark.parametrize("on", [None, ("id",), ("id", "mail", "x"), ("id", 7), ["id", "mail"]])
+def test_a_key_that_is_not_one_or_two_names_is_refused(on: Any) -> None:
+    people = pd.DataFrame({"id": ["a"], "roles": [("user",)]})
+    with pytest.raises(lab.InputError, match="on= must be the name of a column, or two"):
+        lab.merge_principals(people, pd.DataFrame({"mail": ["a"], "x": [1]}), on=on)
+
+
+@pytest.mark.parametrize(("odd", "kind"), [(["a"], "a list"), ({"a": 1}, "a map"), (True, "a boolean")])
+def test_a_key_that_is_no_text_or_number_matches_nobody_who_lacks_one(odd: object, kind: str) -> None:
+    people = pd.DataFrame({"id": ["a"], "roles": [("user",)], "mail": [lab.MISSING]})
+    table = pd.DataFrame({"mail": pd.Series([odd], dtype=object), "limit": [7]})
+    with pytest.raises(lab.InputError, match=f"row 1 of the table has {kind} as 'mail'"):
+        lab.merge_principals(people, table, on="mail")

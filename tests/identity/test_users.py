@@ -148,7 +148,7 @@ SECOND = json.dumps(ANN) + "\n"
         (SECOND + '{"id": "a", "m": {"k": 1, "k": 2}}', ", line 2: an object has the key 'k' twice"),
         ('[\n{"id": "a", "m": {"k": 1, "k": 2}}]', ", line 2: an object has the key 'k' twice"),
         (b'[{"id": "a"},\n{"id": "\xff"}]', ", line 2: not UTF-8"),
-        ('[{"id": "a"}]'.encode("utf-16"), ", line 1: not UTF-8"),
+        ('[{"id": "a"}]'.encode("utf-16"), " is UTF-16 or UTF-32, not UTF-8"),
         (DEEP, ": the JSON is nested too deeply"),
         ('{"id":' + DEEP, ": the JSON is nested too deeply"),
         (SECOND + '{"id":' + DEEP, ": the JSON is nested too deeply"),
@@ -315,7 +315,7 @@ def test_memberships_from_a_file_give_the_organization_roles() -> None:
     users = lab.load_users(SAMPLE, mapping=ORGANIZATIONS, memberships=MEMBERSHIPS)
     assert {
         user.id: user.organization_roles for user in users if user.organization_roles
-    } == membership_roles(UserFile(MEMBERSHIPS, "Clerk"))
+    } == membership_roles(UserFile(MEMBERSHIPS, "Clerk memberships"))
 
 
 def test_a_role_in_two_organizations_counts_once() -> None:

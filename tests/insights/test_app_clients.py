@@ -98,20 +98,31 @@ def test_a_user_of_clerk(tmp_path: Path) -> None:
 def test_a_user_of_auth0(tmp_path: Path) -> None:
     user = users("auth0_users.json")[0]
     own = user["user_id"]
-    mapping = lab.Mapping.of("auth0", metadata="*")
+    mapping = lab.Mapping.of("auth0", metadata="*", organization_roles=True)
     path = f"/api/v2/users/{own.replace('|', '%7C')}"
     roles = {"roles": [{"id": "r1", "name": "manager"}], "start": 0, "limit": 50, "total": 1}
-    answers = {path: user, f"{path}/roles": roles}
+    organization = {"id": "org_1", "name": "acme", "display_name": "Acme"}
+    answers = {
+        path: user,
+        f"{path}/roles": roles,
+        f"{path}/organizations": {"organizations": [organization], "start": 0, "limit": 50, "total": 1},
+        f"/api/v2/organizations/org_1/members/{own.replace('|', '%7C')}/roles": {
+            **roles,
+            "roles": [{"id": "r2", "name": "admin"}],
+        },
+    }
 
     def answer(request: httpx.Request) -> httpx.Response:
         if request.url.params.get("page", "0") != "0":
-            return httpx.Response(200, json={**roles, "roles": [], "start": 50})
+            return httpx.Response(
+                200, json={"roles": [], "organizations": [], "start": 50, "limit": 50, "total": 1}
+            )
         return httpx.Response(200, json=answers[request.url.raw_path.decode().partition("?")[0]])
 
     with httpx.Client(transport=httpx.MockTransport(answer)) as http:
         client = ManagementClient(domain="acme.example", token="x", httpx_client=http)
         found = sent(code(tmp_path, mapping).load_principal(client, own))
-    assert found["roles"] == ["manager"]
+    assert found["roles"] == ["manager", "admin"]
     provider = user["identities"][0]["provider"]
     assert found["attr"] == {**user["app_metadata"], "email": user["email"], "provider": provider}
 

@@ -1,8 +1,8 @@
 """A local Auth0 Management API for tests; test_provider_servers.py holds it to Auth0's description.
 
-It answers the lists of users, roles and users of a role, the export job with its file, and the token of
-client credentials. Of the query language it knows ``created_at:["…" TO *]`` and ``blocked:true``, joined
-by AND.
+It answers the lists of users, roles, users of a role, organizations (which the published part of the
+description leaves out) and their members, the export job with its file, and the token of client credentials.
+Of the query language it knows ``created_at:["…" TO *]`` and ``blocked:true``, joined by AND.
 """
 
 import gzip
@@ -41,12 +41,22 @@ def refusal(status: int, code: str, message: str = "As the test wants it") -> Re
 
 
 class Auth0Backend:
-    """The users and roles of one tenant."""
+    """The users, roles and organizations of one tenant."""
 
-    def __init__(self, users: Iterable[Json], roles: Iterable[Json] = (), pending: int = 1) -> None:
-        """Take the users, and the roles with their ``users``; an export is pending this many times."""
+    def __init__(
+        self,
+        users: Iterable[Json],
+        roles: Iterable[Json] = (),
+        pending: int = 1,
+        organizations: Iterable[Json] = (),
+    ) -> None:
+        """Take the users, the roles with their ``users``, and the organizations with their ``members``.
+
+        An export is pending as many times as ``pending`` says.
+        """
         self.users = list(users)
         self.roles = list(roles)
+        self.organizations = list(organizations)
         self.pending = pending
         self.jobs: dict[str, Json] = {}
         self.exported = self.export
@@ -74,14 +84,21 @@ class Auth0Backend:
     def answer_known(self, asked: Asked, does: str) -> Response:
         """Answer one authenticated request."""
         path = asked.path.removeprefix("/api/v2")
-        if path in {"/users", "/roles"}:
-            return (self.list_users if path == "/users" else self.list_roles)(asked, does)
+        lists = {
+            "/users": self.list_users,
+            "/roles": self.list_roles,
+            "/organizations": self.list_organizations,
+        }
+        if path in lists:
+            return lists[path](asked, does)
         if (asked.method, path) == ("POST", "/jobs/users-exports"):
             return self.start(json.loads(asked.body))
         if found := re.fullmatch("/jobs/(job_[A-Za-z0-9]{16})", path):
             return self.job(found[1], asked.origin)
         if found := re.fullmatch("/roles/([^/]+)/users", path):
             return self.users_of(unquote(found[1]), asked, does)
+        if found := re.fullmatch("/organizations/([^/]+)/members", path):
+            return self.members_of(unquote(found[1]), asked, does)
         return refusal(404, "not_found")
 
     def token(self, given: Mapping[str, str]) -> Response:
@@ -125,14 +142,19 @@ class Auth0Backend:
         role = next((role for role in self.roles if role["id"] == own), None)
         if role is None:
             return refusal(404, "inexistent_role")
-        start, size = int(asked.text("from") or 0), int(asked.text("take") or 50)
-        begin = {"stick": 0, "repeat": max(start - 1, 0)}.get(does, start)
-        held = [{"user_id": user["user_id"]} for user in role["users"]]
-        page: Json = {"users": held[begin : begin + size]}
-        following = begin + size
-        if following < len(held):
-            page["next"] = str(start) if does == "still" and start else str(following)
-        return reply(page)
+        return checkpoint(role["users"], ("user_id",), "users", asked, does)
+
+    def list_organizations(self, asked: Asked, does: str) -> Response:
+        """Return a page of organizations."""
+        return checkpoint(self.organizations, ("id", "name", "display_name"), "organizations", asked, does)
+
+    def members_of(self, own: str, asked: Asked, does: str) -> Response:
+        """Return a page of the members of an organization; roles only if they are asked for."""
+        organization = next((one for one in self.organizations if one["id"] == own), None)
+        if organization is None:
+            return refusal(404, "inexistent_organization")
+        fields = (asked.text("fields") or "user_id,email,picture,name").split(",")
+        return checkpoint(organization["members"], fields, "members", asked, does)
 
     # -- the export job ---------------------------------------------------------------------------
 
@@ -163,6 +185,22 @@ class Auth0Backend:
         fields = self.jobs[own]["fields"]
         lines = [json.dumps({name: user[name] for name in fields if name in user}) for user in self.users]
         return Response(gzip.compress(("\n".join(lines) + "\n").encode(), 1), media_type="application/gzip")
+
+
+def checkpoint(entries: list[Json], fields: Iterable[str], name: str, asked: Asked, does: str) -> Response:
+    """Return a page of a list with a cursor, which is a position."""
+    start, size = int(asked.text("from") or 0), int(asked.text("take") or 50)
+    if not 1 <= size <= 100:
+        return refusal(400, "invalid_query_string")
+    begin = {"stick": 0, "repeat": max(start - 1, 0)}.get(does, start)
+    wanted = list(fields)
+    page: Json = {
+        name: [{key: one[key] for key in wanted if key in one} for one in entries[begin : begin + size]]
+    }
+    following = begin + size
+    if following < len(entries):
+        page["next"] = str(start) if does == "still" and start else str(following)
+    return reply(page)
 
 
 def page_of(entries: list[Json], number: int, size: int, does: str) -> list[Json]:

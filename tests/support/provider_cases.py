@@ -77,6 +77,24 @@ def auth0_backend() -> Backend:
     return auth0_server.Auth0Backend(users, roles)
 
 
+def auth0_organizations_backend() -> Backend:
+    """Return Auth0 with an organization for each role, and two that have no members."""
+    users = people("auth0_users", "user_id", "auth0|{:04}")
+    organizations = [
+        {
+            "id": f"org_{role}",
+            "name": role,
+            "display_name": role,
+            "members": [{**one, "name": "x", "roles": [{"id": f"rol_{role}", "name": role}]} for one in who],
+        }
+        for role, who in holding("user_id", [user["user_id"] for user in users]).items()
+    ]
+    empty: list[Json] = [
+        {"id": f"org_{n}", "name": n, "display_name": n, "members": []} for n in ("new", "old")
+    ]
+    return auth0_server.Auth0Backend(users, organizations=[*organizations, *empty])
+
+
 def okta_backend() -> Backend:
     """Return Okta with two groups and Everyone; the last user was deprovisioned."""
     users = people("okta_users", "id", "00u{:04}")
@@ -191,6 +209,12 @@ CASES = {
     "auth0 export": Case(
         *("auth0", auth0_backend, auth0_server.TOKEN, "", "auth0|{:04}", 11, epoch("x-ratelimit-reset")),
         mapping=FLAT,
+        gaps={"repeat": NUMBERED},
+    ),
+    "auth0 organizations": Case(
+        *("auth0", auth0_organizations_backend, auth0_server.TOKEN, "", "auth0|{:04}", 11),
+        epoch("x-ratelimit-reset"),
+        mapping={**FLAT, "roles": ("organization_roles",)},
         gaps={"repeat": NUMBERED},
     ),
     "okta": Case(

@@ -1,12 +1,13 @@
 """Auth0's Management API.
 
 ``GET /users`` is paged by number and ends at 1,000 records; an export job has no such end. Roles are not in
-the user object: they are listed once, with the users of each. A 429 says when to go on in
-``x-ratelimit-reset``.
+the user object: they are listed once, with the users of each; those in an organization are listed with its
+members. A 429 says when to go on in ``x-ratelimit-reset``.
 """
 
 from __future__ import annotations
 
+import itertools
 import os
 import tempfile
 from contextlib import ExitStack
@@ -18,8 +19,9 @@ from urllib.parse import quote
 from pydantic import SecretStr
 
 from clerk_cerbos_lab.errors import KeyMissingError, ProviderError, UsersError
-from clerk_cerbos_lab.identity.auth0.users import joined
+from clerk_cerbos_lab.identity.auth0.users import holders
 from clerk_cerbos_lab.identity.keys import hide, is_plain, secret
+from clerk_cerbos_lab.identity.memberships import joined
 from clerk_cerbos_lab.identity.remote import Api, Service, checked_url, origin, reset_at
 from clerk_cerbos_lab.identity.user_files import UserFile
 from clerk_cerbos_lab.progress import progress
@@ -49,7 +51,10 @@ SERVICE: Final = Service(
     error=ProviderError,
     wait=reset_at("x-ratelimit-reset"),
     codes=lambda body, headers: (body.get("errorCode") or body.get("error"), headers.get("x-request-id")),
-    needs=" (it needs read:users, and read:roles if the mapping reads assigned_roles)",
+    needs=(
+        " (it needs read:users; read:roles if the mapping reads assigned_roles; and read:organizations, "
+        "read:organization_members and read:organization_member_roles if it reads organization_roles)"
+    ),
 )
 
 
@@ -106,8 +111,12 @@ def _token(api: Api, client: str, client_secret: SecretStr) -> SecretStr:
 
 
 def join(api: Api, mapping: Mapping) -> Joined:
-    """The roles of each user, if the mapping reads them."""
-    return joined(_roles(api)) if mapping.joined() else {}
+    """The roles of each user, and those in organizations, if the mapping reads them."""
+    lists = mapping.lists()
+    roles = _roles(api) if "assigned_roles" in lists else iter(())
+    organizations = _organizations(api) if "organization_roles" in lists else iter(())
+    entries = itertools.chain(roles, organizations)
+    return joined(entries, holders, "roles and members", "Auth0's lists", error=ProviderError)
 
 
 def _roles(api: Api) -> Iterator[dict[str, Any]]:
@@ -131,27 +140,54 @@ def _roles(api: Api) -> Iterator[dict[str, Any]]:
             msg = f"Auth0 listed {len(listed):,} roles but counts {total:,}: nothing is kept; try again"
             raise ProviderError(msg)
     for own, name in listed.items():
-        yield {"name": name, "users": list(_users_of(api, own))}
+        path = f"/roles/{quote(own, safe='')}/users"
+        users = [{"user_id": user["user_id"]} for user in _entries(api, path, "users", "user_id")]
+        yield {"name": name, "users": users}
 
 
-def _users_of(api: Api, role: str) -> Iterator[dict[str, Any]]:
-    """The users of a role; this list has a cursor."""
+def _organizations(api: Api) -> Iterator[dict[str, Any]]:
+    """The members of every organization, with their roles in it."""
+    every = [one["id"] for one in _entries(api, "/organizations", "organizations", "id")]
+    members = unseen = 0
+    with progress(len(every), "organizations") as advance:
+        for own in every:
+            path = f"/organizations/{quote(own, safe='')}/members"
+            found = list(_entries(api, path, "members", "user_id", {"fields": "user_id,roles"}))
+            members += len(found)
+            unseen += sum("roles" not in one for one in found)
+            advance(1)
+            yield {"members": [{"roles": [], **one} for one in found]}
+    if members and unseen == members:  # roles are left out of a list unless they are asked for
+        msg = (
+            f"Auth0 listed {members:,} members of organizations and no roles of any: may the token read them "
+            "(read:organization_member_roles)? nothing is kept"
+        )
+        raise ProviderError(msg)
+
+
+def _entries(
+    api: Api, path: str, name: str, key: str, params: Dict[str, Filter] | None = None
+) -> Iterator[dict[str, Any]]:
+    """The entries of a list that has a cursor, each once."""
     seen: set[str] = set()
     cursor: dict[str, Filter] = {}
     while True:
-        answer = api.get(f"/roles/{quote(role, safe='')}/users", {"take": PAGE, **cursor})
+        answer = api.get(path, {**(params or {}), "take": PAGE, **cursor})
         before = len(seen)
-        users = _part(answer, "users", list)
-        for user in users:
-            own = user.get("user_id") if isinstance(user, dict) else None
-            if isinstance(own, str) and own not in seen:
+        entries = _part(answer, name, list)
+        for entry in entries:
+            own = entry.get(key) if isinstance(entry, dict) else None
+            if not isinstance(own, str):
+                msg = f"Auth0's list of {name} has one without {key}; nothing is kept"
+                raise ProviderError(msg)
+            if own not in seen:
                 seen.add(own)
-                yield user
+                yield entry
         following = answer.get("next")
         if not following:
             return
-        if (users and len(seen) == before) or following == cursor.get("from"):
-            msg = f"Auth0's list of the users of a role repeats itself after {len(seen):,}; nothing is kept"
+        if (entries and len(seen) == before) or following == cursor.get("from"):
+            msg = f"Auth0's list of {name} repeats itself after {len(seen):,}; nothing is kept"
             raise ProviderError(msg)
         cursor = {"from": str(following)}
 
@@ -265,7 +301,7 @@ def _export(api: Api, fields: tuple[str, ...], listed: Listed, advance: Callable
         with path.open("wb") as file:
             api.download(location, file)
         try:
-            for entry in UserFile(path, "Auth0", name="Auth0's export file"):
+            for entry in UserFile(path, "Auth0 users", name="Auth0's export file", bar=False):
                 advance(listed.add([entry]))
         except UsersError as error:
             problem = str(error)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from clerk_cerbos_lab.identity.people import Joined
+from clerk_cerbos_lab.identity.memberships import Holders
 
 
 def states(entry: dict[str, Any]) -> tuple[tuple[str, str], ...]:
@@ -20,16 +17,32 @@ def states(entry: dict[str, Any]) -> tuple[tuple[str, str], ...]:
     return ()
 
 
-def joined(roles: Iterable[Any]) -> Joined:
-    """The names of each user's roles, from roles that have a ``name`` and ``users``."""
-    found: Joined = {}
-    for role in roles:
-        name = str(role.get("name") or "") if isinstance(role, dict) else ""
-        users = role.get("users") if isinstance(role, dict) else None
-        for user in users if isinstance(users, list) and name else ():
-            own = user.get("user_id") if isinstance(user, dict) else None
-            if isinstance(own, str):
-                held = found.setdefault(own, {}).setdefault("assigned_roles", [])
-                if name not in held:
-                    held.append(name)
-    return found
+def holders(entry: Any) -> Holders | None:
+    """The users of a role, or the members of an organization with their roles in it."""
+    if not isinstance(entry, dict):
+        return None
+    if isinstance(entry.get("members"), list):
+        return _members(entry["members"])
+    name, users = entry.get("name"), entry.get("users")
+    if not isinstance(name, str) or not isinstance(users, list):
+        return None
+    ids = [user.get("user_id") if isinstance(user, dict) else None for user in users]
+    if not all(isinstance(own, str) for own in ids):
+        return None
+    return Holders(("assigned_roles",), [(str(own), name) for own in ids])
+
+
+def _members(members: list[Any]) -> Holders | None:
+    names = []
+    for member in members:
+        own, roles = (
+            (member.get("user_id"), member.get("roles")) if isinstance(member, dict) else (None, None)
+        )
+        if not isinstance(own, str) or not isinstance(roles, list):
+            return None
+        for role in roles:
+            name = role.get("name") if isinstance(role, dict) else None
+            if not isinstance(name, str):
+                return None
+            names.append((own, name))
+    return Holders(("organization_roles",), names)

@@ -101,12 +101,12 @@ def _from_file(
                 "memberships='data/clerk_organization_memberships.json'"
             )
             raise InputError(msg)
-        held = list(UserFile(memberships, "Clerk", paged=False))
+        held = list(UserFile(memberships, "Clerk users", paged=False))
         roles = membership_roles(held)
         if held and not roles:
             msg = f"{memberships}: contains no organization memberships (public_user_data.user_id and role)"
             raise UsersError(msg)
-    entries = UserFile(source, "Clerk", paged=False)
+    entries = UserFile(source, "Clerk users", paged=False)
     parsed = parse_users(entries, paths=plan.paths(), organization_roles=roles, where=str(source))
     if not parsed:
         msg = f"{source}: contains no users"

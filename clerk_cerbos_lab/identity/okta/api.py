@@ -13,7 +13,8 @@ from urllib.parse import quote
 
 from clerk_cerbos_lab.errors import KeyMissingError, ProviderError
 from clerk_cerbos_lab.identity.keys import is_plain, secret
-from clerk_cerbos_lab.identity.okta.users import BUILT_IN, joined, name_of
+from clerk_cerbos_lab.identity.memberships import joined
+from clerk_cerbos_lab.identity.okta.users import BUILT_IN, holders, name_of
 from clerk_cerbos_lab.identity.remote import Api, Service, checked_url, query_of, reset_at
 from clerk_cerbos_lab.progress import progress
 
@@ -101,7 +102,10 @@ def _following(headers: httpx.Headers, what: str) -> str | None:
 
 def join(api: Api, mapping: Mapping) -> Joined:
     """The groups of each user, if the mapping reads them."""
-    return joined(_groups(api, everyone="all_groups" in mapping.joined())) if mapping.joined() else {}
+    if not mapping.joined():
+        return {}
+    groups = _groups(api, everyone="all_groups" in mapping.joined())
+    return joined(groups, holders, "groups with their users", "Okta's list of groups", error=ProviderError)
 
 
 def _groups(api: Api, *, everyone: bool) -> Iterator[dict[str, Any]]:
@@ -123,8 +127,11 @@ def _groups(api: Api, *, everyone: bool) -> Iterator[dict[str, Any]]:
         for page in _pages(api, f"/groups/{quote(own, safe='')}/users", {}, "a group's users"):
             before = len(seen)
             for user in page:
-                if isinstance(user, dict) and isinstance(user.get("id"), str):
-                    seen.setdefault(user["id"], {"id": user["id"]})
+                own_id = user.get("id") if isinstance(user, dict) else None
+                if not isinstance(own_id, str):
+                    msg = "Okta's list of a group's users has one without an id; nothing is kept"
+                    raise ProviderError(msg)
+                seen.setdefault(own_id, {"id": own_id})
             _check_progress(page, len(seen), before, "a group's users")
         yield {**group, "users": list(seen.values())}
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from clerk_cerbos_lab.identity.people import Joined
+from clerk_cerbos_lab.identity.memberships import Holders
 
 BUILT_IN: Final = "BUILT_IN"
 """The type of the group Everyone."""
@@ -37,19 +34,14 @@ def name_of(group: Any) -> str | None:
     return name if isinstance(name, str) else None
 
 
-def joined(groups: Iterable[Any]) -> Joined:
-    """The names of each user's groups, from groups that have a ``profile`` and ``users``."""
-    found: Joined = {}
-    for group in groups:
-        name = name_of(group)
-        users = group.get("users") if isinstance(group, dict) else None
-        lists = ("all_groups",) if name and group.get("type") == BUILT_IN else ("groups", "all_groups")
-        for user in users if isinstance(users, list) and name else ():
-            own = user.get("id") if isinstance(user, dict) else None
-            if not isinstance(own, str):
-                continue
-            for list_ in lists:
-                held = found.setdefault(own, {}).setdefault(list_, [])
-                if name not in held:
-                    held.append(str(name))
-    return found
+def holders(group: Any) -> Holders | None:
+    """The users of a group that has a ``profile`` and ``users``."""
+    name = name_of(group)
+    users = group.get("users") if isinstance(group, dict) else None
+    if name is None or not isinstance(users, list):
+        return None
+    ids = [user.get("id") if isinstance(user, dict) else None for user in users]
+    if not all(isinstance(own, str) for own in ids):
+        return None
+    lists = ("all_groups",) if group.get("type") == BUILT_IN else ("groups", "all_groups")
+    return Holders(lists, [(str(own), name) for own in ids])

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from clerk_cerbos_lab.errors import KeyMissingError, ProviderError
 from clerk_cerbos_lab.identity.keys import is_plain, secret
+from clerk_cerbos_lab.identity.memberships import joined
 from clerk_cerbos_lab.identity.remote import Api, Service, checked_url, retry_after
-from clerk_cerbos_lab.identity.workos.users import joined
+from clerk_cerbos_lab.identity.workos.users import holders
 from clerk_cerbos_lab.progress import progress
 
 if TYPE_CHECKING:
@@ -96,9 +97,10 @@ def _entries(api: Api, path: str, params: Dict[str, Filter], what: str) -> Itera
 
 def join(api: Api, mapping: Mapping, filters: Dict[str, Filter]) -> Joined:
     """The roles of each user in organizations, if the mapping reads them."""
-    if mapping.provider != "workos" or not (mapping.joined() or mapping.organization_roles):
+    if mapping.provider != "workos" or not mapping.lists():
         return {}
-    return joined(_memberships(api, filters))
+    what = "organization memberships"
+    return joined(_memberships(api, filters), holders, what, f"WorkOS's list of {what}", error=ProviderError)
 
 
 def _memberships(api: Api, filters: Dict[str, Filter]) -> Iterator[dict[str, Any]]:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from clerk_cerbos_lab.identity.people import Joined
+from clerk_cerbos_lab.identity.memberships import Holders
 
 
 def states(entry: dict[str, Any]) -> tuple[tuple[str, str], ...]:
@@ -27,18 +24,16 @@ def names_of_groups(entry: dict[str, Any]) -> list[str]:
     return list(dict.fromkeys(name for name in named if isinstance(name, str)))
 
 
-def joined(memberships: Iterable[Any]) -> Joined:
-    """The roles of each user in active organization memberships, each once."""
-    found: Joined = {}
-    for membership in memberships:
-        if not isinstance(membership, dict) or membership.get("status", "active") != "active":
-            continue
-        own = membership.get("user_id")
-        several = membership.get("roles")
-        for role in [membership.get("role"), *(several if isinstance(several, list) else ())]:
-            slug = role.get("slug") if isinstance(role, dict) else None
-            if isinstance(own, str) and isinstance(slug, str) and slug:
-                held = found.setdefault(own, {}).setdefault("organization_roles", [])
-                if slug not in held:
-                    held.append(slug)
-    return found
+def holders(membership: Any) -> Holders | None:
+    """The roles of a user in an organization; none if the membership is not active."""
+    own = membership.get("user_id") if isinstance(membership, dict) else None
+    if not isinstance(own, str):
+        return None
+    several = membership.get("roles")
+    roles = [membership.get("role"), *(several if isinstance(several, list) else ())]
+    slugs = [role.get("slug") if isinstance(role, dict) else None for role in roles]
+    names = [(own, slug) for slug in slugs if isinstance(slug, str) and slug]
+    if not names:
+        return None
+    active = membership.get("status", "active") == "active"
+    return Holders(("organization_roles",), names if active else ())

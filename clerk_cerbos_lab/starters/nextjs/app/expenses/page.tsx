@@ -16,40 +16,47 @@ export default async function Page() {
   return (
     <>
       <h1>Expenses</h1>
-      {visible.length === 0 && <p>There are no expenses that you may view.</p>}
-      <div className="scroll">
-        <table>
-          <thead>
-            <tr>
-              <th scope="col">What</th>
-              <th scope="col">Region</th>
-              <th scope="col" className="number">
-                Amount
-              </th>
-              <th scope="col">Status</th>
-              <th scope="col">Decision</th>
-            </tr>
-          </thead>
-          <tbody>
-            {visible.map(({ id, title, attr, may }) => (
-              <tr key={id}>
-                <th scope="row">{title}</th>
-                <td>{attr.region}</td>
-                <td className="number">{dollars.format(attr.amount)}</td>
-                <td>{attr.status}</td>
-                <td>
-                  {may.approve && (
-                    <form action={approve}>
-                      <input type="hidden" name="id" value={id} />
-                      <button type="submit">Approve</button>
-                    </form>
-                  )}
-                </td>
+      {visible.length === 0 ? (
+        <p>There are no expenses that you may view.</p>
+      ) : (
+        <div className="scroll">
+          <table>
+            <thead>
+              <tr>
+                <th scope="col">What</th>
+                <th scope="col">Region</th>
+                <th scope="col" className="number">
+                  Amount
+                </th>
+                <th scope="col">Status</th>
+                <th scope="col">Approval</th>
               </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
+            </thead>
+            <tbody>
+              {visible.map(({ id, title, attr, may }) => (
+                <tr key={id}>
+                  <th scope="row">{title}</th>
+                  <td>{attr.region}</td>
+                  <td className="number">{dollars.format(attr.amount)}</td>
+                  <td>{attr.status.toLowerCase()}</td>
+                  <td>
+                    {may.approve ? (
+                      <form action={approve}>
+                        <input type="hidden" name="id" value={id} />
+                        <button type="submit" aria-label={`Approve ${title}`}>
+                          Approve
+                        </button>
+                      </form>
+                    ) : (
+                      attr.status === "OPEN" && <span className="note">not yours to approve</span>
+                    )}
+                  </td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
+      )}
     </>
   );
 }
