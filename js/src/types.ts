@@ -176,6 +176,7 @@ export interface GridHooks {
   onHover: (item: Item, column: number, event: PointerEvent) => void;
   onLeave: () => void;
   onState: (patch: Partial<State>) => void;
+  onReset: () => void;
   onFocus: (item: Item | null, column: number) => void;
 }
 

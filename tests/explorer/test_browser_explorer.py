@@ -21,6 +21,7 @@ from browser import (
     close_widgets,
     command,
     open_notebook,
+    open_tools,
     run_all,
     save,
     set_theme,
@@ -224,6 +225,7 @@ def test_a_handle_that_is_dragged_moves_columns_and_counts(
     shown: Callable[..., Page], lab_server: LabServer, lab_page: Visit
 ) -> None:
     page = shown("drag", EXPLORER)
+    open_tools(page)
     page.get_by_role("button", name="Grid").click()
     grid = page.locator(".ccl table[role=grid]")
     assert grid.get_attribute("aria-colcount") == str(121 + 2)
@@ -287,6 +289,7 @@ def test_undo_in_the_page_and_in_python_go_through_one_history(
     assert undo.is_disabled()
     controls.get_by_label("west", exact=True).check()
     read(page, state, lambda s: "'west'" in s["call"])
+    open_tools(page)
     page.get_by_role("button", name="Grid").click()
     cell = page.locator(".jp-CodeCell .cm-content").nth(2)
     for code in ("explorer.undo()", "explorer.undo()"):  # how it is shown, then what was chosen
@@ -407,6 +410,7 @@ def test_what_is_refused_is_taken_back_from_the_grid_too(
     shown: Callable[..., Page], lab_server: LabServer
 ) -> None:
     page = shown("refused", EXPLORER)
+    open_tools(page)
     page.get_by_role("button", name="Grid").click()
     table = page.locator(".ccl table")
     counts = page.locator(".ccl-counts").inner_text()
@@ -426,6 +430,7 @@ def test_a_cell_selected_after_the_grid_was_made_finer_is_that_cell(
     shown: Callable[..., Page], lab_server: LabServer
 ) -> None:
     page = shown("finer", EXPLORER)
+    open_tools(page)
     page.get_by_role("button", name="Grid").click()
     step = page.locator(".ccl-controls input[data-part=step]")
     step.fill("1250")
@@ -443,6 +448,7 @@ def test_a_cell_of_the_explorer_is_explained_for_the_controls(
     shown: Callable[..., Page], lab_server: LabServer, lab_page: Visit
 ) -> None:
     page = shown("why", EXPLORER)
+    open_tools(page)
     page.get_by_role("button", name="Grid").click()
     panel, answer = page.locator(".ccl-why"), page.locator(".ccl-why-answer")
     step = page.locator(".ccl-controls input[data-part=step]")

@@ -1,7 +1,7 @@
 import { h, setAttribute, setText } from "../dom/dom.js";
 import { asText, copyText, followTheme, showBoth } from "../dom/page.js";
 import { Model } from "../model/model.js";
-import { START } from "../model/state.js";
+import { START, tabOf } from "../model/state.js";
 import { Grid } from "../table/grid.js";
 import { count, people, plural } from "../words/numbers.js";
 import { Headline, notes } from "./about.js";
@@ -48,6 +48,7 @@ export class MatrixView {
       },
       onLeave: () => this.tip.hide(),
       onState: (patch) => this.set(patch),
+      onReset: () => this.reset(),
       onFocus: (item, column) => this.#say(item, column),
     });
     this.tools = new Tools(this.model, this.grid.axis, {
@@ -59,7 +60,7 @@ export class MatrixView {
       reset: () => this.reset(),
     });
     /** What Reset restores besides. */
-    this.grouped = this.model.state.grouped;
+    this.first = { grouped: this.model.state.grouped, filters: tabOf(this.model.state) };
     this.ask = new Ask(this.model, options.onWhy);
     this.title = h("div", { class: "ccl-title" });
     this.headline = new Headline(options.sentences);
@@ -79,9 +80,9 @@ export class MatrixView {
       this.top,
       this.ask.element,
       this.tools.element,
-      this.tools.filters.element,
-      this.tools.help,
+      ...this.tools.panels,
       this.note,
+      this.tools.actions.element,
       h("div", { class: "ccl-sized" }, body),
       this.detail,
       this.foot,
@@ -169,7 +170,7 @@ export class MatrixView {
     this.why.close();
     this.detail.replaceChildren();
     this.grid.start();
-    this.set({ ...structuredClone(START), view, exact, scale, grouped: this.grouped });
+    this.set({ ...structuredClone(START), view, exact, scale, ...structuredClone(this.first) });
   }
 
   /** Show other decisions, keeping the state as far as possible. */
