@@ -7,7 +7,7 @@ BIN := .venv/bin
 NODE := .venv/node
 
 # Parts of `make long`, each of at most nine minutes on two quiet cores.
-LONG := long-environments long-replayed long-sql long-user-files long-examples long-not-understood long-situations long-situations-mutants long-explained-1 long-explained-2 long-explained-3 long-explained-4 long-compared long-compared-mutants-1 long-compared-mutants-2 long-exported long-goals long-covered long-counterfactuals long-application long-reaching-1 long-reaching-2 long-audit long-policies-1 long-policies-2 long-policies-3 long-policies-4
+LONG := long-environments long-replayed long-sql long-user-files long-examples long-not-understood long-situations long-situations-mutants long-explained-1 long-explained-2 long-explained-3 long-explained-4 long-causes long-compared long-compared-mutants-1 long-compared-mutants-2 long-exported long-goals long-covered long-counterfactuals long-application long-reaching-1 long-reaching-2 long-audit long-policies-1 long-policies-2 long-policies-3 long-policies-4
 
 .PHONY: help report docs test static long $(LONG) busy lab bench lint lock notebooks screenshots set-up set-up-js clean
 
@@ -91,6 +91,10 @@ long-compared: set-up
 $(filter long-compared-mutants-%,$(LONG)): long-compared-mutants-%: set-up
 	@LAB_COMPARED_MUTANTS=1 LAB_COMPARED_PARTS=$$((($* - 1) * 10)):$$(($* * 10)) $(BIN)/python -m pytest -s tests/insights/test_compare_mutants.py
 
+# The causes of the denied cells of 60 generated policies, each asked alone, and of more of the sample.
+long-causes: set-up
+	@LAB_CAUSES=0:60 $(BIN)/python -m pytest tests/insights/test_causes.py
+
 # The suite of a sweep of the sample, run on every single edit of its policies that changes anything.
 long-exported: set-up
 	@LAB_EXPORTED_MUTANTS=1 $(BIN)/python -m pytest -s tests/insights/test_exported_mutants.py
@@ -104,9 +108,9 @@ long-examples: set-up
 long-goals: set-up
 	@LAB_GOALS=1 $(BIN)/python -m pytest tests/insights/test_goals.py
 
-# Counts of coverage of 60 generated policies, against every cell.
+# Counts of coverage of 60 generated policies and of more of the sample, against every cell.
 long-covered: set-up
-	@LAB_COVERED=0:60 $(BIN)/python -m pytest tests/insights/test_coverage.py -k generated
+	@LAB_COVERED=0:60 $(BIN)/python -m pytest tests/insights/test_coverage.py -k "generated or sample"
 
 # Changes that turn a decision around in 60 generated policies, each part asked, and in 30 found by an exhaustive search;
 # gaps of 100, person by person.

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from enum import StrEnum
+from pathlib import Path  # noqa: TC003 - read by typer
 from typing import Annotated, Final
 
 import typer
@@ -35,6 +37,14 @@ class Form(StrEnum):
     JSON = "json"
     MARKDOWN = "markdown"
     HTML = "html"
+
+
+class Side(StrEnum):
+    """One side of a comparison, or both."""
+
+    BEFORE = "before"
+    AFTER = "after"
+    BOTH = "both"
 
 
 class Fail(StrEnum):
@@ -73,29 +83,44 @@ def compare(
     fail_on: Annotated[
         Fail | None, typer.Option(help="Exit with code 1 if anybody gains, loses, or either.")
     ] = None,
+    strict: Annotated[
+        Side | None,
+        typer.Option(help="Evaluate strictly before, after, or both: an error in a condition then denies."),
+    ] = None,
+    before_binary: Annotated[
+        Path | None,
+        typer.Option(help="Cerbos binary before, if not the installed one.", metavar="FILE"),
+    ] = None,
+    after_binary: Annotated[
+        Path | None, typer.Option(help="Cerbos binary after: another version.", metavar="FILE")
+    ] = None,
     form: Annotated[Form, typer.Option("--format", help="How to print the comparison.")] = Form.PLAN,
 ) -> None:
     """Compare two sets of policies: who gains and who loses what, over which exact amounts.
 
+    The same policies can be compared under two versions of Cerbos, or in lenient and strict evaluation.
     Principals are called by pseudonyms, so that the output can be shared.
     """
     import clerk_cerbos_lab as lab  # noqa: PLC0415
-    from clerk_cerbos_lab.display import changes_page  # noqa: PLC0415
+    from clerk_cerbos_lab.display import changes_page, disclosed  # noqa: PLC0415
+    from clerk_cerbos_lab.insights.compare import policies_at  # noqa: PLC0415
 
     attributes = arguments.attributes_of(axis, attr)
     principals = principals_of(file, memberships, None, provider, mapping)
     principals = with_roles(principals, arguments.names_argument("--role", role))
-    found = lab.compare(
-        before,
-        after,
-        principals,
-        kind,
-        actions=arguments.names_argument("--action", action),
-        attr=attributes,
-    )
+    with contextlib.ExitStack() as opened:
+        found = lab.compare(
+            policies_at(before, opened, binary=before_binary, strict=strict in {Side.BEFORE, Side.BOTH}),
+            policies_at(after, opened, binary=after_binary, strict=strict in {Side.AFTER, Side.BOTH}),
+            principals,
+            kind,
+            actions=arguments.names_argument("--action", action),
+            attr=attributes,
+        )
     if form is Form.JSON:
         typer.echo(json.dumps(found.to_dict(), indent=1, ensure_ascii=False))
     elif form is Form.HTML:
+        typer.echo(disclosed.in_a_line(found.after), err=True)
         typer.echo(changes_page.page_of(found))
     else:
         typer.echo(repr(found) if form is Form.PLAN else found.to_markdown())

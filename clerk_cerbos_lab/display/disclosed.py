@@ -38,6 +38,12 @@ def discloses(decisions: Decisions, *, names: bool) -> pd.DataFrame:
     return pd.DataFrame([row for row in rows if row[1]], columns=COLUMNS)
 
 
+def in_a_line(decisions: Decisions) -> str:
+    """The same in a line, for the output of a command."""
+    rows = discloses(decisions, names=False).itertuples(index=False, name=None)
+    return "the page discloses " + "; ".join(f"{what} ({count:,}): {told}" for what, count, told in rows)
+
+
 def _attributes(decisions: Decisions, shown: Disclosure) -> str:
     """Each attribute that is shown, with how many different values it has."""
     dim = {name: decisions.principals[name] for name in shown.attributes}

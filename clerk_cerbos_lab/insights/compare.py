@@ -179,18 +179,24 @@ def _answer(
     return asked_again(known, pdp, named_elsewhere=True)
 
 
-def policies_at(given: PDP | str | Path, opened: contextlib.ExitStack) -> PDP:
-    """A PDP on policies; one that is started here ends with the comparison, the explanations' own do not."""
+def policies_at(given: PDP | str | Path, opened: contextlib.ExitStack, **options: Any) -> PDP:
+    """A PDP on policies; one that is started here ends with the comparison, the explanations' own do not.
+
+    Args:
+        given: a PDP, a folder, or a folder in a revision.
+        opened: ends what is started here.
+        options: of ``lab.PDP``, for one that is started here.
+    """
     if isinstance(given, PDP):
         return given
     text = str(given)
     if Path(text).is_dir():
-        return opened.enter_context(PDP(text))
+        return opened.enter_context(PDP(text, **options))
     revision, colon, folder = text.partition(":")
     if not colon:
         msg = f"'{text}' is no folder of policies, and no folder in a git revision, such as 'main:policies'"
         raise InputError(msg)
-    return opened.enter_context(PDP(_at_revision(revision, folder, opened)))
+    return opened.enter_context(PDP(_at_revision(revision, folder, opened), **options))
 
 
 def _at_revision(revision: str, folder: str, opened: contextlib.ExitStack) -> Path:

@@ -18,9 +18,9 @@ from clerk_cerbos_lab.identity.quality import (
     _holders,
     _row,
 )
+from clerk_cerbos_lab.insights.gains import gains_of
 from clerk_cerbos_lab.insights.repairs import (
     UNUSUAL,
-    gains_of,
     read_by_kind,
     repairs_of,
     spelled_otherwise,

@@ -110,7 +110,11 @@ class _Suspects:
         self._cells = cells
         self._literals = literals
         self._first = set(np.unique(cells.codes, return_index=True)[1].tolist())
-        self._marks = {axis.name: _Marks(axis, literals) for axis in question.axes}
+        self._marks = [_Marks(axis, literals) for axis in question.axes]
+        # The same few people and points come again and again: what each can be varied to is found once.
+        self._of_person: dict[int, list[npt.NDArray[np.intp]]] = {}
+        self._near: dict[tuple[int, int, int], npt.NDArray[np.intp]] = {}
+        self._alike: dict[tuple[int, int, int], npt.NDArray[np.intp]] = {}
 
     def draw(self, count: int) -> Iterator[tuple[int, tuple[int, ...]]]:
         """About this many cells, perhaps with duplicates: a row, and a position on each axis."""
@@ -127,31 +131,44 @@ class _Suspects:
 
     def _place(self, row: int, *, apart: bool) -> list[int] | None:
         """A combination for a person; if they were asked about, one with a value that was not asked."""
-        number = int(self._cells.codes[row])
-        points = self._cells.blocks[int(self._cells.block[number])].points
+        block = int(self._cells.block[int(self._cells.codes[row])])
+        points = self._cells.blocks[block].points
         merged = any(
             not isinstance(of_axis, Points) or len(of_axis.asked) < len(of_axis.codes) for of_axis in points
         )
         if not (apart or merged):
             return None
-        own = set(leaves_of([*self._people[row].attr.values(), self._people.ids[row]]))
         place: list[int] = []
-        for axis, of_axis in zip(self._axes, points, strict=True):
+        for at, (axis, of_axis) in enumerate(zip(self._axes, points, strict=True)):
             if not isinstance(of_axis, Points):  # its points are nobody's but the representative's
-                marks = self._marks[axis.name].for_person(own)
-                place.append(int(self._random.choice(marks if len(marks) else len(axis.values))))
+                marks = self._marks_of(row)[at]
+                drawn = int(self._random.integers(len(marks) or len(axis.values)))
+                place.append(int(marks[drawn]) if len(marks) else drawn)
                 continue
             asked = int(self._random.integers(len(of_axis.asked)))
-            place.append(self._beside(axis, of_axis, asked, own))
+            near = self._beside(row, block, at, of_axis, asked)
+            drawn = int(self._random.integers(1 + len(near)))
+            place.append(int(near[drawn - 1] if drawn else of_axis.asked[asked]))
         return place
 
-    def _beside(self, axis: Axis, points: Points, asked: int, own: set[Any]) -> int:
-        """An asked value, or a value that it represents and that a literal could distinguish from it."""
-        near = self._marks[axis.name].for_person(own)
-        near = near[(points.codes[near] == asked) & (near != points.asked[asked])]
-        if not len(near):
-            near = np.flatnonzero(points.codes == asked)
-        return int(self._random.choice([points.asked[asked], *near]))
+    def _beside(self, row: int, block: int, at: int, points: Points, asked: int) -> npt.NDArray[np.intp]:
+        """The values that an asked one represents and that a literal could distinguish from it; or all."""
+        if (row, at, asked) not in self._near:
+            near = self._marks_of(row)[at]
+            near = near[(points.codes[near] == asked) & (near != points.asked[asked])]
+            if not len(near):
+                if (block, at, asked) not in self._alike:
+                    self._alike[block, at, asked] = np.flatnonzero(points.codes == asked)
+                near = self._alike[block, at, asked]
+            self._near[row, at, asked] = near
+        return self._near[row, at, asked]
+
+    def _marks_of(self, row: int) -> list[npt.NDArray[np.intp]]:
+        """For each axis the positions at which something could make a difference for a person."""
+        if row not in self._of_person:
+            own = set(leaves_of([*self._people[row].attr.values(), self._people.ids[row]]))
+            self._of_person[row] = [marks.for_person(own) for marks in self._marks]
+        return self._of_person[row]
 
     def _worth_asking(self) -> list[int]:
         """Rows: one of each kind of person, then the next of each; of many people, a sample and all named."""

@@ -13,6 +13,7 @@ from warnings import catch_warnings
 
 import pandas as pd
 import pytest
+from older import older_binary
 from small_policies import resource_policy, rule, write
 
 import clerk_cerbos_lab as lab
@@ -332,6 +333,23 @@ def test_policies_that_do_not_compile_end_with_code_3(tmp_path: Path) -> None:
     assert "broken.yaml:2:" in done.stderr
 
 
+def test_sweep_writes_a_page_and_says_what_it_discloses(tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    asked = ["sweep", "expense", USERS, "--action", "approve", "--axis", "amount=0:60000:5000"]
+    asked += ["--attr", "region=south", "--attr", "owner=OTHER", "--attr", "status=OPEN"]
+    done = run(*asked, "--html", str(page), "--note", "From finance")
+    assert done.returncode == 0, done.stderr
+    assert "the page discloses people (96): pseudonyms instead of their ids; roles (" in done.stdout
+    assert "policy texts (" in done.stdout
+    assert done.stdout.index("discloses") < done.stdout.index(f"wrote {page}")
+    written = page.read_text(encoding="utf-8")
+    assert "From finance" in written
+    assert "user_" not in written
+    assert run(*asked, "--note", "to nobody").returncode == 2
+    nowhere = run(*asked, "--html", str(tmp_path / "nowhere" / "page.html"))
+    assert "the folder does not exist" in nowhere.stderr
+
+
 def test_compare_prints_a_plan_and_fails_on_what_it_is_told(tmp_path: Path) -> None:
     before = write(tmp_path / "before", expense=resource_policy(rule("R.attr.amount <= 100"), kind="expense"))
     more = [rule("R.attr.amount <= 250", roles=["manager"]), rule("R.attr.amount <= 100")]
@@ -358,10 +376,30 @@ def test_compare_prints_a_plan_and_fails_on_what_it_is_told(tmp_path: Path) -> N
     failed = run(*asked, "--fail-on", "any", "--format", "markdown")
     assert failed.returncode == 1
     assert failed.stdout.startswith("**Only more: ")
-    assert "<details" in run(*asked, "--format", "html").stdout
+    page = run(*asked, "--format", "html")
+    assert "<details" in page.stdout
+    assert page.stderr.startswith("the page discloses people (96): pseudonyms instead of their ids; ")
     done = run("compare", str(before), "nowhere", *asked[3:])
     assert done.returncode == 2
     assert "is no folder of policies" in done.stderr
+
+
+def test_compare_takes_another_version_of_cerbos_and_strict_evaluation(tmp_path: Path) -> None:
+    """A missing attribute is an error, which in strict evaluation denies everything."""
+    denying = rule("R.attr.blocked == true", effect="DENY")
+    rules = resource_policy(rule("R.attr.amount <= 100"), denying, kind="expense")
+    folder = str(write(tmp_path / "policies", expense=rules))
+    asked = ["compare", folder, folder, "--users", USERS, "--kind", "expense", "--axis", "amount=0:300:50"]
+    done = run(*asked, "--strict", "after", "--fail-on", "lost")
+    assert done.returncode == 1, done.stderr
+    assert done.stdout.startswith("Only less: ")
+    assert run(*asked, "--strict", "both", "--fail-on", "any").returncode == 0
+    done = run(*asked, "--before-binary", str(older_binary()), "--format", "json")
+    assert done.returncode == 0, done.stderr
+    assert "0.51.0" in done.stdout
+    done = run(*asked, "--after-binary", str(tmp_path / "nothing"))
+    assert done.returncode == 2
+    assert "nothing' is none" in done.stderr
 
 
 COMMANDS = ["doctor", "users", "principals", "sweep", "why", "compare", "coverage", "gaps", "report"]

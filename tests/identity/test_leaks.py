@@ -204,17 +204,18 @@ def every_display(pdp: lab.PDP, frame: pd.DataFrame, folder: Path, *, names: boo
         texts[f"{what}, live"] = str({**state, "payload": bytes(state["payload"]).decode("utf-8", "replace")})
     texts["svg"] = bundles["matrix"].svg
     texts["print"] = "" if names else str(decisions)
-    for place, who in enumerate(decisions.names[:6]):
+    for place, who in enumerate(() if names else decisions.names[:6]):
         cell = {axis.name: axis.values[place % len(axis.values)] for axis in decisions.axes}
-        why = decisions.why(principal=who, action=decisions.actions[0], names=names, **cell)
+        why = decisions.why(principal=who, action=decisions.actions[0], **cell)
         what_if = decisions.counterfactuals(
-            principal=who, action=decisions.actions[0], names=names, most=1 + place % 2, **cell
+            principal=who, action=decisions.actions[0], most=1 + place % 2, **cell
         )
         shown = f"{what_if}\n{what_if._repr_html_()}\n{what_if.to_dict()}\n{what_if.frame().to_csv()}"
-        texts[f"counterfactuals {place}"] = "" if names else shown
-        texts[f"why {place}"] = "" if names else f"{why}\n{why._repr_html_()}\n{why.to_dict()}"
-    coverage = lab.coverage(decisions, names=names)
-    texts["coverage"] = "" if names else f"{coverage}\n{coverage._repr_html_()}\n{coverage.frame().to_csv()}"
+        texts[f"counterfactuals {place}"] = shown
+        texts[f"why {place}"] = f"{why}\n{why._repr_html_()}\n{why.to_dict()}"
+    if not names:
+        coverage = lab.coverage(decisions)
+        texts["coverage"] = f"{coverage}\n{coverage._repr_html_()}\n{coverage.frame().to_csv()}"
     explained = decisions.explain(names=names)
     told = explained.show(names=names).widget.get_state()["payload"]
     texts["explained, live"] = bytes(told).decode("utf-8", "replace")

@@ -24,7 +24,7 @@ import clerk_cerbos_lab as lab
 from clerk_cerbos_lab.sweeps.name_checks import NamedElsewhere
 from clerk_cerbos_lab.values import key
 
-EVERY = int(os.environ.get("LAB_COMPARED_MUTANTS", "50"))
+EVERY = int(os.environ.get("LAB_COMPARED_MUTANTS", "150"))
 """Of how many mutants one is compared."""
 
 PARTS = 1 if EVERY > 20 else 20

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 DATA = Path(__file__).parents[2] / "data"
 
+FIRST, LAST = map(int, os.environ.get("LAB_COVERED", "0:3").split(":"))
+"""Which generated policies are counted."""
+
 Label = tuple[str, int, int, int, int]
 """Status, and in cells: true, false, error, not evaluated."""
 
@@ -552,7 +555,7 @@ def test_the_sample_has_the_same_counts_for_situations_and_for_every_cell(pdp: l
     everybody = lab.load_principals(DATA / "clerk_users.json")
     asked: dict[str, Any] = {
         "actions": ["approve", "view"],
-        "amount": [0, 4_000, 5_000, 5_001, 9_000, 25_000, 50_000, 60_000],
+        "amount": [0, 4_000, 5_000, 5_001, 9_000, 25_000, 50_000, 60_000] if LAST > 3 else [0, 5_000, 5_001],
         "region": ["northeast", "south"],
         "owner": [lab.SELF, lab.OTHER],
         "status": "OPEN",
@@ -582,9 +585,6 @@ def test_part_of_the_decisions_is_covered_alone(tmp_path: Path) -> None:
         assert rule.cells.false == len(effects) - len(allowed)
         assert rule.people.false == effects[effects["effect"] == "DENY"]["principal"].nunique()
     made.source.close()
-
-
-FIRST, LAST = map(int, os.environ.get("LAB_COVERED", "0:3").split(":"))
 
 
 @pytest.mark.parametrize("start", range(FIRST, LAST, 10))

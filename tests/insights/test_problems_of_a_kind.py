@@ -10,6 +10,7 @@ from explained import a_rule, thing
 from small_policies import write
 
 import clerk_cerbos_lab as lab
+from clerk_cerbos_lab.insights import gains
 
 DATA = Path(__file__).parents[2] / "data"
 ADDED = ["changes_decisions", "needs", "allowed_if_repaired", "example"]
@@ -152,6 +153,23 @@ def test_the_sample_says_who_is_denied_what(pdp: lab.PDP) -> None:
         ["unusual value", "region"],
     ]
     assert first["allowed_if_repaired"].tolist()[4] == ("view",)
+
+
+def test_it_makes_no_difference_how_many_repairs_are_asked_about_together(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    odd = ["7,000", "many", "-1", "12.5", "70"]
+    healthy = [{"id": f"more{i}", "limit": 2000 + i, "region": "south"} for i in range(30)]
+    broken = [{"id": f"odd{i}", "limit": text, "region": "south"} for i, text in enumerate(odd)]
+    people = frame(*healthy, *broken)
+    said = []
+    with lab.PDP(folder) as pdp:
+        for most in (1000, 1):
+            monkeypatch.setattr(gains, "MOST_NUMBERS", most)
+            said.append(lab.problems(people, pdp, kind="thing").drop(columns="example"))
+    together, alone = said
+    pd.testing.assert_frame_equal(together, alone)
+    assert together["changes_decisions"].sum() >= len(odd)
 
 
 def test_a_kind_needs_a_pdp_that_knows_it(pdp: lab.PDP) -> None:

@@ -25,6 +25,7 @@ Write = Callable[..., Path]
 OWNER = """
 import os, signal, sys, time
 import clerk_cerbos_lab as lab
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # as in a terminal; nohup ignores it
 def ask():
     return pdp.is_allowed("approve", {"id": "u0", "roles": ("user",)}, "thing", {"amount": 1})
 pdp = lab.PDP(sys.argv[1])
