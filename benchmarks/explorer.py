@@ -76,6 +76,7 @@ def p95(times: list[float]) -> float:
 
 def measure(page: Page) -> list[tuple[str, list[float]]]:
     """Change controls of the explorer on the page."""
+    browser.open_tools(page)
     page.get_by_role("button", name="Grid").click()
     new = [
         ("new questions: status DRAFT is added", page.evaluate(TURN, ["box", "DRAFT", 1, True])),

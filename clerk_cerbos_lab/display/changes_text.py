@@ -151,16 +151,19 @@ def data_of(changes: Changes) -> dict[str, Any]:
 
 def headline(changes: Changes) -> str:
     """The verdict: "Only more: 9 of 96 people gain, nobody loses."."""
-    total = len(changes.everybody)
-    verdict = changes.verdict
-    if verdict == "equivalent":
-        return f"Equivalent: nothing changes for {_people(total)}."
-    gained, lost = len(changes.gained), len(changes.lost)
+    return f"{changes.verdict.capitalize()}: {who_changes(changes)}."
+
+
+def who_changes(changes: Changes) -> str:
+    """``9 of 96 people gain, nobody loses``."""
+    total, gained, lost = len(changes.everybody), len(changes.gained), len(changes.lost)
+    if not gained and not lost:
+        return f"nothing changes for {_people(total)}"
     told = f"{_of(gained, total)} gain{'s' if gained == 1 else ''}"
     told += f", {lost or 'nobody'} lose{'s' if lost < 2 else ''}"
     if not gained:
         told = f"{_of(lost, total)} lose{'s' if lost == 1 else ''}, nobody gains"
-    return f"{verdict.capitalize()}: {told}."
+    return told
 
 
 def between(changes: Changes) -> list[str]:

@@ -82,6 +82,7 @@ class _Words:
         self._axis = "" if axis is None else axis.name
         self._unit = decisions.question.units.get(self._axis, "")
         self._from_zero = axis is not None and min(axis.values) >= 0
+        self._only = "" if axis is not None else self._single_numbers()
         self._people = "people" if decisions.principals["id"].is_unique else "profiles"
         if axis is not None and not counts.exact:
             self._checked = f"the {len(axis.values):,} checked values of {self._axis}"
@@ -96,14 +97,25 @@ class _Words:
             found = [*found[: LINES - 1], Line("", rest)]
         return [*found, *self._nobody_above(), *self._signed_out()]
 
+    def _single_numbers(self) -> str:
+        """`` at amount 5,000 USD``: the numeric axes that have one value each."""
+        units, text = self._decisions.question.units, self._shown.text
+        told = [
+            f"{text(axis.name)} {number_label(axis.values[0])} {units.get(axis.name, '')}".rstrip()
+            for axis in self._decisions.axes
+            if axis.numeric and len(axis.values) == 1
+        ]
+        return f" at {' and '.join(told)}" if told else ""
+
     def _signed_out(self) -> Iterator[Line]:
         """How many of those who may can't sign in."""
         people = self._decisions.principals
         states = cannot_sign_in(people.attrs.get("problems", ()))
-        places = np.flatnonzero(people["id"].isin(list(states)))
+        ids = people["id"].tolist() if states else []
+        places = np.array([place for place, one in enumerate(ids) if one in states], dtype=np.intp)
         if len(places):
             places = places[may_at_all(self._decisions.of(places))]
-            why = sorted({states[one] for one in people["id"].iloc[places]})
+            why = sorted({states[ids[place]] for place in places.tolist()})
             if why:
                 yield Line("", f"{len(places):,} of those who may can't sign in ({', '.join(why)}).")
 
@@ -169,17 +181,17 @@ class _Words:
 
     def _at_all(self, exact: bool) -> str:  # noqa: FBT001 - of one sentence
         if not self._axis:
-            return ""
+            return self._only
         return f", at any {self._axis}" if exact else f" at any of {self._checked}"
 
     def _amount(self, number: float) -> str:
         return f"{number_label(number)} {self._unit}".rstrip()
 
     def _span(self, span: Span) -> str:
-        """``up to 5,000 USD``; nothing without a numeric axis."""
+        """``up to 5,000 USD``; without an axis of several numbers ``at amount 5,000 USD``, or nothing."""
         low, high = span.lower, span.upper
         if not self._axis:
-            return ""
+            return self._only.lstrip()
         if not span.exact:
             one = "the checked value" if low == high else f"the checked values {number_label(low)} to"
             return f"at {one} {self._amount(high)}"
@@ -205,7 +217,8 @@ class _Words:
             return f"nobody may {action}{self._at_all(self._counts.exact)}{f' in any {of}' if of else ''}."
         rest = self._counts.people - reach.people
         idle = f"; {rest:,} {'in none' if of else 'may not'}" if rest else ""
-        return f"{self._of_all(reach.people)} may {action}{f' in at least one {of}' if of else ''}{idle}."
+        where = f" in at least one {of}" if of else ""
+        return f"{self._of_all(reach.people)} may {action}{self._only}{where}{idle}."
 
     def _nobody_above(self) -> Iterator[Line]:
         """Above which amount nobody may, if it is known."""

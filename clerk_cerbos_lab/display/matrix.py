@@ -15,7 +15,7 @@ from clerk_cerbos_lab.display import (
     threshold_strips,
 )
 from clerk_cerbos_lab.display.following import Following
-from clerk_cerbos_lab.display.payload import grouped_at_first, payload
+from clerk_cerbos_lab.display.payload import first_look, payload
 from clerk_cerbos_lab.display.selection import decision
 from clerk_cerbos_lab.display.view_state import START, VIEWS, checked_look
 from clerk_cerbos_lab.display.widget import bundle, widget_class
@@ -69,8 +69,7 @@ class Matrix:
         if view == "thresholds":
             self._need_thresholds()
         self._values = {dim: decisions.values(dim) for dim in decisions.dims}
-        grouped = grouped_at_first(self._payload)
-        self._state = {**copy.deepcopy(START), "view": view, "grouped": grouped}
+        self._state = {**copy.deepcopy(START), "view": view, **first_look(self._payload)}
         self._widget: Any = None
         self._watchers: list[Callable[[dict[str, Any]], object]] = []
 
@@ -83,8 +82,8 @@ class Matrix:
         ``view`` (``"matrix"``, ``"thresholds"``), ``exact`` (columns as exact thresholds; None: whichever
         fits), ``search``, ``sort`` (``"given"``, ``"label"``, ``"share"``, ``"threshold"``), ``descending``,
         ``grouped``, ``effect`` (``"any"``, ``"some"``, ``"none"``, ``"mixed"``, ``"all"``, ``"broken"``,
-        ``"changed"``), ``problem``, ``filters`` (attribute or dimension → labels kept), ``scale``
-        (``"linear"``, ``"log"``).
+        ``"changed"``), ``problem``, ``filters`` (attribute or dimension → labels kept; of several actions
+        down the side the first is kept at first), ``scale`` (``"linear"``, ``"log"``).
         """
         known = self._state if self._widget is None else {**START, **self._widget.state}
         return copy.deepcopy(known)

@@ -21,7 +21,7 @@ from clerk_cerbos_lab.display import (
     threshold_strips,
 )
 from clerk_cerbos_lab.display.headline import headline
-from clerk_cerbos_lab.display.payload import grouped_at_first, payload
+from clerk_cerbos_lab.display.payload import first_look, payload
 from clerk_cerbos_lab.errors import InputError
 from clerk_cerbos_lab.files import whole_file
 from clerk_cerbos_lab.templates import render, static_text
@@ -80,7 +80,7 @@ def write_page(
     head, lines, more = _totals(every, shown)
     common, each = _provenances(every, showns)
     look: dict[str, object] = {
-        "grouped": grouped_at_first(first),
+        **first_look(first),
         "view": "thresholds" if numeric else "matrix",
     }
     script = assets.page_script(name, data, look)

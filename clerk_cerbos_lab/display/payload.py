@@ -134,10 +134,13 @@ def payload(
     return assemble(header, dims, different.allowed() if exact is None else exact, codes)
 
 
-def grouped_at_first(made: Payload) -> bool:
-    """Whether a view begins with equal rows in groups."""
-    dims = {dim["name"]: len(dim["map"]) for dim in made.header["dims"]}
-    return math.prod(dims[name] for name in made.header["rows"]) <= limits.GROUPED_ROWS
+def first_look(made: Payload) -> dict[str, Any]:
+    """How a view begins: equal rows in groups, and of several actions down the side the first."""
+    dims = {dim["name"]: dim["labels"] for dim in made.header["dims"] if "labels" in dim}
+    rows = made.header["rows"]
+    grouped = math.prod(len(dims[name]) for name in rows) <= limits.GROUPED_ROWS
+    actions = dims["action"] if "action" in rows else []
+    return {"grouped": grouped, "filters": {"action": actions[:1]} if len(actions) > 1 else {}}
 
 
 def assemble(

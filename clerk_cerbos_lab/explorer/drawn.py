@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from clerk_cerbos_lab.display import changes_text, plain_text
 from clerk_cerbos_lab.display.payload import assemble, value_dim
+from clerk_cerbos_lab.insights.compare import changes_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from clerk_cerbos_lab.decisions.decisions import Decisions
     from clerk_cerbos_lab.display.payload import Payload
     from clerk_cerbos_lab.explorer.answers import Known
     from clerk_cerbos_lab.explorer.envelope import Envelope
     from clerk_cerbos_lab.identity.disclosure import Disclosure
+
+GROUPS: Final = 8
+"""Groups of people who gain or lose that are named, at most."""
 
 
 def drawn(  # noqa: PLR0917 - what is shown, and how
@@ -71,12 +77,34 @@ def drawn(  # noqa: PLR0917 - what is shown, and how
     return assemble(header, dims, cube.answer, cube.codes, past)
 
 
-def title(kind: str, actions: Sequence[str], known: Known, default_version: str, shown: Disclosure) -> str:
-    """Kind, actions and people, and the version and scope of the policies unless they are the default."""
-    envelope = known.envelope
-    few = f"action {actions[0]}" if len(actions) == 1 else f"{len(actions)} actions"
-    people = f"{len(known.principals):,} principals"
-    return ", ".join([kind, few, people, *_which(envelope, default_version, shown)])
+def title(decisions: Decisions, envelope: Envelope, default_version: str, shown: Disclosure) -> str:
+    """The question, and the version and scope of the policies unless they are the default."""
+    which = _which(envelope, default_version, shown)
+    return "; ".join([plain_text.question(decisions, shown), *([", ".join(which)] if which else [])])
+
+
+def moved(
+    before: Decisions, after: Decisions, along: str | None, counts: Mapping[str, int], shown: Disclosure
+) -> list[str]:
+    """What moved limits do: how many people gain and lose, then which groups, then counts of decisions.
+
+    Args:
+        before: with the limits of the policies.
+        after: with the moved ones.
+        along: the attribute across the top; None if there is none.
+        counts: decisions ``gained`` and ``lost``.
+        shown: how values are named.
+    """
+    changes = changes_of(before, after, along, ask=False)
+    groups = [f"{changes_text.sentence(changes, group, shown)}." for group in changes.groups[:GROUPS]]
+    if len(changes.groups) > GROUPS:
+        groups.append(f"And {len(changes.groups) - GROUPS:,} smaller groups.")
+    told = f"{counts['gained']:,} gained, {counts['lost']:,} lost"
+    return [
+        f"Moved limits: {changes_text.who_changes(changes)}.",
+        *groups,
+        f"Of {len(after):,} decisions: {told}.",
+    ]
 
 
 def _which(envelope: Envelope, default_version: str, shown: Disclosure) -> list[str]:

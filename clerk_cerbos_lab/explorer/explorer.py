@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from clerk_cerbos_lab.display import plain_text, reasons
 from clerk_cerbos_lab.display.following import Following
+from clerk_cerbos_lab.display.headline import Line, headline
 from clerk_cerbos_lab.display.payload import Payload, principal_dim
 from clerk_cerbos_lab.display.view_state import START, checked_look
 from clerk_cerbos_lab.display.widget import bundle, widget_class
@@ -18,7 +19,7 @@ from clerk_cerbos_lab.explorer import panel
 from clerk_cerbos_lab.explorer import state as states
 from clerk_cerbos_lab.explorer.answers import Answers, Known, compared
 from clerk_cerbos_lab.explorer.controls import Choice, Controls, controls_of
-from clerk_cerbos_lab.explorer.drawn import asked, drawn, title
+from clerk_cerbos_lab.explorer.drawn import asked, drawn, moved, title
 from clerk_cerbos_lab.explorer.envelope import Envelope, checked_name
 from clerk_cerbos_lab.explorer.first_state import default_state, first_state
 from clerk_cerbos_lab.explorer.history import History, Moment
@@ -496,13 +497,29 @@ class Explorer:
             self._gained_and_lost = asdict(compared(known, base, state["actions"], every, grid))
         self._new = self.asked - before
         self._number += 1
-        self._payload = self._made(known, every, grid, base)
+        decisions = known.decisions(state["actions"], every, grid)
+        self._moved = [] if base is None else self._moved_lines(decisions, base, every, grid)
+        self._payload = self._made(known, every, grid, base, decisions)
         self._seen_lately.append(Seen(self._payload, copy.deepcopy(state), known, every, grid))
         self._known, self._every, self._grid = known, every, grid
         self._seconds = time.perf_counter() - clock
 
+    def _moved_lines(
+        self, decisions: Decisions, base: Known, values: Mapping[str, Sequence[Any]], grid: list[Any]
+    ) -> list[str]:
+        """What moved limits do, in sentences."""
+        before = base.decisions(self._state["actions"], values, grid)
+        along, counts = self._controls.range, self._gained_and_lost or {}
+        shown = decisions.shown(names=self._names)
+        return moved(before, decisions, along.name if along else None, counts, shown)
+
     def _made(
-        self, known: Known, values: Mapping[str, Sequence[Any]], grid: list[Any], base: Known | None
+        self,
+        known: Known,
+        values: Mapping[str, Sequence[Any]],
+        grid: list[Any],
+        base: Known | None,
+        decisions: Decisions,
     ) -> Payload:
         """The payload of the state for the browser."""
         last = known.latest
@@ -512,7 +529,8 @@ class Explorer:
         across, actions = self._controls.range, self._state["actions"]
         texts = {
             "number": self._number,
-            "title": title(self.kind, actions, known, self._variants.default_version, shown),
+            "title": title(decisions, known.envelope, self._variants.default_version, shown),
+            "headline": [list(line) for line in headline(decisions, shown)],
             "notes": self._notes(known, last, shown),
             "warning": plain_text.WARNING if self._names else None,
             "asked": asked(self._state[states.called(known.axis)]) if known.axis else None,
@@ -585,7 +603,7 @@ class Explorer:
             "asked": self.asked,
             "new": self._new,
             "seconds": round(self._seconds, 4),
-            "change": self._gained_and_lost,
+            "moved": self._moved,
             "said": " ".join(self._said),
             "error": error,
             "history": self._history.offered(),
@@ -705,6 +723,8 @@ class Explorer:
         header = self._payload.header
         counts = self.counts()
         lines = [
+            *(str(Line(*line)) for line in header["headline"]),
+            *self._moved,
             f"Explorer of {header['title']}",
             self._shown_call(),
             f"{header['total']:,} decisions: {counts['ALLOW']:,} ALLOW, {counts['DENY']:,} DENY",
@@ -725,7 +745,8 @@ class Explorer:
         matrix = known.show(names=self._names)
         matrix.state = {name: value for name, value in self._look_now().items() if value != START[name]}
         html = matrix._repr_mimebundle_()["text/html"]
-        return bundle(self, render("explorer.html.j2", call=self._shown_call(), matrix=html))
+        parts = {"call": self._shown_call(), "moved": self._moved, "matrix": html}
+        return bundle(self, render("explorer.html.j2", **parts))
 
 
 def _words(error: Exception) -> str:

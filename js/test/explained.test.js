@@ -154,9 +154,10 @@ test("a boundary of one action isn't put down to a rule of another", () => {
   ];
   const explained = new Explained(cubeOf(), { ...WHY, cells: [cell, cell], breaks });
   assert.deepEqual(explained.breaks(2, 10, 0), ["views", "approves"]);
-  assert.deepEqual(explained.breaks(2, 10, 0, 0), ["views"]);
-  assert.deepEqual(explained.breaks(2, 10, 0, 1), ["approves"]);
-  assert.deepEqual(explained.breaks(2, 10, null, 1), ["approves"]);
+  assert.deepEqual(explained.breaks(2, 10, 0, [0]), ["views"]);
+  assert.deepEqual(explained.breaks(2, 10, 0, [1]), ["approves"]);
+  assert.deepEqual(explained.breaks(2, 10, null, [1]), ["approves"]);
+  assert.deepEqual(explained.breaks(2, 10, null, [0, 1]), ["views", "approves"]);
 });
 
 test("the parts of an interval cover it", () => {

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import pytest
-from browser import axe, visit
+from browser import axe, open_tools, visit
 from made_decisions import made
 from playwright.sync_api import expect
 
@@ -106,6 +106,7 @@ class Live:
         return row, column
 
     def start_again(self) -> None:
+        open_tools(self.page)
         self.button("Reset").click()
         if self.button("Matrix").is_visible():
             self.button("Matrix").click()
@@ -113,13 +114,14 @@ class Live:
         self.ungroup()
 
     def ungroup(self) -> None:
-        """Show every row on its own, in a matrix: a page opens with groups, and thresholds."""
+        """Show every row on its own, in a matrix: a page opens with groups, strips, and the first action."""
         self.frame()
         for part in self.page.locator(".ccl-live").all():
-            for name in ("group equal rows", "Matrix"):
-                control = part.get_by_label(name) if " " in name else part.get_by_role("button", name=name)
+            for name in ("group equal rows", "all actions", "Matrix"):
+                group = name == "group equal rows"
+                control = part.get_by_label(name) if group else part.get_by_role("button", name=name)
                 if control.is_visible():
-                    control.click() if name == "Matrix" else control.uncheck()
+                    control.uncheck() if group else control.click()
 
 
 def matrix_of(decisions: lab.Decisions) -> pd.DataFrame:
@@ -152,6 +154,7 @@ def open_file(seen: Visit, path: Path, decisions: lab.Decisions) -> Live:
     seen.page.goto(path.as_uri())
     seen.page.wait_for_selector(f"{LIVE} td")
     live = Live(seen, decisions)
+    open_tools(seen.page)
     live.ungroup()
     return live
 
@@ -475,6 +478,7 @@ def test_filters_keep_attributes_values_and_effects_and_counts_follow(live: Live
         else:
             expect(live.page.locator(".ccl-empty")).to_be_visible()
     live.button("Reset").click()
+    live.button("all actions").click()
     same(live.copied(), frame)
 
 
@@ -499,6 +503,7 @@ def test_the_handles_of_a_number_filter_and_its_boxes_say_the_same(live: Live) -
     live.button("redo").click()
     assert low.input_value() == "5000"
     live.button("Reset").click()
+    live.button("all actions").click()
     assert low.input_value() == "-10"
     expect(checked).to_have_count(12)
 
@@ -591,6 +596,7 @@ def test_undo_redo_and_reset_by_button_and_key(live: Live) -> None:
     assert live.page.get_by_label("sort by").input_value() == "share"
     expect(live.button("redo")).to_be_disabled()
     live.button("Reset").click()
+    live.button("all actions").click()
     same(live.copied(), frame)
     live.button("undo").click()
     live.choose("sort by", "given")
@@ -859,6 +865,7 @@ def test_the_slider_shows_the_decisions_of_each_scenario_and_keeps_the_filters(
         assert change == ("" if i == 0 else f"{sign}{abs(more):,} ALLOW compared with today")
     assert not fieldset(several, "region").get_by_label("west", exact=True).is_checked()
     several.button("Reset").click()
+    several.button("all actions").click()
     several.button("today").click()
     assert several.counts().startswith(f"1,152 decisions: ✓ {several.decisions.counts()['ALLOW']:,} ALLOW")
     assert slider.input_value() == "0"
@@ -917,9 +924,70 @@ def test_a_narrow_window_keeps_heads_and_cells_in_sight(live: Live, width: int) 
     assert live.page.evaluate("document.documentElement.scrollWidth") <= width
 
 
+@pytest.mark.parametrize("width", [1280, 900])
+def test_the_tools_are_one_row_and_the_lesser_ones_open_below(live: Live, width: int) -> None:
+    live.page.set_viewport_size({"width": width, "height": 800})
+    more = live.button("… More")
+    more.click()
+    expect(more).to_have_attribute("aria-expanded", "false")
+    shown = "tools => tools.filter(tool => tool.checkVisibility()).map(tool => tool.getBoundingClientRect())"
+    boxes = live.page.locator(".ccl-live .ccl-bar > *").evaluate_all(shown)
+    middles = [box["y"] + box["height"] / 2 for box in boxes]
+    assert len(boxes) >= 6
+    assert max(middles) - min(middles) < 4
+    expect(live.page.get_by_label("sort by", exact=True)).to_be_hidden()
+    more.press("Enter")
+    live.choose("filter by effect", "none")
+    expect(live.page.locator(".ccl-live .ccl-bar")).to_contain_text("… More (1)")
+    live.page.get_by_label("filter by effect").press("Escape")
+    again = live.button("… More (1)")
+    expect(again).to_have_attribute("aria-expanded", "false")
+    assert again.evaluate("e => e === document.activeElement")
+
+
+def test_one_action_at_a_time_fits_and_its_column_is_left_out(live: Live) -> None:
+    tabs = live.page.get_by_role("group", name="action", exact=True)
+    assert tabs.get_by_role("button").all_inner_texts() == ["view", "approve", "all actions"]
+    every = live.decisions.matrix(rows=["principal", "action", "region"])
+    head = live.page.locator(f"{LIVE} th.ccl-corner", has_text="action")
+    expect(head).to_be_visible()
+    for action in ("approve", "view"):
+        tab = tabs.get_by_role("button", name=action, exact=True)
+        tab.focus()
+        live.page.keyboard.press("Enter")
+        expect(tab).to_have_attribute("aria-pressed", "true")
+        expect(head).to_be_hidden()
+        found = live.copied()
+        assert set(found["action"]) == {action}
+        wanted = every.xs(action, level="action").to_numpy()
+        cells = found.to_numpy(dtype=object)[:, 3:]
+        assert cells.tolist() == wanted.tolist()
+        expect(live.button("Filters")).to_be_visible()  # a tab says which: it is not counted as a filter
+    live.button("undo").click()
+    expect(tabs.get_by_role("button", name="approve")).to_have_attribute("aria-pressed", "true")
+    live.button("Reset").click()  # as the page began
+    expect(tabs.get_by_role("button", name="view")).to_have_attribute("aria-pressed", "true")
+    assert axe(live.page, ".ccl-live") == []
+
+
+def test_where_nothing_matches_a_button_shows_all_rows_again(live: Live) -> None:
+    rows = live.page.locator(LIVE).get_attribute("aria-rowcount")
+    live.page.get_by_label("search rows").fill("nobody is called so")
+    message = live.page.locator(".ccl-live .ccl-empty")
+    expect(message).to_contain_text("No rows match. Clear the search or a filter, or")
+    message.get_by_role("button").click()
+    expect(message).to_be_hidden()
+    assert live.page.evaluate("!!document.activeElement.closest('.ccl-live table')")
+    live.ungroup()
+    assert live.page.locator(LIVE).get_attribute("aria-rowcount") == rows
+
+
 def test_the_escape_key_closes_panels(live: Live) -> None:
     live.button("help: keys").click()
     live.page.keyboard.press("Escape")
+    expect(live.button("… More")).to_have_attribute("aria-expanded", "false")
+    assert live.button("… More").evaluate("e => e === document.activeElement")
+    live.page.keyboard.press("Enter")
     expect(live.button("help: keys")).to_have_attribute("aria-expanded", "false")
 
 

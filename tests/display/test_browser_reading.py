@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from browser import axe, visit
+from browser import axe, open_tools, visit
 from playwright.sync_api import expect
 
 import clerk_cerbos_lab as lab
@@ -155,6 +155,7 @@ def test_reset_forgets_the_selection_and_scrolls_back(page: Page) -> None:
     page.locator(".ccl-live .ccl-box").evaluate("box => box.scrollTo(0, 900)")
     page.locator(".ccl-live td.ccl-cell").nth(20).click()
     expect(page.locator('.ccl-live td[aria-selected="true"]')).to_have_count(1)
+    open_tools(page)
     page.get_by_role("button", name="Reset", exact=True).click()
     expect(page.locator('.ccl-live td[aria-selected="true"]')).to_have_count(0)
     assert page.locator(".ccl-live .ccl-box").evaluate("box => box.scrollTop") == 0

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from browser import axe, open_notebook, run_all, set_theme, write_notebook
+from browser import axe, open_notebook, open_tools, run_all, set_theme, write_notebook
 from playwright.sync_api import expect
 
 import clerk_cerbos_lab as lab
@@ -110,6 +110,7 @@ def test_an_offline_page_explains_every_cell(
     explained.to_html(tmp_path / "page.html")
     page.goto((tmp_path / "page.html").as_uri())
     show_every_row(page)
+    open_tools(page)
     page.locator(".ccl-live").get_by_role("button", name="Grid", exact=True).click()
     for row, who in ((1, 0), (3, 1), (5, 2)):
         for column, amount in enumerate((5_000, 12_000)):
@@ -139,6 +140,7 @@ def test_a_selected_cell_stays_visible_beside_and_above_the_panel(
     page.goto((tmp_path / "page.html").as_uri())
     page.set_viewport_size({"width": 1100, "height": 500})
     show_every_row(page)
+    open_tools(page)
     page.locator(".ccl-live").get_by_role("button", name="Grid", exact=True).click()
     page.locator(".ccl-live tbody tr:nth-child(15) td").nth(7).click()
     expect(page.locator(ANSWER)).to_be_in_viewport()
@@ -164,6 +166,7 @@ def test_broken_data_has_a_mark_of_its_own_and_a_boundary_names_its_rule(
     explained.to_html(tmp_path / "page.html")
     page.goto((tmp_path / "page.html").as_uri())
     show_every_row(page)
+    open_tools(page)
     page.locator(".ccl-live").get_by_role("button", name="Exact", exact=True).click()
     titles = page.locator(".ccl-live thead [data-head]").evaluate_all("all => all.map(one => one.title)")
     assert any("≤ 10,000 · manager-approves-in-own-region · regional_manager_limit" in one for one in titles)

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from small_policies import HEAD, resource_policy, rule, users, write
 
 import clerk_cerbos_lab as lab
+from clerk_cerbos_lab.display.headline import headline
 from clerk_cerbos_lab.errors import InputError, PolicyError
 from clerk_cerbos_lab.explorer.answers import boxes
 from clerk_cerbos_lab.pdp.server import ADMIN
@@ -59,7 +60,10 @@ def check(explorer: lab.Explorer, principals: pd.DataFrame) -> None:
     assert all(cells.shape[i] == 1 for i in alone)
     wanted = np.transpose(swept.allowed(), [swept.dims.index(name) for name in varying])
     assert np.array_equal(cells.squeeze(alone), wanted)
-    assert swept.counts() == explorer.counts() == explorer.decisions.counts()
+    alone_swept = explorer.decisions
+    assert swept.counts() == explorer.counts() == alone_swept.counts()
+    told = alone_swept if explorer._known.axis is not None else swept  # at every amount, or at those asked
+    assert explorer._payload.header["headline"] == [list(line) for line in headline(told, told.shown())]
 
 
 @pytest.fixture(scope="module")
@@ -268,6 +272,52 @@ def test_edited_policies_answer_the_next_change(tmp_path: Path) -> None:
         limits.write_text(good)
         explorer.state = {"region": ["midwest"]}
         check(explorer, SOME)
+
+
+def test_people_come_before_decisions_and_an_only_amount_is_named(pdp: lab.PDP) -> None:
+    explorer = lab.explore(pdp, PRINCIPALS, "expense", units={"amount": "USD"})
+    explorer.state = {"region": ["northeast"], "amount": {"low": 0, "high": 60_000}}
+    first, *_, last = repr(explorer).splitlines()
+    assert first.startswith("28 of 96 people may approve up to 5,000 USD; ")
+    assert last.startswith("Cerbos ")
+    explorer.state = {"amount": [5_000]}
+    may = by_call(explorer, PRINCIPALS).counts()["ALLOW"]
+    assert explorer._payload.header["headline"][0] == [
+        "",
+        f"{may} of 96 people may approve at amount 5,000 USD; {96 - may} may not.",
+    ]
+    check(explorer, PRINCIPALS)
+
+
+def test_moved_limits_say_how_many_people_gain_and_lose(pdp: lab.PDP) -> None:
+    explorer = lab.explore(pdp, PRINCIPALS, "expense", region=["south", "west"])
+    assert explorer._report()["moved"] == []
+    edges = [1_000, 5_000, 10_000, 50_000, 90_000]
+    beside = [number for edge in edges for number in (edge, edge + 0.01)]
+    explorer.state = {
+        "amount": beside,
+        "constants": {"cross_region_manager_limit": 1_000, "finance_limit": 90_000},
+    }
+    now, then = (
+        lab.sweep(one, PRINCIPALS, "expense", method="every-cell", **{**question(explorer), "amount": beside})
+        for one in (lab.what_if(pdp, explorer.state["constants"]), pdp)
+    )
+    people = len(PRINCIPALS)
+    gained, lost = (
+        int((one.allowed() & ~other.allowed()).reshape(people, -1).any(axis=1).sum())
+        for one, other in ((now, then), (then, now))
+    )
+    first, *groups, last = explorer._report()["moved"]
+    assert first == f"Moved limits: {gained} of 96 people gain, {lost} lose."
+    assert min(gained, lost) > 1
+    assert explorer.change is not None
+    told = f"{explorer.change['gained']:,} gained, {explorer.change['lost']:,} lost"
+    assert last == f"Of {2 * people * len(beside):,} decisions: {told}."
+    assert any(" people lose approve for 1,000 < amount ≤ 5,000 " in line for line in groups)
+    assert repr(explorer).count(first) == 1
+    assert first in explorer._repr_mimebundle_()["text/html"]
+    explorer.state = {"constants": {"finance_limit": 50_000}}  # as it is
+    assert explorer._report()["moved"] == []
 
 
 def test_a_constant_that_is_moved_is_answered_by_a_pdp_on_a_copy(pdp: lab.PDP) -> None:

@@ -438,7 +438,7 @@ def test_a_jwt_is_not_copied_with_what_holds_it() -> None:
 
 def test_the_title_says_which_policies_answer(store: lab.PDP) -> None:
     explorer = lab.explore(store, PEOPLE, "thing", amount=[1, 60])
-    assert "scope" not in explorer._payload.header["title"]
+    assert explorer._payload.header["title"].endswith("; amount 1 or 60")
     explorer.state = {"policy_version": "staging", "scope": "acme"}
     assert "policy version staging, scope acme" in explorer._payload.header["title"]
     assert "policy_version='staging', scope='acme'" in repr(explorer)

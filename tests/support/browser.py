@@ -359,6 +359,13 @@ def set_theme(page: Page, theme: str) -> None:
     page.wait_for_function("theme => document.body.dataset.jpThemeName === theme", arg=theme)
 
 
+def open_tools(page: Page) -> None:
+    """Open the lesser tools of every matrix on the page; they stay open."""
+    for more in page.get_by_role("button", name="… More").all():
+        if more.is_visible() and more.get_attribute("aria-expanded") == "false":
+            more.click()
+
+
 def axe(page: Page, selector: str) -> list[str]:
     """Return the serious and critical problems that axe-core finds within the selected elements."""
     if not page.evaluate("() => 'axe' in window"):

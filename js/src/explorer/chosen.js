@@ -1,6 +1,6 @@
 /** The current choice in an explorer's controls, by the name of the control. */
 
-/** @import { Chosen, Range } from "../types.ts" */
+/** @import { Chosen, Range } from "../explorer_types.ts" */
 
 /**
  * The selected positions among a control's values.

@@ -3,7 +3,7 @@ import { link } from "../dom/widgets.js";
 import { decimal } from "../words/amounts.js";
 import { numberLabel } from "../words/numbers.js";
 
-/** @import { MovedLimit } from "../types.ts" */
+/** @import { MovedLimit } from "../explorer_types.ts" */
 
 /**
  * The step of a constant's slider: hundreds for 5,000, ones for 12,345, tenths for 20.5.

@@ -6,7 +6,7 @@ import { ConstantControl } from "./constants_control.js";
 import { RangeControl } from "./range_control.js";
 import { Values } from "./values.js";
 
-/** @import { Chosen, Controls, Offered } from "../types.ts" */
+/** @import { Chosen, Controls, Offered } from "../explorer_types.ts" */
 
 /**
  * @typedef Acts

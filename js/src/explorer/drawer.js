@@ -15,11 +15,11 @@ export class Drawer {
   /**
    * @param {HTMLElement} root
    * @param {HTMLElement} controls
-   * @param {HTMLElement} tools what follows the answer in words, which is never covered on a phone
+   * @param {HTMLElement} answer in words, which is never covered
    */
-  constructor(root, controls, tools) {
+  constructor(root, controls, answer) {
     this.root = root;
-    this.tools = tools;
+    this.answer = answer;
     const close = button("×", () => this.#turn(false), { "aria-label": "close the controls" });
     close.classList.add("ccl-close");
     const inside = h("div", { class: "ccl-drawer" }, close, controls);
@@ -30,8 +30,8 @@ export class Drawer {
     );
     this.button = button("Controls", () => this.#turn(!this.open), { "aria-expanded": "true" });
     this.button.classList.add("ccl-open-controls");
-    this.observer = new ResizeObserver(([{ contentRect }]) => this.#place(contentRect.width));
-    this.observer.observe(root);
+    this.observer = new ResizeObserver(() => this.#place(root.clientWidth));
+    for (const element of [root, answer]) this.observer.observe(element);
     this.#show();
   }
 
@@ -58,7 +58,8 @@ export class Drawer {
   }
 
   #show() {
-    this.element.style.setProperty("--ccl-below", `${this.tools.offsetTop}px`);
+    const { offsetTop, offsetHeight } = this.answer;
+    this.element.style.setProperty("--ccl-below", `${offsetTop + offsetHeight + 4}px`);
     this.element.hidden = !this.open;
     this.root.classList.toggle("ccl-without-controls", !this.open);
     this.button.setAttribute("aria-expanded", String(this.open));

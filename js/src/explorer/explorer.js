@@ -11,10 +11,14 @@ import { Drawer } from "./drawer.js";
 import { SharedHistory } from "./shared_history.js";
 
 /** @import { Cube } from "../model/cube.js" */
-/** @import { Answer, Chosen, Controls, Link, State, ViewOptions } from "../types.ts" */
+/** @import { Answer, Chosen, Controls } from "../explorer_types.ts" */
+/** @import { Link, State, ViewOptions } from "../types.ts" */
 
 /** Milliseconds without an answer after which a message says so. */
 const LATE = 10_000;
+
+/** Sentences above the matrix: the matrix stays in sight. */
+const SENTENCES = 4;
 
 /** The explorer: controls beside the matrix. Known effects are drawn at once; Python asks for the others. */
 export class ExplorerView extends MatrixView {
@@ -39,7 +43,7 @@ export class ExplorerView extends MatrixView {
       shared.give();
       options.onState?.(state);
     };
-    super(cube, { ...options, onState });
+    super(cube, { ...options, onState, sentences: SENTENCES });
     this.history = this.shared = shared;
     this.link = link;
     this.choice = this.#chosen();
@@ -52,11 +56,20 @@ export class ExplorerView extends MatrixView {
       startAgain: () => this.startAgain(),
       add: (name, text) => this.shared.ask("add", () => this.snapshot(), { name, text }),
     });
-    this.drawer = new Drawer(this.root, this.controls.element, this.tools.element);
+    this.drawer = new Drawer(this.root, this.controls.element, this.top);
     this.call = h("code", { class: "ccl-call" });
     this.status = h("span", { class: "ccl-soft", role: "status", "aria-live": "polite" });
     this.error = h("p", { class: "ccl-warning", role: "alert", hidden: true });
-    this.change = h("div", { class: "ccl-change", role: "status", "aria-live": "polite", hidden: true });
+    this.change = h("div", { class: "ccl-change", role: "status", "aria-live": "polite" });
+    this.groups = h("ul");
+    this.changes = h(
+      "details",
+      { class: "ccl-more-lines" },
+      h("summary", {}, "who gains, who loses"),
+      this.groups,
+    );
+    this.moved = h("div", { hidden: true }, this.change, this.changes);
+    this.headline.first.role = "status"; // it follows the controls
     this.#arrange();
     const changes = {
       "change:choice": () => this.#adopt(),
@@ -78,7 +91,7 @@ export class ExplorerView extends MatrixView {
       const done = await copyText(this.call.textContent ?? "");
       this.tell(done ? "Copied the call." : "The browser did not allow copying.");
     };
-    this.top.append(this.change);
+    this.top.prepend(this.moved);
     this.main.prepend(this.error);
     this.main.append(h("div", { class: "ccl-callline" }, button("Copy call", copy, { title }), this.call));
     this.main.append(this.status);
@@ -190,11 +203,11 @@ export class ExplorerView extends MatrixView {
   }
 
   #answered(/** @type {Answer} */ answer) {
-    const { change } = answer;
+    const [moved = "", ...groups] = answer.moved;
     setText(this.call, answer.call);
-    this.change.hidden = !change;
-    const moved = change ? `${count(change.gained)} gained, ${count(change.lost)} lost` : "";
-    setText(this.change, change ? `compared with the current policies: ${moved}` : "");
+    this.moved.hidden = !moved;
+    setText(this.change, moved);
+    this.groups.replaceChildren(...groups.map((line) => h("li", {}, line)));
     this.error.hidden = !answer.error;
     setText(this.error, answer.error ?? "");
     if (answer.said) this.tell(answer.said);

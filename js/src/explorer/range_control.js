@@ -2,7 +2,7 @@ import { h } from "../dom/dom.js";
 import { Handles } from "../dom/range.js";
 import { greatest, least } from "../words/numbers.js";
 
-/** @import { Controls, Range } from "../types.ts" */
+/** @import { Controls, Range } from "../explorer_types.ts" */
 
 /** @typedef {"low" | "high" | "step"} Part */
 

@@ -1,7 +1,7 @@
 import { h } from "../dom/dom.js";
 import { link } from "../dom/widgets.js";
 
-/** @import { MovedLimit } from "../types.ts" */
+/** @import { MovedLimit } from "../explorer_types.ts" */
 
 /** A text of the policies, or a list as JSON. */
 export class TextControl {

@@ -7,7 +7,8 @@ import { Drawer } from "./drawer.js";
 import { TextControl } from "./text_control.js";
 
 /** @import { Cube } from "../model/cube.js" */
-/** @import { Kept, Link, MovedAnswer, MovedChoice, MovedLimit, ViewOptions } from "../types.ts" */
+/** @import { MovedAnswer, MovedChoice, MovedLimit } from "../explorer_types.ts" */
+/** @import { Kept, Link, ViewOptions } from "../types.ts" */
 
 /** Milliseconds of rest after which witnesses are asked and records replayed. */
 const REST = 300;
@@ -35,15 +36,15 @@ export class TuneView extends MatrixView {
     this.root.classList.add("ccl-explorer");
     const onsubmit = (/** @type {Event} */ event) => event.preventDefault();
     this.panel = h("form", { class: "ccl-controls", "aria-label": "limits", onsubmit });
-    this.headline = h("div", { class: "ccl-change", role: "status", "aria-live": "polite" });
+    this.verdict = h("div", { class: "ccl-change", role: "status", "aria-live": "polite" });
     this.error = h("p", { class: "ccl-warning", role: "alert", hidden: true });
     this.status = h("span", { class: "ccl-soft" });
     this.changes = h("section", { class: "ccl-effects", "aria-label": "who gains and who loses" });
     this.replay = h("section", { class: "ccl-effects", "aria-label": "past records" });
-    this.top.append(this.headline);
+    this.top.append(this.verdict);
     this.main.prepend(this.error);
     this.main.append(this.changes, this.replay, this.status);
-    this.drawer = new Drawer(this.root, this.panel, this.tools.element);
+    this.drawer = new Drawer(this.root, this.panel, this.top);
     this.tools.element.prepend(this.drawer.button);
     this.root.prepend(h("div", { class: "ccl-beside" }, this.drawer.element, this.main));
     const changes = {
@@ -134,7 +135,7 @@ export class TuneView extends MatrixView {
     if (this.#waiting && answer.request !== this.#request) return;
     this.#waiting = false;
     this.root.removeAttribute("aria-busy");
-    setText(this.headline, answer.headline);
+    setText(this.verdict, answer.headline);
     this.error.hidden = !answer.error;
     setText(this.error, answer.error ?? "");
     this.changes.replaceChildren(...nodesOf(answer.changes));

@@ -2,7 +2,7 @@ import { h } from "../dom/dom.js";
 import { check, finder, link } from "../dom/widgets.js";
 import { count, plural } from "../words/numbers.js";
 
-/** @import { Offered } from "../types.ts" */
+/** @import { Offered } from "../explorer_types.ts" */
 
 /** Lists up to this length need no search field. */
 const FEW = 12;

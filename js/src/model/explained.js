@@ -172,21 +172,24 @@ export class Explained {
    * @param {number} d
    * @param {number} number
    * @param {number | null} principal for whom; null: for anybody
-   * @param {number | null} action of which; null: of any
+   * @param {number[] | null} actions of which; null: of any
    */
-  breaks(d, number, principal = null, action = null) {
-    const everybody = principal === null && action === null;
-    const who = principal === null ? [...this.cube.dims[0].labels.keys()] : [principal];
-    const found = everybody ? this.#anybody(d) : this.#made(d, who, action);
+  breaks(d, number, principal = null, actions = null) {
+    const found = principal === null ? this.#anybody(d, actions) : this.#made(d, [principal], actions);
     return [...(found.get(number) ?? [])];
   }
 
-  /** @type {Map<number, Map<number, Set<string>>>} */
+  /** @type {Map<string, Map<number, Set<string>>>} */
   #boundaries = new Map();
 
-  #anybody(/** @type {number} */ d) {
-    const known = this.#boundaries.get(d) ?? this.#made(d, [...this.cube.dims[0].labels.keys()]);
-    this.#boundaries.set(d, known);
+  /**
+   * @param {number} d
+   * @param {number[] | null} actions
+   */
+  #anybody(d, actions) {
+    const key = `${d} ${actions}`;
+    const known = this.#boundaries.get(key) ?? this.#made(d, [...this.cube.dims[0].labels.keys()], actions);
+    this.#boundaries.set(key, known);
     return known;
   }
 
@@ -194,7 +197,7 @@ export class Explained {
    * For each number at which these principals have a boundary, what makes it.
    * @param {number} d
    * @param {number[]} principals
-   * @param {number | null} only an action; null: any
+   * @param {number[] | null} only some actions; null: any
    */
   #made(d, principals, only = null) {
     const made = /** @type {Map<number, Set<string>>} */ (new Map());
@@ -205,7 +208,7 @@ export class Explained {
       const numbers = how === "slot" ? labels.map((label) => numberOf(label ?? "")) : [];
       for (const who of principals) {
         const makes = (/** @type {Set<number>} */ some, /** @type {number} */ action) =>
-          (only === null || only === action) && some.has(this.data.cells[action].kinds[who]);
+          (only === null || only.includes(action)) && some.has(this.data.cells[action].kinds[who]);
         if (!whom.some(makes)) continue;
         const number = how === "slot" ? numbers[codes[who]] : what;
         if (number === undefined || number === null) continue;

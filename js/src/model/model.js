@@ -113,6 +113,19 @@ export class Model {
     this.items = this.#group();
   }
 
+  /** The positions of the actions that are shown; null: all of them. */
+  get actions() {
+    const chosen = chosenOf(this.state, "action");
+    const { labels } = this.cube.dims[this.cube.index("action")];
+    return chosen ? [...labels.keys()].filter((i) => chosen.includes(labels[i])) : null;
+  }
+
+  /** Which dimension down the side is not drawn, since a tab says the one action that is shown; -1: none. */
+  get concealed() {
+    const k = this.rows.dims.indexOf(this.cube.index("action"));
+    return k > 0 && this.actions?.length === 1 ? k : -1;
+  }
+
   /** Whether columns are exact thresholds instead of the values of the grid. */
   get isExact() {
     const { exact, view } = this.state;

@@ -23,3 +23,12 @@ export const START = Object.freeze(
  */
 export const chosenOf = (state, name) =>
   Object.hasOwn(state.filters, name) ? state.filters[name] : undefined;
+
+/**
+ * The filter of the one action that a view begins with, if it does.
+ * @param {State} state
+ * @returns {State["filters"]}
+ */
+export function tabOf({ filters: { action } }) {
+  return action?.length === 1 ? { action } : {};
+}

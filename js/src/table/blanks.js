@@ -1,12 +1,24 @@
 /** Empty rows of the table. */
 
 import { h, svg } from "../dom/dom.js";
+import { button } from "../dom/widgets.js";
 
 /** @import { Frame } from "./sizes.js" */
 
 /** A style with exactly this width: table cells would stretch otherwise. */
 export const fixed = (/** @type {number} */ width) =>
   `width:${width}px;min-width:${width}px;max-width:${width}px`;
+
+/** What stands in place of rows where none match. */
+export function nothingFound(/** @type {() => void} */ showAll) {
+  const all = button("show all rows", showAll);
+  return h(
+    "p",
+    { class: "ccl-empty", hidden: true },
+    "No rows match. Clear the search or a filter, or ",
+    all,
+  );
+}
 
 /**
  * A header row.

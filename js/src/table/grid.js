@@ -1,5 +1,6 @@
 import { h, setAttribute } from "../dom/dom.js";
 import { Axis } from "./axis.js";
+import { nothingFound } from "./blanks.js";
 import { moved } from "./keys.js";
 import { placeOf, scrollTo } from "./scroll.js";
 import { frameOf, NOTHING, numbersOf, ROW } from "./sizes.js";
@@ -10,7 +11,6 @@ import { dragStrips, zoomStrips } from "./zoom.js";
 /** @import { GridHooks, Item } from "../types.ts" */
 /** @import { Frame } from "./sizes.js" */
 
-const EMPTY = "No rows match. Clear the search or a filter, or press Reset.";
 const within = (/** @type {number} */ place, /** @type {number} */ count) => place >= 0 && place < count;
 
 /**
@@ -39,7 +39,10 @@ export class Grid {
     this.focus = { item: 0, column: 0 };
     this.size = h("div", { class: "ccl-size" }, this.table.element);
     this.box = h("div", { class: "ccl-box" }, this.size);
-    this.empty = h("p", { class: "ccl-empty", hidden: true }, EMPTY);
+    this.empty = nothingFound(() => {
+      hooks.onReset();
+      this.reveal(); // the button goes
+    });
     this.element = h("div", { class: "ccl-grid" }, this.box, this.empty);
     this.#listen();
     this.observer = new ResizeObserver(() => {

@@ -114,6 +114,7 @@ export class Table {
   #drawCorner(th, k, last) {
     const { cube, rows } = this.model;
     const { title } = cube.dims[rows.dims[k]];
+    th.hidden = k === this.model.concealed;
     setText(th, last ? title + this.#arrow("label") : "");
     setAttribute(th, "aria-colindex", String(k + 1));
     if (last) setAttribute(th, "aria-sort", this.#ariaSort("label"));
@@ -134,7 +135,7 @@ export class Table {
     setAttribute(th, "data-axis", across.names[across.isExact ? 0 : level]);
     setAttribute(th, "aria-sort", sorted ? this.#ariaSort(state.sort) : "none");
     const long = across.isExact ? longInterval(across.ends(column)) : label;
-    const rules = across.isExact ? rulesAt(this.model, across.ends(column)) : [];
+    const rules = across.isExact ? rulesAt(this.model, across.ends(column), null, this.model.actions) : [];
     setAttribute(th, "title", [`${across.names[across.isExact ? 0 : level]} ${long}`, ...rules].join("\n"));
   }
 
@@ -252,6 +253,7 @@ export class Table {
     const { layout, rows, cube } = this.model;
     const { labels, title: heading } = cube.dims[d];
     const i = rows.index[k][item.row];
+    th.hidden = k === this.model.concealed;
     setAttribute(th, "aria-colindex", String(k + 1));
     if (d !== layout.principal) {
       setText(th, labels[i]);

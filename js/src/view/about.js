@@ -1,14 +1,39 @@
 /** The sentences above and below a table. */
 
-import { h } from "../dom/dom.js";
+import { h, setText } from "../dom/dom.js";
+import { count } from "../words/numbers.js";
 
 /** @import { Header } from "../types.ts" */
 
-/** Who may do what, unless the page says so already. */
-export function headline(/** @type {Header} */ { headline: lines = [], said }) {
-  return (said ? [] : lines).map(([where, what]) =>
-    h("p", {}, where && h("span", { class: "ccl-soft" }, `${where}: `), what),
-  );
+/** The sentences above a table: who may do what, unless the page says so already. */
+export class Headline {
+  /** The texts that are shown. */
+  #shown = "";
+
+  /** @param {number} most sentences that are shown at once; the others can be opened */
+  constructor(most = Infinity) {
+    this.most = most;
+    this.first = h("div", { class: "ccl-headline" });
+    this.summary = h("summary");
+    this.rest = h("div", { class: "ccl-headline" });
+    this.more = h("details", { class: "ccl-more-lines", hidden: true }, this.summary, this.rest);
+  }
+
+  show(/** @type {Header} */ { headline: lines = [], said }) {
+    const shown = JSON.stringify(said ? [] : lines);
+    if (shown === this.#shown) return; // a screen reader would announce it again
+    this.#shown = shown;
+    const made = (said ? [] : lines).map(([where, what]) =>
+      where
+        ? h("p", {}, h("span", { class: "ccl-soft" }, `${where}: `), what)
+        : h("p", {}, what.charAt(0).toUpperCase() + what.slice(1)),
+    );
+    const most = made.length > this.most + 1 ? this.most : made.length; // one more line is as short as a button
+    this.first.replaceChildren(...made.slice(0, most));
+    this.rest.replaceChildren(...made.slice(most));
+    this.more.hidden = made.length <= most;
+    setText(this.summary, `${count(made.length - most)} more sentences`);
+  }
 }
 
 /** What a reader must know, where it comes from, and what the words mean. */

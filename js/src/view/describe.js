@@ -35,7 +35,7 @@ export function describe(model, item, column, strips) {
     lines.push([names[0], longInterval(band.ends)]);
     const principal = layout.place < 0 ? null : model.people([item.row])[0];
     const action = layout.rows.dims.indexOf(1); // the action is the second dimension; a strip has one
-    const one = action < 0 ? null : rows.index[action][item.row];
+    const one = action < 0 ? null : [rows.index[action][item.row]];
     for (const rule of item.group || band.grid ? [] : rulesAt(model, band.ends, principal, one))
       lines.push(["rule", rule]);
     const broken = (band.allow ? [] : model.broken(item.row)).filter(

@@ -1,6 +1,7 @@
 import { h, setAttribute, setText, unique } from "../dom/dom.js";
 import { button, check, choice, menu, opener } from "../dom/widgets.js";
 import { count } from "../words/numbers.js";
+import { ActionTabs } from "./action_tabs.js";
 import { FilterPanel } from "./filter_panel.js";
 
 /** @import { Axis } from "../table/axis.js" */
@@ -46,6 +47,7 @@ export class Tools {
       type: "search",
       class: "ccl-search",
       placeholder: "search people, attributes",
+      title: "finds rows by person, attribute and value (/)",
       "aria-label": "search rows",
       autocomplete: "off",
       spellcheck: "false",
@@ -80,10 +82,10 @@ export class Tools {
       "sort by",
       [
         ["given", "given order"],
-        ["label", "sort: label"],
-        ["share", "sort: share of ALLOW"],
-        ["threshold", "sort: threshold"],
-        ["column", "sort: a column"],
+        ["label", "label"],
+        ["share", "share of ALLOW"],
+        ["threshold", "threshold"],
+        ["column", "a column"],
       ],
       (sort) => set({ sort, descending: sort === "share" || sort === "threshold" }),
     );
@@ -104,9 +106,12 @@ export class Tools {
     this.grouped = check((grouped) => set({ grouped }), "group equal rows");
     this.problemLabel = h("span");
     this.problem = check((problem) => set({ problem }), this.problemLabel);
+    this.actions = new ActionTabs(model, set);
     this.filters = new FilterPanel(model, set);
     this.filterButton = opener("Filters", this.filters.element, { onOpen: () => this.filters.show() });
     this.help = helpPanel();
+    this.more = h("div", { class: "ccl-panel ccl-more-tools", id: unique("tools"), hidden: true });
+    this.moreButton = opener("… More", this.more);
     this.helpButton = opener("?", this.help, { label: "help: keys" });
     const copy = button("Copy", acts.copy, { title: "copy the shown cells as a table (Ctrl + C)" });
     this.undo = button("↶", acts.undo, { "aria-label": "undo", title: "undo (Ctrl + Z)" });
@@ -117,27 +122,30 @@ export class Tools {
       { class: "ccl-bar" },
       this.search,
       this.view.element,
-      this.exact.element,
-      this.scale.element,
-      this.zoom,
-      this.sort,
-      this.direction,
-      this.effect,
       this.grouped.element,
-      this.problem.element,
       this.filterButton,
-      copy,
       this.undo,
       this.redo,
-      reset,
-      this.helpButton,
+      this.moreButton,
     );
+    this.columns = labelled("columns", this.exact.element);
+    this.line = labelled("axis", this.scale.element, this.zoom);
+    this.more.append(
+      this.columns,
+      this.line,
+      labelled("sort rows by", this.sort, this.direction),
+      labelled("only rows with", this.effect, this.problem.element),
+      labelled("table", copy, reset, this.helpButton),
+    );
+    /** What opens below the bar. */
+    this.panels = [this.filters.element, this.more, this.help];
     this.renew();
   }
 
   /** Other decisions have other filters. */
   renew() {
     const { cube, layout } = this.model;
+    this.actions.renew();
     this.filters.renew();
     this.filterButton.hidden = this.filters.isEmpty;
     const problems = Object.keys(cube.dims[layout.principal]?.problems ?? {}).length;
@@ -154,11 +162,10 @@ export class Tools {
     if (this.search.value !== state.search) this.search.value = state.search;
     this.view.element.hidden = !layout.hasStrips;
     this.view.set(state.view);
-    this.exact.element.hidden = !layout.hasExact || strips;
+    this.columns.hidden = !layout.hasExact || strips;
     this.exact.set(String(isExact));
-    this.scale.element.hidden = !strips;
+    this.line.hidden = !strips;
     this.scale.set(state.scale);
-    this.zoom.hidden = !strips;
     const byColumn = !SORTS.includes(state.sort);
     for (const option of this.sort.options) {
       if (option.value === "column") option.hidden = !byColumn;
@@ -179,8 +186,13 @@ export class Tools {
     this.problem.input.checked = state.problem;
     this.offer(canUndo, canRedo);
     this.filters.show();
-    const on = Object.keys(state.filters).length;
+    this.actions.show();
+    const on = Object.keys(state.filters).filter(
+      (name) => name !== "action" || state.filters.action.length !== 1,
+    ).length;
     setText(this.filterButton, on ? `Filters (${on})` : "Filters");
+    const chosen = Number(state.effect !== "any") + Number(state.problem);
+    setText(this.moreButton, chosen ? `… More (${chosen})` : "… More");
   }
 
   /**
@@ -198,12 +210,23 @@ export class Tools {
     for (const [panel, opens] of /** @type {const} */ ([
       [this.filters.element, this.filterButton],
       [this.help, this.helpButton],
+      [this.more, this.moreButton],
     ]))
       if (!panel.hidden) {
         opens.click();
         opens.focus();
       }
   }
+}
+
+/**
+ * Tools with a heading.
+ * @param {string} text
+ * @param {HTMLElement[]} tools
+ */
+function labelled(text, ...tools) {
+  const label = h("span", { class: "ccl-soft", "aria-hidden": "true" }, text);
+  return h("div", { class: "ccl-tool", role: "group", "aria-label": text }, label, h("div", {}, ...tools));
 }
 
 /**

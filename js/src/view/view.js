@@ -1,10 +1,10 @@
-import { h, setText } from "../dom/dom.js";
+import { h, setAttribute, setText } from "../dom/dom.js";
 import { asText, copyText, followTheme, showBoth } from "../dom/page.js";
 import { Model } from "../model/model.js";
-import { START } from "../model/state.js";
+import { START, tabOf } from "../model/state.js";
 import { Grid } from "../table/grid.js";
 import { count, people, plural } from "../words/numbers.js";
-import { headline, notes } from "./about.js";
+import { Headline, notes } from "./about.js";
 import { Ask } from "./ask.js";
 import { cut, describe } from "./describe.js";
 import { Explainer } from "./explainer.js";
@@ -37,8 +37,7 @@ export class MatrixView {
     this.model = new Model(cube, options.state);
     /** @type {Pick<History<Snapshot>, "canUndo" | "canRedo" | "remember" | "undo" | "redo" | "clear">} */
     this.history = new History();
-    const about = { "data-lm-suppress-shortcuts": "true", "aria-label": cube.header.title };
-    this.root = h("section", { class: "ccl", ...about });
+    this.root = h("section", { class: "ccl", "data-lm-suppress-shortcuts": "true" });
     this.unfollow = followTheme(this.root);
     this.tip = new Tip();
     this.grid = new Grid(this.model, {
@@ -49,6 +48,7 @@ export class MatrixView {
       },
       onLeave: () => this.tip.hide(),
       onState: (patch) => this.set(patch),
+      onReset: () => this.reset(),
       onFocus: (item, column) => this.#say(item, column),
     });
     this.tools = new Tools(this.model, this.grid.axis, {
@@ -60,12 +60,12 @@ export class MatrixView {
       reset: () => this.reset(),
     });
     /** What Reset restores besides. */
-    this.grouped = this.model.state.grouped;
+    this.first = { grouped: this.model.state.grouped, filters: tabOf(this.model.state) };
     this.ask = new Ask(this.model, options.onWhy);
     this.title = h("div", { class: "ccl-title" });
-    this.sentences = h("div", { class: "ccl-headline" });
+    this.headline = new Headline(options.sentences);
     this.count = h("div", { class: "ccl-counts", role: "status", "aria-live": "polite" });
-    this.top = h("div", { class: "ccl-top" }, this.sentences, this.title);
+    this.top = h("div", { class: "ccl-top" }, this.headline.first, this.headline.more, this.title);
     this.note = h("div", { class: "ccl-note", role: "status", "aria-live": "polite", hidden: true });
     this.detail = h("div", { class: "ccl-detail", "aria-live": "polite" });
     this.foot = h("div", { class: "ccl-about" });
@@ -80,9 +80,9 @@ export class MatrixView {
       this.top,
       this.ask.element,
       this.tools.element,
-      this.tools.filters.element,
-      this.tools.help,
+      ...this.tools.panels,
       this.note,
+      this.tools.actions.element,
       h("div", { class: "ccl-sized" }, body),
       this.detail,
       this.foot,
@@ -100,7 +100,8 @@ export class MatrixView {
 
   #about(/** @type {Header} */ header) {
     setText(this.title, header.said ? "" : header.title);
-    this.sentences.replaceChildren(...headline(header));
+    setAttribute(this.root, "aria-label", header.title);
+    this.headline.show(header);
     this.foot.replaceChildren(...notes(header));
     if (header.headline)
       this.foot.prepend(this.count); // else counts are what there is to say first
@@ -169,7 +170,7 @@ export class MatrixView {
     this.why.close();
     this.detail.replaceChildren();
     this.grid.start();
-    this.set({ ...structuredClone(START), view, exact, scale, grouped: this.grouped });
+    this.set({ ...structuredClone(START), view, exact, scale, ...structuredClone(this.first) });
   }
 
   /** Show other decisions, keeping the state as far as possible. */

@@ -10,18 +10,18 @@ import { numberLabel } from "./numbers.js";
  * @param {Model} model
  * @param {Ends} ends
  * @param {number | null} principal for whom; null: for anybody
- * @param {number | null} action of which; null: of any
+ * @param {number[] | null} actions of which; null: of any
  */
-export function rulesAt({ explained, cube }, ends, principal = null, action = null) {
+export function rulesAt({ explained, cube }, ends, principal = null, actions = null) {
   const { lower, lowerClosed, upper, upperClosed } = ends;
   const d = cube.exact?.dim;
   if (!explained || d === undefined) return [];
   const lines = [];
   if (lower !== upper)
-    for (const words of explained.breaks(d, lower, principal, action))
+    for (const words of explained.breaks(d, lower, principal, actions))
       lines.push(`${lowerClosed ? "≥" : ">"} ${numberLabel(lower)} · ${words}`);
   const sign = lower === upper ? "=" : upperClosed ? "≤" : "<";
-  for (const words of explained.breaks(d, upper, principal, action))
+  for (const words of explained.breaks(d, upper, principal, actions))
     lines.push(`${sign} ${numberLabel(upper)} · ${words}`);
   return lines;
 }
