@@ -149,6 +149,16 @@ def test_whose_region_it_is_is_said_everywhere(page: Page) -> None:
     assert "somebody else" in title
 
 
+def test_on_a_phone_values_and_strips_are_whole(page: Page) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.get_by_role("button", name="Thresholds", exact=True).click()
+    cut = "cells => cells.filter(cell => cell.scrollWidth > cell.clientWidth).map(cell => cell.textContent)"
+    assert page.locator(".ccl-live tbody th", has_text="northeast").count() > 0
+    assert page.locator(".ccl-live tbody th:not(:first-child)").evaluate_all(cut) == []
+    box = page.locator(".ccl-live .ccl-box")
+    assert box.evaluate("box => box.scrollWidth - box.clientWidth") <= 1
+
+
 def test_reset_forgets_the_selection_and_scrolls_back(page: Page) -> None:
     page.get_by_role("button", name="Matrix", exact=True).click()
     page.get_by_label("group equal rows").uncheck()
