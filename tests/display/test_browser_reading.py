@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -111,6 +112,20 @@ def test_the_question_box_answers_as_the_decisions_do(page: Page, explained: lab
     assert ask(page, "everybody", 7_500, "south", "OTHER").startswith(f"{may} of 96 may")
     assert "Limits: " in page.locator(".ccl-ask-answer").inner_text()
     assert ask(page, "nobody is called so", 7_500, "south", "OTHER").startswith("Nobody is called so")
+
+
+def test_a_part_of_a_name_offers_who_may_be_meant(page: Page) -> None:
+    assert ask(page, "finance", 7_500, "south", "OTHER").startswith("Whom do you mean? ")
+    page.locator(".ccl-ask-answer").get_by_role("button", name="roles finance", exact=True).click()
+    assert page.locator(".ccl-ask").get_by_label("who").input_value() == "roles finance"
+    assert " may approve, " in page.locator(".ccl-ask-answer").inner_text()
+
+
+def test_the_question_box_marks_who_can_not_sign_in(page: Page) -> None:
+    answer = ask(page, "everybody", 7_500, "south", "OTHER")
+    marked = re.findall(r"(p-\w+) ⊘", answer)
+    assert f"⊘ {len(marked)} of those who may can't sign in." in answer
+    assert "But they can't sign in: " in ask(page, marked[0], 7_500, "south", "OTHER")
 
 
 def test_reasons_between_swept_amounts_are_those_of_the_pdp_or_none(

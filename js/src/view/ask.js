@@ -11,6 +11,9 @@ import { count, numberLabel } from "../words/numbers.js";
 const LISTED = 200;
 const OFFERED = 3000;
 
+/** Of what may have been meant, so many are offered. */
+const MEANT = 8;
+
 const EVERYBODY = "everybody";
 
 /** A question in a sentence, with its answer: may they, why, and what would have to change. */
@@ -46,6 +49,7 @@ export class Ask {
     this.people = new Map();
     const onchange = () => this.#show();
     this.who = h("input", { type: "text", list: list.id, value: EVERYBODY, autocomplete: "off", onchange });
+    this.who.addEventListener("input", onchange);
     this.who.addEventListener("focus", () => {
       if (list.childElementCount) this.who?.select();
       else {
@@ -97,13 +101,40 @@ export class Ask {
     return this.people;
   }
 
-  /** The people that are asked about; null if what is typed is nobody's. */
+  /** What is typed. */
+  get #typed() {
+    return this.who?.value.trim() ?? "";
+  }
+
+  /** What may be meant by what is typed. */
+  #near() {
+    const text = this.#typed.toLowerCase();
+    return [...this.#choices().keys()].filter((one) => one.toLowerCase().includes(text));
+  }
+
+  /** The people that are asked about; null if what is typed is nobody's, or may be several's. */
   #asked() {
-    const text = this.who?.value.trim() ?? "";
     const known = this.#choices();
-    if (known.has(text)) return known.get(text) ?? null;
-    const near = [...known.keys()].filter((one) => one.toLowerCase().includes(text.toLowerCase()));
+    const found = known.get(this.#typed);
+    if (found) return found;
+    const near = this.#near();
     return near.length === 1 ? (known.get(near[0]) ?? null) : null;
+  }
+
+  /** Who may be meant, to choose from. */
+  #meant() {
+    const near = this.#typed ? this.#near() : [];
+    if (!near.length) return ["Nobody is called so: choose from the list, or type a part of it."];
+    const choose = (/** @type {string} */ one) => {
+      const onclick = () => {
+        if (this.who) this.who.value = one;
+        this.#show();
+        this.who?.focus();
+      };
+      return h("button", { type: "button", onclick }, one);
+    };
+    const more = near.length > MEANT ? [` and ${count(near.length - MEANT)} more; type more of it.`] : [];
+    return ["Whom do you mean? ", ...near.slice(0, MEANT).flatMap((one) => [choose(one), " "]), ...more];
   }
 
   #show() {
@@ -111,10 +142,8 @@ export class Ask {
     const people = this.#asked();
     const question = this.#question();
     if (!people || !question) {
-      const wanted = people
-        ? "Type a number."
-        : "Nobody is called so: choose from the list, or type a part of it.";
-      return this.answer.replaceChildren(h("p", { class: "ccl-soft" }, wanted));
+      const wanted = people ? ["Type a number."] : this.#meant();
+      return this.answer.replaceChildren(h("p", { class: "ccl-soft" }, ...wanted));
     }
     if (people.length === 1) this.#one(question, people[0]);
     else this.#several(question, people);
@@ -150,20 +179,35 @@ export class Ask {
    * @param {number[]} people
    */
   #several(question, people) {
-    const { labels } = this.model.cube.dims[0];
     const may = people.filter((one) => question.may(one));
-    const names = may.slice(0, LISTED).map((one) => labels[one]);
+    const names = may.slice(0, LISTED).flatMap((one, i) => [i ? ", " : ": ", ...this.#name(one)]);
     const more = may.length > LISTED ? `, and ${count(may.length - LISTED)} more` : "";
     const parts = [
       h(
         "p",
         {},
         h("b", {}, may.length ? `${count(may.length)} of ${count(people.length)} may` : "Nobody may"),
-        ` ${this.#words(question)}${may.length ? `: ${names.join(", ")}${more}` : ""}.`,
+        ` ${this.#words(question)}`,
+        ...names,
+        `${more}.`,
       ),
     ];
+    const out = may.filter((one) => this.#out(one)).length;
+    if (out) parts.push(h("p", {}, `⊘ ${count(out)} of those who may can't sign in.`));
     if (question.segment !== null) parts.push(h("p", {}, `Limits: ${tally(question, people)}.`));
     this.answer.replaceChildren(...parts);
+  }
+
+  /** Why a person can't sign in; "" if they can. */
+  #out(/** @type {number} */ person) {
+    return this.model.cube.dims[0].signedOut?.[person] ?? "";
+  }
+
+  /** A person, with a mark if they can't sign in. */
+  #name(/** @type {number} */ person) {
+    const out = this.#out(person);
+    const name = h("span", { class: "ccl-whole" }, this.model.cube.dims[0].labels[person]);
+    return out ? [name, h("span", { class: "ccl-odd", title: `can't sign in: ${out}` }, " ⊘")] : [name];
   }
 
   /**
@@ -177,6 +221,8 @@ export class Ask {
     const yes = h("b", { class: may ? "ccl-yes" : "ccl-no" }, may ? "✓ Yes" : "✗ No");
     const who = cube.dims[0].labels[person];
     const parts = [h("p", {}, yes, `: ${who} may${may ? "" : " not"} ${this.#words(question)}.`)];
+    const out = this.#out(person);
+    if (out) parts.push(h("p", {}, `⊘ ${may ? "But they" : "They"} can't sign in: ${out}.`));
     const reason = h("div", {});
     const change = may ? [] : changes(question, person, limits);
     if (change.length)
@@ -187,7 +233,7 @@ export class Ask {
     const one = explained?.knows(place) ? explained.chosen(place) : undefined;
     const number = one && explained ? explained.at(one) : -1;
     if (explained && one && number >= 0)
-      return reason.replaceChildren(...because(explained.data, number, explained.fill(one)));
+      return reason.replaceChildren(...because(explained.data, number, explained.fill(one), may));
     const { why } = this;
     if (!why || explained) {
       const how = explained
@@ -199,7 +245,7 @@ export class Ask {
     reason.textContent = "Asking the PDP why…";
     why({ kind: "why", place, amount: question.amount ?? undefined }, ({ nodes, error }) => {
       if (turn !== this.#turn) return;
-      if (nodes) reason.replaceChildren(...because(nodes, 0, (text) => text));
+      if (nodes) reason.replaceChildren(...because(nodes, 0, (text) => text, may));
       else reason.textContent = error ?? "There is no explanation.";
     });
   }
@@ -239,12 +285,13 @@ function changes(question, person, limits) {
 }
 
 /**
- * The sentence of an explanation, and for each rule that could allow what it needs and is not so.
+ * The sentence of an explanation, and of a denial for each rule that could allow what it needs and is not so.
  * @param {Explanations} data
  * @param {number} number
  * @param {(text: string) => string} fill
+ * @param {boolean} may
  */
-function because({ texts, nodes, explanations }, number, fill) {
+function because({ texts, nodes, explanations }, number, fill, may) {
   const [sentence, , rules] = explanations[number];
   const text = (/** @type {number} */ i, /** @type {number} */ part) =>
     fill(texts[/** @type {number} */ (nodes[i][part])]);
@@ -253,9 +300,12 @@ function because({ texts, nodes, explanations }, number, fill) {
     const below = nodes[i][4].flatMap(unmet);
     return below.length || text(i, 0) !== "✗" ? below : [text(i, 1)];
   };
-  const needs = rules
+  const needs = (may ? [] : rules)
     .filter((i) => text(i, 0) === "✗" && text(i, 1).startsWith("ALLOW"))
-    .map((i) => h("li", {}, h("b", {}, text(i, 1)), ` – not so: ${[...new Set(unmet(i))].join("; ")}`));
+    .map((i) => {
+      const not = new Set(nodes[i][4].flatMap(unmet));
+      return h("li", {}, h("b", {}, text(i, 1)), not.size ? ` – not so: ${[...not].join("; ")}` : "");
+    });
   const list = needs.length
     ? [h("p", {}, "Rules that could allow it, and what is not so:"), h("ul", {}, ...needs)]
     : [];
