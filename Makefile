@@ -147,6 +147,7 @@ bench: set-up
 	@$(BIN)/python benchmarks/replay.py
 	@$(BIN)/python benchmarks/browser.py
 	@$(BIN)/python benchmarks/explorer.py
+	@$(BIN)/python benchmarks/why.py
 
 lint: set-up-js
 	@$(BIN)/ruff check .
