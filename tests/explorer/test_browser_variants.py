@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from browser import LabServer, Visit, axe, open_notebook, run_all, set_theme, write_notebook
+from playwright.sync_api import expect
 from small_policies import resource_policy, rule, write
 
 if TYPE_CHECKING:
@@ -136,8 +137,10 @@ def test_the_choice_is_accessible_in_light_and_dark_and_in_a_narrow_window(page:
         page.wait_for_function("t => document.querySelector('.ccl').dataset.cclTheme === t", arg=dark)
         for width in (1280, 480):
             page.set_viewport_size({"width": width, "height": 900})
-            if not page.locator(".ccl-controls").is_visible():  # a drawer, where it is narrow
-                page.get_by_role("button", name="Controls", exact=True).click()
+            opened = page.get_by_role("button", name="Controls", exact=True)
+            expect(opened).to_have_attribute("aria-expanded", str(width > 1000).lower(), timeout=20_000)
+            if width < 1000:  # a drawer, where it is narrow
+                opened.click()
             assert axe(page, ".ccl") == []
             box = page.locator(".ccl-controls").bounding_box()
             for name in ("policy version", "scope of the policies"):
