@@ -114,7 +114,7 @@ def tab(chromium: Browser, explorer: Application) -> Iterator[Visit]:
 
 def test_an_explorer_is_drawn_without_a_request_to_any_other_host_or_an_error(tab: Visit) -> None:
     assert tab.page.title() == "expense"
-    assert "96 principals" in tab.page.inner_text("main")
+    assert "of 96 people may" in tab.page.inner_text("main")
     assert (tab.requests, tab.errors) == ([], [])
 
 
