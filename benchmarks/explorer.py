@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 OPTIONS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 ROUNDS = 40
-START = """
+PEOPLE = """
 import pandas as pd, pathlib
 import clerk_cerbos_lab as lab
 root = pathlib.Path(lab.__file__).parents[1]
@@ -33,6 +33,8 @@ sample = lab.load_principals(root / "data" / "clerk_users.json")
 people = pd.concat([sample.drop(columns="id")] * 11, ignore_index=True).head(1_000)
 people.insert(0, "id", [f"user_{i}" for i in range(1_000)])
 LIMITS
+"""
+START = f"""{PEOPLE}
 explorer = lab.explore(pdp, people, "expense", amount=lab.amounts(0, 59_700, step=300), department="sales",
                        region=["south", "northeast", "midwest", "west"], status=["OPEN"], owner=[lab.OTHER])
 explorer

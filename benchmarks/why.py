@@ -19,21 +19,13 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests" / "support"))
 
 import browser  # noqa: E402 - it also drives Lab for the tests
-from explorer import OPTIONS, OWN, p95  # type: ignore[import-not-found]  # noqa: E402 - beside this file
+from explorer import OPTIONS, OWN, PEOPLE, p95  # type: ignore[import-not-found]  # noqa: E402 - beside this file
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 ROUNDS = 60
-START = """
-import pandas as pd, pathlib
-import clerk_cerbos_lab as lab
-root = pathlib.Path(lab.__file__).parents[1]
-pdp = lab.PDP(root / "policies")
-sample = lab.load_principals(root / "data" / "clerk_users.json")
-people = pd.concat([sample.drop(columns="id")] * 11, ignore_index=True).head(1_000)
-people.insert(0, "id", [f"user_{i}" for i in range(1_000)])
-LIMITS
+START = f"""{PEOPLE}
 decisions = lab.sweep(pdp, people, "expense", actions="approve", amount=lab.amounts(0, 59_700, step=300),
                       department="sales", region=["south", "northeast", "midwest", "west"], status="OPEN",
                       owner=lab.OTHER)
