@@ -15,7 +15,7 @@ from cerbos.request.v1 import request_pb2
 
 from clerk_cerbos_lab.errors import InputError, LabWarning, PDPError, PolicyError
 from clerk_cerbos_lab.identity.principals import Principal, one_principal
-from clerk_cerbos_lab.pdp import compiler, engines, inspection, interrupts, messages, server
+from clerk_cerbos_lab.pdp import compiler, engines, inspection, interrupts, messages, reloading, server
 from clerk_cerbos_lab.pdp.connection import (
     Connection,
     LostError,
@@ -687,10 +687,23 @@ class PDP:
         if fresh != self._digest:
             if not compiled:
                 self._compile()
-            self._ask_admin("ReloadStore", request_pb2.ReloadStoreRequest(wait=True))
+            self._reload(self._server)
         self._digest, self._signature = fresh, now
         if disk.signature(self._folder) != now:  # changed while it was read: read it again
             self._refresh()
+
+    def _reload(self, running: server.Server) -> None:
+        """Have the server use the files as they are now; if it can't, start another."""
+        request = request_pb2.ReloadStoreRequest(wait=True)
+        try:
+            taken_in = reloading.reload(
+                running, lambda: self._ask_admin("ReloadStore", request), self._connection.ask_anything
+            )
+        except LostError:
+            taken_in = False
+        if not taken_in and self._server is running:
+            self._stop_server()
+            self._start()
 
     def replace_policies(
         self, write: Callable[[], None], undo: Callable[[], None], *, compiled: bool = False

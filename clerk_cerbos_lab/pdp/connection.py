@@ -139,6 +139,20 @@ class Connection:
             msg = f"{what} failed ({code.name})"
         raise PDPError(msg)
 
+    def ask_anything(self) -> None:
+        """Ask a question whose answer does not matter, and wait until it is there.
+
+        Raises:
+            LostError: if it is not answered.
+        """
+        request = messages.any_question()
+        try:
+            with interrupts.interrupt_held_back():
+                self.stub.CheckResources(request, timeout=self._timeout)
+        except grpc.RpcError as error:
+            msg = f"the PDP at {self._address} failed ({error.code().name})"
+            raise LostError(msg) from None
+
     def close(self) -> None:
         """Close the connection; can be called repeatedly."""
         with interrupts.interrupt_held_back():

@@ -130,6 +130,12 @@ def nobody() -> engine_pb2.Principal:
     return engine_pb2.Principal(id="nobody", roles=["nobody"], policy_version="default")
 
 
+def any_question() -> CheckRequest:
+    """A request whose answer does not matter."""
+    resource = engine_pb2.Resource(kind="nothing", id="nothing", policy_version="default")
+    return CheckRequest(principal=nobody(), resources=[Entry(resource=resource, actions=["nothing"])])
+
+
 def plan_request(
     principal: engine_pb2.Principal,
     action: str,

@@ -49,28 +49,31 @@ class Server:
 
     Attributes:
         address: the address for gRPC clients.
+        http: the address for HTTP clients: the path of a socket, or a host and a port.
     """
 
     def __init__(
         self, engine: Engine, folder: Path, config: Mapping[str, Any], *, quiet: bool = True
     ) -> None:
         self.private = _private_folder()
+        self.http: str | tuple[str, int]
         self._log = self.private / "log"
         container = f"clerk-cerbos-lab-{uuid.uuid4().hex[:12]}"
         if engine.kind == "container":
-            port = _free_port()
+            port, self.http = _free_port(), ("127.0.0.1", _free_port())
             self.address = f"127.0.0.1:{port}"
             inside = _server_config(config, "0.0.0.0:3593", "0.0.0.0:3592", "/policies")
             command = [
                 *(engine.command, "run", "--rm", f"--name={container}"),
-                *(f"--publish=127.0.0.1:{port}:3593", f"--volume={folder}:/policies:ro"),
-                *(f"--volume={self.private}:/lab:ro", IMAGE, "server", "--config=/lab/config.json"),
+                *(f"--publish=127.0.0.1:{port}:3593", f"--publish=127.0.0.1:{self.http[1]}:3592"),
+                *(f"--volume={folder}:/policies:ro", f"--volume={self.private}:/lab:ro"),
+                *(IMAGE, "server", "--config=/lab/config.json"),
             ]
             clean_up = [engine.command, "rm", "--force", container]
         else:
             self.address = f"unix:{self.private / 'grpc'}"
-            http = f"unix:{self.private / 'http'}"
-            inside = _server_config(config, self.address, http, str(folder))
+            self.http = str(self.private / "http")
+            inside = _server_config(config, self.address, f"unix:{self.http}", str(folder))
             command = [engine.command, "server", f"--config={self.private / 'config.json'}"]
             clean_up = []
         if quiet:
@@ -87,7 +90,7 @@ class Server:
         with interrupt_held_back(), self._log.open("wb") as log:
             try:
                 self._process = subprocess.Popen(  # noqa: S603
-                    [*command, "--log-level=error"],
+                    [*command, "--log-level=warn"],
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
@@ -151,8 +154,17 @@ class Server:
     def last_words(self) -> str:
         """The last error in the server's log, or the last line it printed."""
         text = self._log.read_text(encoding="utf-8", errors="replace").strip()
-        lines = [line for line in text.splitlines() if not line.startswith("{")]
-        return " ".join(" ".join(lines).split()) or (text.splitlines()[-1] if text else "it printed nothing")
+        said = [line for line in text.splitlines() if not line.startswith('{"log.level":"warn"')]
+        lines = [line for line in said if not line.startswith("{")]
+        return " ".join(" ".join(lines).split()) or (said[-1] if said else "it printed nothing")
+
+    def log_size(self) -> int:
+        """How many bytes the server's log has."""
+        return self._log.stat().st_size
+
+    def log_since(self, size: int) -> str:
+        """What the server has logged since its log had this size."""
+        return self._log.read_bytes()[size:].decode("utf-8", "replace")
 
     def stop(self) -> None:
         """End the server and remove its folder; can be called repeatedly."""
@@ -230,6 +242,7 @@ def _server_config(extra: Mapping[str, Any], grpc: str, http: str, policies: str
         "server": {
             "grpcListenAddr": grpc,
             "httpListenAddr": http,
+            "metricsEnabled": True,  # says when changed policies are taken in
             "requestLimits": {
                 "maxResourcesPerRequest": limits.RESOURCES_PER_REQUEST,
                 "maxActionsPerResource": limits.RESOURCES_PER_REQUEST,

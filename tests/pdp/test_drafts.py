@@ -107,6 +107,18 @@ def test_what_does_not_compile_leaves_the_last_good_pdp_in_force(original: lab.P
     assert content(original) == before
 
 
+def test_an_edit_is_in_force_before_the_next_one_is_written(write: Write) -> None:
+    """The server reads the files in the background, after it has said that it has reloaded them."""
+    others = {f"other_{number}": resource_policy(rule(), kind=f"other_{number}") for number in range(200)}
+    folder = write(thing=up_to(100), **others)
+    with lab.PDP(folder) as pdp, lab.draft(pdp) as draft:
+        for limit in (200, 100) * 3:
+            draft.write("thing.yaml", up_to(limit))
+            with pytest.raises(PolicyError):
+                draft.write("thing.yaml", BROKEN)
+            assert allows(draft.pdp, 150) is (limit == 200)
+
+
 def test_two_files_may_be_changed_one_after_the_other(original: lab.PDP) -> None:
     exported = "apiVersion: api.cerbos.dev/v1\nexportConstants: {name: shared, definitions: {top: 300}}\n"
     user = (

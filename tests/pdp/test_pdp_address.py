@@ -335,8 +335,10 @@ if command[0] == "server":
     (here / named["name"]).touch()
     config = json.loads(pathlib.Path(mounts["/lab"], "config.json").read_text())
     config["storage"]["disk"]["directory"] = mounts["/policies"]
-    config["server"]["grpcListenAddr"] = named["publish"].rpartition(":")[0]
-    config["server"]["httpListenAddr"] = "unix:" + str(here / "http")
+    published = [one.rpartition(":")[::2] for name, one in options if name == "publish"]
+    ports = {{inside: address for address, inside in published}}
+    for name in ("grpcListenAddr", "httpListenAddr"):
+        config["server"][name] = ports[config["server"][name].rpartition(":")[2]]
     (here / "config.json").write_text(json.dumps(config))
     command = ["server", "--config=" + str(here / "config.json"), *command[2:]]
     time.sleep({delay})
@@ -378,7 +380,7 @@ def test_a_container_engine_runs_the_pinned_image_and_is_cleaned_up(bare: Path, 
         assert engines.IMAGE in started
         assert f"--volume={folder}:/policies:ro" in started
         published = [one for one in started if one.startswith("--publish")]
-        assert [one.startswith("--publish=127.0.0.1:") for one in published] == [True]
+        assert [one.startswith("--publish=127.0.0.1:") for one in published] == [True, True]
         private = pdp._server.private if pdp._server else Path()
     assert containers(bare) == []
     assert not private.exists()

@@ -283,6 +283,17 @@ def test_answers_and_digest_follow_an_edit_at_once(own: lab.PDP, write: Write, f
         own.actions("other")
 
 
+def test_a_server_that_does_not_say_when_it_has_read_an_edit_is_replaced(
+    own: lab.PDP, write: Write, tmp_path: Path
+) -> None:
+    before = pid_of(own)
+    assert own._server is not None
+    own._server.http = str(tmp_path / "nobody")
+    write(thing=up_to(200))
+    assert allowed(own, 150)
+    assert pid_of(own) != before
+
+
 def test_tests_and_notes_next_to_the_policies_do_not_change_the_digest(own: lab.PDP, folder: Path) -> None:
     digest, pid = own.digest, pid_of(own)
     (folder / "thing_test.yaml").write_text("not even yaml: [")
