@@ -732,7 +732,8 @@ class Decisions:
             or roles), ``attributes`` (for broken data: a tuple such as ``("principal.approval_limit",)``),
             ``also`` (further causes, as text), and one example: ``principal`` and each axis. A value is
             *broken* if the PDP allows the request with the value repaired: it has another type than what it
-            is compared with, or is missing although the mapping requires it. ``cause``, ``rule`` and
+            is compared with, or differs from it only in case or spaces (a role likewise from one that a rule
+            names), or is missing although the mapping requires it. ``cause``, ``rule`` and
             ``attributes`` hold for every decision that the row counts; where it depends on their numbers
             which rule is closest, ``rule`` names all that may be (``low or high``), that of the example
             first. ``detail`` and ``also`` have the values of the example.

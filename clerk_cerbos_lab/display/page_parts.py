@@ -11,6 +11,7 @@ import numpy as np
 
 from clerk_cerbos_lab import limits
 from clerk_cerbos_lab.decisions.headcounts import headcounts, may_at_all
+from clerk_cerbos_lab.decisions.views import drawn_by
 from clerk_cerbos_lab.display import plain_text
 from clerk_cerbos_lab.display.headline import heading, value_words
 from clerk_cerbos_lab.formatting import number_label
@@ -18,7 +19,7 @@ from clerk_cerbos_lab.identity import taken
 from clerk_cerbos_lab.identity.quality import cannot_sign_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from clerk_cerbos_lab.decisions.decisions import Decisions
     from clerk_cerbos_lab.decisions.headcounts import Headcounts, Outcome, Span
@@ -138,6 +139,7 @@ class Problem:
 ALLOWED: Final = "may all the same, if their session still lasts or they are let in again"
 ASK: Final = "the question box and each cell marked ? say which value"
 DENIED: Final = "is denied because of broken data"
+WOULD: Final = "may not {} in some cases because of it; needed: {}"
 
 
 def problems(decisions: Decisions, shown: Disclosure) -> tuple[list[Problem], str]:
@@ -148,11 +150,19 @@ def problems(decisions: Decisions, shown: Disclosure) -> tuple[list[Problem], st
     denied = _denied(decisions)
     out = cannot_sign_in(report)
     may = _may(decisions, set(out))
+    repairs = None if decisions.explanations is None else drawn_by("repairs allow")(decisions)
     found = []
     for line in report:
         own = line["principal"]
         signed_out = out.get(own) == line["problem"]
-        effect = ALLOWED if signed_out and own in may else DENIED if own in denied and not signed_out else ""
+        actions, needs = (repairs or {}).get((own, line["attribute"]), ((), ""))
+        if signed_out:
+            effect = ALLOWED if own in may else ""
+        elif actions:
+            effect = WOULD.format(shown.text(_listed(actions)), needs)
+        else:  # of several problems, those that are repaired explain it
+            told = repairs is not None and any(one == own for one, _ in repairs)
+            effect = DENIED if own in denied and not told else ""
         what = f"{line['problem']}: {line['attribute']}" if line["attribute"] else line["problem"]
         found.append(Problem(labels[own], shown.text(what), shown.text(line.get("detail", "")), effect))
     known = {line["principal"] for line in report}
@@ -160,6 +170,10 @@ def problems(decisions: Decisions, shown: Disclosure) -> tuple[list[Problem], st
     found.sort(key=lambda one: not one.effect)
     rest = len(found) - limits.TOTALS_LINES
     return found[: limits.TOTALS_LINES], f"{rest:,} more: see lab.problems." if rest > 0 else ""
+
+
+def _listed(words: Sequence[str]) -> str:
+    return " and ".join(part for part in (", ".join(words[:-1]), words[-1]) if part)
 
 
 def _denied(decisions: Decisions) -> list[str]:

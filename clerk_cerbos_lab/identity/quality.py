@@ -104,7 +104,7 @@ def _odd_values(frame: pd.DataFrame, personal: set[str]) -> Iterator[Row]:
         common = sorted(value for value in counts if value not in unusual)
         for own, value in texts:
             if value in unusual:
-                twin = any(_folded(c) == _folded(value) for c in common)
+                twin = any(folded(c) == folded(value) for c in common)
                 but = "; apart from case and spaces it is one of them" if twin else ""
                 detail = f"nobody else has this value; the others share {len(common)} values{but}"
                 yield _row(own, "unusual value", name, detail)
@@ -133,7 +133,8 @@ def _odd_numbers(frame: pd.DataFrame) -> Iterator[Row]:
                 yield _row(own, "unusual value", name, detail)
 
 
-def _folded(text: str) -> str:
+def folded(text: str) -> str:
+    """A text without what is easily mistyped: case, the width of letters, spaces around it."""
     return unicodedata.normalize("NFKC", text).casefold().strip()
 
 

@@ -48,7 +48,10 @@ class Asked:
 
     def rules(self, slots: Slots | None) -> ExplainedRules:
         """The rules that name the action; with slots, as several cells share them."""
-        return ExplainedRules(self.request, self.flow, self.policies, self.seen, self.disclosure, slots)
+        spelled = self.source.index.literals.texts
+        return ExplainedRules(
+            self.request, self.flow, self.policies, self.seen, self.disclosure, spelled, slots
+        )
 
     def evidence(self, told: ExplainedRules, required: frozenset[str]) -> Evidence:
         """What is known, with these rules."""

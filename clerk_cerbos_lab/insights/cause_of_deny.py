@@ -209,12 +209,12 @@ def _errors(condition: Condition) -> Iterator[Condition]:
 
 
 def _broken(evidence: Evidence) -> list[Misfit]:
-    """The attributes whose repair gives ALLOW: values of another type, and missing ones that are required."""
+    """The attributes whose repair gives ALLOW: of another type, misspelled, or missing although required."""
     per_attribute: dict[str, list[Misfit]] = {}
     for place in range(len(evidence.rules)):
         for misfit in evidence.misfits.get(place, ()):
             required = misfit.owner == "principal" and misfit.attribute in evidence.required
-            if misfit.state == "mistyped" or required:
+            if misfit.state in {"mistyped", "misspelled"} or required:
                 per_attribute.setdefault(misfit.path, []).append(misfit)
     for count in range(1, len(per_attribute) + 1):
         ways: list[tuple[list[Misfit], Request]] = []
@@ -235,6 +235,8 @@ def _broken(evidence: Evidence) -> list[Misfit]:
 def _repaired(misfit: Misfit) -> list[Any]:
     """Values that the attribute may have been meant to have: the same in another type, or what fits."""
     value, needs = misfit.value, misfit.needs
+    if misfit.state == "misspelled":
+        return [misfit.other]
     written = number_written(value) if needs == "a number" and isinstance(value, str) else None
     if written is not None:
         return [written]
@@ -250,14 +252,17 @@ def _repaired(misfit: Misfit) -> list[Any]:
 def _with(request: Request, values: Sequence[tuple[Misfit, Any]]) -> Request:
     """The request with other values of attributes."""
     own, resource = dict(request.principal.attr), dict(request.attributes)
+    roles = request.principal.roles
     for misfit, value in values:
-        if misfit.owner == "principal":
+        if misfit.is_role:
+            roles = value
+        elif misfit.owner == "principal":
             own = with_value(own, misfit.attribute, value)
         elif misfit.attribute in resource:  # by its name, perhaps inside a map
             resource[misfit.attribute] = value
         else:
             resource = with_value(resource, misfit.attribute, value)
-    principal = dataclasses.replace(request.principal, attr=own)
+    principal = dataclasses.replace(request.principal, roles=roles, attr=own)
     return dataclasses.replace(request, principal=principal, attributes=resource)
 
 

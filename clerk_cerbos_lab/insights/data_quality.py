@@ -27,11 +27,13 @@ from clerk_cerbos_lab.insights.repairs import (
     texts_compared,
 )
 from clerk_cerbos_lab.insights.what_may_vary import roles_known
+from clerk_cerbos_lab.pdp.instrumented import Instrumented
 from clerk_cerbos_lab.values import MISSING, json_type
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from clerk_cerbos_lab.decisions.decisions import Decisions
     from clerk_cerbos_lab.identity.quality import Row
     from clerk_cerbos_lab.pdp.client import PDP
 
@@ -54,6 +56,31 @@ def _unlike_policies(frame: pd.DataFrame, types: dict[str, str], lines: list[Row
             else:
                 detail = f"{json_type(value)}, and policies compare it with {wanted}"
                 found.append(_row(own, MISTYPED, name, detail))
+    return found
+
+
+def repairs_allow(decisions: Decisions) -> dict[tuple[str, str], tuple[tuple[str, ...], str]] | None:
+    """By principal and attribute, which actions would be allowed for some resource were the value repaired.
+
+    Returns:
+        The actions, and what is needed. None if it can't be asked: for decisions from a pickle, of a PDP that
+        does not disclose its policies, or of policies of another version or scope than the PDP's default.
+    """
+    source, question = decisions.source, decisions.question
+    if not isinstance(source, Instrumented) or any([*question.resource, *question.principal]):
+        return None
+    people = decisions.principals
+    if not any(line["problem"] in REPAIRED for line in people.attrs.get("problems", ())):
+        return {}
+    report = problems(people, source.original[0], kind=decisions.kind)
+    found = {}
+    for own, name, actions, needs in zip(
+        *(report[column] for column in ("principal", "attribute", "allowed_if_repaired", "needs")),
+        strict=True,
+    ):
+        some = tuple(action for action in actions if action in decisions.actions)
+        if some:
+            found[own, name] = some, needs
     return found
 
 

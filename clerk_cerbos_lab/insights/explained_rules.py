@@ -15,15 +15,15 @@ from clerk_cerbos_lab.decisions.explanation import (
     Role,
 )
 from clerk_cerbos_lab.insights.closest import changes_of_rule, distance
-from clerk_cerbos_lab.insights.seen_conditions import ConditionReader
+from clerk_cerbos_lab.insights.seen_conditions import ROLES, ConditionReader, Misfit
+from clerk_cerbos_lab.insights.spelling import twin
 from clerk_cerbos_lab.pdp.probes import derived_role_probe, derived_role_probes, roles_probe, rule_probes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from clerk_cerbos_lab.decisions.explanation import Condition
     from clerk_cerbos_lab.identity.disclosure import Disclosure
-    from clerk_cerbos_lab.insights.seen_conditions import Misfit
     from clerk_cerbos_lab.insights.slots import Slots
     from clerk_cerbos_lab.pdp.instrumented import Flow
     from clerk_cerbos_lab.pdp.messages import Request
@@ -64,6 +64,7 @@ class ExplainedRules:
         policies: those that can answer it.
         seen: what the PDP computed.
         disclosure: what may be shown.
+        spelled: texts that are in the policies.
         slots: as in ``ConditionReader``.
 
     Attributes:
@@ -80,13 +81,16 @@ class ExplainedRules:
         policies: Sequence[PolicyRules],
         seen: Answer,
         disclosure: Disclosure,
+        spelled: Collection[str],
         slots: Slots | None = None,
     ) -> None:
         self._flow = flow
+        self._own_roles = request.principal.roles
+        self._spelled = spelled
         self._shown = disclosure
         self._roles = {(one.name, role.name): (one, role) for one in policies for role in one.derived_roles}
         self._seen = seen
-        self._reader = ConditionReader(seen, disclosure, slots)
+        self._reader = ConditionReader(seen, disclosure, spelled, slots)
         self.notes: list[str] = []
         naming = _naming(request, policies)
         made = [(*self._explained(one, rule), self._stopped_at(rule)) for one, rule in naming]
@@ -120,6 +124,8 @@ class ExplainedRules:
         if status in {APPLIED, UNMET}:
             held = True
         to_change, needed_roles = changes_of_rule(roles, condition, held=held)
+        if needed_roles and rule.effect == "ALLOW":
+            misfits[:0] = self._misspelled(policy, rule)
         outputs = tuple(
             (when, self._reader.output(number, expression))
             for when, expression in rule.outputs.items()
@@ -145,6 +151,28 @@ class ExplainedRules:
             needs_consent=policy.parental_consent and rule.effect == "ALLOW",
         )
         return explained, misfits
+
+    def _misspelled(self, policy: PolicyRules, rule: Rule) -> Iterator[Misfit]:
+        """Roles that differ only in case or spaces from one with which the rule could apply."""
+        derived = [role for name in rule.derived_roles if (role := self._parents(policy, name)) is not None]
+        named = [*rule.roles, *(parent for role in derived for parent in role.parent_roles)]
+        meant = {
+            role: known
+            for role in self._own_roles
+            if role not in self._spelled and (known := twin(role, named)) is not None
+        }
+        if meant:
+            told = "; ".join(
+                f'the role "{self._shown.text(role)}" differs only in case or spaces from '
+                f'"{self._shown.text(known)}"'
+                for role, known in meant.items()
+            )
+            roles = tuple(dict.fromkeys(meant.get(role, role) for role in self._own_roles))
+            yield Misfit("principal", ROLES, "misspelled", self._own_roles, "", roles, told)
+
+    def _parents(self, policy: PolicyRules, name: str) -> DerivedRole | None:
+        found = (self._roles.get((one, name)) for one in policy.imported)
+        return next((role for pair in found if pair is not None for role in pair[1:]), None)
 
     def _holds(self, policy: PolicyRules, rule: Rule) -> bool | None:
         """Whether a role that the rule names is held; None if that could not be asked."""

@@ -16,6 +16,7 @@ import numpy as np
 
 from clerk_cerbos_lab.attribute_names import steps_of
 from clerk_cerbos_lab.decisions.cells import OwnNumbers, Points
+from clerk_cerbos_lab.identity.quality import folded
 from clerk_cerbos_lab.insights.why import required_of
 from clerk_cerbos_lab.pdp.messages import Request
 from clerk_cerbos_lab.policies.rules import overlap, read_together
@@ -26,7 +27,7 @@ from clerk_cerbos_lab.sweeps.plan import plan
 from clerk_cerbos_lab.values import RESOURCE_ID, is_number, is_text, json_type, key, number_written
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     import numpy.typing as npt
 
@@ -36,8 +37,11 @@ if TYPE_CHECKING:
     from clerk_cerbos_lab.identity.principals import Column, PrincipalTable
     from clerk_cerbos_lab.insights.seen_conditions import Misfit
     from clerk_cerbos_lab.pdp.instrumented import Instrumented
+    from clerk_cerbos_lab.policies.index import PolicyIndex
     from clerk_cerbos_lab.sweeps.own_numbers import Ordering
     from clerk_cerbos_lab.sweeps.plan import Plan
+
+_ROLES: Final = ("P", "roles")
 
 _NUMBER: Final = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d{1,2})?")
 
@@ -110,13 +114,18 @@ class FinerSituations:
         self._limits = limits  # by attribute, the axis that it is compared with
         self._written = {name: _written(people.attributes[name]) for name in limits}
         self._numbers = itertools.count()
+        self._odd = _misspelled(people, question, self._source.index)
 
     # -- situations ---------------------------------------------------------------------------------
 
     def kinds(self) -> Iterator[Kind]:
-        """People whom the policies can't tell apart, with values of equal types, and their points."""
+        """People whom the policies can't tell apart, with values of equal types, and their points.
+
+        Who has a text that may be misspelled shares explanations only with those who have the same.
+        """
         columns = self._people.attributes.values()
         signs = [self._plan.codes, *(_codes(map(_shape, one.values))[one.codes] for one in columns)]
+        signs += [codes for codes, _ in self._odd]
         for base, members in enumerate(_members(np.column_stack(signs))):
             yield from self._kinds_of(base, members)
 
@@ -131,7 +140,8 @@ class FinerSituations:
                 continue
             every = np.arange(len(axis.values), dtype=np.intp)
             of_axis = own.codes if isinstance(own, Points) else own.codes_of(members, every)
-            shapes = _codes(map(_shape, axis.values))
+            odd = {text for own, texts in self._odd if (text := texts[own[members[0]]])}
+            shapes = _codes(_as_spelled(value, odd) for value in axis.values)
             codes.append(of_axis.astype(np.intp) * (int(shapes.max()) + 1) + shapes)
         ways = [own for own in codes if own is not None and own.ndim == 2]
         for some in _members(np.hstack(ways)) if ways else [np.arange(len(members))]:
@@ -196,7 +206,7 @@ class FinerSituations:
             return
         read = (
             None
-            if self._source.strict
+            if self._source.strict or _ROLES in paths
             else read_together(
                 self._source.index.rules, self._question.kind, self._question.actions[0], paths
             )
@@ -279,7 +289,7 @@ class FinerSituations:
     def _matters(self, misfit: Misfit) -> bool:
         """Whether a value may have to be repaired."""
         required = misfit.owner == "principal" and misfit.attribute in self._required
-        return misfit.state == "mistyped" or required
+        return misfit.state in {"mistyped", "misspelled"} or required
 
     # -- asking -------------------------------------------------------------------------------------
 
@@ -302,7 +312,58 @@ class FinerSituations:
 
 def _path(misfit: Misfit) -> tuple[str, ...]:
     """The path of what does not fit."""
+    if misfit.is_role:
+        return _ROLES
     return ("P" if misfit.owner == "principal" else "R", "attr", *steps_of(misfit.attribute))
+
+
+def _misspelled(
+    people: PrincipalTable, question: Question, index: PolicyIndex
+) -> list[tuple[npt.NDArray[np.intp], list[str]]]:
+    """Texts that differ only in case or spaces from one in the policies, the question or another attribute.
+
+    Returns:
+        For roles and each attribute that is read, a number for each principal, equal for equal values and 0
+        for any that is not odd; and for each number the text without case and spaces, for roles empty.
+    """
+    analysis, spelled = index.analysis(question.kind), index.literals.texts
+    read = None if analysis.unreadable else analysis.principal_attributes
+    names = None if read is None else {steps_of(name)[0] for name in read}
+    columns = [one for name, one in people.attributes.items() if names is None or name in names]
+    asked = [*question.fixed.values(), *(value for axis in question.axes for value in axis.values)]
+    texts = [_texts_in(one.values) for one in columns]
+    found = []
+    for at, column in enumerate([people.roles, *columns]):
+        others = [spelled] if at == 0 else [spelled, _texts_in(asked), *texts[: at - 1], *texts[at:]]
+        alike: dict[str, set[str]] = {}
+        for text in set().union(*others):
+            alike.setdefault(folded(text), set()).add(text)
+        different: dict[object, int] = {None: 0}
+        meant = [""]
+        numbers = []
+        for value in column.values:
+            odd = any(
+                text not in spelled and alike.get(folded(text), set()) - {text} for text in _texts_in([value])
+            )
+            mark = None if not odd else value if isinstance(value, tuple) else key(value)
+            numbers.append(different.setdefault(mark, len(different)))
+            if numbers[-1] == len(meant):
+                meant.append(folded(value) if isinstance(value, str) else "")
+        if len(meant) > 1:
+            found.append((np.array(numbers, dtype=np.intp)[column.codes], meant))
+    return found
+
+
+def _texts_in(values: Iterable[Any]) -> set[str]:
+    """Texts among values, and in roles."""
+    each = (value if isinstance(value, tuple) else (value,) for value in values)
+    return {one for some in each for one in some if is_text(one)}
+
+
+def _as_spelled(value: Any, odd: Collection[str]) -> tuple[str, str]:
+    """The types in a value of an axis, and the value if it is like one of these texts."""
+    like = isinstance(value, str) and folded(value) in odd
+    return _shape(value), value if like else ""
 
 
 def _path_of(axis: Axis) -> tuple[str, ...]:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from clerk_cerbos_lab.attribute_names import steps_of, value_at
-from clerk_cerbos_lab.identity.quality import ABSENT, MISTYPED, _folded
+from clerk_cerbos_lab.identity.quality import ABSENT, MISTYPED
+from clerk_cerbos_lab.insights.spelling import twin
 from clerk_cerbos_lab.insights.what_may_vary import roles_known
 from clerk_cerbos_lab.policies.policy_set import Audience
 from clerk_cerbos_lab.sweeps.name_checks import actions_asked
@@ -74,7 +75,7 @@ def repairs_of(
         row, name = rows[line["principal"]], line["attribute"]
         if name == ROLES:
             roles = people[row].roles
-            twins = tuple({_twin(role, known) or role: None for role in roles})
+            twins = tuple({twin(role, known) or role: None for role in roles})
             if twins != roles:
                 made.append(
                     Repair(line["principal"], row, ROLES, (twins,), "a role as the policies spell it")
@@ -88,13 +89,6 @@ def repairs_of(
     return made
 
 
-def _twin(text: str, known: Sequence[str]) -> str | None:
-    """The known text that differs only in case and spaces."""
-    if text in known:
-        return None
-    return next((one for one in known if _folded(one) == _folded(text)), None)
-
-
 def _repair(  # noqa: PLR0917 - all that a repair depends on
     person: Principal, row: int, line: Row, wanted: str | None, texts: Sequence[str], others: Sequence[Any]
 ) -> Repair | None:
@@ -106,12 +100,12 @@ def _repair(  # noqa: PLR0917 - all that a repair depends on
             return Repair(line["principal"], row, name, (-value,), "a number that is not below 0")
         if not is_text(value):
             return None
-        of_policies = _twin(value, texts)
-        twin = of_policies or _twin(value, [one for one in others if one != value and is_text(one)])
-        if twin is None:
+        of_policies = twin(value, texts)
+        meant = of_policies or twin(value, [one for one in others if one != value and is_text(one)])
+        if meant is None:
             return None
         by = "the policies" if of_policies else "others"
-        return Repair(line["principal"], row, name, (twin,), f"the value as {by} spell it")
+        return Repair(line["principal"], row, name, (meant,), f"the value as {by} spell it")
     if problem not in {MISTYPED, ABSENT}:
         return None
     usual = wanted or _usual(others)
@@ -168,5 +162,5 @@ def spelled_otherwise(
     for name, some in texts.items():
         column = people.column(name)
         if column is not None and some:
-            odd = [is_text(value) and _twin(value, some) is not None for value in column.values]
+            odd = [is_text(value) and twin(value, some) is not None for value in column.values]
             yield from ((people.ids[row], name) for row, code in enumerate(column.codes) if odd[code])

@@ -9,17 +9,21 @@ from typing import TYPE_CHECKING, Any, Final
 from clerk_cerbos_lab.attribute_names import name_of, steps_of
 from clerk_cerbos_lab.decisions.explanation import ERROR, FALSE, TRUE, UNKNOWN, Condition, SeenValue
 from clerk_cerbos_lab.insights.slots import NOT_STORED
+from clerk_cerbos_lab.insights.spelling import twin
 from clerk_cerbos_lab.pdp.probes import operand_probe, probe_of
 from clerk_cerbos_lab.policies.conditions import reads
 from clerk_cerbos_lab.values import json_number, json_type
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from clerk_cerbos_lab.identity.disclosure import Disclosure
     from clerk_cerbos_lab.insights.slots import Slots
     from clerk_cerbos_lab.pdp.probes import Probe, Seen
     from clerk_cerbos_lab.policies.conditions import Expression, Operand
+
+ROLES: Final = "roles"
+"""In place of the name of an attribute, for the principal's roles."""
 
 WITHHELD: Final = "not shown"
 
@@ -47,10 +51,12 @@ class Misfit:
     Attributes:
         owner: ``principal`` or ``resource``.
         attribute: its name.
-        state: ``mistyped`` or ``missing``.
+        state: ``mistyped``, ``missing``, or ``misspelled``: a text that differs only in case or spaces from
+            what it is compared with.
         value: as sent; None if it is missing.
         needs: the type it is compared as, in words; empty if that is not known.
-        other: what it is compared with; None if that is not known.
+        other: what it is compared with, or for a misspelled text what it was meant to be; None if that is
+            not known.
         sentence: what is wrong, in words that may be shown.
     """
 
@@ -61,6 +67,11 @@ class Misfit:
     needs: str
     other: Any
     sentence: str
+
+    @property
+    def is_role(self) -> bool:
+        """Whether it is about the principal's roles."""
+        return (self.owner, self.attribute) == ("principal", ROLES)
 
     @property
     def path(self) -> str:
@@ -74,6 +85,7 @@ class ConditionReader:
     Args:
         seen: what the PDP computed.
         disclosure: what may be shown.
+        spelled: texts that are in the policies: none of them is misspelled.
         slots: for an explanation that several people and cells share: what differs between them.
     """
 
@@ -81,9 +93,11 @@ class ConditionReader:
         self,
         seen: Mapping[tuple[int, Probe], Seen],
         disclosure: Disclosure,
+        spelled: Collection[str],
         slots: Slots | None = None,
     ) -> None:
         self._seen = seen
+        self._spelled = spelled
         self._slots = slots
         self._shown = disclosure
 
@@ -215,11 +229,37 @@ class ConditionReader:
                 needs = _needs(atom, operand, value, others[0][0], other, outcome)
                 if needs:
                     found.append(self._misfit(at, "mistyped", value, needs, other))
+                elif operand is atom.operands[0] or atom.operator == "==":
+                    found += self._misspelled(at, value, atom.operator, others[0][0], other)
             elif state == "seen" and outcome == ERROR and not atom.operator:
                 seen = self._seen.get((number, probe_of(atom)))
                 if seen is not None and "no such overload" in seen.error:
                     found.append(self._misfit(at, "mistyped", value, "", None))
         return found
+
+    def _misspelled(
+        self, at: tuple[str, str], value: Any, operator: str, opposite: Operand, other: Any
+    ) -> Iterator[Misfit]:
+        """A text of the principal that differs only in case or spaces from what it is compared with."""
+        owner, name = at
+        if owner != "principal" or not isinstance(value, str) or value in self._spelled:
+            return
+        every = [other] if operator == "==" else other if operator == "in" else ()
+        meant = twin(value, [one for one in every if isinstance(one, str)])
+        if meant is None:
+            return
+        path = ("P", "attr", *steps_of(name))
+        called = self._shown.text(name)
+        label = "" if self._is_withheld(path) else f" {self._quoted(path, value)}"
+        if opposite.literal:
+            which = f'"{self._shown.hidden(meant)}"'
+        elif _attribute(opposite) is not None:
+            owner_of = _OWNERS[opposite.path[:1]]
+            which = f"the {owner_of}{self._shown.text(_name(opposite))}"
+        else:
+            which = "what it is compared with"
+        told = f"{called}{label} differs only in case or spaces from {which}"
+        yield Misfit(owner, name, "misspelled", value, "", meant, told)
 
     def _misfit(self, at: tuple[str, str], state: str, value: Any, needs: str, other: Any) -> Misfit:
         owner, name = at

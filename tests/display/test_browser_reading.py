@@ -142,7 +142,9 @@ def test_people_who_cannot_sign_in_and_data_problems_are_named_first_where_they_
     rows = page.locator(".ccl-problems tbody tr").all_inner_texts()
     marked = ["⚠" in row for row in rows]
     assert marked == sorted(marked, reverse=True)
-    assert any("is denied because of broken data" in row for row in rows)
+    assert any("may not approve in some cases because of it; needed: a number" in row for row in rows)
+    (role,) = [row for row in rows if "unusual value: roles" in row]
+    assert "may not approve in some cases because of it; needed: a role as the policies spell it" in role
     assert any("may all the same" in row for row in rows)
     assert page.locator(".ccl-origin li").first.inner_text() == f"Sent by: {NOTE}"
     origin = page.locator(".ccl-origin").inner_text()

@@ -89,7 +89,7 @@ def test_broken_data_of_the_sample_is_allowed_when_it_is_repaired(
         who = {"id": row["principal"], **rows.loc[row["principal"]]}
         for attribute in row["attributes"]:
             name = attribute.removeprefix("principal.")
-            who[name] = {"region": row["region"], "approval_limit": 10**9}[name]
+            who[name] = {"region": row["region"], "approval_limit": 10**9, "roles": ("manager",)}[name]
         who = {name: value for name, value in who.items() if value is not lab.MISSING}
         request = {name: row[name] for name in ("amount", "region", "owner", "status")}
         assert pdp.is_allowed(row["action"], who, "expense", request), row
@@ -136,6 +136,59 @@ def test_broken_profiles_are_all_named_and_no_healthy_person_is(tmp_path: Path) 
     table = made.causes()
     assert set(table[table["cause"] == BROKEN]["principal"]) <= set(BROKEN_PEOPLE)
     made.source.close()
+
+
+SPELLED = {
+    "role": ("Manager ", "south"),
+    "region": ("manager", "South"),
+    "both": ("MANAGER", "SOUTH"),
+    "listed": ("auditor", "West "),
+    "healthy": ("manager", "south"),
+    "elsewhere": ("manager", "north"),
+    "stranger": ("Stranger", "mars"),
+    "known": ("Clerk", "south"),  # the policies have this spelling, too
+    "lower": ("clerk", "north"),
+}
+"""By name a role and a region."""
+
+
+def test_what_differs_only_in_case_or_spaces_is_broken_data_where_its_repair_allows(tmp_path: Path) -> None:
+    own = "R.attr.amount <= 100 && P.attr.region == R.attr.region"
+    rules = [
+        a_rule("own", own, roles=["manager"]),
+        a_rule("listed", 'R.attr.amount <= 500 && P.attr.region in ["west", "east"]', roles=["auditor"]),
+        a_rule("upper", "R.attr.amount <= 10", roles=["Clerk"]),
+        a_rule("lower", "R.attr.amount <= 50", roles=["clerk"]),
+    ]
+    rows, repaired = [], []
+    for name, (role, region) in SPELLED.items():
+        meant_role = role if name == "known" else role.lower().strip()
+        rows.append({"id": name, "roles": (role,), "region": region})
+        repaired.append({"id": name, "roles": (meant_role,), "region": region.lower().strip()})
+    folder = write(tmp_path / "policies", thing=thing(*rules))
+    asked: dict[str, Any] = {"amount": [0, 50, 100, 500, 501], "region": ["south", "north", "west"]}
+    made = swept(folder, lab.shareable(pd.DataFrame(rows, dtype=object), "region"), **asked)
+    meant = swept(folder, pd.DataFrame(repaired, dtype=object), **asked)
+    expected = ~made.allowed() & meant.allowed()
+    explained = made.explain()
+    broken = explained.broken(["principal", "action", "amount", "region"], [])
+    assert broken is not None
+    np.testing.assert_array_equal(np.reshape(broken, expected.shape), expected)
+    for place in np.argwhere(expected)[::3]:
+        own, _, amount, where = place.tolist()
+        cell = {"amount": asked["amount"][amount], "region": asked["region"][where]}
+        assert made.why(principal=list(SPELLED)[own], **cell).cause.kind == BROKEN  # type: ignore[union-attr]
+    table = made.causes()
+    assert table[table["cause"] == BROKEN]["cells"].sum() == expected.sum()
+    both = made.why(principal="both", amount=100, region="south")
+    assert both.sentence == (
+        'DENY, but the data is broken: the role "MANAGER" differs only in case or spaces from "manager"; '
+        'region "SOUTH" differs only in case or spaces from the resource\'s region.'
+    )
+    assert both.cause is not None
+    assert both.cause.attributes == ("principal.roles", "principal.region")
+    made.source.close()
+    meant.source.close()
 
 
 def test_a_missing_attribute_is_broken_data_only_where_the_mapping_requires_it(tmp_path: Path) -> None:
