@@ -44,6 +44,33 @@ people["approval_limit"] = [5_000 + 7 * i for i in range(1_000)]
 people["roles"] = [("manager",)] * 1_000
 """
 
+TUNE = f"""{PEOPLE}
+tune = lab.tune(pdp, people, "expense", actions="approve", amount=lab.amounts(0, 59_700, step=300),
+                region=["south", "northeast", "midwest", "west"], status="OPEN", owner=lab.OTHER,
+                department="sales")
+tune
+"""
+
+# Move a slider of tune, wait until who gains and who loses is told anew, then for a frame.
+SLIDE = """async ([rounds]) => {
+  const frame = () => new Promise((done) => requestAnimationFrame(done));
+  const effects = () => document.querySelector(".ccl-effects").textContent;
+  const slider = document.querySelector("input[type=range]");
+  const times = [];
+  for (let i = 0; i < rounds; i++) {
+    await new Promise((done) => setTimeout(done, 1500));  // until it has settled
+    const before = effects();
+    const start = performance.now();
+    slider.value = 5_100 + 100 * i;
+    slider.dispatchEvent(new Event("input", { bubbles: true }));
+    let n = 0;
+    while (effects() === before && n++ < 600) await frame();
+    await frame();
+    times.push(performance.now() - start);
+  }
+  return times;
+}"""
+
 # Change a control, wait until the counts change and Python has answered if it was asked, then for a frame.
 TURN = """async ([kind, label, rounds, asks]) => {
   const root = document.querySelector(".ccl-explorer");
@@ -109,6 +136,14 @@ def main() -> None:
                 rows += [(who, what, times) for what, times in measure(page)]
                 page.close()
                 server.tidy()
+            page = chromium.new_page(viewport={"width": 1400, "height": 1000})
+            browser.write_notebook(server.folder / "a.ipynb", [TUNE.replace("LIMITS", "")])
+            browser.open_notebook(page, server, "a.ipynb")
+            browser.run_all(page)
+            page.locator(".ccl-effects").first.wait_for()
+            times = page.evaluate(SLIDE, [ROUNDS])
+            rows.append(("sample profiles", "a slider of `lab.tune`: who gains, who loses, the matrix", times))
+            page.close()
         chromium.close()
     lines = [
         "# The explorer, end to end in JupyterLab",

@@ -135,6 +135,7 @@ class PDP:
         self._in_block = False
         self._digest: str | None = None
         self._told: tuple[str | None, pd.DataFrame] | None = None
+        self._alike: set[str | None] = set()  # digests of policies that differ only in numbers
         self._index: tuple[str | None, PolicyIndex] | None = None
         self._planned: tuple[str | None, dict[bytes, dict[str, Any]]] = (None, {})
         self._server: server.Server | None = None
@@ -177,6 +178,7 @@ class PDP:
         folder = self._need_folder()
         self._signature = disk.signature(folder)
         self._digest = disk.digest(folder)
+        self._alike = {self._digest}
         self._server = server.Server(self._engine, folder, self._config, quiet=self._quiet)
         self.address = self._server.address
         try:
@@ -265,10 +267,18 @@ class PDP:
             PDPError: if the PDP's Admin API is not enabled or refuses the user.
         """
         with self.asking():
-            if self._folder is None or self._told is None or self._told[0] != self._digest:
+            if self._told is not None and self._told[0] != self._digest:
+                self._told = None
+            return self.inspected.copy()
+
+    @property
+    def inspected(self) -> pd.DataFrame:
+        """The same, perhaps from before numbers of the policies moved: only its constants may be others."""
+        with self.asking():
+            if self._folder is None or self._told is None or self._told[0] not in self._alike:
                 answer = self._ask_admin("InspectPolicies", request_pb2.InspectPoliciesRequest())
                 self._told = (self._digest, inspection.frame(answer, self._documents_or_none()))
-            return self._told[1].copy()
+            return self._told[1]
 
     def _documents_or_none(self) -> tuple[dict[str, Any], ...]:
         try:
@@ -331,7 +341,7 @@ class PDP:
             if not self._need_inspection():
                 return None
             return (
-                tuple(sorted(inspection.attributes(inspection.of_kind(self.policies, kind), "actions")))
+                tuple(sorted(inspection.attributes(inspection.of_kind(self.inspected, kind), "actions")))
                 or None
             )
         return found.own or found.others
@@ -386,7 +396,7 @@ class PDP:
         """
         if self._folder is None and self._admin is None:
             return False
-        return len(self.policies) > 0 or self._folder is None
+        return len(self.inspected) > 0 or self._folder is None
 
     def reached(
         self,
@@ -438,7 +448,7 @@ class PDP:
         Raises:
             PDPError: if the PDP does not disclose its policies.
         """
-        known = self.policies
+        known = self.inspected
         everywhere = inspection.attributes(known, "resource_attributes")
         return everywhere, inspection.attributes(inspection.of_kind(known, kind), "resource_attributes")
 
@@ -448,7 +458,7 @@ class PDP:
         Raises:
             PDPError: if the PDP does not disclose its policies.
         """
-        return inspection.attributes(inspection.of_kind(self.policies, kind), "principal_attributes")
+        return inspection.attributes(inspection.of_kind(self.inspected, kind), "principal_attributes")
 
     def compared_types(self) -> dict[str, str]:
         """The types that the policies compare principal attributes with, as far as their text shows.
@@ -524,10 +534,15 @@ class PDP:
     def plans(
         self, requests: Sequence[request_pb2.PlanResourcesRequest], aux_data: messages.AuxData | None = None
     ) -> list[dict[str, Any]]:
-        """The conditions returned by PlanResources, as dicts; empty for what can't be planned in time."""
+        """The conditions returned by PlanResources, as dicts; empty for what can't be planned in time.
+
+        Where only numbers of the policies moved since, they are those from before: a number that can be moved
+        is known from the text of the policies.
+        """
         end = time.monotonic() + PLANNING
         with self.asking():
-            if self._planned[0] != self._digest or self._folder is None or len(self._planned[1]) > PLANS_KEPT:
+            kept = self._planned[0] in self._alike and len(self._planned[1]) <= PLANS_KEPT
+            if self._folder is None or not kept:
                 self._planned = (self._digest, {})
             known = self._planned[1]
             keys = [_digest(request, aux_data) for request in requests]
@@ -688,6 +703,7 @@ class PDP:
             if not compiled:
                 self._compile()
             self._reload(self._server)
+        self._alike = {*(self._alike if compiled else ()), fresh}
         self._digest, self._signature = fresh, now
         if disk.signature(self._folder) != now:  # changed while it was read: read it again
             self._refresh()

@@ -43,6 +43,7 @@ def reload(server: Server, ask_store: Callable[[], object], ask_check: Callable[
     try:
         before, said = _compilations(server.http), server.log_size()
         ask_store()
+        ask_check()  # which takes as long as the compilation, if that has begun
         end = time.monotonic() + _PATIENCE
         while (now := _compilations(server.http)) == before:
             if time.monotonic() > end:

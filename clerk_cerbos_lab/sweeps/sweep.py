@@ -200,7 +200,7 @@ def sweep(
         )
         answers = _Answers(pdp, people, question, executor)
         found = answers.every_cell() if method == "every-cell" else answers.auto(audit)
-        read = inspection.attributes(pdp.policies, "principal_attributes") if checked else None
+        read = inspection.attributes(pdp.inspected, "principal_attributes") if checked else None
         documents = _documents(pdp)
         source = instrumented_of(pdp) or pdp
     if found.warning:
