@@ -142,7 +142,9 @@ def main() -> None:
             browser.run_all(page)
             page.locator(".ccl-effects").first.wait_for()
             times = page.evaluate(SLIDE, [ROUNDS])
-            rows.append(("sample profiles", "a slider of `lab.tune`: who gains, who loses, the matrix", times))
+            rows.append(
+                ("sample profiles", "a slider of `lab.tune`: who gains, who loses, the matrix", times)
+            )
             page.close()
         chromium.close()
     lines = [

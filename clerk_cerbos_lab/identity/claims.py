@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from clerk_cerbos_lab.errors import InputError, did_you_mean
 from clerk_cerbos_lab.identity.people import is_text
+from clerk_cerbos_lab.values import json_type
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -178,16 +179,27 @@ def identity_of(claims: Dict[str, Any], mapping: Mapping) -> str:
 
 
 def organization_roles(claims: Dict[str, Any], mapping: Mapping, user: Dict[str, Any]) -> tuple[str, ...]:
-    """The roles in the organization that is active in the session, as the provider's API calls them."""
+    """The roles in the organization that is active in the session, as the provider's API calls them.
+
+    Raises:
+        InputError: for a claim that should hold roles and holds something else.
+    """
     if mapping.provider == "clerk":
         organization = claims.get("o")
         role = organization.get("rol") if isinstance(organization, dict) else None
-        return (f"org:{role}",) if isinstance(role, str) and role else _texts(claims.get("org_role"))
+        if role is not None:
+            return tuple(f"org:{one}" for one in _texts(role, "o.rol"))
+        return _texts(claims.get("org_role"), "org_role")
     if mapping.provider == "workos":
-        return _texts(claims.get("roles")) or _texts(claims.get("role"))
-    return _texts(user.get("organization_roles"))
+        return _texts(claims.get("roles"), "roles") or _texts(claims.get("role"), "role")
+    return _texts(user.get("organization_roles"), "organization_roles")
 
 
-def _texts(value: object) -> tuple[str, ...]:
-    names = [value] if isinstance(value, str) else value
-    return tuple(n for n in names if isinstance(n, str) and n) if isinstance(names, list) else ()
+def _texts(value: object, claim: str) -> tuple[str, ...]:
+    """The names in a claim that is a name or a list of names; none if it is absent or empty."""
+    names = [] if value is None else value if isinstance(value, list) else [value]
+    wrong = [json_type(one) for one in names if not isinstance(one, str)]
+    if wrong:
+        msg = f"the claim '{claim}' should hold names of roles, and holds {wrong[0]}"
+        raise InputError(msg)
+    return tuple(name for name in names if name)

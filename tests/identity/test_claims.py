@@ -407,6 +407,24 @@ def test_auth0s_roles_in_an_organization_are_in_the_claim_that_an_action_sets() 
     assert "event.organization === undefined ? [] : (event.authorization?.roles ?? [])" in action
 
 
+@pytest.mark.parametrize(
+    ("provider", "claims", "message"),
+    [
+        ("clerk", {"o": {"id": "org_1", "rol": 7}}, "the claim 'o.rol' should hold .*, and holds a number"),
+        ("clerk", {"org_role": {"admin": True}}, "the claim 'org_role' should hold .*, and holds a map"),
+        ("workos", {"roles": ["admin", None]}, "the claim 'roles' should hold .*, and holds null"),
+        ("auth0", {"organization_roles": [["admin"]]}, "should hold names of roles, and holds a list"),
+    ],
+)
+def test_organization_roles_that_are_no_names_are_an_error(
+    provider: Any, claims: dict[str, Any], message: str
+) -> None:
+    mapping = lab.Mapping.of(provider, organization_roles=True, profile={})
+    chosen = {"organization_roles": "organization_roles"} if provider == "auth0" else None
+    with pytest.raises(lab.InputError, match=message):
+        lab.claims_to_principal({"sub": "user_1", **claims}, mapping=mapping, claims=chosen)
+
+
 def test_an_id_that_is_not_unicode_is_none_and_an_end_that_is_not_a_number_is_unknown() -> None:
     with pytest.raises(lab.InputError, match="there is no 'sub'"):
         lab.claims_to_principal({"sub": "\ud800"})

@@ -315,20 +315,26 @@ def test_memberships_from_a_file_give_the_organization_roles() -> None:
     users = lab.load_users(SAMPLE, mapping=ORGANIZATIONS, memberships=MEMBERSHIPS)
     assert {
         user.id: user.organization_roles for user in users if user.organization_roles
-    } == membership_roles(UserFile(MEMBERSHIPS, "Clerk memberships"))
+    } == membership_roles(UserFile(MEMBERSHIPS, "Clerk memberships"), "")
 
 
 def test_a_role_in_two_organizations_counts_once() -> None:
     held = [("org:admin", "a"), ("org:member", "a"), ("org:admin", "a"), ("org:member", "b")]
     memberships = [{"role": role, "public_user_data": {"user_id": own}} for role, own in held]
-    assert membership_roles(memberships) == {"a": ("org:admin", "org:member"), "b": ("org:member",)}
+    assert membership_roles(memberships, "") == {"a": ("org:admin", "org:member"), "b": ("org:member",)}
 
 
 @pytest.mark.parametrize(
     "odd", [7, None, {}, {"role": "org:admin"}, {"role": 7, "public_user_data": {"user_id": "a"}}]
 )
-def test_a_membership_without_a_user_or_a_role_gives_nobody_a_role(odd: object) -> None:
-    assert membership_roles([odd]) == {}
+def test_what_is_no_membership_is_an_error_with_its_place(odd: object) -> None:
+    good = {"role": "org:admin", "public_user_data": {"user_id": "a"}}
+    with pytest.raises(lab.UsersError, match=r"some\.json should contain .*, and entry 1 is something else"):
+        membership_roles([good, odd], "some.json")
+
+
+def test_a_membership_of_nobody_gives_nobody_a_role() -> None:
+    assert membership_roles([{"role": "org:admin", "public_user_data": None}], "some.json") == {}
 
 
 def test_memberships_are_required_if_the_mapping_reads_them_and_refused_if_not(tmp_path: Path) -> None:
@@ -336,7 +342,7 @@ def test_memberships_are_required_if_the_mapping_reads_them_and_refused_if_not(t
         lab.load_users(SAMPLE, mapping=ORGANIZATIONS)
     with pytest.raises(lab.InputError, match="organization_roles=True"):
         lab.load_users(SAMPLE, memberships=MEMBERSHIPS)
-    with pytest.raises(lab.UsersError, match="contains no organization memberships"):
+    with pytest.raises(lab.UsersError, match="should contain organization memberships"):
         lab.load_users(SAMPLE, mapping=ORGANIZATIONS, memberships=SAMPLE)
     nobody = lab.load_users(SAMPLE, mapping=ORGANIZATIONS, memberships=write(tmp_path, "[]"))
     assert {user.organization_roles for user in nobody} == {()}

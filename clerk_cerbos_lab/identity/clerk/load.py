@@ -79,7 +79,7 @@ def load_users(
             msg = f"no filter '{name}' in Clerk's user list{did_you_mean(name, FILTERS)}"
             raise InputError(msg)
     with connect(key, api_url, budget) as api:
-        raw_roles = membership_roles(_memberships(api)) if plan.organization_roles else None
+        raw_roles = membership_roles(_memberships(api), "Clerk's API") if plan.organization_roles else None
         users = _users(api, filters or {}, plan, raw_roles)
     if not users:
         msg = "Clerk has no users" + (" that match the filters" if filters else " in this instance")
@@ -101,11 +101,8 @@ def _from_file(
                 "memberships='data/clerk_organization_memberships.json'"
             )
             raise InputError(msg)
-        held = list(UserFile(memberships, "Clerk users", paged=False))
-        roles = membership_roles(held)
-        if held and not roles:
-            msg = f"{memberships}: contains no organization memberships (public_user_data.user_id and role)"
-            raise UsersError(msg)
+        held = UserFile(memberships, "Clerk users", paged=False)
+        roles = membership_roles(held, str(memberships))
     entries = UserFile(source, "Clerk users", paged=False)
     parsed = parse_users(entries, paths=plan.paths(), organization_roles=roles, where=str(source))
     if not parsed:

@@ -171,13 +171,29 @@ def _person(user: User) -> Person:
     )
 
 
-def membership_roles(memberships: Iterable[Any]) -> dict[str, tuple[str, ...]]:
-    """User id to organization roles such as ``org:admin``, each once, in order of appearance."""
+def membership_roles(memberships: Iterable[Any], where: str) -> dict[str, tuple[str, ...]]:
+    """User id to organization roles such as ``org:admin``, each once, in order of appearance.
+
+    A membership that has no user (``public_user_data`` is null) gives nobody a role.
+
+    Args:
+        memberships: decoded JSON.
+        where: what messages call their source.
+
+    Raises:
+        UsersError: for an entry that is something else.
+    """
     roles: dict[str, dict[str, None]] = {}
-    for membership in memberships:
-        person = membership.get("public_user_data") if isinstance(membership, dict) else None
+    for at, membership in enumerate(memberships):
+        entry = membership if isinstance(membership, dict) else {}
+        person, role = entry.get("public_user_data", {}), entry.get("role")
         own = person.get("user_id") if isinstance(person, dict) else None
-        role = membership.get("role") if isinstance(membership, dict) else None
-        if isinstance(own, str) and isinstance(role, str) and role:
+        if not (isinstance(role, str) and role and (person is None or isinstance(own, str))):
+            msg = (
+                f"{where} should contain organization memberships, each with a role and "
+                f"public_user_data.user_id, and entry {at} is something else"
+            )
+            raise UsersError(msg)
+        if isinstance(own, str):
             roles.setdefault(own, {})[role] = None
     return {own: tuple(held) for own, held in roles.items()}
