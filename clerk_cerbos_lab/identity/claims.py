@@ -197,9 +197,10 @@ def organization_roles(claims: Dict[str, Any], mapping: Mapping, user: Dict[str,
 
 def _texts(value: object, claim: str) -> tuple[str, ...]:
     """The names in a claim that is a name or a list of names; none if it is absent or empty."""
-    names = [] if value is None else value if isinstance(value, list) else [value]
-    wrong = [json_type(one) for one in names if not isinstance(one, str)]
-    if wrong:
-        msg = f"the claim '{claim}' should hold names of roles, and holds {wrong[0]}"
-        raise InputError(msg)
-    return tuple(name for name in names if name)
+    found = []
+    for name in [] if value is None else value if isinstance(value, list) else [value]:
+        if not isinstance(name, str):
+            msg = f"the claim '{claim}' should hold names of roles, and holds {json_type(name)}"
+            raise InputError(msg)
+        found.append(name)
+    return tuple(name for name in found if name)

@@ -92,6 +92,7 @@ def test_broken_data_of_the_sample_is_allowed_when_it_is_repaired(
             who[name] = {"region": row["region"], "approval_limit": 10**9, "roles": ("manager",)}[name]
         who = {name: value for name, value in who.items() if value is not lab.MISSING}
         request = {name: row[name] for name in ("amount", "region", "owner", "status")}
+        request["owner"] = {"SELF": lab.SELF, "OTHER": lab.OTHER}[str(row["owner"])]
         assert pdp.is_allowed(row["action"], who, "expense", request), row
 
 
