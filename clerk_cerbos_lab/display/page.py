@@ -6,6 +6,8 @@ import base64
 import hashlib
 import itertools
 import json
+import re
+from collections import Counter
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
 
@@ -73,6 +75,7 @@ def write_page(
         broken = broken_stretches.finder(decisions, shown, first.header["columns"][0])
         drawn = (threshold_strips.svg(first, broken), threshold_strips.table(first, broken))
         static = "".join([*drawn, static])
+    static = _with_classes(static)
     if len(payloads) == 1:
         first.header["said"] = True
     data = [one.to_bytes() for one in payloads]
@@ -114,6 +117,23 @@ def write_page(
     )
     with whole_file(path) as fresh:
         fresh.write_text(text, encoding="utf-8")
+
+
+def _with_classes(html: str) -> str:
+    """The static part with a class in place of each inline style that occurs again and again.
+
+    A notebook's output needs them inline; in a page they would be a sixth of its bytes.
+    """
+    names: dict[str, str] = {}
+    for style, times in Counter(_STYLE.findall(html)).items():
+        if times > 1 and "&" not in style:
+            names[style] = f"ccl-i{len(names)}"
+    rules = "".join(f":is(#ccl,.{name}){{{style}}}" for style, name in names.items())
+    short = _STYLE.sub(lambda found: f' class="{names[found[1]]}"' if found[1] in names else found[0], html)
+    return f"<style>{rules}</style>{short}"
+
+
+_STYLE: Final = re.compile(r' style="([^"]*)"')  # of our own templates, which escape quotation marks
 
 
 def _scenarios(

@@ -14,7 +14,7 @@ from small_policies import resource_policy, rule, up_to, users, write
 
 import clerk_cerbos_lab as lab
 from clerk_cerbos_lab import limits
-from clerk_cerbos_lab.display import assets, page, plain_text
+from clerk_cerbos_lab.display import assets, page, plain_text, static_html
 from clerk_cerbos_lab.errors import InputError
 
 if TYPE_CHECKING:
@@ -269,6 +269,32 @@ def test_paper_gets_the_static_part(offline_page: Visit, path: Path) -> None:
     assert tab.pdf(format="A4")[:5] == b"%PDF-"
     tab.emulate_media(media="screen")
     assert tab.locator(".ccl-live").is_visible()
+
+
+def test_the_static_part_of_a_page_looks_as_in_a_notebook(
+    chromium: Browser, swept: lab.Decisions, path: Path, tmp_path: Path
+) -> None:
+    """A notebook's output has each style inline; in a page those that occur again have a class."""
+    assert path.read_text("utf-8").count('style="padding') < 4
+    inline = tmp_path / "inline.html"
+    inline.write_text(f"<!doctype html><meta charset='utf-8'>{static_html.html(swept, swept.shown())}")
+    looks = []
+    context = chromium.new_context(java_script_enabled=False)
+    for file in (inline, path):
+        tab = context.new_page()
+        tab.goto(file.as_uri())
+        looks.append(
+            tab.locator("table:has(td:text('ALLOW'))").last.evaluate(
+                """table => [...table.querySelectorAll("th, td")].map(cell => {
+                  const style = getComputedStyle(cell);
+                  return ["padding", "border-top-width", "border-left-style", "background-color",
+                          "text-align", "font-weight", "white-space", "vertical-align"].map(name => style.getPropertyValue(name));
+                })"""
+            )
+        )
+    context.close()
+    assert looks[0] == looks[1]
+    assert len(looks[0]) > 160
 
 
 def test_the_same_decisions_make_the_same_page(swept: lab.Decisions, path: Path, tmp_path: Path) -> None:
