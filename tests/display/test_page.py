@@ -288,7 +288,8 @@ def test_the_static_part_of_a_page_looks_as_in_a_notebook(
                 """table => [...table.querySelectorAll("th, td")].map(cell => {
                   const style = getComputedStyle(cell);
                   return ["padding", "border-top-width", "border-left-style", "background-color",
-                          "text-align", "font-weight", "white-space", "vertical-align"].map(name => style.getPropertyValue(name));
+                          "text-align", "font-weight", "white-space", "vertical-align"].map(
+                            name => style.getPropertyValue(name));
                 })"""
             )
         )
