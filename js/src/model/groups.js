@@ -6,10 +6,11 @@
  * Group rows by key, in order of first appearance.
  * @param {Uint32Array} rows
  * @param {(row: number) => string} keyOf
- * @param {Set<string>} expanded keys of the groups that are open
+ * @param {(row: number, key: string) => string} stableOf the key of a group, equal whatever else is shown
+ * @param {Set<string>} expanded stable keys of the groups that are open
  * @returns {Item[]}
  */
-export function grouped(rows, keyOf, expanded) {
+export function grouped(rows, keyOf, stableOf, expanded) {
   /** @type {Map<string, number[]>} */
   const groups = new Map();
   for (const r of rows) {
@@ -20,12 +21,13 @@ export function grouped(rows, keyOf, expanded) {
   }
   /** @type {Item[]} */
   const items = [];
-  for (const [key, rows] of groups) {
+  for (const [short, rows] of groups) {
     const [row] = rows;
     if (rows.length === 1) {
       items.push({ row });
       continue;
     }
+    const key = stableOf(row, short);
     const open = expanded.has(key);
     items.push({ row, group: { key, rows, open } });
     if (open) for (const row of rows) items.push({ row, member: true });

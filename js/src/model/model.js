@@ -8,6 +8,7 @@ import { runsOf } from "./line.js";
 import { Marks } from "./marks.js";
 import { Once } from "./once.js";
 import { placeIn } from "./place.js";
+import { Signatures } from "./signatures.js";
 import { sorted } from "./sorting.js";
 import { chosenOf, START } from "./state.js";
 import { Tally } from "./tally.js";
@@ -21,6 +22,9 @@ const WIDE = 24;
 /** Filters by effect that look at the columns shown. */
 const LOOKS = new Set(["broken", "changed"]);
 
+/** How many states of cells, two bits each, one character of a signature holds: it is no half of a pair. */
+const PACKED = 7;
+
 /** The latest computed values for one cube. */
 class Latest {
   rows = /** @type {Once<Uint32Array>} */ (new Once());
@@ -29,6 +33,7 @@ class Latest {
   wanted = /** @type {Once<Uint32Array>} */ (new Once());
   visible = /** @type {Once<Uint32Array>} */ (new Once());
   counts = /** @type {Once<Counts>} */ (new Once());
+  signatures = /** @type {Once<Signatures>} */ (new Once());
 }
 
 /**
@@ -210,26 +215,36 @@ export class Model {
 
   /** Group rows that differ only in the principal into one item; null if nothing is grouped. */
   #group() {
-    const { cube, hasExact, place, starts } = this.layout;
+    const { hasExact, place, starts } = this.layout;
     if (!this.state.grouped || place < 0) return null;
     const offsets = hasExact ? this.across.line.map(({ offset }) => offset) : this.across.kept.kinds;
     const { index, kind } = this.rows;
     const others = index.filter((_, k) => k !== place);
-    const signatures = /** @type {(string | undefined)[]} */ (new Array(starts.length));
+    const signatures = this.#latest.signatures.of(offsets.join(), () => new Signatures(starts.length));
+    const { marks } = this.shown;
+    const strips = this.state.view === "thresholds" && this.layout.hasStrips;
     const keyOf = (/** @type {number} */ r) => {
-      let key = signatures[kind[r]];
-      if (key === undefined) {
-        key = "";
-        for (const offset of offsets) key += cube.state(starts[kind[r]] + offset);
-        signatures[kind[r]] = key;
-      }
+      let key = `${signatures.number(kind[r], () => this.#signature(kind[r], offsets))}`;
       for (const positions of others) key += `|${positions[r]}`;
-      const { marks } = this.shown;
-      const strips = this.state.view === "thresholds" && this.layout.hasStrips;
       return `${key}|${strips ? JSON.stringify(marks.stretches(r)) : marks.broken(r)}`;
     };
-    const groups = grouped(this.visible, keyOf, this.expanded);
+    const stableOf = (/** @type {number} */ r, /** @type {string} */ key) =>
+      signatures.texts[signatures.numbers[kind[r]]] + key.slice(key.indexOf("|"));
+    const groups = grouped(this.visible, keyOf, stableOf, this.expanded);
     return this.state.sort === "given" ? this.#byAllowed(groups, others) : groups;
+  }
+
+  /** The effects of rows of a kind at these offsets, as a short text. */
+  #signature(/** @type {number} */ kind, /** @type {ArrayLike<number>} */ offsets) {
+    const { cube, starts } = this.layout;
+    let text = "";
+    for (let i = 0; i < offsets.length; ) {
+      let packed = 0;
+      for (const end = Math.min(i + PACKED, offsets.length); i < end; i++)
+        packed = 4 * packed + cube.state(starts[kind] + offsets[i]);
+      text += String.fromCharCode(packed);
+    }
+    return text;
   }
 
   /**
