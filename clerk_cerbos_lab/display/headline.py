@@ -161,10 +161,7 @@ class _Words:
         parts = [(one.people, " and ".join(map(self._span, one.spans))) for one in may if one in named]
         rest = [one for one in may if one not in named]
         if rest:
-            top = max(_end(one.spans[-1]) for one in rest)
-            known = all(one.exact for one in rest) and top[0] < math.inf
-            most = f", none above {self._amount(top[0])}" if known else ""
-            parts.append((sum(one.people for one in rest), f"with {len(rest)} other limits{most}"))
+            parts.append((sum(one.people for one in rest), self._other(rest)))
         (first, words), *others = parts
         texts = [f"{self._of_all(first)} may {action} {words}".rstrip()]
         texts += [f"{people:,} {words}" for people, words in others]
@@ -173,6 +170,15 @@ class _Words:
             no = "may not" if not self._axis else "nothing" if known else f"at none of {self._checked}"
             texts.append(f"{idle:,} {no}")
         return f"{'; '.join(texts)}."
+
+    def _other(self, rest: Sequence[Outcome]) -> str:
+        """Limits that few people have: named if there are two, else how many there are, and the highest."""
+        if len(rest) == 2 and all(len(one.spans) == 1 for one in rest):
+            return " or ".join(self._span(one.spans[0]) for one in rest)
+        top = max(_end(one.spans[-1]) for one in rest)
+        known = all(one.exact for one in rest) and top[0] < math.inf
+        most = f" of at most {self._amount(top[0])}" if known else ""
+        return f"with {len(rest)} other limits{most}"
 
     def _of_all(self, people: int) -> str:
         if people == self._counts.people:

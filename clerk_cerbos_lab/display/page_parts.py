@@ -16,10 +16,12 @@ from clerk_cerbos_lab.display import plain_text
 from clerk_cerbos_lab.display.headline import heading, value_words
 from clerk_cerbos_lab.formatting import number_label
 from clerk_cerbos_lab.identity import taken
-from clerk_cerbos_lab.identity.quality import cannot_sign_in
+from clerk_cerbos_lab.identity.quality import ABSENT, UNUSUAL, cannot_sign_in, is_missing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+
+    import pandas as pd
 
     from clerk_cerbos_lab.decisions.decisions import Decisions
     from clerk_cerbos_lab.decisions.headcounts import Headcounts, Outcome, Span
@@ -128,16 +130,18 @@ def _holds(span: Span, value: float) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A line about somebody's data: who, what is wrong, details, and what it does."""
+    """A line about somebody's data: who, what is wrong, details, and what it does, or an aside on that."""
 
     who: str
     what: str
     detail: str
     effect: str
+    aside: str = ""
 
 
 ALLOWED: Final = "may all the same, if their session still lasts or they are let in again"
 ASK: Final = "the question box and each cell marked ? say which value"
+NOT_SET: Final = "not required; with one, they may {} in more cases"
 DENIED: Final = "is denied because of broken data"
 WOULD: Final = "may not {} in some cases because of it; needed: {}"
 
@@ -152,24 +156,41 @@ def problems(decisions: Decisions, shown: Disclosure) -> tuple[list[Problem], st
     may = _may(decisions, set(out))
     repairs = None if decisions.explanations is None else drawn_by("repairs allow")(decisions)
     found = []
+    places = {own: at for at, own in reversed(list(enumerate(people["id"].tolist())))}
     for line in report:
-        own = line["principal"]
+        own, name = line["principal"], line["attribute"]
         signed_out = out.get(own) == line["problem"]
-        actions, needs = (repairs or {}).get((own, line["attribute"]), ((), ""))
+        actions, needs = (repairs or {}).get((own, name), ((), ""))
+        required = line["problem"] != ABSENT or own in denied
         if signed_out:
             effect = ALLOWED if own in may else ""
-        elif actions:
+        elif actions and required:
             effect = WOULD.format(shown.text(_listed(actions)), needs)
         else:  # of several problems, those that are repaired explain it
             told = repairs is not None and any(one == own for one, _ in repairs)
             effect = DENIED if own in denied and not told else ""
-        what = f"{line['problem']}: {line['attribute']}" if line["attribute"] else line["problem"]
-        found.append(Problem(labels[own], shown.text(what), shown.text(line.get("detail", "")), effect))
+        aside = NOT_SET.format(shown.text(_listed(actions))) if actions and not required else ""
+        what = f"{line['problem']}: {name}" if name else line["problem"]
+        value = _value(people, places[own], line, shown)
+        what, detail = shown.text(what) + value, shown.text(line.get("detail", ""))
+        found.append(Problem(labels[own], what, detail, effect, aside))
     known = {line["principal"] for line in report}
     found += [Problem(labels[own], "broken data", ASK, DENIED) for own in denied if own not in known]
-    found.sort(key=lambda one: not one.effect)
+    found.sort(key=lambda one: (not one.effect, not one.aside))
     rest = len(found) - limits.TOTALS_LINES
     return found[: limits.TOTALS_LINES], f"{rest:,} more: see lab.problems." if rest > 0 else ""
+
+
+def _value(people: pd.DataFrame, place: int, line: Mapping[str, str], shown: Disclosure) -> str:
+    """The value that a line is about, to stand behind its attribute; empty if it may not be shown."""
+    name = line["attribute"]
+    if name == "roles" and line["problem"] == UNUSUAL:
+        return f" {', '.join(map(shown.text, people[name].iloc[place]))}"
+    if name not in shown.attributes or is_missing(people[name].iloc[place]):
+        return ""
+    value = people[name].iloc[place]
+    label = shown.value(value)
+    return f' "{label}"' if isinstance(value, str) and not label.startswith('"') else f" {label}"
 
 
 def _listed(words: Sequence[str]) -> str:

@@ -24,6 +24,8 @@ MISTYPED: Final = "mistyped attribute"
 
 ABSENT: Final = "missing attribute"
 
+UNUSUAL: Final = "unusual value"
+
 SIGNED_OUT: Final = frozenset(
     {
         *("banned", "locked", "blocked", "suspended", "inactive"),
@@ -107,7 +109,7 @@ def _odd_values(frame: pd.DataFrame, personal: set[str]) -> Iterator[Row]:
                 twin = any(folded(c) == folded(value) for c in common)
                 but = "; apart from case and spaces it is one of them" if twin else ""
                 detail = f"nobody else has this value; the others share {len(common)} values{but}"
-                yield _row(own, "unusual value", name, detail)
+                yield _row(own, UNUSUAL, name, detail)
 
 
 def unusual_texts(counts: Mapping[str, int]) -> set[str]:
@@ -130,7 +132,7 @@ def _odd_numbers(frame: pd.DataFrame) -> Iterator[Row]:
         if len(below) <= (1 - USUAL) * len(numbers):
             for own in below:
                 detail = f"below 0, which {len(numbers) - len(below)} of the {len(numbers)} numbers are not"
-                yield _row(own, "unusual value", name, detail)
+                yield _row(own, UNUSUAL, name, detail)
 
 
 def folded(text: str) -> str:

@@ -13,6 +13,7 @@ from clerk_cerbos_lab.identity.quality import (
     ABSENT,
     COLUMNS,
     MISTYPED,
+    UNUSUAL,
     _against_others,
     _attribute_names,
     _holders,
@@ -20,7 +21,6 @@ from clerk_cerbos_lab.identity.quality import (
 )
 from clerk_cerbos_lab.insights.gains import gains_of
 from clerk_cerbos_lab.insights.repairs import (
-    UNUSUAL,
     read_by_kind,
     repairs_of,
     spelled_otherwise,

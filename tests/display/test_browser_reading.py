@@ -106,7 +106,7 @@ def test_the_question_box_answers_as_the_decisions_do(page: Page, explained: lab
         assert answer.startswith("✓ Yes" if effect == "ALLOW" else "✗ No"), (name, cell, answer)
         assert f"Because: {effect}" in answer
         if effect == "DENY" and owner == "OTHER":
-            assert "Rules that could allow it, and what is not so:" in answer
+            assert "of these rules would have to apply. What is not so:" in answer
     part = explained.sel(amount=7_500, region="south", owner=lab.OTHER)
     may = part.counts()["ALLOW"]
     assert ask(page, "everybody", 7_500, "south", "OTHER").startswith(f"{may} of 96 may")

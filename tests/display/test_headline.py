@@ -91,11 +91,16 @@ def parts_of(sentence: str, action: str) -> list[tuple[int, str]]:
 
 def check_clauses(line: Line, parts: list[tuple[int, str]], allowed: dict[float, int]) -> None:
     """What a sentence says about every amount over 0, compared with the people counted there."""
-    summed = re.search(r"none above ([\d,]+)", line.what)
-    most = float(summed[1].replace(",", "")) if summed else -math.inf
+    summed = re.findall(r"other limits of at most ([\d,]+)|(?:up to|below) ([\d,]+)[^;]* or ", line.what)
+    summed += re.findall(r" or (?:\S+ [\d,]+ )?(?:up to|below|exactly)() ([\d,]+)", line.what)
+    most = max((float("".join(some).replace(",", "")) for some in summed), default=-math.inf)
     if " other limits" in line.what and not summed:
         return
-    named = [(count, words.split(" and ")) for count, words in parts if "limits" not in words]
+    named = [
+        (count, words.split(" and "))
+        for count, words in parts
+        if "limits" not in words and " or " not in words
+    ]
     for probe, counted in allowed.items():
         if probe > 0 and probe > most:
             said = sum(

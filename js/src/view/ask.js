@@ -225,8 +225,7 @@ export class Ask {
     if (out) parts.push(h("p", {}, `⊘ ${may ? "But they" : "They"} can't sign in: ${out}.`));
     const reason = h("div", {});
     const change = may ? [] : changes(question, person, limits);
-    if (change.length)
-      parts.push(h("p", {}, "What would have to change: ", h("b", {}, change.join("; or ")), "."));
+    if (change.length) parts.push(h("p", {}, "They may at: ", h("b", {}, change.join("; or ")), "."));
     else if (limits) parts.push(h("p", {}, `They may at: ${limits}.`));
     this.answer.replaceChildren(...parts, reason);
     const place = question.place(person);
@@ -298,16 +297,25 @@ function because({ texts, nodes, explanations }, number, fill, may) {
   /** @type {(i: number) => string[]} */
   const unmet = (i) => {
     const below = nodes[i][4].flatMap(unmet);
-    return below.length || text(i, 0) !== "✗" ? below : [text(i, 1)];
+    return below.length || !"✗?".includes(text(i, 0)) ? below : [text(i, 1)];
   };
+  const broken = fill(texts[sentence]).includes("the data is broken");
   const needs = (may ? [] : rules)
     .filter((i) => text(i, 0) === "✗" && text(i, 1).startsWith("ALLOW"))
     .map((i) => {
       const not = new Set(nodes[i][4].flatMap(unmet));
       return h("li", {}, h("b", {}, text(i, 1)), not.size ? ` – not so: ${[...not].join("; ")}` : "");
     });
+  const change = broken ? "the data would have to be repaired, or else one" : "one";
   const list = needs.length
-    ? [h("p", {}, "Rules that could allow it, and what is not so:"), h("ul", {}, ...needs)]
+    ? [
+        h(
+          "p",
+          {},
+          `What would have to change: ${change} of these rules would have to apply. What is not so:`,
+        ),
+        h("ul", {}, ...needs),
+      ]
     : [];
   return [h("p", {}, "Because: ", fill(texts[sentence])), ...list];
 }
