@@ -28,7 +28,7 @@ def meanings(decisions: Decisions, shown: Disclosure) -> list[tuple[str, str]]:
     values = [value for axis in decisions.axes for value in axis.values] + list(decisions.fixed.values())
     found = [("✓ ALLOW, ✗ DENY", "Cerbos's answer: this person may, or may not")]
     if decisions.explanations is not None:
-        found.append(("? DENY", "denied because of broken data: with the value repaired, Cerbos allows it"))
+        found.append(("? DENY", "denied because of broken data: with a value that fits, Cerbos allows it"))
     report = decisions.principals.attrs.get("problems", ())
     if cannot_sign_in(report):
         found.append(("⊘", "may, but can't sign in at present: banned, locked or suspended"))
