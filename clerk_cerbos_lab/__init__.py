@@ -70,12 +70,6 @@ def _changes_at():
     return changes_at
 
 
-def _repairs_allow():
-    from clerk_cerbos_lab.insights.data_quality import repairs_allow
-
-    return repairs_allow
-
-
 def _explain():
     from clerk_cerbos_lab.insights.explaining import explain_all
 
@@ -280,7 +274,6 @@ views.register(
         "changes at": _changes_at,
         "causes": _causes,
         "explain": _explain,
-        "repairs allow": _repairs_allow,
         "asked again": _asked_again,
         "explanation text": _explanation_text,
         "explanation html": _explanation_html,

@@ -120,12 +120,15 @@ class Explanations:
         slots: for each slot, in order, the path of what it stands for, such as ``("R", "attr", "amount")``.
         cells: by action.
         names: whether they were made to show ids and every attribute.
+        repairs: by principal and attribute, which actions would be allowed for some resource were the value
+            repaired, and what is needed; None if that could not be asked.
     """
 
     templates: tuple[Explanation, ...]
     slots: tuple[Path, ...]
     cells: Mapping[str, ExplainedCells]
     names: bool
+    repairs: Mapping[tuple[str, str], tuple[tuple[str, ...], str]] | None = None
 
 
 def segments_of(cuts: Sequence[float], numbers: Any) -> npt.NDArray[np.intp]:

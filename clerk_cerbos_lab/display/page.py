@@ -42,6 +42,8 @@ POLICY: Final = (
 )
 """The content security policy of a page: it sends no requests and runs no script but its own."""
 
+_STYLE: Final = re.compile(r' style="([^"]*)"')  # of our own templates, which escape quotation marks
+
 
 def write_page(
     decisions: Decisions,
@@ -131,9 +133,6 @@ def _with_classes(html: str) -> str:
     rules = "".join(f":is(#ccl,.{name}){{{style}}}" for style, name in names.items())
     short = _STYLE.sub(lambda found: f' class="{names[found[1]]}"' if found[1] in names else found[0], html)
     return f"<style>{rules}</style>{short}"
-
-
-_STYLE: Final = re.compile(r' style="([^"]*)"')  # of our own templates, which escape quotation marks
 
 
 def _scenarios(

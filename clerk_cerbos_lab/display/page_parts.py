@@ -11,7 +11,6 @@ import numpy as np
 
 from clerk_cerbos_lab import limits
 from clerk_cerbos_lab.decisions.headcounts import headcounts, may_at_all
-from clerk_cerbos_lab.decisions.views import drawn_by
 from clerk_cerbos_lab.display import plain_text
 from clerk_cerbos_lab.display.headline import heading, value_words
 from clerk_cerbos_lab.formatting import number_label
@@ -154,7 +153,7 @@ def problems(decisions: Decisions, shown: Disclosure) -> tuple[list[Problem], st
     denied = _denied(decisions)
     out = cannot_sign_in(report)
     may = _may(decisions, set(out))
-    repairs = None if decisions.explanations is None else drawn_by("repairs allow")(decisions)
+    repairs = None if decisions.explanations is None else decisions.explanations.repairs
     found = []
     places = {own: at for at, own in reversed(list(enumerate(people["id"].tolist())))}
     for line in report:

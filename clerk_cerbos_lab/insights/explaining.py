@@ -11,6 +11,7 @@ import numpy as np
 from clerk_cerbos_lab.decisions.explanations import SLOT, ExplainedCells, Explanations, templates_of
 from clerk_cerbos_lab.errors import InputError, PDPError
 from clerk_cerbos_lab.identity.principals import read_principals
+from clerk_cerbos_lab.insights.data_quality import repairs_allow
 from clerk_cerbos_lab.insights.finer_situations import FinerSituations
 from clerk_cerbos_lab.insights.slots import Slots
 from clerk_cerbos_lab.insights.why import explain_with_misfits, required_of, unknown_pdp
@@ -57,7 +58,8 @@ def explain_all(decisions: Decisions, *, aux_data: Any = None, names: bool = Fal
         question = replace(decisions.question, actions=(action,), aux_data=jwt)
         of_action = _Action(decisions, place, question, people, disclosure, slots)
         cells[action] = of_action.explained(templates, made)
-    explained = decisions.with_explanations(Explanations(tuple(made), tuple(slots.paths), cells, names))
+    found = Explanations(tuple(made), tuple(slots.paths), cells, names, repairs_allow(decisions))
+    explained = decisions.with_explanations(found)
     _check(explained)
     return explained
 
