@@ -159,7 +159,8 @@ def problems(decisions: Decisions, shown: Disclosure) -> tuple[list[Problem], st
     for line in report:
         own, name = line["principal"], line["attribute"]
         signed_out = out.get(own) == line["problem"]
-        actions, needs = (repairs or {}).get((own, name), ((), ""))
+        every, needs = (repairs or {}).get((own, name), ((), ""))
+        actions = [action for action in every if action in decisions.actions]
         required = line["problem"] != ABSENT or own in denied
         if signed_out:
             effect = ALLOWED if own in may else ""

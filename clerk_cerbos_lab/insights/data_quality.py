@@ -64,7 +64,8 @@ def repairs_allow(decisions: Decisions) -> dict[tuple[str, str], tuple[tuple[str
 
     Returns:
         The actions, and what is needed. None if it can't be asked: for decisions from a pickle, of a PDP that
-        does not disclose its policies, or of policies of another version or scope than the PDP's default.
+        does not disclose its policies or has none about the kind, or of policies of another version or scope
+        than the PDP's default.
     """
     source, question = decisions.source, decisions.question
     if not isinstance(source, Instrumented) or any([*question.resource, *question.principal]):
@@ -72,7 +73,10 @@ def repairs_allow(decisions: Decisions) -> dict[tuple[str, str], tuple[tuple[str
     people = decisions.principals
     if not any(line["problem"] in REPAIRED for line in people.attrs.get("problems", ())):
         return {}
-    report = problems(people, source.original[0], kind=decisions.kind)
+    try:
+        report = problems(people, source.original[0], kind=decisions.kind)
+    except InputError:  # no policy is about the kind, as on one side of a comparison
+        return None
     found = {}
     for own, name, actions, needs in zip(
         *(report[column] for column in ("principal", "attribute", "allowed_if_repaired", "needs")),

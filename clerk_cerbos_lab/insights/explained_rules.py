@@ -154,8 +154,10 @@ class ExplainedRules:
 
     def _misspelled(self, policy: PolicyRules, rule: Rule) -> Iterator[Misfit]:
         """Roles that differ only in case or spaces from one with which the rule could apply."""
-        derived = [role for name in rule.derived_roles if (role := self._parents(policy, name)) is not None]
-        named = [*rule.roles, *(parent for role in derived for parent in role.parent_roles)]
+        derived = [
+            found for name in rule.derived_roles if (found := self._definition(policy, name)) is not None
+        ]
+        named = [*rule.roles, *(parent for _, role in derived for parent in role.parent_roles)]
         meant = {
             role: known
             for role in self._own_roles
@@ -170,9 +172,9 @@ class ExplainedRules:
             roles = tuple(dict.fromkeys(meant.get(role, role) for role in self._own_roles))
             yield Misfit("principal", ROLES, "misspelled", self._own_roles, "", roles, told)
 
-    def _parents(self, policy: PolicyRules, name: str) -> DerivedRole | None:
-        found = (self._roles.get((one, name)) for one in policy.imported)
-        return next((role for pair in found if pair is not None for role in pair[1:]), None)
+    def _definition(self, policy: PolicyRules, name: str) -> tuple[PolicyRules, DerivedRole] | None:
+        """A derived role that a policy imports, with the policy that defines it; None if there is none."""
+        return next((self._roles[one, name] for one in policy.imported if (one, name) in self._roles), None)
 
     def _holds(self, policy: PolicyRules, rule: Rule) -> bool | None:
         """Whether a role that the rule names is held; None if that could not be asked."""
@@ -238,9 +240,7 @@ class ExplainedRules:
     def _derived(self, policy: PolicyRules, name: str, misfits: list[Misfit]) -> Role:
         seen = self._seen.get((policy.number, derived_role_probe(name)))
         held = None if seen is None else seen.value is True
-        found: tuple[PolicyRules, DerivedRole] | None = next(
-            (self._roles[one, name] for one in policy.imported if (one, name) in self._roles), None
-        )
+        found = self._definition(policy, name)
         if found is None:
             return Role(self._shown.text(name), derived=True, held=held)
         where, role = found

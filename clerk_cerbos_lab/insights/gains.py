@@ -16,7 +16,7 @@ from clerk_cerbos_lab.attribute_names import overlap, steps_of, value_at
 from clerk_cerbos_lab.errors import LabWarning
 from clerk_cerbos_lab.identity.principals import read_principals
 from clerk_cerbos_lab.identity.quality import is_missing
-from clerk_cerbos_lab.insights.repairs import ROLES
+from clerk_cerbos_lab.insights.seen_conditions import ROLES
 from clerk_cerbos_lab.insights.what_may_vary import Sources, variables_of
 from clerk_cerbos_lab.pdp.messages import Request
 from clerk_cerbos_lab.progress import progress

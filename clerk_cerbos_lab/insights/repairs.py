@@ -10,6 +10,7 @@ import numpy as np
 
 from clerk_cerbos_lab.attribute_names import steps_of, value_at
 from clerk_cerbos_lab.identity.quality import ABSENT, MISTYPED, UNUSUAL
+from clerk_cerbos_lab.insights.seen_conditions import ROLES
 from clerk_cerbos_lab.insights.spelling import twin
 from clerk_cerbos_lab.insights.what_may_vary import roles_known
 from clerk_cerbos_lab.policies.policy_set import Audience
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from clerk_cerbos_lab.identity.principals import Principal, PrincipalTable
     from clerk_cerbos_lab.identity.quality import Row
     from clerk_cerbos_lab.pdp.client import PDP
-
-ROLES: Final = "roles"
 
 MOST_REPAIRS: Final = 12
 """Values of others to try for one attribute."""

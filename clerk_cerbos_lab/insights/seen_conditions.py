@@ -250,8 +250,9 @@ class ConditionReader:
             return
         path = ("P", "attr", *steps_of(name))
         called = self._shown.text(name)
-        label = "" if self._is_withheld(path) else f" {self._quoted(path, value)}"
-        if opposite.literal:
+        withheld = self._is_withheld(path)
+        label = "" if withheld else f" {self._quoted(path, value)}"
+        if opposite.literal and not withheld:
             which = f'"{self._shown.hidden(meant)}"'
         elif _attribute(opposite) is not None:
             owner_of = _OWNERS[opposite.path[:1]]

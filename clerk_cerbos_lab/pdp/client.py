@@ -273,7 +273,7 @@ class PDP:
 
     @property
     def inspected(self) -> pd.DataFrame:
-        """The same, perhaps from before numbers of the policies moved: only its constants may be others."""
+        """As ``policies``, perhaps from before numbers of them moved: only the constants may be others."""
         with self.asking():
             if self._folder is None or self._told is None or self._told[0] not in self._alike:
                 answer = self._ask_admin("InspectPolicies", request_pb2.InspectPoliciesRequest())

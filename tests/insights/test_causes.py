@@ -23,6 +23,7 @@ from clerk_cerbos_lab.identity.principals import read_principals
 from clerk_cerbos_lab.insights.why import explain, required_of
 from clerk_cerbos_lab.pdp.instrumented import Instrumented
 from clerk_cerbos_lab.pdp.messages import Request
+from clerk_cerbos_lab.sweeps.again import asked_again
 
 FIRST, STOP = map(int, os.environ.get("LAB_CAUSES", "0:4").split(":"))
 """Which generated policies are tried."""
@@ -190,6 +191,28 @@ def test_what_differs_only_in_case_or_spaces_is_broken_data_where_its_repair_all
     assert both.cause.attributes == ("principal.roles", "principal.region")
     made.source.close()
     meant.source.close()
+
+
+def test_a_personal_text_that_is_misspelled_is_not_shown_by_what_it_is_compared_with(tmp_path: Path) -> None:
+    rules = [a_rule("only", 'P.attr.email == "ana@example.com"')]
+    who = pd.DataFrame([{"id": "u0", "roles": ("user",), "email": "Ana@Example.com"}], dtype=object)
+    made = swept(write(tmp_path / "policies", thing=thing(*rules)), who)
+    told = "DENY, but the data is broken: email differs only in case or spaces from what it is compared with."
+    assert made.why().sentence == told
+    assert "example.com" not in str(made.causes()["detail"].tolist()).casefold()
+    made.source.close()
+
+
+def test_a_kind_that_no_policy_is_about_any_more_is_explained(people: pd.DataFrame, tmp_path: Path) -> None:
+    folder = write(tmp_path / "policies", thing=thing(a_rule("any")))
+    with lab.PDP(folder) as pdp:
+        before = lab.sweep(pdp, people, "thing", actions=["approve"])
+        write(folder, thing=thing(a_rule("any"), resource="other"))
+        after = asked_again(before, pdp, named_elsewhere=True).explain()
+    assert after.explanations is not None
+    assert after.explanations.repairs is None
+    assert set(after.causes()["cause"]) == {"no policy"}
+    after.source.close()
 
 
 def test_a_missing_attribute_is_broken_data_only_where_the_mapping_requires_it(tmp_path: Path) -> None:
