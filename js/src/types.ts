@@ -180,6 +180,14 @@ export interface GridHooks {
   onFocus: (item: Item | null, column: number) => void;
 }
 
+/** The selected cell of a table: a column, or a band of a strip; the other is -1. */
+export interface Selected {
+  row: number;
+  group: boolean;
+  column: number;
+  band: number;
+}
+
 /** A state and choice of an explorer that can be restored. */
 export interface Kept {
   state: State;

@@ -480,6 +480,33 @@ def test_a_cell_of_the_explorer_is_explained_for_the_controls(
     assert lab_page.errors == []
 
 
+def test_a_cell_selected_while_an_answer_is_on_its_way_is_explained(
+    shown: Callable[..., Page], lab_server: LabServer, lab_page: Visit
+) -> None:
+    busy = "import time; explorer.on_change(lambda state: time.sleep(2))"
+    page = shown("waiting", EXPLORER, busy)
+    open_tools(page)
+    page.get_by_role("button", name="Grid").click()
+    explorer = page.locator(".ccl-explorer")
+    step = page.locator(".ccl-controls input[data-part=step]")
+    for value, third in ("2000", "6,000"), ("3000", "9,000"):
+        step.fill(value)
+        step.press("Enter")
+        page.locator(f".ccl th[title='amount {third}']").wait_for()
+        if value == "2000":
+            expect(explorer).not_to_have_attribute("aria-busy", "true")  # now the kernel sleeps
+    cell = page.locator(".ccl tbody tr:nth-child(2) td").nth(3)
+    cell.click()
+    expect(explorer).to_have_attribute("aria-busy", "true")
+    expect(explorer).not_to_have_attribute("aria-busy", "true")
+    said = page.locator(".ccl-why-answer")
+    expect(said).to_contain_text("amount 9,000 ≤ cross_region_manager_limit 5,000 is false")
+    expect(cell).to_have_attribute("aria-selected", "true")
+    seen = read(page, lab_server.folder / "cell.json", lambda c: c["amount"] == 9_000)
+    assert seen["effect"] == "DENY"
+    assert lab_page.errors == []
+
+
 def hidden_answer(page: Page, height: int) -> list[str]:
     """The sentences above the matrix that are out of sight, or covered by the drawer."""
     hidden: list[str] = page.evaluate(

@@ -1,6 +1,7 @@
 import { h, setText } from "../dom/dom.js";
 import { copyText } from "../dom/page.js";
 import { button } from "../dom/widgets.js";
+import { aboutCell, findCell } from "../model/same_cell.js";
 import { START } from "../model/state.js";
 import { MatrixView } from "../view/view.js";
 import { amounts } from "../words/amounts.js";
@@ -12,7 +13,7 @@ import { SharedHistory } from "./shared_history.js";
 
 /** @import { Cube } from "../model/cube.js" */
 /** @import { Answer, Chosen, Controls } from "../explorer_types.ts" */
-/** @import { Link, State, ViewOptions } from "../types.ts" */
+/** @import { Link, Selected, State, ViewOptions } from "../types.ts" */
 
 /** Milliseconds without an answer after which a message says so. */
 const LATE = 10_000;
@@ -27,6 +28,10 @@ export class ExplorerView extends MatrixView {
   #waiting = false;
   /** Whether the choice changed while waiting for an answer. */
   #next = false;
+  /** Whether decisions are on their way: they are read a little later than the answer they came with. */
+  #expected = false;
+  /** @type {Selected | null} The cell that was selected before the last change. */
+  #before = null;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #late;
   /** The highlighted ticks. */
@@ -154,6 +159,7 @@ export class ExplorerView extends MatrixView {
   }
 
   #turn(/** @type {Chosen} */ choice) {
+    this.#before = this.grid.table.selected;
     this.choice = choice;
     this.#show();
     this.#local();
@@ -187,7 +193,7 @@ export class ExplorerView extends MatrixView {
   #send() {
     this.#next = this.#waiting; // send the latest choice once the answer has arrived
     if (this.#waiting || JSON.stringify(this.choice) === JSON.stringify(this.#chosen())) return;
-    this.#waiting = true;
+    this.#waiting = this.#expected = true;
     this.#request = Math.max(this.#request, this.link.get("answer").request) + 1;
     setText(this.status, "asking …");
     this.root.setAttribute("aria-busy", "true");
@@ -216,6 +222,7 @@ export class ExplorerView extends MatrixView {
     this.tools.offer(answer.history.undo, answer.history.redo);
     if (this.#waiting && answer.request !== this.#request) return; // for another request; ours is coming
     this.#waiting = false;
+    if (answer.error) this.#expected = false;
     this.root.removeAttribute("aria-busy");
     const what = answer.new ? plural(answer.new, "new check") : "no new checks";
     const milliseconds = Math.round(answer.seconds * 1000);
@@ -236,11 +243,16 @@ export class ExplorerView extends MatrixView {
   }
 
   /**
-   * Principals are the same in every answer, so the dimension that was read first is kept.
+   * Principals are the same in every answer, so the dimension that was read first is kept. A cell that was
+   * selected while the answer was on its way stays selected.
    * @override
    * @param {Cube} cube
    */
   load(cube) {
+    const { selected } = this.grid.table;
+    const isNew = this.#expected && selected !== null && selected !== this.#before;
+    const about = isNew && aboutCell(this.model, selected);
+    this.#expected = this.#waiting;
     const [before] = this.model.cube.dims;
     const [now] = cube.dims;
     if (before.labels.length === now.labels.length) {
@@ -250,6 +262,10 @@ export class ExplorerView extends MatrixView {
     super.load(cube);
     this.#mark();
     this.#local(); // the handles may have moved in the meantime
+    const found = about && findCell(this.model, about, this.grid.strips);
+    if (!found) return;
+    this.grid.focus = { item: found.i, column: found.column };
+    this.grid.select(this.model.item(found.i), found.column);
   }
 
   /** @override */

@@ -205,7 +205,7 @@ export class Grid {
   #act(i, column) {
     const item = this.model.item(i);
     this.focus = { item: i, column };
-    if (column >= 0) this.#select(item, column);
+    if (column >= 0) this.select(item, column);
     else if (item.group) {
       this.model.toggle(item.group.key);
       this.layOut();
@@ -230,7 +230,7 @@ export class Grid {
    * @param {Item} item
    * @param {number} column
    */
-  #select(item, column) {
+  select(item, column) {
     const [cell, band] = this.strips ? [-1, column] : [column, -1];
     this.table.selected = { row: item.row, group: item.group !== undefined, column: cell, band };
     this.hooks.onSelect(item, column);

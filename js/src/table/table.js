@@ -9,9 +9,7 @@ import { drawAxis, drawStrip } from "./strip.js";
 /** @import { Axis } from "./axis.js" */
 /** @import { Model } from "../model/model.js" */
 /** @import { Frame } from "./sizes.js" */
-/** @import { Item } from "../types.ts" */
-
-/** @typedef {{ row: number, group: boolean, column: number, band: number }} Selected -1: no column, no band */
+/** @import { Item, Selected } from "../types.ts" */
 
 /** An ARIA grid of the visible rows and columns; its elements are reused. */
 export class Table {
