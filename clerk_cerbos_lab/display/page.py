@@ -22,7 +22,7 @@ from clerk_cerbos_lab.display import (
     static_html,
     threshold_strips,
 )
-from clerk_cerbos_lab.display.headline import headline
+from clerk_cerbos_lab.display.headline import heading, headline
 from clerk_cerbos_lab.display.payload import first_look, payload
 from clerk_cerbos_lab.errors import InputError
 from clerk_cerbos_lab.files import whole_file
@@ -77,7 +77,9 @@ def write_page(
         broken = broken_stretches.finder(decisions, shown, first.header["columns"][0])
         drawn = (threshold_strips.svg(first, broken), threshold_strips.table(first, broken))
         static = "".join([*drawn, static])
-    static = _with_classes(static)
+    static = _listed_below(_with_classes(static))
+    for one in payloads:
+        one.header["notes"] = list(map(_listed_below, one.header["notes"]))
     if len(payloads) == 1:
         first.header["said"] = True
     data = [one.to_bytes() for one in payloads]
@@ -119,6 +121,11 @@ def write_page(
     )
     with whole_file(path) as fresh:
         fresh.write_text(text, encoding="utf-8")
+
+
+def _listed_below(text: str) -> str:
+    """A note on a page, which lists the data problems itself."""
+    return text.replace(plain_text.LISTED, "they are listed below")
 
 
 def _with_classes(html: str) -> str:
@@ -220,7 +227,7 @@ def provenance(decisions: Decisions, shown: Disclosure) -> dict[str, str]:
         ),
         "policy version and scope": f"{source.policy_version or 'default'}, {source.scope or 'no scope'}",
         "principals are named": "by their ids" if shown.by_id else "by pseudonyms, a keyed hash of their ids",
-        "notes": " ".join(plain_text.notes(decisions, shown)) or "none",
+        "notes": _listed_below(" ".join(plain_text.notes(decisions, shown))) or "none",
         "clerk-cerbos-lab": version("clerk-cerbos-lab"),
     }
     return {name: text for name, text in lines.items() if text}
@@ -232,7 +239,7 @@ def _totals(
     """Counts of ALLOW and DENY for each scenario, action and value of each other dimension."""
     first = next(iter(every.values()))
     others = [axis.name for axis in first.axes if 1 < len(axis.values) <= 24 and not axis.numeric]
-    head = [*(["scenario"] if len(every) > 1 else []), "action", *others]
+    head = [*(["scenario"] if len(every) > 1 else []), "action", *(heading(first, name) for name in others)]
     lines = list(itertools.islice(_total_lines(every, others, shown), limits.TOTALS_LINES + 1))
     total = len(every) * len(first.actions) * int(np.prod([len(first.values(dim)) for dim in others]))
     more = f"The first {limits.TOTALS_LINES} of {total:,} lines." if total > limits.TOTALS_LINES else None

@@ -46,6 +46,7 @@ class PeopleTable:
         columns: amounts in words.
         rows: the row headers, and the people of each column.
         exact: whether the columns are exact.
+        at_zero: whether only amounts over 0 are shown, since nobody may at 0 or less.
     """
 
     heads: list[str]
@@ -53,6 +54,7 @@ class PeopleTable:
     columns: list[str]
     rows: list[tuple[list[str], list[int]]]
     exact: bool
+    at_zero: bool = False
 
 
 def people_table(decisions: Decisions, shown: Disclosure) -> PeopleTable | None:
@@ -74,6 +76,11 @@ def people_table(decisions: Decisions, shown: Disclosure) -> PeopleTable | None:
             (heads, [sum(o.people for o in outcomes if members(o, at)) for at in range(len(columns))])
         )
     heads = [heading(decisions, counts.dims[at]) for at in wide]
+    positive = counts.exact and min(counts.axis.values) >= 0 and columns[0] == "up to 0"
+    if positive and not any(cells[0] for _, cells in rows):
+        columns = [columns[1].removeprefix("over 0 ").strip(), *columns[2:]]
+        rows = [(own, cells[1:]) for own, cells in rows]
+        return PeopleTable(heads, heading(decisions, counts.axis.name), columns, rows, True, True)  # noqa: FBT003
     return PeopleTable(heads, heading(decisions, counts.axis.name), columns, rows, counts.exact)
 
 

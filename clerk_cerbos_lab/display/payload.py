@@ -208,17 +208,15 @@ def _some(decisions: Decisions) -> tuple[Decisions, list[str]]:
 def principal_dim(decisions: Decisions, shown: Disclosure) -> dict[str, Any]:
     """The principals: their labels, attributes and data problems."""
     people = decisions.principals
-    columns = [("roles", [shown.text(", ".join(roles)) for roles in people["roles"]])]
-    columns += [
-        (name, [_label(shown, value) for value in people[name].tolist()]) for name in shown.attributes
-    ]
+    columns = [(name, [_label(shown, value) for value in people[name].tolist()]) for name in shown.attributes]
     signed_out = cannot_sign_in(people.attrs.get("problems", ()))
     ids = people["id"].tolist() if signed_out else []
     return {
         "name": "principal",
         "title": "person",
         "labels": plain_text.labels(decisions, shown, "principal"),
-        "attributes": [_attribute(shown, name, labels) for name, labels in columns],
+        "attributes": [_roles(people["roles"].tolist(), shown)]
+        + [_attribute(shown, name, labels) for name, labels in columns],
         "problems": _problems(decisions),
         "signedOut": {str(i): signed_out[one] for i, one in enumerate(ids) if one in signed_out},
     }
@@ -240,6 +238,17 @@ def value_dim(
 def _label(shown: Disclosure, value: Any) -> str:
     missing = value is not None and pd.api.types.is_scalar(value) and pd.isna(value)
     return "MISSING" if missing else shown.value(value)
+
+
+def _roles(roles: Sequence[Sequence[str]], shown: Disclosure) -> dict[str, Any]:
+    """The roles of the principals as an attribute, with the parts of each value that is not one role."""
+    made = _attribute(shown, "roles", [shown.text(", ".join(own)) for own in roles])
+    parts = {tuple(map(shown.text, own)) for own in roles}
+    known = {", ".join(own): list(own) for own in sorted(parts)}
+    if len(known) == len(parts):  # else a role's name has a comma, and one label stands for several lists
+        values = enumerate(made["values"])
+        made["lists"] = {str(code): known[value] for code, value in values if len(known[value]) != 1}
+    return made
 
 
 def _attribute(shown: Disclosure, name: str, labels: list[str]) -> dict[str, Any]:

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 FEW: Final = 6
 """Values and actions that the question names; of more it says how many."""
 
+LISTED: Final = "lab.problems lists them"
+"""Where a reader of a notebook finds the data problems."""
+
 WARNING: Final = "Real ids and attributes are shown here: share this with care."
 """Shown in everything that can be shared and does not call principals by pseudonyms."""
 
@@ -181,7 +184,7 @@ def _data_problems(decisions: Decisions) -> str:
     if not affected:
         return ""
     who = f"{len(affected)} people have" if len(affected) > 1 else "1 person has"
-    return f"{who} data problems that may cause a DENY (see lab.problems)."
+    return f"{who} data problems that may cause a DENY; {LISTED}."
 
 
 def causes_line(decisions: Decisions) -> str:

@@ -25,6 +25,9 @@ WIDTH, HEAD, LINE, TOP = 900, 330, 30, 34
 
 HEAD_CHARACTERS: Final = 40
 
+LABEL: Final = 100
+"""Pixels that the label of a boundary takes, at most: a longer stretch holds it."""
+
 BROKEN: Final = "? DENY because of broken data"
 
 _CELL: Final = "padding:3px 9px;border:1px solid rgba(128,128,128,.28);text-align:left;vertical-align:top"
@@ -252,6 +255,7 @@ def svg(payload: Payload, broken: Find | None = None) -> str:
 def _line(strip: Strip, top: int, x: Callable[[float], float]) -> dict[str, Any]:
     """The drawing of a strip from ``top`` down: its words, and its bands in pixels."""
     who = _cut(" · ".join([strip.who, *strip.labels]), HEAD_CHARACTERS)
+    broken = [_stretch(x(band.lower), x(band.upper)) for band in strip.broken]
     return {
         "words": strip.words(),
         "who": who,
@@ -260,31 +264,40 @@ def _line(strip: Strip, top: int, x: Callable[[float], float]) -> dict[str, Any]
         "middle": top + LINE // 2 + 4,
         "bottom": top + LINE,
         "height": LINE - 8,
-        "broken": [_stretch(strip, x(band.lower), x(band.upper)) for band in strip.broken],
-        "bands": [_drawn(strip, band, x(band.lower), x(band.upper)) for band in strip.bands if band.allow],
+        "broken": broken,
+        "bands": [
+            _drawn(strip, band, x(band.lower), x(band.upper), broken) for band in strip.bands if band.allow
+        ],
     }
 
 
-def _stretch(strip: Strip, left: float, right: float) -> dict[str, Any]:
-    """A stretch of broken data in pixels; its mark leaves room for the label of a boundary."""
+def _stretch(left: float, right: float) -> dict[str, Any]:
+    """A stretch of broken data in pixels, and its mark: a long one leaves room for a boundary's label."""
     width = round(max(right - left, 3), 1)
-    room = 100 if any(band.allow for band in strip.bands) else 18
-    return {"left": left, "width": width, "mark_x": round(left + width - 14, 1), "marked": width > room}
+    mark = width - 14 if width > LABEL else width + 2 if width < 14 else width / 2 - 4
+    return {"left": left, "width": width, "mark_x": round(left + mark, 1)}
 
 
-def _drawn(strip: Strip, band: Band, left: float, right: float) -> dict[str, Any]:
-    """A band of ALLOW in pixels, and the label of its upper end, outside if there is room."""
+def _drawn(
+    strip: Strip, band: Band, left: float, right: float, broken: Sequence[dict[str, Any]]
+) -> dict[str, Any]:
+    """A band of ALLOW in pixels, and the label of its upper end: outside if there is room, beside a mark."""
     width = round(max(right - left, 2), 1)
     sign = "at" if not strip.exact else "≤" if band.upper_closed else "<"
     label = f"{sign} {number_label(band.upper)}" if math.isfinite(band.upper) else ""
-    outside = right + len(label) * 8.5 < WIDTH
+    room, beside = len(label) * 8.5, right
+    for one in broken:
+        end = max(one["left"] + one["width"], one["mark_x"] + 9)
+        if one["width"] <= LABEL and one["left"] < beside + room and end > beside:
+            beside = end
+    outside = beside + room < WIDTH
     return {
         "left": left,
         "right": right,
         "width": width,
         "marked": width > 18,
         "label": label,
-        "label_x": right + (5 if outside else -5),
+        "label_x": round(beside + 5, 1) if outside else right - 5,
         "anchor": "start" if outside else "end",
     }
 

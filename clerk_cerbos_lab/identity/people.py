@@ -222,10 +222,10 @@ def _roles(person: Person, mapping: Mapping, report: Report) -> tuple[str, ...]:
     if found is None:
         found = mapping.default_roles
         if any(_value(person, path, mapping) is not MISSING for path in mapping.roles):
-            detail = f"no usable role: treated as {list(found)}"
+            detail = f"no usable role: treated as {', '.join(found)}"
         else:
             where = _places(mapping)
-            detail = f"no role {where}: treated as {list(found)}"
+            detail = f"no role {where}: treated as {', '.join(found)}"
         if mapping.roles:
             report.append(_row(person.id, "no role", "roles", detail))
     both = [role for role in person.added_roles if role in found]

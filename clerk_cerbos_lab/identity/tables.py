@@ -94,7 +94,7 @@ def principals_from_table(
         found, why = _roles(value, separator)
         columns["roles"].append(found or default)
         if why:
-            report.append(_row(own, "no role", "roles", f"{why}: treated as {list(default)}"))
+            report.append(_row(own, "no role", "roles", f"{why}: treated as {', '.join(default)}"))
     read_as: dict[str, str] = {}
     for name, column in wanted.items():
         type_ = read_as[name] = declared.get(column) or type_of(frame[column])

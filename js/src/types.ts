@@ -8,6 +8,8 @@ export interface Attribute {
   name: string;
   values: string[];
   codes: number[];
+  /** Of roles: the roles of each value that is not one role, by its position. */
+  lists?: Record<number, string[]>;
 }
 
 /** A dimension as Python writes it. */

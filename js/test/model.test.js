@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Model } from "../src/model/model.js";
-import { aboutCell, findCell } from "../src/model/same_cell.js";
 import { bandsInWords } from "../src/words/intervals.js";
 import { cubeOf, isAllowed, PAYLOADS, payloadCase } from "./vectors.js";
 
@@ -226,6 +225,12 @@ test("a group shows what its principals have in common", () => {
   assert.deepEqual(names({ row: 0 }), ["roles"]);
   assert.deepEqual(names(item(0, 2)), ["roles"]);
   assert.deepEqual(names(item(0, 1)), []);
+  const [roles] = common.attributes;
+  const said = [0, 1].map((person) => `${roles.values[roles.codes[person]]} (1)`).join(", ");
+  assert.deepEqual(common.said(item(0, 1), 0)[0], said);
+  roles.lists = { [roles.codes[1]]: ["a, b", "c"] };
+  assert.match(common.said(item(0, 1), 0)[0], / \(1\), a, b \+ c \(1\)$/);
+  assert.equal(common.said(item(0, 2), 0)[0], roles.values[roles.codes[0]]);
 });
 
 test("the band around a cell is described in words", () => {
@@ -264,36 +269,4 @@ test("other decisions are shown in the same state", () => {
     ["ann", "ann"],
   );
   assert.equal(model.state.sort, "share");
-});
-
-test("every cell is found again in other decisions, by what it is about", () => {
-  for (const { name } of PAYLOADS)
-    for (const view of /** @type {const} */ (["matrix", "thresholds"])) {
-      const before = modelOf(name, { view, sort: "label" });
-      const after = modelOf(name, { view, sort: "label", descending: true });
-      const strips = view === "thresholds" && before.layout.hasStrips;
-      for (let i = 0; i < before.length; i++) {
-        const { row, group } = before.item(i);
-        const count = strips ? before.across.bands(row).length : before.across.count;
-        for (let k = 0; k < count; k++) {
-          const selected = {
-            row,
-            group: group !== undefined,
-            column: strips ? -1 : k,
-            band: strips ? k : -1,
-          };
-          const found = findCell(after, aboutCell(before, selected), strips);
-          assert.ok(found);
-          assert.equal(found.column, k);
-          assert.deepEqual(after.layout.labels(after.item(found.i).row), before.layout.labels(row));
-        }
-      }
-    }
-});
-
-test("a cell that is not shown any more is not found", () => {
-  const before = modelOf(EXACT, { view: "matrix" });
-  const about = aboutCell(before, { row: before.item(0).row, group: false, column: 0, band: -1 });
-  assert.equal(findCell(modelOf(EXACT, { view: "matrix", search: "no such row" }), about, false), null);
-  assert.equal(findCell(modelOf(TEXTS, { view: "matrix" }), about, false), null);
 });

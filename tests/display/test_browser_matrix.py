@@ -449,14 +449,23 @@ def fieldset(live: Live, name: str) -> Locator:
     )
 
 
+def test_under_the_table_a_line_says_what_is_shown_and_goes_on(live: Live) -> None:
+    line = live.page.locator(".ccl-live .ccl-beyond")
+    expect(line).to_contain_text(f"rows 1 to 16 of {len(live.copied())}")
+    line.get_by_role("button", name="more rows").click()
+    expect(line).to_contain_text("rows 17 to 32 of")
+    search(live, "nobody is called so")
+    expect(line).to_be_hidden()
+
+
 def test_filters_keep_attributes_values_and_effects_and_counts_follow(live: Live) -> None:
     frame = matrix_of(live.decisions)
     live.button("Filters").click()
-    box = fieldset(live, "principal.roles")
+    box = fieldset(live, "their roles")
     box.get_by_role("button", name="none").click()
     box.locator("input[value='manager']").check()
     managers = np.repeat([list(roles) == ["manager"] for roles in live.decisions.principals["roles"]], 4)
-    fieldset(live, "region").get_by_label("west", exact=True).uncheck()
+    fieldset(live, "expense region").get_by_label("west", exact=True).uncheck()
     fieldset(live, "amount").get_by_label("0", exact=True).uncheck()
     wanted = frame[managers & (frame["region"] == "south")].drop(columns="0")
     same(live.copied(), wanted)
@@ -849,7 +858,7 @@ def test_the_slider_shows_the_decisions_of_each_scenario_and_keeps_the_filters(
     assert len({one.counts()["ALLOW"] for one in every.values()}) == 3
     search(several, "approve")
     several.button("Filters").click()
-    fieldset(several, "region").get_by_label("west", exact=True).uncheck()
+    fieldset(several, "expense region").get_by_label("west", exact=True).uncheck()
     for i, (name, one) in enumerate(every.items()):
         slider.fill(str(i))
         expect(several.page.locator(".ccl-scenario-name")).to_have_text(name)
@@ -863,7 +872,7 @@ def test_the_slider_shows_the_decisions_of_each_scenario_and_keeps_the_filters(
         change = several.page.locator(".ccl-scenario .ccl-soft").inner_text()
         sign = "+" if more > 0 else MINUS
         assert change == ("" if i == 0 else f"{sign}{abs(more):,} ALLOW compared with today")
-    assert not fieldset(several, "region").get_by_label("west", exact=True).is_checked()
+    assert not fieldset(several, "expense region").get_by_label("west", exact=True).is_checked()
     several.button("Reset").click()
     several.button("all actions").click()
     several.button("today").click()
@@ -1000,10 +1009,10 @@ def test_a_filter_of_thousands_of_values_draws_a_few_and_finds_the_rest(
     with visit(chromium) as seen:
         live = open_page(seen, tmp_path / "page.html", decisions)
         live.button("Filters").click()
-        box = fieldset(live, "principal.limit")
+        box = fieldset(live, "their limit")
         assert box.locator("input[type=checkbox]").count() == 200
         expect(box).to_contain_text("and 2,800 more: use the search field")
-        box.get_by_label("find a value of principal.limit").fill("value 2999")
+        box.get_by_label("find a value of their limit").fill("value 2999")
         box.get_by_role("button", name="none").click()
         box.get_by_label("value 2999", exact=False).check()
         assert len(live.copied()) == 1
@@ -1017,7 +1026,7 @@ def test_an_axis_may_be_called_as_javascript_calls_its_own(
     with visit(chromium) as seen:
         live = open_page(seen, tmp_path / "page.html", decisions)
         live.button("Filters").click()
-        fieldset(live, name).last.get_by_label("a", exact=True).uncheck()
+        fieldset(live, f"thing {name}").last.get_by_label("a", exact=True).uncheck()
         assert live.copied()[name].tolist() == ["b"]
         live.button("undo").click()
         assert live.copied()[name].tolist() == ["a", "b"]

@@ -114,11 +114,29 @@ def test_the_question_box_answers_as_the_decisions_do(page: Page, explained: lab
     assert ask(page, "nobody is called so", 7_500, "south", "OTHER").startswith("Nobody is called so")
 
 
-def test_a_part_of_a_name_offers_who_may_be_meant(page: Page) -> None:
+def test_a_part_of_a_name_offers_who_may_be_meant(page: Page, explained: lab.Decisions) -> None:
     assert ask(page, "finance", 7_500, "south", "OTHER").startswith("Whom do you mean? ")
-    page.locator(".ccl-ask-answer").get_by_role("button", name="roles finance", exact=True).click()
-    assert page.locator(".ccl-ask").get_by_label("who").input_value() == "roles finance"
-    assert " may approve, " in page.locator(".ccl-ask-answer").inner_text()
+    page.locator(".ccl-ask-answer").get_by_role("button", name="role finance", exact=True).click()
+    assert page.locator(".ccl-ask").get_by_label("who").input_value() == "role finance"
+    said = page.locator(".ccl-ask-answer").inner_text()
+    people = explained.principals["roles"]
+    own = explained.sel(action="approve", amount=7_500, region="south", owner=lab.OTHER)
+    having = np.array(["finance" in roles for roles in people])
+    assert having.sum() > sum(roles == ("finance",) for roles in people)  # some have other roles, too
+    may = int(own.allowed()[having].sum())
+    assert said.startswith(f"{may} of {having.sum()} may approve, ")
+
+
+def test_the_question_box_begins_where_the_answers_differ_most(page: Page, explained: lab.Decisions) -> None:
+    page.reload()
+    page.locator(".ccl-ask-answer p").first.wait_for()
+    amount = float(page.locator(".ccl-ask input[type=number]").input_value())
+    first = {axis.name: axis.values[0] for axis in explained.axes if axis.name != "amount"}
+    part = explained.sel(action=explained.actions[0], **{**first, "owner": lab.OTHER})
+    amounts = next(axis.values for axis in part.axes if axis.name == "amount")
+    allowed = part.allowed().reshape(len(part.names), len(amounts)).sum(axis=0)
+    uneven = np.abs(2 * allowed - len(part.names))
+    assert amount == max(value for value, by in zip(amounts, uneven, strict=True) if by == uneven.min())
 
 
 def test_the_question_box_marks_who_can_not_sign_in(page: Page) -> None:

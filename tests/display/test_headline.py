@@ -156,6 +156,10 @@ def test_the_table_of_people_holds_at_every_amount(decisions: lab.Decisions) -> 
     assert table.exact
     places = list(itertools.product(range(decisions.shape[1]), range(decisions.shape[3])))
     for probe in PROBES:
+        if table.at_zero and probe <= 0:  # then "up to 5,000" is over 0
+            each = itertools.product(range(len(decisions.names)), *map(range, decisions.shape[1:4:2]))
+            assert not any(at(decisions, probe, *cell) for cell in each)
+            continue
         inside = [i for i, words in enumerate(table.columns) if words == "any" or holds(words)(probe)]
         assert len(inside) == 1, (table.columns, probe)
         for (action, region), (_, counts) in zip(places, table.rows, strict=True):
@@ -189,6 +193,21 @@ def test_counts_of_a_grid_are_those_of_its_cells(cells: Any) -> None:
     table = people_table(decisions, decisions.shown())
     if table is not None:
         assert not table.exact
+
+
+def test_a_table_of_people_leaves_out_zero_and_less_where_nobody_may(pdp: lab.PDP) -> None:
+    people = lab.load_principals("data/clerk_users.json")
+    asked: dict[str, Any] = {"actions": ["approve"], "region": "south", "status": "OPEN", "owner": lab.OTHER}
+    swept = lab.sweep(pdp, people, "expense", amount=lab.amounts(0, 20_000, step=5_000), **asked)
+    table = people_table(swept, swept.shown())
+    assert table is not None
+    assert table.at_zero
+    assert table.columns[:2] == ["up to 5,000", "over 5,000 up to 10,000"]
+    below = lab.sweep(pdp, people, "expense", amount=[-1, 5_000], **asked)
+    table = people_table(below, below.shown())
+    assert table is not None
+    assert not table.at_zero
+    assert table.columns[:2] == ["up to 0", "over 0 up to 5,000"]
 
 
 def test_without_a_numeric_axis_it_says_how_many_may() -> None:

@@ -169,3 +169,13 @@ def test_more_principals_than_a_browser_holds_are_cut_with_a_note(monkeypatch: p
     assert one.header["total"] == 16
     assert "the first 2 of 4 principals" in one.header["notes"][0]
     assert np.array_equal(read(one.to_bytes())[1], decisions.allowed()[:2])
+
+
+def test_roles_are_told_apart_unless_a_name_has_a_comma() -> None:
+    some = made(np.zeros((3, 1, 1)), {"region": ["south"]})
+    some._principals["roles"] = [("a",), ("a", "b"), ()]
+    roles = given_to(some).header["dims"][0]["attributes"][0]
+    assert roles["values"] == ["a", "a, b", ""]
+    assert roles["lists"] == {"1": ["a", "b"], "2": []}
+    some._principals["roles"] = [("a",), ("a", "b"), ("a, b",)]
+    assert "lists" not in given_to(some).header["dims"][0]["attributes"][0]

@@ -76,7 +76,7 @@ export class Handles {
       const text = numberLabel(x);
       const at = this.#place(x);
       const labelled = (bold.has(x) || !strong.length) && at >= free;
-      if (labelled) free = at + Math.max(ROOM, text.length * CHARACTER);
+      if (labelled) free = at + Math.max(ROOM, (text.length + 1.5) * CHARACTER);
       const attributes = {
         type: "button",
         class: bold.has(x) ? "ccl-tick ccl-strong" : "ccl-tick",

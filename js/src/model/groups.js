@@ -1,5 +1,7 @@
 /** Groups rows that differ only in the principal into one item that can be opened. */
 
+import { count } from "../words/numbers.js";
+
 /** @import { Dim, Item } from "../types.ts" */
 
 /**
@@ -51,6 +53,8 @@ export class Common {
     this.others = others;
     /** @type {WeakMap<Item, typeof this.attributes>} */
     this.cached = new WeakMap();
+    /** @type {WeakMap<Item, string>} */
+    this.mixed = new WeakMap();
     /** @type {WeakMap<Item, boolean>} */
     this.withProblems = new WeakMap();
   }
@@ -85,6 +89,7 @@ export class Common {
       );
     }
     const rows = item.group?.rows ?? [];
+    if (rows.length) parts.push(...this.#mixed(item));
     if (rows.length)
       parts.push(
         `${rows
@@ -95,11 +100,32 @@ export class Common {
     return parts;
   }
 
-  /** Why somebody of an item can't sign in; "" if everybody can. */
+  /** The roles of a group whose principals differ in them, the most frequent first: "user (40), manager (11)". */
+  #mixed(/** @type {Item} */ item) {
+    const roles = this.attributes.find(({ name }) => name === "roles");
+    if (!roles || !item.group || this.shared(item).includes(roles)) return [];
+    let words = this.mixed.get(item);
+    if (words === undefined) {
+      /** @type {Map<number, number>} */
+      const found = new Map();
+      for (const row of item.group.rows) {
+        const code = roles.codes[this.index[row]];
+        found.set(code, (found.get(code) ?? 0) + 1);
+      }
+      const sorted = [...found].sort(([, a], [, b]) => b - a);
+      const said = (/** @type {number} */ code) => roles.lists?.[code]?.join(" + ") ?? roles.values[code];
+      const named = sorted.slice(0, 3).map(([code, n]) => `${said(code) || "no role"} (${count(n)})`);
+      words = `${named.join(", ")}${sorted.length > 3 ? ", …" : ""}`;
+      this.mixed.set(item, words);
+    }
+    return [words];
+  }
+
+  /** Who of an item can't sign in: how many, and why. */
   signedOut(/** @type {Item} */ item) {
     const rows = item.group?.rows ?? [item.row];
-    const found = rows.find((row) => this.out[this.index[row]]);
-    return found === undefined ? "" : this.out[this.index[found]];
+    const found = rows.map((row) => this.out[this.index[row]]).filter(Boolean);
+    return { count: found.length, why: [...new Set(found)].join(", ") };
   }
 
   /** Whether the data of any principal of this item has a problem. */

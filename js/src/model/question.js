@@ -48,17 +48,22 @@ export class Question {
     return cube.allowed(offset);
   }
 
-  /** Where on the exact axis a principal may, in words; "" if the axis is not exact or they may nowhere. */
-  limits(/** @type {number} */ principal) {
+  /** Where on the exact axis a principal may; nowhere if the axis is not exact. */
+  spans(/** @type {number} */ principal) {
     const { cube } = this;
-    const words = [];
+    const spans = [];
     for (let first = 0, last = 0; first < cube.segments; first = last + 1) {
       const allow = this.may(principal, first);
       last = first;
       while (last + 1 < cube.segments && this.may(principal, last + 1) === allow) last += 1;
-      if (allow) words.push(longInterval(cube.ends(first, last)));
+      if (allow) spans.push(cube.ends(first, last));
     }
-    return words.join(" and ");
+    return spans;
+  }
+
+  /** The same in words; "" if they may nowhere. */
+  limits(/** @type {number} */ principal) {
+    return this.spans(principal).map(longInterval).join(" and ");
   }
 
   /**

@@ -55,3 +55,15 @@ function keyOf(across, sort) {
   const column = across.sortedColumn(sort);
   return column < 0 ? null : (kind) => across.bit(kind, column);
 }
+
+/**
+ * The order after a click on a heading: in one direction, then in the other, then none.
+ * @param {State} state
+ * @param {string} key
+ */
+export function sortedNext({ sort, descending }, key) {
+  const first = key !== "label"; // effects: ALLOW first
+  if (sort !== key) return { sort: key, descending: first };
+  if (descending === first) return { sort: key, descending: !first };
+  return { sort: "given", descending: false };
+}

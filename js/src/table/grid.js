@@ -1,11 +1,13 @@
 import { h, setAttribute } from "../dom/dom.js";
+import { sortedNext } from "../model/sorting.js";
 import { Axis } from "./axis.js";
+import { Beyond } from "./beyond.js";
 import { nothingFound } from "./blanks.js";
 import { moved } from "./keys.js";
 import { placeOf, scrollTo } from "./scroll.js";
 import { frameOf, NOTHING, numbersOf, ROW } from "./sizes.js";
 import { Table } from "./table.js";
-import { dragStrips, zoomStrips } from "./zoom.js";
+import { bandAt, dragStrips, zoomStrips } from "./zoom.js";
 
 /** @import { Model } from "../model/model.js" */
 /** @import { GridHooks, Item } from "../types.ts" */
@@ -43,7 +45,8 @@ export class Grid {
       hooks.onReset();
       this.reveal(); // the button goes
     });
-    this.element = h("div", { class: "ccl-grid" }, this.box, this.empty);
+    this.beyond = new Beyond((place) => this.#scrollTo(place));
+    this.element = h("div", { class: "ccl-grid" }, this.box, this.beyond.element, this.empty);
     this.#listen();
     this.observer = new ResizeObserver(() => {
       if (this.box.clientWidth !== this.#width) this.#resize();
@@ -131,7 +134,13 @@ export class Grid {
 
   draw() {
     this.table.draw(this.frame);
+    this.beyond.show(this.frame, this.table, this.model.length);
     this.#focusable();
+  }
+
+  #scrollTo(/** @type {import("./scroll.js").Place} */ to) {
+    Object.assign(this.table, scrollTo(this.box, this.frame, this.model.length, to));
+    this.draw();
   }
 
   destroy() {
@@ -168,24 +177,15 @@ export class Grid {
     return { kind: "cell", i, column: left + Number(c), cell };
   }
 
+  #bandsOf(/** @type {number} */ item) {
+    return this.model.across.bands(this.model.item(item).row);
+  }
+
   #hover(/** @type {PointerEvent} */ event) {
     const at = this.#at(event.target);
     if (at?.kind !== "cell") return this.hooks.onLeave();
-    const column = this.strips ? this.#bandAt(at, event) : at.column;
+    const column = this.strips ? bandAt(this.#bandsOf(at.i), this.axis, at.cell, event) : at.column;
     this.hooks.onHover(this.model.item(at.i), column, event);
-  }
-
-  /**
-   * The band of a strip under the pointer.
-   * @param {{ i: number, cell: HTMLElement }} at
-   * @param {MouseEvent} event
-   */
-  #bandAt({ i, cell }, event) {
-    const box = cell.getBoundingClientRect();
-    const share = (event.clientX - box.left) / box.width;
-    const bands = this.model.across.bands(this.model.item(i).row);
-    const found = bands.findIndex((band) => this.axis.place(band.ends.upper) >= share);
-    return found < 0 ? bands.length - 1 : found;
   }
 
   #click(/** @type {MouseEvent} */ event) {
@@ -193,7 +193,8 @@ export class Grid {
     if (!at) return;
     if (at.kind === "corner") return this.#sortBy("label");
     if (at.kind === "head") return this.#sortByColumn(at.column);
-    const column = at.kind === "cell" && this.strips ? this.#bandAt(at, event) : at.column;
+    const column =
+      at.kind === "cell" && this.strips ? bandAt(this.#bandsOf(at.i), this.axis, at.cell, event) : at.column;
     this.#act(at.i, column);
   }
 
@@ -217,13 +218,8 @@ export class Grid {
     if (!this.strips) this.#sortBy(this.model.across.sortKey(column));
   }
 
-  /** Sort in one direction, then in the other, then not at all. */
   #sortBy(/** @type {string} */ key) {
-    const { sort, descending } = this.model.state;
-    const first = key !== "label"; // effects: ALLOW first
-    if (sort !== key) this.hooks.onState({ sort: key, descending: first });
-    else if (descending === first) this.hooks.onState({ sort: key, descending: !first });
-    else this.hooks.onState({ sort: "given", descending: false });
+    this.hooks.onState(sortedNext(this.model.state, key));
   }
 
   /**
@@ -243,7 +239,7 @@ export class Grid {
   #lastColumn(/** @type {number} */ item) {
     const { model } = this;
     if (!this.strips) return this.frame.columns - 1;
-    return item >= 0 && model.length ? model.across.bands(model.item(item).row).length - 1 : 0;
+    return item >= 0 && model.length ? this.#bandsOf(item).length - 1 : 0;
   }
 
   #key(/** @type {KeyboardEvent} */ event) {
@@ -284,9 +280,8 @@ export class Grid {
     if (focus.item >= 0) top = Math.max(Math.min(top, focus.item), focus.item - frame.rows + 1);
     if (!this.strips && focus.column >= 0)
       left = Math.max(Math.min(left, focus.column), focus.column - frame.fit + 1);
-    if (top !== this.table.top || left !== this.table.left)
-      Object.assign(this.table, scrollTo(this.box, this.frame, this.model.length, { top, left }));
-    this.draw();
+    if (top !== this.table.top || left !== this.table.left) this.#scrollTo({ top, left });
+    else this.draw();
   }
 
   /** One cell takes part in the tab order; it gets the focus if `take` is set. */

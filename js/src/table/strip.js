@@ -20,6 +20,9 @@ function size(element, width, height) {
 
 const inside = (/** @type {number} */ place) => Math.max(0, Math.min(1, place));
 
+/** Pixels that the label of a boundary takes, at most: a longer stretch holds it. */
+const LABEL = 100;
+
 /** How bands are drawn, by their state before and after: see `Cube.state`. */
 const DRAWN = [
   { kind: "deny", mark: "✗" },
@@ -43,14 +46,21 @@ export function drawStrip(element, { bands, broken }, axis, width, height, chose
   const middle = height / 2 + 4;
   /** @type {SVGElement[]} */
   const parts = [svg("rect", { class: "ccl-strip-deny", x: 0, width, ...tall })];
+  /** @type {{ left: number, right: number }[]} Short stretches of broken data, with their marks. */
+  const short = [];
   for (const { lower, upper } of broken) {
     const left = inside(axis.place(lower)) * width;
-    const wide = inside(axis.place(upper)) * width - left;
+    const wide = Math.max(inside(axis.place(upper)) * width - left, 3);
     if (axis.place(upper) < 0 || axis.place(lower) > 1) continue;
-    parts.push(svg("rect", { class: "ccl-strip-broken", x: left, width: Math.max(wide, 3), ...tall }));
-    const room = bands.some(({ allow }) => allow) ? 100 : 18; // for the label of a boundary
-    if (wide > room) parts.push(svg("text", { class: "ccl-strip-odd", x: left + wide - 14, y: middle }, "?"));
+    parts.push(svg("rect", { class: "ccl-strip-broken", x: left, width: wide, ...tall }));
+    const x = wide > LABEL ? left + wide - 14 : wide < 14 ? left + wide + 2 : left + wide / 2 - 4;
+    const fits = x + 10 <= width;
+    if (fits) parts.push(svg("text", { class: "ccl-strip-odd", x, y: middle }, "?"));
+    if (wide <= LABEL) short.push({ left, right: Math.max(left + wide, fits ? x + 9 : 0) });
   }
+  /** Where a label that begins at `x` has room. */
+  const besideShort = (/** @type {number} */ x, /** @type {number} */ room) =>
+    short.reduce((at, { left, right }) => (left < at + room && right > at ? right + 4 : at), x);
   let free = -Infinity; // labels do not overlap
   bands.forEach((band, k) => {
     const left = inside(axis.place(band.ends.lower)) * width;
@@ -65,7 +75,8 @@ export function drawStrip(element, { bands, broken }, axis, width, height, chose
       if (band.ends.upper !== Infinity && end >= 0 && end <= 1) {
         const text = edgeLabel(band);
         const room = text.length * 7.2 + 8;
-        const x = right + room > width ? right - room : right + 5;
+        const beside = besideShort(right + 5, room);
+        const x = beside + room > width + 5 ? right - room : beside;
         parts.push(svg("line", { class: "ccl-strip-edge", x1: right, x2: right, y1: 3, y2: height - 3 }));
         if (x >= free && (x > right || wide > room + 18)) {
           const at = x > right ? "ccl-strip-label" : `ccl-strip-mark ccl-on-${kind}`;

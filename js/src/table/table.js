@@ -1,7 +1,7 @@
 import { h, setAttribute, setText, svg } from "../dom/dom.js";
 import { rulesAt } from "../words/breaks.js";
 import { bandsInWords, longInterval } from "../words/intervals.js";
-import { people } from "../words/numbers.js";
+import { count, people } from "../words/numbers.js";
 import { emptyRow, fixed, headRow } from "./blanks.js";
 import { ROW } from "./sizes.js";
 import { drawAxis, drawStrip } from "./strip.js";
@@ -58,7 +58,6 @@ export class Table {
       ? 1
       : Math.min(frame.fit + (left + frame.fit < frame.columns ? 1 : 0), frame.columns);
     const shape = JSON.stringify([frame.strips, frame.heads, frame.cell]);
-    this.element.closest(".ccl-grid")?.classList.toggle("ccl-beyond", left + frame.fit < frame.columns);
     this.#drawHead(frame, columns, shape);
     // a row element is reused only if every cell keeps its kind
     const made = JSON.stringify([frame.strips, model.cube.header.rows, columns]);
@@ -265,15 +264,16 @@ export class Table {
     const title = group ? `${group.open ? "▾" : "▸"} ${people(group.rows.length)}` : labels[i];
     const more = layout.common.said(item, i);
     const hasProblems = layout.common.hasProblems(item);
-    const out = this.model.mayAnything(item.row) ? layout.common.signedOut(item) : "";
-    const text = `${title}\n${more.join("\n")}\n${hasProblems}\n${out}`;
+    const out = this.model.mayAnything(item.row) ? layout.common.signedOut(item) : { count: 0, why: "" };
+    const text = `${title}\n${more.join("\n")}\n${hasProblems}\n${out.count}\n${out.why}`;
     if (this.#headText.get(th) === text) return;
     this.#headText.set(th, text);
     const who = h("div", { class: "ccl-who" }, h("span", { class: "ccl-name" }, title));
     th.replaceChildren(who);
-    if (out) {
-      who.append(h("span", { class: "ccl-odd", title: `can't sign in: ${out}` }, "⊘"));
-      who.append(h("span", { class: "ccl-sr" }, `can't sign in: ${out}`));
+    if (out.count) {
+      const words = `${group ? `${count(out.count)} ` : ""}can't sign in: ${out.why}`;
+      who.append(h("span", { class: "ccl-odd", title: words }, group ? `⊘ ${count(out.count)}` : "⊘"));
+      who.append(h("span", { class: "ccl-sr" }, words));
     }
     if (hasProblems) {
       const sign = h("span", { class: "ccl-odd", title: "data problems that may cause a DENY" }, "⚠");

@@ -1,6 +1,7 @@
 /** Zooms and moves the strips by wheel and pointer. */
 
 /** @import { Axis } from "./axis.js" */
+/** @import { Band } from "../types.ts" */
 
 const stripOf = (/** @type {EventTarget | null} */ target) =>
   target instanceof Element ? target.closest(".ccl-stripcell, .ccl-colhead") : null;
@@ -44,4 +45,18 @@ export function dragStrips(event, axis, { onMove, onDragged }) {
   addEventListener("pointermove", move);
   addEventListener("pointerup", end);
   addEventListener("pointercancel", end);
+}
+
+/**
+ * The band of a strip under the pointer.
+ * @param {Band[]} bands
+ * @param {Axis} axis
+ * @param {HTMLElement} cell
+ * @param {MouseEvent} event
+ */
+export function bandAt(bands, axis, cell, event) {
+  const box = cell.getBoundingClientRect();
+  const share = (event.clientX - box.left) / box.width;
+  const found = bands.findIndex((band) => axis.place(band.ends.upper) >= share);
+  return found < 0 ? bands.length - 1 : found;
 }

@@ -2,10 +2,10 @@ import { h, unique } from "../dom/dom.js";
 import { menu } from "../dom/widgets.js";
 import { Question } from "../model/question.js";
 import { count, numberLabel } from "../words/numbers.js";
+import { because, changes, tally, telling } from "./ask_words.js";
 
 /** @import { Model } from "../model/model.js" */
-/** @import { ViewOptions } from "../types.ts" */
-/** @import { Explanations } from "../why_types.ts" */
+/** @import { Attribute, ViewOptions } from "../types.ts" */
 
 /** People whose names are listed, and people who are offered to choose from, at most. */
 const LISTED = 200;
@@ -28,7 +28,7 @@ export class Ask {
     this.model = model;
     this.why = why;
     this.form = h("div", { class: "ccl-ask-form" });
-    this.answer = h("div", { class: "ccl-ask-answer", role: "status", "aria-live": "polite" });
+    this.answer = h("div", { class: "ccl-ask-answer", role: "status", "aria-live": "polite", tabindex: "0" });
     this.element = h(
       "details",
       { class: "ccl-ask" },
@@ -62,7 +62,7 @@ export class Ask {
       if (d === 0 || labels.length < 2) return null;
       const label = name === "action" ? "action" : title;
       if (exact?.dim === d) {
-        const value = numbers?.[labels.length >> 1] ?? 0;
+        const value = telling(this.model.cube, numbers ?? []);
         const input = h("input", { type: "number", step: "any", value, onchange });
         return { d, label, input, value: () => input.valueAsNumber };
       }
@@ -89,12 +89,12 @@ export class Ask {
     const [{ labels, attributes = [] }] = this.model.cube.dims;
     if (!this.people?.size) {
       this.people = new Map([[EVERYBODY, [...labels.keys()]]]);
-      for (const { name, values, codes } of attributes)
-        if (values.length <= 60)
-          for (const [code, value] of values.entries())
+      for (const attribute of attributes)
+        if (attribute.values.length <= 60)
+          for (const [words, codes] of chosenBy(attribute))
             this.people.set(
-              `${name} ${value}`,
-              [...codes.keys()].filter((i) => codes[i] === code),
+              words,
+              [...attribute.codes.keys()].filter((i) => codes.has(attribute.codes[i])),
             );
       for (const [i, label] of labels.entries()) this.people.set(label, [i]);
     }
@@ -180,21 +180,20 @@ export class Ask {
    */
   #several(question, people) {
     const may = people.filter((one) => question.may(one));
-    const names = may.slice(0, LISTED).flatMap((one, i) => [i ? ", " : ": ", ...this.#name(one)]);
+    const names = may.slice(0, LISTED).flatMap((one, i) => [i ? ", " : "", ...this.#name(one)]);
     const more = may.length > LISTED ? `, and ${count(may.length - LISTED)} more` : "";
     const parts = [
       h(
         "p",
         {},
         h("b", {}, may.length ? `${count(may.length)} of ${count(people.length)} may` : "Nobody may"),
-        ` ${this.#words(question)}`,
-        ...names,
-        `${more}.`,
+        ` ${this.#words(question)}.`,
       ),
     ];
     const out = may.filter((one) => this.#out(one)).length;
     if (out) parts.push(h("p", {}, `⊘ ${count(out)} of those who may can't sign in.`));
     if (question.segment !== null) parts.push(h("p", {}, `Limits: ${tally(question, people)}.`));
+    if (may.length) parts.push(h("p", {}, may.length > 1 ? "They are: " : "It is: ", ...names, `${more}.`));
     this.answer.replaceChildren(...parts);
   }
 
@@ -251,71 +250,19 @@ export class Ask {
 }
 
 /**
- * Different limits, and how many people have each; the most frequent first.
- * @param {Question} question
- * @param {number[]} people
+ * Whom an attribute offers to ask about: those with a value; of roles, everybody who has a role.
+ * @param {Attribute} attribute
+ * @returns {[words: string, codes: Set<number>][]}
  */
-function tally(question, people) {
-  /** @type {Map<string, number>} */
+function chosenBy({ name, values, lists }) {
+  if (!lists) return values.map((value, code) => [`${name} ${value}`, new Set([code])]);
+  /** @type {Map<string, Set<number>>} */
   const found = new Map();
-  for (const one of people) {
-    const words = question.limits(one) || "nothing";
-    found.set(words, (found.get(words) ?? 0) + 1);
+  for (const [code, value] of values.entries()) {
+    const several = lists[code];
+    if (several) found.set(`${name} ${value}`, new Set([code]));
+    for (const one of several ?? [value])
+      found.set(`role ${one}`, (found.get(`role ${one}`) ?? new Set()).add(code));
   }
-  const sorted = [...found].sort(([, a], [, b]) => b - a);
-  return sorted.map(([words, n]) => `${count(n)} ${words}`).join("; ");
-}
-
-/**
- * What else would be allowed: another amount, or another value of one dimension.
- * @param {Question} question
- * @param {number} person
- * @param {string} limits
- */
-function changes(question, person, limits) {
-  const { cube } = question;
-  const found = limits ? [`${cube.dims[cube.exact?.dim ?? 0].title} ${limits}`] : [];
-  cube.dims.forEach(({ title, labels }, d) => {
-    if (d < 2 || d === cube.exact?.dim) return;
-    const other = labels.filter((_, i) => i !== question.index[d] && question.at(d, i).may(person));
-    if (other.length) found.push(`${title} ${other.join(" or ")}`);
-  });
-  return found;
-}
-
-/**
- * The sentence of an explanation, and of a denial for each rule that could allow what it needs and is not so.
- * @param {Explanations} data
- * @param {number} number
- * @param {(text: string) => string} fill
- * @param {boolean} may
- */
-function because({ texts, nodes, explanations }, number, fill, may) {
-  const [sentence, , rules] = explanations[number];
-  const text = (/** @type {number} */ i, /** @type {number} */ part) =>
-    fill(texts[/** @type {number} */ (nodes[i][part])]);
-  /** @type {(i: number) => string[]} */
-  const unmet = (i) => {
-    const below = nodes[i][4].flatMap(unmet);
-    return below.length || !"✗?".includes(text(i, 0)) ? below : [text(i, 1)];
-  };
-  const broken = fill(texts[sentence]).includes("the data is broken");
-  const needs = (may ? [] : rules)
-    .filter((i) => text(i, 0) === "✗" && text(i, 1).startsWith("ALLOW"))
-    .map((i) => {
-      const not = new Set(nodes[i][4].flatMap(unmet));
-      return h("li", {}, h("b", {}, text(i, 1)), not.size ? ` – not so: ${[...not].join("; ")}` : "");
-    });
-  const change = broken ? "the data would have to be repaired, or else one" : "one";
-  const list = needs.length
-    ? [
-        h(
-          "p",
-          {},
-          `What would have to change: ${change} of these rules would have to apply. What is not so:`,
-        ),
-        h("ul", {}, ...needs),
-      ]
-    : [];
-  return [h("p", {}, "Because: ", fill(texts[sentence])), ...list];
+  return [...found];
 }

@@ -19,7 +19,7 @@ const FEW = 12;
 /** A numeric dimension across the top with more values than this has no filter: it has handles elsewhere. */
 const MOST_NUMBERS = 24;
 
-/** @typedef {{ name: string, values: string[], codes: number[] | null }} Subject codes: one per principal */
+/** @typedef {{ name: string, title: string, values: string[], codes: number[] | null }} Subject codes: one per principal */
 /** @typedef {(patch: Partial<State>, options: { merge: string | null }) => void} SetState */
 
 /** A filter for each attribute of the principals and each dimension; drawn when the panel opens. */
@@ -48,11 +48,11 @@ export class FilterPanel {
     const { cube, layout } = this.model;
     this.#subjects = [];
     for (const { name, values, codes } of cube.dims[layout.principal]?.attributes ?? [])
-      this.#subjects.push({ name: `principal.${name}`, values, codes });
-    cube.dims.forEach(({ name, labels, numbers }, d) => {
+      this.#subjects.push({ name: `principal.${name}`, title: `their ${name}`, values, codes });
+    cube.dims.forEach(({ name, title, labels, numbers }, d) => {
       if (d === layout.principal || labels.length < 2) return;
       if (layout.columns.dims.includes(d) && numbers && labels.length > MOST_NUMBERS) return;
-      this.#subjects.push({ name, values: labels, codes: null });
+      this.#subjects.push({ name, title, values: labels, codes: null });
     });
     this.#drawn = null;
     this.show();
@@ -79,7 +79,7 @@ class Filter {
    * @param {Model} model
    * @param {SetState} set
    */
-  constructor({ name, values, codes }, model, set) {
+  constructor({ name, title, values, codes }, model, set) {
     this.name = name;
     this.values = values;
     this.model = model;
@@ -92,7 +92,7 @@ class Filter {
       this.order[place] = i;
     });
     this.numbers = values.map(numberOf);
-    this.range = this.#handles();
+    this.range = this.#handles(title);
     this.list = h("div", { class: "ccl-values" });
     this.more = h("span", { class: "ccl-soft", hidden: true });
     const tools = h(
@@ -100,12 +100,12 @@ class Filter {
       { class: "ccl-tools" },
       link("all", () => this.#choose(new Set(values))),
       link("none", () => this.#choose(new Set())),
-      values.length > FEW ? finder(name, (text) => this.#draw(text)) : null,
+      values.length > FEW ? finder(title, (text) => this.#draw(text)) : null,
     );
     this.element = h(
       "fieldset",
       {},
-      h("legend", {}, cut(name)),
+      h("legend", {}, cut(title)),
       this.range?.element,
       tools,
       this.list,
@@ -131,12 +131,12 @@ class Filter {
   }
 
   /** Handles for the values that are numbers, if there are enough of them. */
-  #handles() {
+  #handles(/** @type {string} */ title) {
     const known = this.order.map((i) => this.numbers[i]).filter((number) => !Number.isNaN(number));
     if (known.length <= 3) return null;
     const [min, max] = [known[0], known[known.length - 1]];
     const ticks = known.length > MOST_TICKS ? [min, max] : known;
-    return new Handles(`${this.name}, numbers`, { min, max, ticks }, (from, to) => {
+    return new Handles(`${title}, numbers`, { min, max, ticks }, (from, to) => {
       const kept = this.#chosen();
       this.values.forEach((value, i) => {
         const number = this.numbers[i];
