@@ -33,7 +33,7 @@ BROKEN: Final = "? DENY because of broken data"
 _CELL: Final = "padding:3px 9px;border:1px solid rgba(128,128,128,.28);text-align:left;vertical-align:top"
 
 STYLE: Final = (
-    ".ccl-s-text{fill:currentColor;"
+    ".ccl-s text{fill:currentColor;"
     "font:13px system-ui,-apple-system,'Segoe UI',Roboto,'DejaVu Sans',sans-serif}"
     ".ccl-s-soft{fill-opacity:.75}.ccl-s-strong{font-weight:600}.ccl-s-deny{fill:#d55e00;fill-opacity:.15}"
     ".ccl-s-broken{fill:#7c3aad;fill-opacity:.25;stroke:#7c3aad;stroke-dasharray:4 2}"
@@ -298,7 +298,7 @@ def _drawn(
         "marked": width > 18,
         "label": label,
         "label_x": round(beside + 5, 1) if outside else right - 5,
-        "anchor": "start" if outside else "end",
+        "anchor": "" if outside else "end",
     }
 
 

@@ -78,7 +78,7 @@ def write_site(
     """
     code = HtmlFormatter(style="default").get_style_defs(".highlight")
     dark = HtmlFormatter(style="github-dark").get_style_defs(".highlight")
-    css = static_text("report.css")
+    css = static_text("report.css") + static_text("notebooks.css")
     style = f"{css}\n{code}\n@media screen and (prefers-color-scheme: dark) {{\n{dark}\n}}"
     check_output(folder)
     common = {

@@ -4,6 +4,7 @@ import { h } from "./dom/dom.js";
 import { addStyle } from "./dom/page.js";
 import { ExplorerView } from "./explorer/explorer.js";
 import { TuneView } from "./explorer/tune.js";
+import EXPLORER from "./explorer.css";
 import { Cube } from "./model/cube.js";
 import { decode } from "./model/payload.js";
 import { MatrixView } from "./view/view.js";
@@ -14,6 +15,7 @@ import { MatrixView } from "./view/view.js";
 /** A live output, kept in sync with Python. */
 function render(/** @type {{ model: Link, el: HTMLElement }} */ { model, el }) {
   addStyle();
+  addStyle("ccl-explorer-style", EXPLORER);
   const cube = () => new Cube(decode(bytesOf(model.get("payload"))));
   /** @type {ViewOptions} */
   const options = {

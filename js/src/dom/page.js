@@ -3,10 +3,14 @@
 import STYLE from "../matrix.css";
 import { h } from "./dom.js";
 
-/** Add the style sheet to the page once. */
-export function addStyle() {
-  if (document.getElementById("ccl-style")) return;
-  document.head.append(h("style", { id: "ccl-style" }, STYLE));
+/**
+ * Add a style sheet to the page once: that of the views, unless another is given.
+ * @param {string} id
+ * @param {string} text
+ */
+export function addStyle(id = "ccl-style", text = STYLE) {
+  if (document.getElementById(id)) return;
+  document.head.append(h("style", { id }, text));
 }
 
 /**
