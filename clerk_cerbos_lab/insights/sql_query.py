@@ -38,8 +38,16 @@ MOST_CODES: Final = 2**62
 MOST_LISTED: Final = 64
 """Texts that get a number of their own; with more, they are compared as texts."""
 
+FIRST_YEAR: Final = 1970
+
+LAST_YEAR: Final = 2070
+"""Of years between them PostgreSQL looks a month up in a list, which takes a fraction of the time."""
+
 FEW_TEXTS: Final = 4
 """With more, a text is looked for among all of them before it is compared with each."""
+
+
+_YEARS: Final = range(FIRST_YEAR, LAST_YEAR + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +73,7 @@ class Query:
         values: what is computed of each group: a function and its argument.
         picked: values of one row of each group, if rows have places.
         rows_have_places: whether PostgreSQL can tell a row by its place, which is compared in no time.
+        any_year: whether there are dates outside the years of which PostgreSQL looks months up in a list.
     """
 
     def __init__(self, table: SqlTable, sa: Any, source: Any) -> None:
@@ -76,11 +85,13 @@ class Query:
         self.values: dict[str, tuple[str, Any]] = {}
         self.picked: dict[str, Any] = {}
         self.rows_have_places = False
+        self.any_year = False
         self._codes: list[tuple[Any, int]] = []
 
     def column(self, name: str) -> Any:
-        """A column of the table, or of the sample."""
-        return self._source.c[name]
+        """A column of the table, or of the sample; REAL as doubles, which every driver reads as they are."""
+        held = self._source.c[name]
+        return self._sa.cast(held, self._sa.Double) if isinstance(held.type, self._sa.REAL) else held
 
     def read_all(
         self, cuts: Mapping[str, Cut], currency: str | None, date: str | None, timezone: str | None
@@ -91,7 +102,7 @@ class Query:
         if currency in self._table.columns:
             self.keys["currency"] = self._bytes(currency or "")
         if date is not None:
-            self.keys["month"] = self._month(date, timezone)
+            self.keys["month"] = self.month(date, timezone)
         if self._codes:
             self.keys["codes"] = self._packed()
 
@@ -184,7 +195,8 @@ class Query:
             limit = _double(sa, LARGEST) if isinstance(column.type, sa.Float) else _units(sa, 10**MOST_DIGITS)
             large = sa.or_(column > limit, column < -limit)  # NaN is larger than everything in both databases
             infinite = [(large, sa.literal_column("1"))]
-        code = sa.case(null, *infinite, else_=sa.literal_column("2") + self._place_of(column, ends))
+        place = self._place_of(column, ends, doubles=scale is None)
+        code = sa.case(null, *infinite, else_=sa.literal_column("2") + place)
         self._key(name, code, 3 + len(ends))
 
     def _ends(self, column: Any, cut: Cut) -> list[Any]:
@@ -201,9 +213,11 @@ class Query:
         ends = {end for number in cut.numbers or () for end in first_units(number, scale)}
         return [_units(sa, end, shown) for end in sorted(ends)]
 
-    def _place_of(self, column: Any, ends: Sequence[Any]) -> Any:
+    def _place_of(self, column: Any, ends: Sequence[Any], *, doubles: bool) -> Any:
         """How many of the ends a value has reached or, every second one of doubles, passed."""
-        if isinstance(column.type, self._sa.Float):
+        if doubles:
+            if not isinstance(column.type, self._sa.Float):  # a decimal of any scale is sent as its double
+                column = self._sa.cast(column, self._sa.Double)
             tests = [column <= end if n % 2 else column < end for n, end in enumerate(ends)]
         else:
             tests = [column < end for end in ends]
@@ -255,7 +269,7 @@ class Query:
             self._refuse(name, "amounts that are added are decimals or whole cents")
         return sa.cast(column, sa.Numeric(38, 0)) if isinstance(column.type, sa.Integer) else column
 
-    def _month(self, name: str, timezone: str | None) -> Any:
+    def month(self, name: str, timezone: str | None) -> Any:
         """The month as a number: twelve times the year, and the month from 0."""
         sa, column = self._sa, self.column(name)
         at = column
@@ -267,10 +281,21 @@ class Query:
         elif not isinstance(column.type, sa.Date):
             self._refuse(name, "it should be a date or a timestamp")
         twelve, one = sa.literal_column("12"), sa.literal_column("1")
+        if self._dialect == "postgresql" and not self.any_year:
+            type_ = "TIMESTAMP" if isinstance(column.type, sa.DateTime) else "DATE"
+            starts = (f"'{year}-{month:02}-01'" for year in _YEARS for month in range(1, 13))
+            told = sa.literal_column(f"CAST(ARRAY[{', '.join(starts)}] AS {type_}[])")
+            return sa.func.width_bucket(at, told) + _number(sa, FIRST_YEAR * 12 - 1)
         if self._dialect == "postgresql":  # as doubles, which is faster than the decimals of EXTRACT
             year, month = sa.func.date_part("year", at), sa.func.date_part("month", at)
             return sa.cast(year * twelve + month, sa.Integer) - one
         return sa.extract("year", at) * twelve + sa.extract("month", at) - one
+
+    def outside(self, month: int | None) -> bool:
+        """Whether a month stands for all that is before or after the years of the list."""
+        if self._dialect != "postgresql" or self.any_year or month is None:
+            return False
+        return not FIRST_YEAR * 12 <= month < LAST_YEAR * 12
 
     def sampled(self, percent: float) -> Any:
         """About this share of the table, in blocks of rows; all of a view."""

@@ -390,6 +390,58 @@ def test_timestamps_and_texts_in_postgresql(tmp_path: Path, postgres: sa.Engine)
     assert sorted(found.frame()["records"]) == [1, 3]
 
 
+MOMENTS = ["1970-01-01", "2026-02-28", "2026-02-28 23:59:59.999", "2026-03-01", "2069-12-31 23:30", None]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("type_", ["DATE", "TIMESTAMP", "TIMESTAMPTZ"])
+@pytest.mark.parametrize("odd", [[], ["1969-12-31 23:30"], ["2070-01-01"], ["1900-01-01", "2200-05-31"]])
+def test_months_of_any_year_in_postgresql_are_those_of_the_records(
+    tmp_path: Path, postgres: sa.Engine, type_: str, odd: list[str]
+) -> None:
+    rows = [{"amount": Decimal(10 + n), "moment": moment} for n, moment in enumerate([*MOMENTS, *odd] * 3)]
+    with postgres.begin() as connection:
+        connection.execute(
+            sa.text(f"DROP TABLE IF EXISTS m; CREATE TABLE m (amount NUMERIC, moment {type_})")
+        )
+        connection.execute(sa.text("SET LOCAL timezone = 'UTC'"))
+        connection.execute(sa.text(f"INSERT INTO m VALUES (:amount, CAST(:moment AS {type_}))"), rows)
+    frame = pd.DataFrame(rows)
+    frame["moment"] = pd.to_datetime(frame["moment"], format="ISO8601", utc=type_ == "TIMESTAMPTZ")
+    asked: dict[str, Any] = {"date": "moment", "record": None}
+    if type_ == "DATE":
+        frame["moment"] = [None if pd.isna(one) else one.date() for one in frame["moment"]]
+    if type_ != "DATE":
+        asked["timezone"] = "Asia/Tokyo" if type_ == "TIMESTAMPTZ" else "UTC"
+    with lab.PDP(write(tmp_path / "p", thing=resource_policy(rule("R.attr.amount <= 12")))) as pdp:
+        found = lab.replay(pdp, users(), lab.sql_table(postgres, "m"), "thing", **asked)
+        same(found, lab.replay(pdp, users(), frame, "thing", **asked))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("type_", ["NUMERIC", "NUMERIC(40, 20)", "DOUBLE PRECISION", "REAL"])
+def test_decimals_of_any_scale_in_postgresql_are_compared_as_the_doubles_that_are_sent(
+    tmp_path: Path, postgres: sa.Engine, type_: str
+) -> None:
+    told = ["11.5", "12", "12.000000000001", "11.999999999999", "12.5", "12.25", "-3", "0.1", "0.2"]
+    with postgres.begin() as connection:
+        connection.execute(
+            sa.text(f"DROP TABLE IF EXISTS n; CREATE TABLE n (paid NUMERIC(9, 2), size {type_})")
+        )
+        for one in told:
+            connection.execute(sa.text(f"INSERT INTO n VALUES (1.25, CAST('{one}' AS {type_}))"))
+        held = [row[0] for row in connection.execute(sa.text("SELECT size FROM n"))]
+    policy = resource_policy(
+        rule("R.attr.size <= 12"), rule("R.attr.size > 12.25"), rule("R.attr.size == 0.1")
+    )
+    asked: dict[str, Any] = {"amount": "paid", "record": None}
+    with lab.PDP(write(tmp_path / "p", thing=policy)) as pdp:
+        found = lab.replay(pdp, users(), lab.sql_table(postgres, "n"), "thing", **asked)
+        assert {0, 1} <= set(found.before.tolist())
+        frame = pd.DataFrame({"paid": [Decimal("1.25")] * len(held), "size": list(map(float, held))})
+        same(found, lab.replay(pdp, users(), frame, "thing", **asked))
+
+
 PLACES = {
     "table": 'CREATE TABLE "Some Rows" ({columns})',
     "inherited": 'CREATE TABLE "Some Rows" ({columns}); CREATE TABLE child () INHERITS ("Some Rows")',
