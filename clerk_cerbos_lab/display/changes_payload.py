@@ -10,6 +10,7 @@ from clerk_cerbos_lab import limits
 from clerk_cerbos_lab.decisions.intervals import Segmented, Segments
 from clerk_cerbos_lab.display import plain_text
 from clerk_cerbos_lab.display.changes_text import headline
+from clerk_cerbos_lab.display.headline import heading
 from clerk_cerbos_lab.display.payload import assemble, principal_dim, value_dim
 
 if TYPE_CHECKING:
@@ -58,8 +59,7 @@ def changes_payload(
     codes, different = _classes((before, after), at)
     axis = next((one for one in after.axes if [one.name] == across and one.numeric), None)
     past, now = _both((before, after), [own[different] for own in at], None if axis is None else axis.name)
-    heading = after.question.heading
-    plain = [value_dim(dim, after.values(dim), shown[1], heading(dim)) for dim in after.dims[1:]]
+    plain = [value_dim(dim, after.values(dim), shown[1], heading(after, dim)) for dim in after.dims[1:]]
     grid = now.allowed.take(now.grid, axis=now.segments.dim) if isinstance(now, Segmented) else now
     header: dict[str, Any] = {
         "title": headline(changes),
@@ -142,6 +142,7 @@ def _people(changes: Changes, at: Sequence[Places], shown: tuple[Disclosure, Dis
     }
     return {
         "name": "principal",
+        "title": "person",
         "labels": [side["labels"][place] for side, place in sides],
         "attributes": attributes,
         "problems": problems,

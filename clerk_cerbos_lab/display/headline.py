@@ -16,8 +16,10 @@ from clerk_cerbos_lab.values import MISSING, OTHER, SELF
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from clerk_cerbos_lab.decisions.axes import Axis
     from clerk_cerbos_lab.decisions.decisions import Decisions
     from clerk_cerbos_lab.decisions.headcounts import Headcounts, Outcome, Span
+    from clerk_cerbos_lab.decisions.question import Question
     from clerk_cerbos_lab.identity.disclosure import Disclosure
 
     Place = tuple[int, ...]
@@ -69,8 +71,13 @@ def heading(decisions: Decisions, dim: str) -> str:
     if dim == "principal":
         return "person"
     axis = next((axis for axis in decisions.axes if axis.name == dim), None)
-    name = decisions.question.heading(dim)
-    return name if axis is None or axis.numeric else f"{decisions.kind} {name}"
+    return decisions.question.heading(dim) if axis is None else axis_heading(decisions.question, axis)
+
+
+def axis_heading(question: Question, axis: Axis) -> str:
+    """The heading of an axis: that of an attribute of the resource that is no number says so."""
+    name = question.heading(axis.name)
+    return name if axis.numeric else f"{question.kind} {name}"
 
 
 class _Words:

@@ -77,9 +77,9 @@ def write_page(
         broken = broken_stretches.finder(decisions, shown, first.header["columns"][0])
         drawn = (threshold_strips.svg(first, broken), threshold_strips.table(first, broken))
         static = "".join([*drawn, static])
-    static = _listed_below(_with_classes(static))
+    static = _on_page(_with_classes(static), "below")
     for one in payloads:
-        one.header["notes"] = list(map(_listed_below, one.header["notes"]))
+        one.header["notes"] = [_on_page(note, "below") for note in one.header["notes"]]
     if len(payloads) == 1:
         first.header["said"] = True
     data = [one.to_bytes() for one in payloads]
@@ -101,7 +101,9 @@ def write_page(
         headline=headline(decisions, shown),
         question=first.header["title"],
         note=note,
+        pseudonyms=not shown.by_id,
         people=page_parts.people_table(decisions, shown),
+        do=shown.text(decisions.actions[0]) if len(decisions.actions) == 1 else "do what",
         of_scenario=scenario if scenarios else None,
         problems=wrong,
         problems_more=wrong_more,
@@ -123,9 +125,9 @@ def write_page(
         fresh.write_text(text, encoding="utf-8")
 
 
-def _listed_below(text: str) -> str:
+def _on_page(text: str, where: str) -> str:
     """A note on a page, which lists the data problems itself."""
-    return text.replace(plain_text.LISTED, "they are listed below")
+    return text.replace(plain_text.LISTED, f"they are listed {where}")
 
 
 def _with_classes(html: str) -> str:
@@ -227,7 +229,7 @@ def provenance(decisions: Decisions, shown: Disclosure) -> dict[str, str]:
         ),
         "policy version and scope": f"{source.policy_version or 'default'}, {source.scope or 'no scope'}",
         "principals are named": "by their ids" if shown.by_id else "by pseudonyms, a keyed hash of their ids",
-        "notes": _listed_below(" ".join(plain_text.notes(decisions, shown))) or "none",
+        "notes": _on_page(" ".join(plain_text.notes(decisions, shown)), "above") or "none",
         "clerk-cerbos-lab": version("clerk-cerbos-lab"),
     }
     return {name: text for name, text in lines.items() if text}

@@ -144,8 +144,13 @@ class Problem:
     effect: str
     aside: str = ""
 
+    @property
+    def mark(self) -> str:
+        """The mark of the effect: ⊘ for somebody who can't sign in, and is allowed."""
+        return "⊘" if self.effect == ALLOWED else "⚠"
 
-ALLOWED: Final = "may all the same, if their session still lasts or they are let in again"
+
+ALLOWED: Final = "is allowed all the same while a session of theirs lasts, and once they are let in again"
 ASK: Final = "the question box and each cell marked ? say which value"
 NOT_SET: Final = "not required; with one, they may {} in more cases"
 DENIED: Final = "is denied because of broken data"
@@ -177,13 +182,14 @@ def problems(decisions: Decisions, shown: Disclosure) -> tuple[list[Problem], st
             told = repairs is not None and any(one == own for one, _ in repairs)
             effect = DENIED if own in denied and not told else ""
         aside = NOT_SET.format(shown.text(_listed(actions))) if actions and not required else ""
-        what = f"{line['problem']}: {name}" if name else line["problem"]
+        said = name and not (name == "roles" and "role" in line["problem"])
+        what = f"{line['problem']}: {name}" if said else line["problem"]
         value = _value(people, places[own], line, shown)
         what, detail = shown.text(what) + value, shown.text(line.get("detail", ""))
         found.append(Problem(labels[own], what, detail, effect, aside))
     known = {line["principal"] for line in report}
     found += [Problem(labels[own], "broken data", ASK, DENIED) for own in denied if own not in known]
-    found.sort(key=lambda one: (not one.effect, not one.aside))
+    found.sort(key=lambda one: (not one.effect, one.effect == ALLOWED, not one.aside))
     rest = len(found) - limits.TOTALS_LINES
     return found[: limits.TOTALS_LINES], f"{rest:,} more: see lab.problems." if rest > 0 else ""
 

@@ -184,6 +184,8 @@ def _data_problems(decisions: Decisions) -> str:
     if not affected:
         return ""
     who = f"{len(affected)} people have" if len(affected) > 1 else "1 person has"
+    if decisions.explanations is not None:  # then it is known whom it costs something
+        return f"{who} problems in their data, with or without an effect here; {LISTED}."
     return f"{who} data problems that may cause a DENY; {LISTED}."
 
 

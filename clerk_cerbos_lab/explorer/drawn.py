@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from clerk_cerbos_lab.decisions.axes import Axis
 from clerk_cerbos_lab.display import changes_text, plain_text
+from clerk_cerbos_lab.display.headline import axis_heading
 from clerk_cerbos_lab.display.payload import assemble, value_dim
 from clerk_cerbos_lab.insights.compare import changes_of
 
@@ -51,14 +53,15 @@ def drawn(  # noqa: PLR0917 - what is shown, and how
     cube, past = known.cube(actions, values, grid), None
     if base is not None:
         cube, past = known.changed_from(base, actions, values, grid)
-    heading = known.latest.question.heading
+    question = known.latest.question
+    axes = [Axis(name, tuple(values[name])) for name in known.names]
     dims = [
         principals,
         value_dim("action", actions, shown),
-        *(value_dim(name, values[name], shown, heading(name)) for name in known.names),
+        *(value_dim(axis.name, values[axis.name], shown, axis_heading(question, axis)) for axis in axes),
     ]
     if known.axis is not None:
-        dims.append(value_dim(known.axis, grid, shown, heading(known.axis)))
+        dims.append(value_dim(known.axis, grid, shown, question.heading(known.axis)))
     columns = across or max(dims[1:], key=lambda dim: len(dim["labels"]))["name"]
     wide = [dim["name"] for dim in dims[1:] if len(dim["labels"]) > 1 and dim["name"] != columns]
     header = {

@@ -47,6 +47,7 @@ def test_every_cell_of_the_table_is_that_of_both_answers(compared: tuple[lab.Cha
                     assert bool(found) == wanted, (name, team, amount)
     assert made.segments is not None
     assert made.header["changed"]
+    assert [dim.get("title") for dim in made.header["dims"]] == ["person", None, None, "thing team"]
     data = made.to_bytes()
     (length,) = struct.unpack("<I", data[:4])
     assert len(data) == 4 + length + 2 * -(-made.small.size // 8)

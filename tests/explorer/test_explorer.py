@@ -72,6 +72,14 @@ def unchanged(pdp: lab.PDP) -> lab.Explorer:
     return lab.explore(pdp, SOME, "expense")
 
 
+def test_an_explorer_says_whose_region_a_column_shows(pdp: lab.PDP) -> None:
+    explorer = lab.explore(pdp, lab.load_principals("data/clerk_users.json"), "expense")
+    titles = {dim["name"]: dim.get("title") for dim in explorer._payload.header["dims"]}
+    assert titles["region"] == "expense region"
+    assert titles["principal"] == "person"
+    assert titles["amount"] is None
+
+
 def test_an_explorer_starts_where_something_is_allowed(pdp: lab.PDP) -> None:
     explorer = lab.explore(pdp, SOME, "expense")
     assert explorer.state["actions"] == ["approve"]

@@ -1,4 +1,4 @@
-import { numberLabel, numberOf } from "../words/numbers.js";
+import { least, numberLabel, numberOf } from "../words/numbers.js";
 import { contains, insideOf, pointAt, segmentsIn } from "./segments.js";
 
 /** @import { Cube } from "./cube.js" */
@@ -141,13 +141,21 @@ export class Explained {
   }
 
   /**
-   * The part of a cell to explain: of several the last, or the last that is broken; none if only numbers that
-   * were not swept are in it, and where explanations differ must not be shown.
+   * The part of a cell to explain: of several the last, or the last that is broken; of a denial the first, at the
+   * first swept number. None if only numbers that were not swept are in it, and where explanations differ must
+   * not be shown.
    * @param {Place} place
+   * @param {boolean} denied
    */
-  chosen(place) {
+  chosen(place, denied = false) {
     const parts = this.parts(place);
-    return parts.findLast((one) => this.broken.has(this.at(one))) ?? parts.at(-1);
+    const broken = parts.findLast((one) => this.broken.has(this.at(one)));
+    const [first] = parts;
+    if (broken || !denied || !first?.ends) return broken ?? parts.at(-1);
+    const { ends, amounts } = first;
+    const [d] = amounts.keys();
+    const swept = (this.cube.dims[d].numbers ?? []).filter((number) => contains(ends, number));
+    return swept.length ? { ...first, amounts: new Map([[d, least(swept)]]) } : first;
   }
 
   /**

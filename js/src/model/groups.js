@@ -80,7 +80,7 @@ export class Common {
    * @param {number} first the position of the first principal
    */
   said(item, first) {
-    const parts = [];
+    const parts = this.#mixed(item);
     for (const { name, values, codes } of this.shared(item)) {
       const value = values[codes[first]];
       if (value === "MISSING") continue;
@@ -89,7 +89,6 @@ export class Common {
       );
     }
     const rows = item.group?.rows ?? [];
-    if (rows.length) parts.push(...this.#mixed(item));
     if (rows.length)
       parts.push(
         `${rows

@@ -272,7 +272,8 @@ export class Table {
     th.replaceChildren(who);
     if (out.count) {
       const words = `${group ? `${count(out.count)} ` : ""}can't sign in: ${out.why}`;
-      who.append(h("span", { class: "ccl-odd", title: words }, group ? `⊘ ${count(out.count)}` : "⊘"));
+      const many = group && h("span", { class: "ccl-many" }, ` ${count(out.count)}`);
+      who.append(h("span", { class: "ccl-odd", title: words }, "⊘", many));
       who.append(h("span", { class: "ccl-sr" }, words));
     }
     if (hasProblems) {

@@ -11,6 +11,9 @@ import { because, changes, tally, telling } from "./ask_words.js";
 const LISTED = 200;
 const OFFERED = 3000;
 
+/** People whose names are listed without a click, at most. */
+const AT_ONCE = 12;
+
 /** Of what may have been meant, so many are offered. */
 const MEANT = 8;
 
@@ -28,7 +31,7 @@ export class Ask {
     this.model = model;
     this.why = why;
     this.form = h("div", { class: "ccl-ask-form" });
-    this.answer = h("div", { class: "ccl-ask-answer", role: "status", "aria-live": "polite", tabindex: "0" });
+    this.answer = h("div", { class: "ccl-ask-answer", role: "status", "aria-live": "polite" });
     this.element = h(
       "details",
       { class: "ccl-ask" },
@@ -48,8 +51,8 @@ export class Ask {
     /** @type {Map<string, number[]>} */
     this.people = new Map();
     const onchange = () => this.#show();
-    this.who = h("input", { type: "text", list: list.id, value: EVERYBODY, autocomplete: "off", onchange });
-    this.who.addEventListener("input", onchange);
+    this.who = h("input", { type: "text", list: list.id, value: EVERYBODY, autocomplete: "off" });
+    this.who.addEventListener("input", onchange); // not "change", too: it would replace a button that is pressed
     this.who.addEventListener("focus", () => {
       if (list.childElementCount) this.who?.select();
       else {
@@ -91,7 +94,7 @@ export class Ask {
       this.people = new Map([[EVERYBODY, [...labels.keys()]]]);
       for (const attribute of attributes)
         if (attribute.values.length <= 60)
-          for (const [words, codes] of chosenBy(attribute))
+          for (const [words, codes] of chosenBy(attribute, this.model.layout.common.others))
             this.people.set(
               words,
               [...attribute.codes.keys()].filter((i) => codes.has(attribute.codes[i])),
@@ -103,7 +106,7 @@ export class Ask {
 
   /** What is typed. */
   get #typed() {
-    return this.who?.value.trim() ?? "";
+    return this.who?.value.trim() || EVERYBODY;
   }
 
   /** What may be meant by what is typed. */
@@ -123,7 +126,7 @@ export class Ask {
 
   /** Who may be meant, to choose from. */
   #meant() {
-    const near = this.#typed ? this.#near() : [];
+    const near = this.#near();
     if (!near.length) return ["Nobody is called so: choose from the list, or type a part of it."];
     const choose = (/** @type {string} */ one) => {
       const onclick = () => {
@@ -180,20 +183,26 @@ export class Ask {
    */
   #several(question, people) {
     const may = people.filter((one) => question.may(one));
+    const all = people.length === this.model.cube.dims[0].labels.length;
+    const nobody = all ? "Nobody may" : `None of these ${count(people.length)} may`;
     const names = may.slice(0, LISTED).flatMap((one, i) => [i ? ", " : "", ...this.#name(one)]);
     const more = may.length > LISTED ? `, and ${count(may.length - LISTED)} more` : "";
+    /** @type {HTMLElement[]} */
     const parts = [
       h(
         "p",
         {},
-        h("b", {}, may.length ? `${count(may.length)} of ${count(people.length)} may` : "Nobody may"),
+        h("b", {}, may.length ? `${count(may.length)} of ${count(people.length)} may` : nobody),
         ` ${this.#words(question)}.`,
       ),
     ];
     const out = may.filter((one) => this.#out(one)).length;
     if (out) parts.push(h("p", {}, `⊘ ${count(out)} of those who may can't sign in.`));
     if (question.segment !== null) parts.push(h("p", {}, `Limits: ${tally(question, people)}.`));
-    if (may.length) parts.push(h("p", {}, may.length > 1 ? "They are: " : "It is: ", ...names, `${more}.`));
+    if (may.length > AT_ONCE) {
+      const shown = h("summary", {}, `Show the ${count(may.length)} who may`);
+      parts.push(h("details", {}, shown, h("p", {}, ...names, `${more}.`)));
+    } else if (may.length) parts.push(h("p", {}, may.length > 1 ? "They are: " : "It is: ", ...names, "."));
     this.answer.replaceChildren(...parts);
   }
 
@@ -252,10 +261,12 @@ export class Ask {
 /**
  * Whom an attribute offers to ask about: those with a value; of roles, everybody who has a role.
  * @param {Attribute} attribute
+ * @param {Set<string>} others names of attributes that are not the person's
  * @returns {[words: string, codes: Set<number>][]}
  */
-function chosenBy({ name, values, lists }) {
-  if (!lists) return values.map((value, code) => [`${name} ${value}`, new Set([code])]);
+function chosenBy({ name, values, lists }, others) {
+  const own = others.has(name) ? `their ${name}` : name;
+  if (!lists) return values.map((value, code) => [`${own} ${value}`, new Set([code])]);
   /** @type {Map<string, Set<number>>} */
   const found = new Map();
   for (const [code, value] of values.entries()) {

@@ -1,5 +1,5 @@
-import { insideOf } from "../model/segments.js";
-import { numberLabel, plural } from "../words/numbers.js";
+import { contains, insideOf } from "../model/segments.js";
+import { least, numberLabel, plural } from "../words/numbers.js";
 import { Changes } from "./changes.js";
 import { cut } from "./describe.js";
 import { WhyPanel } from "./why_panel.js";
@@ -61,8 +61,10 @@ export class Explainer {
     const lines = description.lines.filter(([name]) => name !== "rule" && !name.startsWith("principal."));
     const words = lines.map(([name, value]) => `${cut(name)} ${cut(value)}`).join(" · ");
     const people = item.group && model.people(item.group.rows);
-    const amount = explained ? explained.chosen(place)?.amounts.values().next().value : this.#amount(place);
-    const at = place.segment && amount !== undefined ? ` (explained at ${numberLabel(amount)})` : "";
+    const denied = !description.allow;
+    const part = explained?.chosen(place, denied);
+    const amount = explained ? part?.amounts.values().next().value : this.#amount(place, denied);
+    const at = place.segment && amount !== undefined ? ` (here for ${numberLabel(amount)})` : "";
     const ends = place.segment && cube.ends(...place.segment);
     const cell = ends && ends.lower === ends.upper ? words : `${words}${at}`;
     /** @type {WhyQuestion} */
@@ -74,7 +76,7 @@ export class Explainer {
     };
     this.#turn += 1;
     if (explained) {
-      const answers = embedded(explained, place, people ?? [place.index[0]]);
+      const answers = embedded(explained, place, people ?? [place.index[0]], denied);
       if (!answers.length) return panel.fail(cell, "This decision was not explained.");
       panel.show(cell, explained.data, answers);
       return shown();
@@ -88,11 +90,18 @@ export class Explainer {
     });
   }
 
-  /** The amount of an interval that is explained. */
-  #amount(/** @type {Place} */ { segment, amount }) {
+  /**
+   * The amount of an interval that is explained: of a denial one of the first.
+   * @param {Place} place
+   * @param {boolean} denied
+   */
+  #amount({ segment, amount }, denied) {
     const { cube } = this.model;
     if (!segment || !cube.exact) return amount;
-    return insideOf(cube.ends(...segment), cube.dims[cube.exact.dim].numbers ?? []);
+    const ends = cube.ends(segment[0], denied ? segment[0] : segment[1]);
+    const numbers = cube.dims[cube.exact.dim].numbers ?? [];
+    const swept = denied ? numbers.filter((number) => contains(ends, number)) : [];
+    return swept.length ? least(swept) : insideOf(ends, numbers);
   }
 }
 
@@ -101,16 +110,17 @@ export class Explainer {
  * @param {Explained} explained
  * @param {Place} place
  * @param {number[]} people
+ * @param {boolean} denied
  * @returns {Answered[]}
  */
-function embedded(explained, place, people) {
+function embedded(explained, place, people, denied) {
   const { explanations } = explained.data;
   const { labels } = explained.cube.dims[0];
   /** @type {Map<number, Answered & { count: number, first: number }>} */
   const found = new Map();
   for (const first of people) {
     const [, ...rest] = place.index;
-    const one = explained.chosen({ ...place, index: [first, ...rest] });
+    const one = explained.chosen({ ...place, index: [first, ...rest] }, denied);
     const number = one ? explained.at(one) : -1;
     if (!one || number < 0) continue;
     const fill = explained.fill(one);

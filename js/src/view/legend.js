@@ -20,6 +20,9 @@ export function legend(/** @type {Model} */ { cube, explained }) {
   if (!marks) return [];
   const line = h("div", { class: "ccl-legend" });
   for (const [kind, mark, words] of marks)
-    line.append(h("span", { class: `ccl-key ccl-key-${kind}`, "aria-hidden": "true" }, mark), `${words} `);
+    line.append(
+      h("span", {}, h("span", { class: `ccl-key ccl-key-${kind}`, "aria-hidden": "true" }, mark), words),
+      " ",
+    );
   return [line];
 }
