@@ -15,6 +15,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import sqlalchemy as sa
+from cerbos.engine.v1 import engine_pb2
+from cerbos.sdk.grpc.client import CerbosClient
+from cerbos_sqlalchemy import get_query
 from hypothesis import given
 from hypothesis import strategies as st
 from small_policies import resource_policy, rule, users, write
@@ -24,6 +27,7 @@ from clerk_cerbos_lab.decisions.axes import Axis
 from clerk_cerbos_lab.decisions.question import Question
 from clerk_cerbos_lab.identity.principals import read_principals
 from clerk_cerbos_lab.insights.sql_query import first_units
+from clerk_cerbos_lab.pdp.messages import principal_message
 from clerk_cerbos_lab.sweeps.ask import Batch, ask
 
 EXPENSES = """
@@ -118,6 +122,36 @@ def test_a_million_records_in_duckdb_are_as_the_same_records_one_by_one(
         own, cross = (connection.execute(sa.text(one)).one() for one in (count.format(more=more), other))
     assert found.people()["records"].tolist() == [own[0] + cross[0]]
     assert found.people()["money"].tolist() == [own[1] + cross[1]]
+
+
+@pytest.mark.parametrize("owner", ["user_9", ""])
+def test_what_the_plan_of_cerbos_selects_is_what_a_replay_counts(
+    pdp: lab.PDP, tmp_path: Path, owner: str
+) -> None:
+    """A second witness: PlanResources as a WHERE clause, but for what the planner does otherwise."""
+    engine = sa.create_engine(f"duckdb:///{tmp_path}/planned.duckdb")
+    with engine.begin() as connection:
+        connection.execute(sa.text(EXPENSES.format(series="range(200000) t(i)")))
+        connection.execute(sa.text(f"UPDATE expenses SET owner = '{owner}' WHERE amount < 100"))
+    table = lab.sql_table(engine, "expenses")
+    (person,) = read_principals(managers())
+    message = principal_message(person, policy_version="", scope="")
+    with CerbosClient(pdp.address) as client:
+        plan = client.plan_resources(
+            "approve", message, engine_pb2.PlanResourcesInput.Resource(kind="expense")
+        )
+    names = ("owner", "region", "department", "status", "amount")
+    columns = {f"request.resource.attr.{name}": table.table.c[name] for name in names}
+    chosen = get_query(plan, table.table, columns).subquery()
+    with engine.connect() as connection:
+        planned = connection.execute(sa.select(sa.func.count(), sa.func.sum(chosen.c.amount))).one()
+        empty = connection.execute(sa.select(sa.func.count()).where(chosen.c.owner == "")).scalar_one()
+    found = lab.replay(pdp, managers(), table, "expense", date="day", unknown_owners="keep")
+    records, money = found.people()["records"].item(), found.people()["money"].item()
+    if owner:
+        assert (records, money) == tuple(planned)
+    else:  # the planner makes `owner != null` of `owner != null && owner != ""`
+        assert records == planned[0] - empty < planned[0]
 
 
 def test_many_principals_and_a_change_are_counted_in_groups(pdp: lab.PDP, million: sa.Engine) -> None:
