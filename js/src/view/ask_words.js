@@ -105,7 +105,7 @@ export function because({ texts, nodes, explanations }, number, fill, may) {
     .filter((i) => text(i, 0) === "✗" && text(i, 1).startsWith("ALLOW"))
     .map((i) => {
       const not = new Set(nodes[i][4].flatMap(unmet));
-      return h("li", {}, h("b", {}, text(i, 1)), not.size ? ` – not true: ${[...not].join("; ")}` : "");
+      return h("li", {}, h("b", {}, text(i, 1)), not.size ? `: ${[...not].join("; ")}` : "");
     });
   const change = broken ? "the data would have to be repaired, or else one" : "one";
   const list = needs.length
