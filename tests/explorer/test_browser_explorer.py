@@ -504,6 +504,9 @@ def test_a_cell_selected_while_an_answer_is_on_its_way_is_explained(
     expect(cell).to_have_attribute("aria-selected", "true")
     seen = read(page, lab_server.folder / "cell.json", lambda c: c["amount"] == 9_000)
     assert seen["effect"] == "DENY"
+    expect(page.locator(".ccl-ask input")).to_have_count(0)  # a closed question box costs nothing
+    page.locator(".ccl-ask > summary").click()
+    expect(page.locator(".ccl-ask-answer")).to_contain_text(" of 96 may approve")
     assert lab_page.errors == []
 
 

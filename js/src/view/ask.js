@@ -22,6 +22,8 @@ const EVERYBODY = "everybody";
 /** A question in a sentence, with its answer: may they, why, and what would have to change. */
 export class Ask {
   #turn = 0;
+  /** Whether the form is of other decisions, or not made yet. */
+  #stale = true;
 
   /**
    * @param {Model} model
@@ -40,12 +42,18 @@ export class Ask {
       this.answer,
     );
     this.element.open = model.cube.header.said === true;
-    this.element.addEventListener("toggle", () => this.element.open && this.#show());
+    this.element.addEventListener("toggle", () => {
+      if (!this.element.open) return;
+      if (this.#stale) this.renew();
+      else this.#show();
+    });
     this.renew();
   }
 
   /** Other decisions have other people and values. */
   renew() {
+    this.#stale = !this.element.open; // a closed box costs nothing, however often the decisions change
+    if (this.#stale) return;
     const { dims, exact } = this.model.cube;
     const list = h("datalist", { id: unique("who") });
     /** @type {Map<string, number[]>} */
@@ -84,7 +92,7 @@ export class Ask {
       list,
       ...this.fields.flatMap((field) => (field ? [labelled(field.label, field.input)] : [])),
     );
-    if (this.element.open) this.#show();
+    this.#show();
   }
 
   /** Who can be asked about, by what is typed: everybody, those with an attribute, each person. */

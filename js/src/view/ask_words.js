@@ -9,8 +9,11 @@ import { count, least } from "../words/numbers.js";
 /** @import { Ends } from "../types.ts" */
 /** @import { Explanations } from "../why_types.ts" */
 
+/** Cells that are looked at for the number to begin with, at most. */
+const MOST_LOOKED_AT = 100_000;
+
 /**
- * The number to begin with: of those that divide the people most evenly the greatest.
+ * The number to begin with: of those that divide the people most evenly the greatest; of very many every n-th.
  * @param {Cube} cube
  * @param {number[]} numbers
  */
@@ -20,7 +23,8 @@ export function telling(cube, numbers) {
   /** @type {Map<number, number>} */
   const uneven = new Map(); // by segment
   let [best, lowest] = [numbers[0] ?? 0, Infinity];
-  for (const number of numbers) {
+  const step = Math.ceil((numbers.length * labels.length) / MOST_LOOKED_AT);
+  for (const number of numbers.filter((_, i) => i % step === 0)) {
     const question = new Question(cube, index, number);
     const at = question.segment ?? 0;
     let found = uneven.get(at);
@@ -42,9 +46,11 @@ export function telling(cube, numbers) {
 export function tally(question, people) {
   /** @type {Map<string, { n: number, top: number }>} */
   const found = new Map();
+  const { dims, exact } = question.cube;
+  const positive = exact !== null && least(dims[exact.dim].numbers ?? []) >= 0;
   for (const one of people) {
     const spans = question.spans(one);
-    const words = spans.map((ends) => fromZero(question.cube, ends)).join(" and ") || "nothing";
+    const words = spans.map((ends) => inWords(ends, positive)).join(" and ") || "nothing";
     const known = found.get(words);
     if (known) known.n += 1;
     else found.set(words, { n: 1, top: spans.at(-1)?.upper ?? Infinity });
@@ -58,12 +64,11 @@ export function tally(question, people) {
 
 /**
  * An interval in words; where nothing below zero was swept, "up to 5,000" means what is over zero.
- * @param {Cube} cube
  * @param {Ends} ends
+ * @param {boolean} positive
  */
-function fromZero({ dims, exact }, ends) {
-  const numbers = exact ? (dims[exact.dim].numbers ?? []) : [];
-  const plain = least(numbers) >= 0 && ends.lower === 0 && ends.upper < Infinity;
+function inWords(ends, positive) {
+  const plain = positive && ends.lower === 0 && ends.upper < Infinity;
   return longInterval(plain ? { ...ends, lower: -Infinity } : ends);
 }
 
