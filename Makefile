@@ -7,7 +7,7 @@ BIN := .venv/bin
 NODE := .venv/node
 
 # Parts of `make long`, each of at most nine minutes on two quiet cores.
-LONG := long-environments long-replayed long-sql long-user-files long-examples long-not-understood long-situations long-situations-mutants long-explained-1 long-explained-2 long-explained-3 long-explained-4 long-causes long-compared long-compared-mutants-1 long-compared-mutants-2 long-exported long-goals long-covered long-counterfactuals long-application long-reaching-1 long-reaching-2 long-audit long-policies-1 long-policies-2 long-policies-3 long-policies-4
+LONG := long-environments long-replayed long-sql long-user-files long-examples long-not-understood long-situations long-situations-mutants long-explained-1 long-explained-2 long-explained-3 long-explained-4 long-causes long-compared long-compared-mutants-1 long-compared-mutants-2 long-exported long-goals long-kept-order long-covered long-counterfactuals long-application long-reaching-1 long-reaching-2 long-audit long-policies-1 long-policies-2 long-policies-3 long-policies-4
 
 .PHONY: help report docs test static long $(LONG) busy lab bench lint lock notebooks screenshots set-up set-up-js clean
 
@@ -107,6 +107,10 @@ long-examples: set-up
 # The values of limits that reach goals, against every cent of the range that is searched.
 long-goals: set-up
 	@LAB_GOALS=1 $(BIN)/python -m pytest tests/insights/test_goals.py
+
+# Moves of limits that are read from other answers: 480 generated policies, against every cell at every number.
+long-kept-order: set-up
+	@LAB_KEPT_ORDER=0:480 $(BIN)/python -m pytest tests/insights/test_kept_order.py
 
 # Counts of coverage of 60 generated policies and of more of the sample, against every cell.
 long-covered: set-up

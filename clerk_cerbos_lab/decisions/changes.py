@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
@@ -83,7 +84,7 @@ class Group:
     witness: Witness
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Changes:
     """Who gains and who loses what, between two answers to the same question.
 
@@ -103,7 +104,7 @@ class Changes:
     rows: pd.DataFrame = field(repr=False)
     notes: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def everybody(self) -> tuple[str, ...]:
         """The labels of the people of both answers: of the first, then of those who joined."""
         return tuple(dict.fromkeys([*self.before.names, *self.after.names]))
@@ -113,12 +114,12 @@ class Changes:
         """``equivalent``, ``only more``, ``only less`` or ``more and less``, for these people and values."""
         return VERDICTS[bool(self.gained), bool(self.lost)]
 
-    @property
+    @cached_property
     def gained(self) -> tuple[str, ...]:
         """The labels of everybody who gains something, in the order of the decisions."""
         return self._who(GAINED)
 
-    @property
+    @cached_property
     def lost(self) -> tuple[str, ...]:
         """The labels of everybody who loses something, in the order of the decisions."""
         return self._who(LOST)
@@ -318,20 +319,52 @@ def changed_rows(before: Decisions, after: Decisions, along: str | None) -> pd.D
     """
     if along is None:
         return _changed_cells(before, after)
-    one, other = before.flips(along), after.flips(along)
+    pairs = np.column_stack([one.classes()[0] for one in (before, after)])
+    _, first, codes = np.unique(pairs, axis=0, return_index=True, return_inverse=True)
+    line, columns = _changed_lines(before.of(first), after.of(first), along)
     others = [dim for dim in before.dims if dim != along]
     shape = [len(before.values(dim)) for dim in others]
+    line, columns = _for_each(codes.ravel(), line, columns, int(np.prod(shape[1:])))
+    places = np.unravel_index(line, shape)
+    labels = {
+        dim: take(before.labels(dim), place.astype(np.intp))
+        for dim, place in zip(others, places, strict=True)
+    }
+    return pd.DataFrame({**labels, **columns})
+
+
+def _for_each(
+    codes: npt.NDArray[np.intp], line: npt.NDArray[np.int64], columns: dict[str, Any], each: int
+) -> tuple[npt.NDArray[np.int64], dict[str, Any]]:
+    """The stretches of everybody, from those of one person of each class.
+
+    Args:
+        codes: for each person, the class.
+        line: of each stretch of the classes, ascending.
+        columns: of these stretches.
+        each: lines of a person.
+    """
+    counts = np.bincount(line // each, minlength=int(codes.max(initial=-1)) + 1)
+    starts = np.cumsum(counts) - counts
+    many = counts[codes]
+    person = np.repeat(np.arange(len(codes)), many)
+    at = np.arange(len(person)) - np.repeat(np.cumsum(many) - many, many) + np.repeat(starts[codes], many)
+    return person * each + line[at] % each, {name: column.take(at) for name, column in columns.items()}
+
+
+def _changed_lines(
+    before: Decisions, after: Decisions, along: str
+) -> tuple[npt.NDArray[np.int64], dict[str, Any]]:
+    """The stretches that change, and the line of each: the position among people and combinations."""
+    one, other = before.flips(along), after.flips(along)
+    shape = [len(before.values(dim)) for dim in before.dims if dim != along]
     line, columns = _overlaid(one, other, shape)
     if not columns["exact"].all() or not (one.columns["exact"].all() and other.columns["exact"].all()):
         known = np.ones(int(np.prod(shape)), dtype=np.bool_)
         for found in (one, other):
             known[np.ravel_multi_index(found.codes, tuple(shape))[~found.columns["exact"]]] = False
         line, columns = _with_grid(before, after, along, known, (line, columns))
-    codes = np.unravel_index(line, shape)
-    labels = {
-        dim: take(before.labels(dim), code.astype(np.intp)) for dim, code in zip(others, codes, strict=True)
-    }
-    return pd.DataFrame({**labels, **columns})
+    return line, columns
 
 
 def _with_grid(

@@ -184,7 +184,9 @@ class Decisions:
 
     def __getstate__(self) -> dict[str, Any]:
         """What a copy or a pickle keeps: not what is found again quickly, and nothing that runs."""
-        kept = {name: value for name, value in vars(self).items() if name not in {"_rows", "_names"}}
+        kept = {
+            name: value for name, value in vars(self).items() if name not in {"_rows", "_names", "_classes"}
+        }
         return {**kept, "source": None}
 
     def _from_pseudonyms(self, wanted: object) -> object:
@@ -210,7 +212,15 @@ class Decisions:
             ``codes``: for each principal the number of its class; ``representatives``: for each class the
             position of its first member.
         """
+        return self._classes
+
+    @cached_property
+    def _classes(self) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
         return self.cube.classes(self._index[0])
+
+    def has_people_of(self, other: Decisions) -> bool:
+        """Whether these are the very same people as in other decisions; False in doubt."""
+        return self._principals is other._principals and np.array_equal(self._index[0], other._index[0])
 
     def head(self, count: int) -> Decisions:
         """The decisions of the first principals."""
@@ -249,18 +259,20 @@ class Decisions:
         made.explanations = explanations
         return made
 
-    def with_cube(self, cube: Cube, question: Question, provenance: Provenance) -> Decisions:
-        """Decisions about the same principals and policies with another cube."""
+    def with_cube(
+        self, cube: Cube, question: Question, provenance: Provenance, *, same_policies: bool = True
+    ) -> Decisions:
+        """Decisions about the same principals with another cube; by other policies, nothing explains them."""
         return Decisions(
             cube=cube,
             question=question,
             principals=self._principals,
             names=self.names,
             provenance=provenance,
-            policies=self.policies,
+            policies=self.policies if same_policies else None,
             read=self.read,
             documents=self.documents,
-            source=self.source,
+            source=self.source if same_policies else None,
         )
 
     @property

@@ -6,6 +6,8 @@ import itertools
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal, localcontext
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+
 from clerk_cerbos_lab.attribute_names import name_of
 from clerk_cerbos_lab.errors import InputError
 from clerk_cerbos_lab.identity.principals import read_principals
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from clerk_cerbos_lab.decisions.decisions import Decisions
+    from clerk_cerbos_lab.identity.principals import PrincipalTable
     from clerk_cerbos_lab.policies.addresses import Limit
     from clerk_cerbos_lab.policies.analysis import Comparison
     from clerk_cerbos_lab.policies.index import PolicyIndex
@@ -72,14 +75,32 @@ def numbers_in_question(
         InputError: if the limit or the axis is used in another way than in comparisons.
     """
     comparisons = comparisons_of(limit, index, decisions.kind, decisions.actions)
+    found: set[float] = set()
+    if along is not None and any(attribute_of(one) == along for one in comparisons):
+        comparisons = [one for one in comparisons if attribute_of(one) != along]
+        found = numbers_of_axis(along, index, decisions)
+    return found | _values(comparisons, decisions, _sent(decisions))
+
+
+def numbers_of_axis(along: str, index: PolicyIndex, decisions: Decisions) -> set[float]:
+    """Every number that the policies compare a numeric axis with, for these people.
+
+    Args:
+        along: the name of the axis.
+        index: of the policies.
+        decisions: the question and the people.
+
+    Raises:
+        InputError: if the policies do anything else with it.
+    """
+    return _values(_use_of(along, index, decisions), decisions, _sent(decisions))
+
+
+def _sent(decisions: Decisions) -> dict[str, list[Any]]:
+    """The values of each resource attribute."""
     sent: dict[str, list[Any]] = {RESOURCE_ID: ["resource"]}
     sent |= {name: [value] for name, value in decisions.fixed.items()}
-    sent |= {axis.name: list(axis.values) for axis in decisions.axes}
-    if along is not None and any(_attribute(one) == along for one in comparisons):
-        comparisons = [one for one in comparisons if _attribute(one) != along]
-        use = _use_of(along, index, decisions)
-        comparisons += use
-    return _values(comparisons, decisions, sent)
+    return sent | {axis.name: list(axis.values) for axis in decisions.axes}
 
 
 def numbers_in_records(
@@ -92,7 +113,7 @@ def numbers_in_records(
     columns = dict(form.get("columns") or {})
     amount = form.get("amount", "amount")
     sent: dict[str, list[Any]] = {RESOURCE_ID: []}
-    for name in {_attribute(one) for one in comparisons} - {""}:
+    for name in {attribute_of(one) for one in comparisons} - {""}:
         column = columns.get(name, name)
         if name in fixed:
             sent[name] = [fixed[name]]
@@ -134,7 +155,7 @@ def _use_of(along: str, index: PolicyIndex, decisions: Decisions) -> list[Compar
     return [] if use is None else list(use.comparisons)
 
 
-def _attribute(comparison: Comparison) -> str:
+def attribute_of(comparison: Comparison) -> str:
     """The resource attribute on the other side of a comparison with a limit; empty for anything else."""
     path = comparison.path or ()
     return name_of(attribute_steps(path)) if path[:2] == ("R", "attr") and len(path) > 2 else ""
@@ -147,14 +168,21 @@ def _values(
     people = read_principals(decisions.principals)
     for one in comparisons:
         path = one.path or ()
-        everybody = path[:1] == ("P",) or RESOURCE_ID in path
-        for row in range(len(people) if everybody else 1):
+        for row in _different(people, path):
             values = value_of(one, people[row], sent, decisions.kind)
             if not isinstance(values, list) or ELEMENT in path:
                 msg = f"only the PDP can compute what is compared: {one.environment.file}"
                 raise InputError(msg)
             found.update(breakpoints_from(values).numbers)
     return found
+
+
+def _different(people: PrincipalTable, path: Sequence[str]) -> Iterable[int]:
+    """Rows of principals among whom there is every value of a path."""
+    if path[:2] == ("P", "attr") and len(path) > 2:
+        column = people.attributes.get(path[2])
+        return range(1) if column is None else np.unique(column.codes, return_index=True)[1].tolist()
+    return range(len(people) if path[:1] == ("P",) or RESOURCE_ID in path else 1)
 
 
 def candidates(numbers: Iterable[float], step: Decimal, *, largest: bool) -> list[Decimal]:

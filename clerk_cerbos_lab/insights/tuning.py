@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from clerk_cerbos_lab.errors import InputError
 from clerk_cerbos_lab.insights.compare import changes_of
+from clerk_cerbos_lab.insights.kept_order import KeptOrder
 from clerk_cerbos_lab.insights.kept_records import KeptRecords
 from clerk_cerbos_lab.insights.replay import replay
 from clerk_cerbos_lab.insights.sql_table import SqlTable
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 MOST_KEPT: Final = 100
 """Combinations of values whose answers are kept."""
 
+MOST_TRIED: Final = 8
+"""Of these, in which is looked for the effects of other values."""
+
 FEW_CHECKS: Final = 16
 """Spot checks of a step; the comparison that follows asks its witnesses of both PDPs."""
 
@@ -43,6 +47,7 @@ class _Answer:
     """What is known about one combination of values."""
 
     decisions: Decisions
+    moved: dict[str, Any]
     quick: Changes | None = None
     changes: Changes | None = None
     replay: Replay | None = None
@@ -98,7 +103,9 @@ class Tuning:
             if limit.spot not in seen and matters(limit, index, before.kind, before.actions):
                 seen.add(limit.spot)
                 self.limits += (limit,)
-        self._kept: dict[str, _Answer] = {self._key({}): _Answer(before)}
+        self._kept: dict[str, _Answer] = {self._key({}): _Answer(before, {})}
+        self._order = KeptOrder(index, before)
+        self._read_last: tuple[str, Changes] | None = None
 
     @staticmethod
     def _key(moved: Mapping[str, Any]) -> str:
@@ -138,7 +145,7 @@ class Tuning:
         key = self._key(moved)
         if key not in self._kept:
             decisions = asked_again(self.before, self.moved(moved), audit=FEW_CHECKS)
-            self._kept[key] = _Answer(decisions)
+            self._kept[key] = _Answer(decisions, moved)
             for old in [one for one in self._kept if one != self._key({})][:-MOST_KEPT]:
                 del self._kept[old]
         return moved, self._kept[key]
@@ -166,11 +173,35 @@ class Tuning:
         return asked_again(self.before, self.moved(values))
 
     def quick_changes(self, values: Mapping[str, Any]) -> Changes:
-        """Who gains and loses what; no witness is asked again, so that it keeps up with a slider."""
+        """Who gains and loses what; no witness is asked again, so that it keeps up with a slider.
+
+        Where the order of the limits is as in an answer that is kept, nothing is asked.
+        """
+        self.follow()
+        moved = self.checked(values)
+        key = self._key(moved)
+        if key not in self._kept:
+            if self._read_last is None or self._read_last[0] != key:
+                read = self._read_from_kept(moved)
+                self._read_last = None if read is None else (key, changes_of(self.before, read, ask=False))
+            if self._read_last is not None:
+                return self._read_last[1]
         _, answer = self._answer(values)
         if answer.quick is None:
             answer.quick = changes_of(self.before, answer.decisions, ask=False)
         return answer.changes or answer.quick
+
+    def _read_from_kept(self, moved: dict[str, Any]) -> Decisions | None:
+        """What is decided with moved limits, if an answer that is kept tells; the latest is tried first."""
+        if self._moved is None or not self._moved.pdp.is_open:
+            return None
+        digest = self._moved.digest_with(moved)
+        (as_they_are, *others) = self._kept.values()
+        for answer in [*others[: -MOST_TRIED - 1 : -1], as_they_are]:
+            read = self._order.read(answer.decisions, answer.moved, moved, digest)
+            if read is not None:
+                return read
+        return None
 
     def changes(self, values: Mapping[str, Any]) -> Changes:
         """Who gains and loses what, with every witness asked again of both PDPs.
@@ -186,8 +217,10 @@ class Tuning:
 
     def is_known(self, values: Mapping[str, Any]) -> bool:
         """Whether changes and replay of these values are kept, so that they ask nothing."""
-        _, answer = self._answer(values)
-        return answer.changes is not None and (self.records is None or answer.replay is not None)
+        answer = self._kept.get(self._key(self.checked(values)))
+        if answer is None or answer.changes is None:
+            return False
+        return self.records is None or answer.replay is not None
 
     def replay(self, values: Mapping[str, Any]) -> Replay | None:
         """The past records against the policies with these values; None without records."""

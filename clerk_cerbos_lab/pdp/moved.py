@@ -14,10 +14,11 @@ from clerk_cerbos_lab.policies.moves import moves_of
 from clerk_cerbos_lab.values import is_number
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from clerk_cerbos_lab.pdp.client import PDP
     from clerk_cerbos_lab.policies.addresses import Limit
+    from clerk_cerbos_lab.policies.moves import Move
 
 
 class MovedPolicies:
@@ -62,7 +63,7 @@ class MovedPolicies:
             LabWarning (a warning): if a file can't be edited in place.
         """
         moves = moves_of(self.limits, values)
-        files, problems = files_with(self._files, self._documents, moves) if moves else (self._files, {})
+        files, problems = self._files_with(moves)
         for file, why in problems.items():
             text = f"in the copy, {file} is JSON, without comments and with other lines: {why}"
             warnings.warn(text, LabWarning, stacklevel=2)
@@ -78,6 +79,17 @@ class MovedPolicies:
                 lambda: put_files(folder, files), lambda: put_files(folder, before), compiled=same_type
             )
         return self.pdp
+
+    def digest_with(self, values: Mapping[str, Any]) -> str:
+        """The digest of the policies with these values, as the PDP would have after ``move``.
+
+        Raises:
+            InputError: as ``move``.
+        """
+        return disk.digest_of(self._files_with(moves_of(self.limits, values))[0])
+
+    def _files_with(self, moves: Sequence[Move]) -> tuple[dict[str, bytes], dict[str, str]]:
+        return files_with(self._files, self._documents, moves) if moves else (self._files, {})
 
     def close(self) -> None:
         """End the PDP; can be called repeatedly."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from clerk_cerbos_lab.errors import InputError, did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from clerk_cerbos_lab.policies.edits import Path
 
@@ -78,23 +78,20 @@ def shown_value(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
+_BETTER: Final[tuple[Callable[[Limit], str], ...]] = (
+    lambda limit: f"{limit.spot.file}: {limit.address}",
+    lambda limit: f"{limit.address} ({limit.constant})" if limit.constant else limit.address,
+    lambda limit: f"{limit.address} ({shown_value(limit.value)})",
+    lambda limit: f"{limit.address} (line {limit.line})",
+    lambda limit: f"{limit.address} (from character {limit.spot.span[0] + 1})",
+)
+"""Addresses that say more, for limits whose address is also that of another."""
+
+
 def with_addresses(limits: Sequence[Limit]) -> tuple[Limit, ...]:
-    """The limits with addresses of which each occurs once: with the file, the value or the line if needed."""
-
-    def with_file(limit: Limit) -> str:
-        return f"{limit.spot.file}: {limit.address}"
-
-    def with_value(limit: Limit) -> str:
-        return f"{limit.address} ({shown_value(limit.value)})"
-
-    def with_line(limit: Limit) -> str:
-        return f"{limit.address} (line {limit.line})"
-
-    def with_place(limit: Limit) -> str:
-        return f"{limit.address} (from character {limit.spot.span[0] + 1})"
-
+    """The limits with addresses of which each occurs once: with what tells it from others if needed."""
     made = list(limits)
-    for better in (with_file, with_value, with_line, with_place):
+    for better in _BETTER:
         groups: dict[str, list[int]] = {}
         for i, limit in enumerate(made):
             groups.setdefault(limit.address, []).append(i)

@@ -62,10 +62,23 @@ def _reads(
 ) -> Iterator[tuple[Environment, Call | None, Node]]:
     """Each place at which a limit is read, with the call that it is an argument of."""
     for environment, texts in relevant(index.policy_set, kind, Audience(tuple(actions), None)):
+        if not _sees(environment, limit, index):
+            continue
         for text in dict.fromkeys([*texts, *environment.sources]):
             if limit.constant is not None or text == limit.spot.expression:
                 for atom, node in _places(limit, cel.parse(text), None):
                     yield environment, atom, node
+
+
+def _sees(environment: Environment, limit: Limit, index: PolicyIndex) -> bool:
+    """Whether the expressions of a policy can read a limit: another policy's constant has the same name."""
+    home = index.documents[limit.spot.document]
+    if limit.constant is None or environment.policy is home:
+        return True
+    exporter = (home.get("exportConstants") or {}).get("name")
+    bodies = (body for body in environment.policy.values() if isinstance(body, dict))
+    imports = (name for body in bodies for name in (body.get("constants") or {}).get("import") or ())
+    return exporter is not None and exporter in imports
 
 
 def _places(limit: Limit, node: Node, atom: Call | None) -> Iterator[tuple[Call | None, Node]]:

@@ -114,17 +114,36 @@ def _with_literal(expression: str, limit: Limit, literal: str) -> str:
     return expression[:start] + literal + expression[end:]
 
 
+def moved_documents(documents: Sequence[Mapping[str, Any]], moves: Sequence[Move]) -> list[dict[str, Any]]:
+    """The policies with other values, as the PDP would read them.
+
+    Raises:
+        InputError: for a value that CEL can't hold there.
+    """
+    return [
+        _moved_document(document, own)
+        if (own := [one for one in moves if one[0].spot.document == number])
+        else dict(document)
+        for number, document in enumerate(documents)
+    ]
+
+
 def _as_json(document: Mapping[str, Any], moves: Sequence[Move]) -> bytes:
     """The policy as JSON, with the new values."""
-    made = {name: copy.deepcopy(part) for name, part in document.items() if name != "metadata"}
-    for limit, value in moves:
+    made = _moved_document({name: part for name, part in document.items() if name != "metadata"}, moves)
+    return json.dumps(made, ensure_ascii=False, indent=1).encode()  # JSON is valid YAML
+
+
+def _moved_document(document: Mapping[str, Any], moves: Sequence[Move]) -> dict[str, Any]:
+    made = copy.deepcopy(dict(document))
+    for limit, value in sorted(moves, key=lambda move: -move[0].spot.span[0]):
         holder: Any = made
         for step in limit.spot.path[:-1]:
             holder = holder[step]
         last = limit.spot.path[-1]
         is_constant = limit.spot.expression is None
         holder[last] = value if is_constant else _with_literal(holder[last], limit, literal_for(limit, value))
-    return json.dumps(made, ensure_ascii=False, indent=1).encode()  # JSON is valid YAML
+    return made
 
 
 # -- new values -----------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,36 @@ def test_going_back_asks_nothing(tuning: Tuning, pdp: lab.PDP, monkeypatch: pyte
     assert tuning.changes({LIMIT: 7_500}) is changes
     assert tuning.decisions({LIMIT: 5_000}) is tuning.before
     assert tuning.quick_changes({}).verdict == "equivalent"
+
+
+def test_a_limit_that_passes_no_other_number_asks_nothing_while_it_moves(
+    pdp: lab.PDP, principals: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(Tuning(pdp, lab.sweep(pdp, principals, "expense", **QUESTION))) as tuning:
+        asked: list[dict[str, Any]] = []
+
+        def noted(self: Tuning, values: dict[str, Any], move: Any = Tuning.moved) -> lab.PDP:
+            asked.append(values)
+            return move(self, values)  # type: ignore[no-any-return]
+
+        monkeypatch.setattr(Tuning, "moved", noted)
+        for value in (5_500, 7_499.99, 6_000, 4_000, 0.01):
+            quick = tuning.quick_changes({LIMIT: value})
+            assert not asked
+            assert quick.after.provenance.asked == 0
+            assert "in the same order" in quick.after.provenance.caption()
+            found = tuning.decisions({LIMIT: value})
+            assert asked
+            assert quick.after.provenance.policy_digest == found.provenance.policy_digest
+            assert (quick.after.allowed() == found.allowed()).all()
+            assert quick.after.thresholds("amount").equals(found.thresholds("amount"))
+            asked.clear()
+        tuning.quick_changes({LIMIT: 8_000})  # some may approve 7,500 themselves
+        assert asked == [{LIMIT: 8_000}]
+        tuning.quick_changes({LIMIT: 8_500})
+        assert len(asked) == 1
+        tuning.quick_changes({LIMIT: 8_500, 'V.is_open: status == "OPEN"': "PAID"})
+        assert len(asked) == 2
 
 
 def test_only_limits_that_can_matter_are_offered_and_any_can_be_moved(tuning: Tuning) -> None:

@@ -530,6 +530,11 @@ def faults(pdp: lab.PDP, case: Case, every: lab.Decisions) -> list[str]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", lab.LabWarning)  # of a contradiction
         swept = lab.sweep(pdp, case.people, case.kind, **asked)
+    return faults_in(swept, case, every)
+
+
+def faults_in(swept: lab.Decisions, case: Case, every: lab.Decisions) -> list[str]:
+    """Return what decisions at ``case.amounts`` have wrong, in words, with the arguments of ``faults``."""
     right = every.sel(amount=case.amounts)
     if swept.provenance.method != "auto":
         return ["the answers contradict each other"]
