@@ -218,10 +218,6 @@ class Decisions:
     def _classes(self) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
         return self.cube.classes(self._index[0])
 
-    def has_people_of(self, other: Decisions) -> bool:
-        """Whether these are the very same people as in other decisions; False in doubt."""
-        return self._principals is other._principals and np.array_equal(self._index[0], other._index[0])
-
     def head(self, count: int) -> Decisions:
         """The decisions of the first principals."""
         return self.of(np.arange(min(count, len(self.names)), dtype=np.intp))

@@ -119,6 +119,7 @@ def changes_of(
     along: str | None = None,
     *,
     ask: bool = True,
+    same_people: bool = False,
     notes: Sequence[str] = (),
 ) -> Changes:
     """Compare two answers to the same question.
@@ -128,6 +129,7 @@ def changes_of(
         after: the second.
         along: as in ``compare``.
         ask: ask the witnesses again.
+        same_people: everybody is known to have the same profile in both.
         notes: to begin with.
     """
     after = aligned(before, after)
@@ -146,7 +148,8 @@ def changes_of(
         notes.append(
             f"{len(joined):,} joined and {len(left):,} left: what they may do, or might, is gained or lost."
         )
-    notes += other_profiles(before, after, both)
+    if not same_people:
+        notes += other_profiles(before, after, both)
     if not rows["exact"].all():
         notes.append(
             f"Some changes are known only at the swept amounts of {axis}: the notes of the decisions say why."

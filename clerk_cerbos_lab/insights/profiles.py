@@ -21,8 +21,6 @@ def other_profiles(before: Decisions, after: Decisions, both: Sequence[str]) -> 
         after: the second.
         both: the labels of those who are in both.
     """
-    if before.has_people_of(after):
-        return []
     rows = []
     tables = []
     for decisions in (before, after):

@@ -183,13 +183,20 @@ class Tuning:
         if key not in self._kept:
             if self._read_last is None or self._read_last[0] != key:
                 read = self._read_from_kept(moved)
-                self._read_last = None if read is None else (key, changes_of(self.before, read, ask=False))
+                self._read_last = (
+                    None
+                    if read is None
+                    else (key, changes_of(self.before, read, ask=False, same_people=True))
+                )
             if self._read_last is not None:
                 return self._read_last[1]
         _, answer = self._answer(values)
         if answer.quick is None:
-            answer.quick = changes_of(self.before, answer.decisions, ask=False)
+            answer.quick = self._quick(answer.decisions)
         return answer.changes or answer.quick
+
+    def _quick(self, decisions: Decisions) -> Changes:
+        return changes_of(self.before, decisions, ask=False, same_people=True)
 
     def _read_from_kept(self, moved: dict[str, Any]) -> Decisions | None:
         """What is decided with moved limits, if an answer that is kept tells; the latest is tried first."""
@@ -212,7 +219,7 @@ class Tuning:
         moved, answer = self._answer(values)
         if answer.changes is None:
             self.moved(moved).check_policies()
-            answer.changes = changes_of(self.before, answer.decisions)
+            answer.changes = changes_of(self.before, answer.decisions, same_people=True)
         return answer.changes
 
     def is_known(self, values: Mapping[str, Any]) -> bool:

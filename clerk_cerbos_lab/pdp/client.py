@@ -25,7 +25,7 @@ from clerk_cerbos_lab.pdp.connection import (
 )
 from clerk_cerbos_lab.pdp.stream import IN_FLIGHT, Sent, Stream
 from clerk_cerbos_lab.policies import disk
-from clerk_cerbos_lab.policies.index import index_of
+from clerk_cerbos_lab.policies.index import index_of, kept_index
 from clerk_cerbos_lab.policies.reach import DEFAULT, Reached, Target
 from clerk_cerbos_lab.values import OTHER, OTHER_ID, clean
 
@@ -297,7 +297,9 @@ class PDP:
         with self.asking():
             if self._folder is None or self._index is None or self._index[0] != self._digest:
                 files = {} if self._folder is None else disk.texts(self._folder)
-                self._index = (self._digest, index_of(self._documents(), files, self._digest))
+                kept = None if self._folder is None else kept_index(self._digest)
+                found = kept or index_of(self._documents(), files, self._digest)
+                self._index = (self._digest, found)
             return self._index[1]
 
     def documents(self) -> tuple[dict[str, Any], ...]:

@@ -10,7 +10,8 @@ from clerk_cerbos_lab.pdp.drafts import check_pdp, files_with
 from clerk_cerbos_lab.pdp.editing import put_files
 from clerk_cerbos_lab.pdp.snapshots import snapshot_of
 from clerk_cerbos_lab.policies import disk
-from clerk_cerbos_lab.policies.moves import moves_of
+from clerk_cerbos_lab.policies.index import index_of
+from clerk_cerbos_lab.policies.moves import moved_documents, moves_of
 from clerk_cerbos_lab.values import is_number
 
 if TYPE_CHECKING:
@@ -78,6 +79,9 @@ class MovedPolicies:
             self.pdp.replace_policies(
                 lambda: put_files(folder, files), lambda: put_files(folder, before), compiled=same_type
             )
+            if same_type:  # what the PDP would return as its policies
+                texts = {name: content.decode("utf-8", "replace") for name, content in files.items()}
+                index_of(moved_documents(self._documents, moves), texts, self.pdp.digest)
         return self.pdp
 
     def digest_with(self, values: Mapping[str, Any]) -> str:

@@ -80,8 +80,8 @@ def shown_value(value: Any) -> str:
 
 _BETTER: Final[tuple[Callable[[Limit], str], ...]] = (
     lambda limit: f"{limit.spot.file}: {limit.address}",
-    lambda limit: f"{limit.address} ({limit.constant})" if limit.constant else limit.address,
     lambda limit: f"{limit.address} ({shown_value(limit.value)})",
+    lambda limit: f"{limit.address} ({limit.constant})" if limit.constant else limit.address,
     lambda limit: f"{limit.address} (line {limit.line})",
     lambda limit: f"{limit.address} (from character {limit.spot.span[0] + 1})",
 )

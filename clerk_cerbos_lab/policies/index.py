@@ -227,6 +227,11 @@ class PolicyIndex:
 _KEPT: OrderedDict[str, PolicyIndex] = OrderedDict()
 
 
+def kept_index(digest: str | None) -> PolicyIndex | None:
+    """The index of policies with this digest, if it is kept."""
+    return None if digest is None else _KEPT.get(digest)
+
+
 def index_of(
     documents: Sequence[dict[str, Any]], files: Mapping[str, str] | None = None, digest: str | None = None
 ) -> PolicyIndex:

@@ -18,7 +18,7 @@ from clerk_cerbos_lab.policies.edits import (
     number_text,
 )
 from clerk_cerbos_lab.policies.movable import movable
-from clerk_cerbos_lab.values import json_type
+from clerk_cerbos_lab.values import is_number, json_type
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -141,8 +141,10 @@ def _moved_document(document: Mapping[str, Any], moves: Sequence[Move]) -> dict[
         for step in limit.spot.path[:-1]:
             holder = holder[step]
         last = limit.spot.path[-1]
-        is_constant = limit.spot.expression is None
-        holder[last] = value if is_constant else _with_literal(holder[last], limit, literal_for(limit, value))
+        if limit.spot.expression is not None:
+            holder[last] = _with_literal(holder[last], limit, literal_for(limit, value))
+        else:
+            holder[last] = float(value) if is_number(value) else value  # as Cerbos returns it
     return made
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from small_policies import HEAD, USER, resource_policy, rule
+from small_policies import HEAD, USER, resource_policy, rule, users
 
 import clerk_cerbos_lab as lab
 from clerk_cerbos_lab.errors import InputError, LabWarning, PolicyError
@@ -292,3 +292,20 @@ def test_principal_and_role_policies_and_derived_roles_are_listed(write: Write) 
         wanted = {"rule-001: amount < 10": 11, "senior: level": 4, "rule-001: amount < 20": 21}
         with lab.what_if(pdp, wanted) as moved:
             assert len(diff(pdp, moved)) == 6
+
+
+def test_equal_constants_in_one_rule_are_told_apart(write: Callable[..., Path]) -> None:
+    policy = resource_policy(rule("R.attr.amount <= C.one || R.attr.amount <= C.other"))
+    other = resource_policy(rule("R.attr.amount > C.one"), kind="other")
+    constants = "  constants: {local: {one: 100, other: 100}}\n"
+    with lab.PDP(write(thing=policy + constants, other=other + constants)) as pdp:
+        assert list(lab.movable(pdp).query("attribute == 'amount'").index) == [
+            "rule-001: amount > 100",
+            "rule-001: amount <= 100 (one)",
+            "rule-001: amount <= 100 (other)",
+        ]
+        with lab.what_if(pdp, {"rule-001: amount <= 100 (other)": 200}) as moved:
+            found = lab.sweep(moved, users(1), "thing", amount=[150, 250])
+        assert found.counts() == {"ALLOW": 1, "DENY": 1}
+        with lab.tune(pdp, users(1), "thing", amount=[150, 250]) as tune:  # and not the other kind's constant
+            assert list(tune.values) == ["rule-001: amount <= 100 (one)", "rule-001: amount <= 100 (other)"]
