@@ -207,8 +207,9 @@ class JoinedCube:
         """The cells: True for ALLOW."""
         taken = np.empty(tuple(map(len, index)), dtype=np.bool_)
         for part, (at, own) in zip(self.parts, self._indices(index), strict=True):
-            where: tuple[Any, ...] = (*[slice(None)] * self.dim, at)
-            taken[where] = part.take(own)
+            if len(at):
+                where: tuple[Any, ...] = (*[slice(None)] * self.dim, at)
+                taken[where] = part.take(own)
         return taken
 
     def count(self, index: Index) -> int:
@@ -256,6 +257,47 @@ class JoinedCube:
             elif len(at):
                 known &= part.known(dim, own)
         return known
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PlacedCube:
+    """A cube whose principals are at other positions.
+
+    Attributes:
+        cube: the effects.
+        places: for each principal, the position in the cube.
+    """
+
+    cube: Cube
+    places: npt.NDArray[np.intp]
+
+    def _at(self, index: Index) -> Index:
+        return [self.places[index[0]], *index[1:]]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Principals, actions, then each axis."""
+        return (len(self.places), *self.cube.shape[1:])
+
+    def take(self, index: Index) -> npt.NDArray[np.bool_]:
+        """The cells: True for ALLOW."""
+        return self.cube.take(self._at(index))
+
+    def count(self, index: Index) -> int:
+        """How many cells are ALLOW."""
+        return self.cube.count(self._at(index))
+
+    def classes(self, principals: npt.NDArray[np.intp]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+        """Classes of equal effects: codes and representatives."""
+        return self.cube.classes(self.places[principals])
+
+    def intervals(self, dim: int, index: Index) -> Intervals | None:
+        """Intervals of equal effect along a numeric axis; None if only its grid is known."""
+        return self.cube.intervals(dim, self._at(index))
+
+    def known(self, dim: int, index: Index) -> npt.NDArray[np.bool_]:
+        """For each principal, whether all their lines along an axis are known, and not only the grid."""
+        return self.cube.known(dim, self._at(index))
 
 
 def _numbered(classes: npt.NDArray[np.intp]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:

@@ -21,30 +21,46 @@ if TYPE_CHECKING:
     from clerk_cerbos_lab.decisions.cube import Cube
 
 
-def breakpoints_of(cube: Cube, dim: int) -> npt.NDArray[np.float64]:
-    """Every breakpoint of a line along an axis, of people with own ones those of one of them; ascending."""
-    lines = cube.lines.get(dim) if isinstance(cube, SweptCube) else None
-    blocks = () if lines is None else lines.blocks
-    return np.unique(np.concatenate([np.empty(0), *(block.breakpoints.ravel() for block in blocks)]))
-
-
-def with_moved_breakpoints(cube: Cube, dim: int, axis: Axis, moved: Mapping[float, float]) -> Cube | None:
-    """The effects after some breakpoints have moved; every segment keeps its effects.
+def who_is_passed(cube: Cube, dim: int, moved: Mapping[float, float]) -> npt.NDArray[np.intp] | None:
+    """The people for whom a breakpoint that moves comes to or passes another one.
 
     Args:
         cube: the effects.
         dim: the dimension of the axis.
-        axis: the axis.
-        moved: where a breakpoint is, and where it will be; the caller knows that their order stays.
+        moved: where a breakpoint is, and where it will be.
 
     Returns:
-        None if the effects are not known along the whole axis for everybody, or are known along another
-        axis as well.
+        Their positions, ascending; None if the effects are not known along the whole axis for everybody, or
+        are known along another axis as well.
     """
     if not isinstance(cube, SweptCube) or not isinstance(cube.effects, CompressedEffects):
         return None
     if set(cube.lines) != {dim} or not (cube.lines[dim].block >= 0).all():
         return None
+    lines, codes = cube.lines[dim], cube.effects.codes
+    found = []
+    for number, block in enumerate(lines.blocks):
+        people = np.flatnonzero(lines.block[codes] == number)
+        before = block.breakpoints_of(lines.row[codes[people]], people)
+        apart = np.ones(len(people), dtype=np.bool_)
+        for numbers in (before, _at(before, moved)):  # with a double in each gap
+            apart &= (np.nextafter(numbers[:, :-1], np.inf) < numbers[:, 1:]).all(axis=1)
+        found.append(people[~apart])
+    return np.sort(np.concatenate(found))
+
+
+def with_moved_breakpoints(cube: Cube, dim: int, axis: Axis, moved: Mapping[float, float]) -> Cube:
+    """The effects after some breakpoints have moved: every segment keeps its effects.
+
+    Args:
+        cube: the effects, as ``who_is_passed`` needs them; of those who are passed they are not right.
+        dim: the dimension of the axis.
+        axis: the axis.
+        moved: where a breakpoint is, and where it will be.
+    """
+    if not isinstance(cube, SweptCube) or not isinstance(cube.effects, CompressedEffects):
+        msg = "the effects are not those of a sweep that knows them along an axis"
+        raise TypeError(msg)
     lines = cube.lines[dim]
     grid = np.array(axis.values, dtype=np.float64)
     made: list[LineBlock] = []

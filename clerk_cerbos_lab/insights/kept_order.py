@@ -2,18 +2,21 @@
 
 An effect depends on how the amount compares with each number that the policies compare amounts with. If such
 a number moves and passes no other, the effects between any two of them stay; only where they begin and end
-has moved. So while a slider moves, the PDP needs to be asked only when it passes another number. This holds
-for limits that are compared with one numeric attribute and with nothing else; for all others nothing is read.
+has moved. So while a slider moves, the PDP needs to be asked only about the people for whom it passes another
+number. This holds for limits that are compared with one numeric attribute and with nothing else; after a move
+of any other limit, everything has to be asked.
 """
 
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from clerk_cerbos_lab.decisions.moved_breakpoints import breakpoints_of, with_moved_breakpoints
+from clerk_cerbos_lab.decisions.cube import PlacedCube, extended
+from clerk_cerbos_lab.decisions.moved_breakpoints import who_is_passed, with_moved_breakpoints
 from clerk_cerbos_lab.errors import InputError
 from clerk_cerbos_lab.insights.goal_values import attribute_of, numbers_of_axis
 from clerk_cerbos_lab.policies.index import PolicyIndex
@@ -22,7 +25,7 @@ from clerk_cerbos_lab.policies.moves import moved_documents
 from clerk_cerbos_lab.values import is_number
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import numpy.typing as npt
 
@@ -30,13 +33,30 @@ if TYPE_CHECKING:
     from clerk_cerbos_lab.policies.addresses import Limit, Spot
 
     Limits = Sequence[Limit]
-    _Moves = tuple[str, npt.NDArray[np.float64], tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]]
+    _Moves = tuple[str, npt.NDArray[np.float64], set[tuple[float, float]]]
     _Beside = tuple[npt.NDArray[np.float64], frozenset[Spot]]
 
 VERIFIED: Final = "as the PDP answered with the limits at other numbers, in the same order"
 
 WHOLE: Final = 2**53
 """Up to here every whole number is a double."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownMove:
+    """Numbers that have moved since decisions that are known.
+
+    Attributes:
+        known: the decisions.
+        dim: the dimension of the axis.
+        where: where each number was, and where it is.
+        passed: positions of the people for whom one of them has passed another number.
+    """
+
+    known: Decisions
+    dim: int
+    where: dict[float, float]
+    passed: npt.NDArray[np.intp]
 
 
 class KeptOrder:
@@ -54,43 +74,66 @@ class KeptOrder:
         self._compared: dict[Spot, frozenset[str] | None] = {}
         self._beside: dict[tuple[str, frozenset[Spot]], _Beside | None] = {}
 
-    def read(
-        self, known: Decisions, known_at: Mapping[str, Any], moved: Mapping[str, Any], digest: str
-    ) -> Decisions | None:
-        """What the policies decide with moved limits.
+    def between(
+        self, known: Decisions, known_at: Mapping[str, Any], moved: Mapping[str, Any]
+    ) -> KnownMove | None:
+        """How limits move from some values to others, if the effects there tell the effects here.
 
         Args:
-            known: what they decide with other values.
+            known: the decisions with the values of ``known_at``, about everybody.
             known_at: the limits that were not as in the policies then, by address.
             moved: those that are not as in the policies now.
-            digest: of the policies with these.
 
         Returns:
-            None if it can't be read from the known decisions.
+            None if they tell nothing.
         """
         found = self._moves(known_at, moved)
         if found is None:
             return None
-        name, beside, (old, new) = found
+        name, beside, pairs = found
+        where = dict(pairs)
+        gone = [old for old, new in where.items() if old != new]
+        if len(where) != len(pairs) or np.isin(gone, beside).any():
+            return None  # something else has the number that one of them had
         dim = self._before.dims.index(name)
-        beside = np.union1d(beside, np.setdiff1d(breakpoints_of(known.cube, dim), old))
-        if not _same_order(np.concatenate([old, beside]), np.concatenate([new, beside])):
-            return None
-        where = dict(zip(old.tolist(), new.tolist(), strict=True))
-        cube = with_moved_breakpoints(known.cube, dim, self._before.axes[dim - 2], where)
-        if cube is None:
-            return None
-        told = {"asked": 0, "audited": 0, "asked_along_axes": 0, "seconds": 0.0}
+        passed = who_is_passed(known.cube, dim, where)
+        return None if passed is None else KnownMove(known, dim, where, passed)
+
+    def read(self, move: KnownMove, digest: str, ask: Callable[[Decisions], Decisions]) -> Decisions:
+        """What the policies decide after a move.
+
+        Args:
+            move: from decisions that are known.
+            digest: of the policies after it.
+            ask: asks about decisions again; those of the people for whom a limit passes another number.
+        """
+        known = move.known
+        cube = with_moved_breakpoints(known.cube, move.dim, self._before.axes[move.dim - 2], move.where)
+        counts = [0, 0, 0]
+        verified, notes = VERIFIED, known.provenance.notes
+        if len(move.passed):
+            asked = ask(known.of(move.passed))
+            told = asked.provenance
+            counts = [told.asked, told.audited, told.asked_along_axes]
+            verified += f"; {len(move.passed):,} people were asked about anew"
+            notes = tuple(dict.fromkeys([*notes, *told.notes]))
+            places = np.arange(len(known.names), dtype=np.intp)
+            places[move.passed] = len(places) + asked.index[0]
+            cube = PlacedCube(extended(cube, asked.cube, 0), places)
         provenance = dataclasses.replace(
             known.provenance,
             policy_digest=digest,
-            verified=VERIFIED,
-            **told,  # type: ignore[arg-type]
+            verified=verified,
+            notes=notes,
+            seconds=0.0,
+            asked=counts[0],
+            audited=counts[1],
+            asked_along_axes=counts[2],
         )
         return known.with_cube(cube, known.question, provenance, same_policies=False)
 
     def _moves(self, known_at: Mapping[str, Any], moved: Mapping[str, Any]) -> _Moves | None:
-        """The axis along which limits move, all other numbers on it, and where the limits were and are."""
+        """The axis on which limits move, all other numbers on it, and where each limit was and is."""
         then, now = (
             {self._limits[one].spot: value for one, value in side.items()} for side in (known_at, moved)
         )
@@ -111,8 +154,7 @@ class KeptOrder:
         compared = [pair for spot, pair in pairs.items() if spot in read]
         if not all(is_number(value) and abs(value) <= WHOLE for pair in compared for value in pair):
             return None
-        old, new = (np.array([pair[i] for pair in compared], dtype=np.float64) + 0.0 for i in (0, 1))
-        return name, beside, (old, new)
+        return name, beside, {(float(old) + 0.0, float(new) + 0.0) for old, new in compared}
 
     def _axis(self, differing: Sequence[frozenset[str] | None]) -> str | None:
         """The one numeric axis that limits are compared with; None if there is none, or anything else."""
@@ -150,14 +192,3 @@ class KeptOrder:
             return None
         beside = np.array(sorted(found.difference(marks.values())), dtype=np.float64)
         return beside, frozenset(spot for spot, mark in marks.items() if mark in found)
-
-
-def _same_order(old: npt.NDArray[np.float64], new: npt.NDArray[np.float64]) -> bool:
-    """Whether numbers at the same positions have the same order, equal ones too, and doubles between them."""
-    ranks = []
-    for numbers in (old, new):
-        ascending, rank = np.unique(numbers, return_inverse=True)
-        if (np.nextafter(ascending[:-1], np.inf) >= ascending[1:]).any():
-            return False
-        ranks.append(rank)
-    return np.array_equal(ranks[0], ranks[1])

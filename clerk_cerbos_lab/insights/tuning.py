@@ -38,6 +38,9 @@ MOST_KEPT: Final = 100
 MOST_TRIED: Final = 8
 """Of these, in which is looked for the effects of other values."""
 
+MOST_ASKED: Final = 0.25
+"""If a limit passes another number for a larger share of the people, everybody is asked about."""
+
 FEW_CHECKS: Final = 16
 """Spot checks of a step; the comparison that follows asks its witnesses of both PDPs."""
 
@@ -175,7 +178,7 @@ class Tuning:
     def quick_changes(self, values: Mapping[str, Any]) -> Changes:
         """Who gains and loses what; no witness is asked again, so that it keeps up with a slider.
 
-        Where the order of the limits is as in an answer that is kept, nothing is asked.
+        Where a limit passes no other number since an answer that is kept, nothing is asked.
         """
         self.follow()
         moved = self.checked(values)
@@ -183,11 +186,7 @@ class Tuning:
         if key not in self._kept:
             if self._read_last is None or self._read_last[0] != key:
                 read = self._read_from_kept(moved)
-                self._read_last = (
-                    None
-                    if read is None
-                    else (key, changes_of(self.before, read, ask=False, same_people=True))
-                )
+                self._read_last = None if read is None else (key, self._quick(read))
             if self._read_last is not None:
                 return self._read_last[1]
         _, answer = self._answer(values)
@@ -199,16 +198,22 @@ class Tuning:
         return changes_of(self.before, decisions, ask=False, same_people=True)
 
     def _read_from_kept(self, moved: dict[str, Any]) -> Decisions | None:
-        """What is decided with moved limits, if an answer that is kept tells; the latest is tried first."""
+        """What is decided with moved limits, if an answer that is kept tells it for most people."""
         if self._moved is None or not self._moved.pdp.is_open:
             return None
-        digest = self._moved.digest_with(moved)
         (as_they_are, *others) = self._kept.values()
-        for answer in [*others[: -MOST_TRIED - 1 : -1], as_they_are]:
-            read = self._order.read(answer.decisions, answer.moved, moved, digest)
-            if read is not None:
-                return read
-        return None
+        kept = [*others[: -MOST_TRIED - 1 : -1], as_they_are]
+        moves = [self._order.between(one.decisions, one.moved, moved) for one in kept]
+        best = min(
+            (move for move in moves if move is not None), key=lambda move: len(move.passed), default=None
+        )
+        if best is None or len(best.passed) > len(self.before.names) * MOST_ASKED:
+            return None
+
+        def ask(some: Decisions) -> Decisions:
+            return asked_again(some, self.moved(moved), audit=FEW_CHECKS)
+
+        return self._order.read(best, self._moved.digest_with(moved), ask)
 
     def changes(self, values: Mapping[str, Any]) -> Changes:
         """Who gains and loses what, with every witness asked again of both PDPs.

@@ -18,6 +18,7 @@ from clerk_cerbos_lab.insights.kept_order import KeptOrder
 from clerk_cerbos_lab.pdp.moved import MovedPolicies
 from clerk_cerbos_lab.policies.addresses import Limit
 from clerk_cerbos_lab.policies.limit_uses import matters
+from clerk_cerbos_lab.sweeps.again import asked_again
 from clerk_cerbos_lab.values import is_number
 
 FIRST, STOP = map(int, os.environ.get("LAB_KEPT_ORDER", "0:24").split(":"))
@@ -157,13 +158,17 @@ def read_and_compared(pdp: lab.PDP, moved: MovedPolicies, maker: Maker) -> int:
     known: tuple[lab.Decisions, dict[str, Any]] = before, {}
     for fresh in moves(limits, case, made):
         values = {**known[1], **fresh} if made.random() < 0.5 else fresh
-        digest = moved.digest_with(values)
-        read = order.read(*known, values, digest)
-        if read is None:
+        move = order.between(*known, values)
+        if move is None:
             continue
         count += 1
         other = moved.move(values)
-        assert other.digest == digest
+
+        def ask(some: lab.Decisions, pdp: lab.PDP = other) -> lab.Decisions:
+            return asked_again(some, pdp, audit=0)
+
+        read = order.read(move, str(other.digest), ask)
+        assert moved.digest_with(values) == other.digest
         assert [text_of(one) for one in other.documents()] == [text_of(one) for one in other._documents()]
         finer = sorted({*case.finer, *(x for value in values.values() for x in beside(value))})
         case.finer[:] = finer

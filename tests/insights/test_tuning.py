@@ -103,12 +103,17 @@ def test_a_limit_that_passes_no_other_number_asks_nothing_while_it_moves(
             assert (quick.after.allowed() == found.allowed()).all()
             assert quick.after.thresholds("amount").equals(found.thresholds("amount"))
             asked.clear()
-        tuning.quick_changes({LIMIT: 8_000})  # some may approve 7,500 themselves
+        quick = tuning.quick_changes({LIMIT: 8_000})  # some may approve 7,500 themselves
         assert asked == [{LIMIT: 8_000}]
-        tuning.quick_changes({LIMIT: 8_500})
-        assert len(asked) == 1
-        tuning.quick_changes({LIMIT: 8_500, 'V.is_open: status == "OPEN"': "PAID"})
+        assert "; 8 people were asked about anew" in quick.after.provenance.verified
+        found = tuning.decisions({LIMIT: 8_000})
+        assert (quick.after.allowed() == found.allowed()).all()
+        assert quick.after.thresholds("amount").equals(found.thresholds("amount"))
         assert len(asked) == 2
+        tuning.quick_changes({LIMIT: 8_500})
+        assert len(asked) == 2
+        tuning.quick_changes({LIMIT: 8_500, 'V.is_open: status == "OPEN"': "PAID"})
+        assert len(asked) == 3
 
 
 def test_only_limits_that_can_matter_are_offered_and_any_can_be_moved(tuning: Tuning) -> None:

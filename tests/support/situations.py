@@ -562,7 +562,7 @@ def faults_in(swept: lab.Decisions, case: Case, every: lab.Decisions) -> list[st
 
 def _at(found: Intervals, numbers: Sequence[float], shape: Sequence[int]) -> npt.NDArray[np.int8]:
     """Return the effect of each line at each number: 1 for ALLOW; -9 if not exactly one interval has it."""
-    column = found.columns
+    column = {name: np.asarray(values) for name, values in found.columns.items()}
     lower, upper, line = column["lower"][:, None], column["upper"][:, None], np.array(numbers)
     inside = (lower < line) | ((lower == line) & column["lower_closed"][:, None])
     inside &= (line < upper) | ((line == upper) & column["upper_closed"][:, None])
