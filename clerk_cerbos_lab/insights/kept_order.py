@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -19,6 +20,7 @@ from clerk_cerbos_lab.decisions.cube import PlacedCube, extended
 from clerk_cerbos_lab.decisions.moved_breakpoints import who_is_passed, with_moved_breakpoints
 from clerk_cerbos_lab.errors import InputError
 from clerk_cerbos_lab.insights.goal_values import attribute_of, numbers_of_axis
+from clerk_cerbos_lab.policies.cel import CelError
 from clerk_cerbos_lab.policies.index import PolicyIndex
 from clerk_cerbos_lab.policies.limit_uses import comparisons_of
 from clerk_cerbos_lab.policies.moves import moved_documents
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
     _Moves = tuple[str, npt.NDArray[np.float64], set[tuple[float, float]]]
     _Beside = tuple[npt.NDArray[np.float64], frozenset[Spot]]
 
-VERIFIED: Final = "as the PDP answered with the limits at other numbers, in the same order"
+VERIFIED: Final = "read from the PDP's answers with the limits at other numbers, until the slider rests"
 
 WHOLE: Final = 2**53
 """Up to here every whole number is a double."""
@@ -115,7 +117,8 @@ class KeptOrder:
             asked = ask(known.of(move.passed))
             told = asked.provenance
             counts = [told.asked, told.audited, told.asked_along_axes]
-            verified += f"; {len(move.passed):,} people were asked about anew"
+            many = "1 person was" if len(move.passed) == 1 else f"{len(move.passed):,} people were"
+            verified += f"; {many} asked about"
             notes = tuple(dict.fromkeys([*notes, *told.notes]))
             places = np.arange(len(known.names), dtype=np.intp)
             places[move.passed] = len(places) + asked.index[0]
@@ -143,7 +146,7 @@ class KeptOrder:
         }
         attributes = {spot: self._attributes(limit) for spot, limit in limits.items()}
         name = self._axis([attributes[spot] for spot, (old, new) in pairs.items() if old != new])
-        if name is None or None in attributes.values() or self._before.provenance.evaluation != "lenient":
+        if name is None or None in attributes.values() or not self._readable:
             return None
         found = self._numbers_beside(
             name, [limits[spot] for spot in limits if name in (attributes[spot] or ())]
@@ -155,6 +158,25 @@ class KeptOrder:
         if not all(is_number(value) and abs(value) <= WHOLE for pair in compared for value in pair):
             return None
         return name, beside, {(float(old) + 0.0, float(new) + 0.0) for old, new in compared}
+
+    @cached_property
+    def _readable(self) -> bool:
+        """Whether effects depend on comparisons alone, wherever numbers in the policies move.
+
+        Cerbos 0.55 can take a condition for one of another policy that has the same expressions. So the
+        policies are looked at with one number in place of all: if none is taken for another then, none ever
+        is. Within a policy, actions are asked about separately.
+        """
+        told = self._before.provenance
+        if told.evaluation != "lenient" or told.aux_data:
+            return False
+        numbers = {one.spot: one for one in self._index.limits if is_number(one.value)}
+        moves = [(one, 1.0 if isinstance(one.value, float) else 1) for one in numbers.values()]
+        try:
+            alike = PolicyIndex(moved_documents(self._index.documents, moves), {})
+            return not alike.kinds_confused_with(self._before.kind)
+        except (CelError, InputError, RecursionError):
+            return False
 
     def _axis(self, differing: Sequence[frozenset[str] | None]) -> str | None:
         """The one numeric axis that limits are compared with; None if there is none, or anything else."""
