@@ -110,7 +110,8 @@ def compare(
             given if isinstance(given, Decisions) else _answer(given, known, principals, kind, question)
             for given in sides
         )
-        return changes_of(one, other, along, notes=names.notes)
+        same = not all(isinstance(given, Decisions) for given in sides)  # or both are asked about the same
+        return changes_of(one, other, along, same_people=same, notes=names.notes)
 
 
 def changes_of(
