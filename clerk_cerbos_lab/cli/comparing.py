@@ -6,7 +6,7 @@ import contextlib
 import json
 from enum import StrEnum
 from pathlib import Path  # noqa: TC003 - read by typer
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -19,6 +19,10 @@ from clerk_cerbos_lab.cli.principals import (
     principals_of,
     with_roles,
 )
+from clerk_cerbos_lab.errors import InputError
+
+if TYPE_CHECKING:
+    from clerk_cerbos_lab.decisions.changes import Changes
 
 EXAMPLE: Final = (
     "Example:  clerk-cerbos-lab compare main:policies policies --users data/clerk_users.json --kind expense "
@@ -103,7 +107,8 @@ def compare(
     """
     import clerk_cerbos_lab as lab  # noqa: PLC0415
     from clerk_cerbos_lab.display import changes_page, disclosed  # noqa: PLC0415
-    from clerk_cerbos_lab.insights.compare import policies_at  # noqa: PLC0415
+    from clerk_cerbos_lab.display.changes_text import who_changes  # noqa: PLC0415
+    from clerk_cerbos_lab.insights.compare import not_asked, policies_at  # noqa: PLC0415
 
     attributes = arguments.attributes_of(axis, attr)
     principals = principals_of(file, memberships, None, provider, mapping)
@@ -124,6 +129,20 @@ def compare(
         typer.echo(changes_page.page_of(found))
     else:
         typer.echo(repr(found) if form is Form.PLAN else found.to_markdown())
+    never = not_asked(found) if found.verdict == "equivalent" and not _is_same(found) else []
+    if fail_on is not None and never:
+        msg = f"--fail-on {fail_on} can't be told: {' '.join(never)} Name actions, or add --axis and --attr."
+        raise InputError(msg)
     happened = {Fail.GAINED: bool(found.gained), Fail.LOST: bool(found.lost), None: False}
     if happened.get(fail_on, bool(found.gained or found.lost)):
+        typer.echo(f"--fail-on {fail_on}: {who_changes(found)}", err=True)
         raise typer.Exit(CHANGED)
+
+
+def _is_same(changes: Changes) -> bool:
+    """Whether both sides are the same policies, Cerbos and mode of evaluation."""
+    one, other = (
+        (side.policy_digest, side.pdp_version, side.evaluation)
+        for side in (changes.before.provenance, changes.after.provenance)
+    )
+    return one == other

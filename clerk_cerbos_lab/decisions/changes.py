@@ -109,6 +109,17 @@ class Changes:
         """The labels of the people of both answers: of the first, then of those who joined."""
         return tuple(dict.fromkeys([*self.before.names, *self.after.names]))
 
+    @cached_property
+    def never_allowed(self) -> tuple[str, ...]:
+        """The actions that neither answer allows anybody at any of the values, so that no change can show."""
+        changed = set(self.rows["action"].unique())
+        return tuple(
+            action
+            for action in self.before.actions
+            if action not in changed
+            and not any(one.sel(action=action).counts()["ALLOW"] for one in (self.before, self.after))
+        )
+
     @property
     def verdict(self) -> str:
         """``equivalent``, ``only more``, ``only less`` or ``more and less``, for these people and values."""

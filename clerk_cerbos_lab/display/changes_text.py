@@ -94,7 +94,7 @@ def html_of(changes: Changes, *, names: bool = False) -> str:
         groups=[
             {
                 "change": group.change,
-                "mark": MARKS[group.change],
+                "mark": MARKS[group.change].replace("-", "−"),  # noqa: RUF001 - as wide as the plus sign
                 "sentence": sentence(changes, group, shown),
                 "people": people(group, known),
                 "reasons": reasons(group),
@@ -157,6 +157,8 @@ def headline(changes: Changes) -> str:
 def who_changes(changes: Changes) -> str:
     """``9 of 96 people gain, nobody loses``."""
     total, gained, lost = len(changes.everybody), len(changes.gained), len(changes.lost)
+    if len(changes.never_allowed) == len(changes.before.actions):
+        return "nobody is allowed anything, before or after"
     if not gained and not lost:
         return f"nothing changes for {_people(total)}"
     told = f"{_of(gained, total)} gain{'s' if gained == 1 else ''}"

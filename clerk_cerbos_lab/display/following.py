@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 SECONDS: Final = 0.1
 """Between two looks."""
 
+LAST: Final = "these are the decisions of the last text that compiled"
+
 STILL: Final = "Policies changed at {when}; this is still what was before."
 
 
@@ -94,10 +96,10 @@ class Following:
         except Exception as error:
             self._tell(f"{STILL.format(when=when)} ({type(error).__name__})", old=True)
             raise
-        said = [self._note.format(when=when)] if changed else []
+        said = [self._note.format(when=when)] if changed and pdp.held_back is None else []
         said += [str(one.message) for one in heard]
         if pdp.held_back is not None:
-            self._tell("\n".join([f"Edited at {when}.", str(pdp.held_back), *said]), old=True)
+            self._tell("\n".join([f"Edited at {when}; {LAST}.", str(pdp.held_back), *said]), old=True)
         else:
             self._tell("\n".join(said), old=False)
 

@@ -35,7 +35,7 @@ from clerk_cerbos_lab.pdp.client import PDP
 from clerk_cerbos_lab.pdp.instrumented import Instrumented
 from clerk_cerbos_lab.pdp.messages import Request
 from clerk_cerbos_lab.sweeps.again import asked_again
-from clerk_cerbos_lab.sweeps.name_checks import confused_elsewhere
+from clerk_cerbos_lab.sweeps.name_checks import NOT_SENT, confused_elsewhere
 from clerk_cerbos_lab.sweeps.sweep import sweep
 
 if TYPE_CHECKING:
@@ -158,7 +158,17 @@ def changes_of(
     sources = [one.source for one in (before, after) if isinstance(one.source, Instrumented)]
     notes += dict.fromkeys(note for one in sources for note in confused_elsewhere(one, before.kind))
     asked, missing = _replayed(before, after, groups) if ask else (groups, [])
-    return Changes(before, after, axis, tuple(asked), rows, (*notes, *missing))
+    changes = Changes(before, after, axis, tuple(asked), rows, (*notes, *missing))
+    return dataclasses.replace(changes, notes=(*changes.notes, *not_asked(changes)))
+
+
+def not_asked(changes: Changes) -> list[str]:
+    """Which actions nobody is allowed, and what was not sent, which can be why."""
+    told = dict.fromkeys(note for one in (changes.before, changes.after) for note in one.provenance.notes)
+    missing = [note for note in told if note.startswith(NOT_SENT)]
+    never = ", ".join(changes.never_allowed)
+    first = f"Nobody may {never}, before or after, so no change could show there."
+    return [first, *missing] if missing and never else []
 
 
 def compared_again(changes: Changes, pdp: PDP) -> Changes:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 _HINT: Final = re.compile(r"; (did you mean|there are).*", re.DOTALL)
 
+NOT_SENT: Final = "Read by the policies of"
+"""How a note about attributes that are missing begins."""
+
 CONFUSED: Final = (
     "Each action is asked in a separate request: two conditions consist of the same expressions, and Cerbos "
     "can take one for the other after it has answered for another action. Even alone, the effect may not be "
@@ -179,7 +182,7 @@ def notes_on_names(
             hints = [f"{name}{_near(name, left)}" for name in some]
             notes.append(f"{'No condition' if but else who} reads {', '.join(hints)}{but}.")
     if left:
-        notes.append(f"Read by the policies of {kind}, but not sent: {', '.join(left)}.")
+        notes.append(f"{NOT_SENT} {kind}, but not sent: {', '.join(left)}.")
     return tuple(notes)
 
 

@@ -39,6 +39,7 @@ function render(/** @type {{ model: Link, el: HTMLElement }} */ { model, el }) {
     const { text = "", old = false } = model.get("followed") ?? {};
     followed.textContent = text;
     followed.hidden = !text;
+    followed.classList.toggle("ccl-source", /^[> ]*\d+ \|/m.test(text)); // lines of a policy, with a mark below
     el.classList.toggle("ccl-old", old);
   };
   el.prepend(followed);

@@ -3,6 +3,8 @@
 import io
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 from contextlib import chdir, redirect_stderr, redirect_stdout
@@ -382,6 +384,24 @@ def test_compare_prints_a_plan_and_fails_on_what_it_is_told(tmp_path: Path) -> N
     done = run("compare", str(before), "nowhere", *asked[3:])
     assert done.returncode == 2
     assert "is no folder of policies" in done.stderr
+
+
+def test_compare_cannot_pass_a_gate_that_asks_too_little(tmp_path: Path) -> None:
+    changed = shutil.copytree("policies", tmp_path / "changed")
+    limits = changed / "limits.yaml"
+    limits.write_text(limits.read_text().replace("manager_limit: 5000", "manager_limit: 4000"))
+    asked = ("compare", "policies", str(changed), "--users", USERS, "--kind", "expense")
+    done = run(*asked, "--fail-on", "lost")
+    assert done.returncode == 2
+    assert "Nobody may approve" in done.stdout
+    assert "not sent: amount, department, owner, region, status" in done.stdout
+    assert "--fail-on lost can't be told" in done.stderr
+    same = ("compare", "policies", "policies", *asked[3:])
+    assert run(*same, "--fail-on", "any").returncode == 0
+    axes = ("--axis", "amount=0:60000:5000", "--axis", "region=northeast,south")
+    done = run(*asked, *axes, "--attr", "owner=OTHER", "--attr", "status=OPEN", "--fail-on", "lost")
+    assert done.returncode == 1
+    assert re.search(r"--fail-on lost: \d+ of 96 people lose, nobody gains", done.stderr)
 
 
 def test_compare_takes_another_version_of_cerbos_and_strict_evaluation(tmp_path: Path) -> None:

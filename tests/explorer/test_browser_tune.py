@@ -89,8 +89,25 @@ def test_limits_are_moved_undone_set_in_python_and_stored(  # noqa: PLR0915 - on
     view.get_by_role("button", name="Undo").click()
     expect(status).to_have_value("OPEN")
     view.get_by_role("button", name="Undo").click()
-    expect(number).to_have_value("5000")  # successive moves of one limit are one step
+    expect(number).to_have_value("5300")
+    view.get_by_role("button", name="Undo").click()
+    expect(number).to_have_value("5000")  # moves of one limit without a rest are one step
     view.get_by_role("button", name="Redo").click()
+    view.get_by_role("button", name="Redo").click()
+    expect(number).to_have_value("7500")
+    expect(effects).to_contain_text("after: ALLOW by manager-approves-in-any-region")
+
+    box = slider.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.6, box["y"] + box["height"] / 2)
+    expect(view).to_contain_text("the past records follow")
+    page.wait_for_timeout(1_000)
+    expect(view).to_contain_text("the past records follow")  # a slider that is held has only paused
+    page.mouse.up()
+    expect(view).not_to_contain_text("the past records follow")
+    view.get_by_role("button", name="Undo").click()
     expect(number).to_have_value("7500")
     expect(effects).to_contain_text("after: ALLOW by manager-approves-in-any-region")
 

@@ -21,6 +21,10 @@ export class TuneView extends MatrixView {
   #next = false;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #rest;
+  /** Whether a slider is held: it may only have paused. */
+  #held = false;
+  /** Moves of one limit in one gesture are undone together. */
+  #gesture = 0;
   /** @type {Map<string, ConstantControl | TextControl>} */
   #controls = new Map();
 
@@ -36,6 +40,11 @@ export class TuneView extends MatrixView {
     this.root.classList.add("ccl-explorer");
     const onsubmit = (/** @type {Event} */ event) => event.preventDefault();
     this.panel = h("form", { class: "ccl-controls", "aria-label": "limits", onsubmit });
+    this.panel.addEventListener("pointerdown", (event) =>
+      this.#hold(event.target instanceof HTMLInputElement),
+    );
+    for (const end of ["pointerup", "pointercancel"])
+      this.panel.addEventListener(end, () => this.#hold(false));
     this.verdict = h("div", { class: "ccl-change", role: "status", "aria-live": "polite" });
     this.error = h("p", { class: "ccl-warning", role: "alert", hidden: true });
     this.status = h("span", { class: "ccl-soft" });
@@ -98,12 +107,13 @@ export class TuneView extends MatrixView {
    * @param {string | null} merge
    */
   move(patch, merge = null) {
-    this.remember(merge && `limit ${merge}`);
+    this.remember(merge && `limit ${merge}, gesture ${this.#gesture}`);
     this.#turn({ ...this.values, ...patch });
   }
 
   #turn(/** @type {Record<string, unknown>} */ values) {
     this.values = values;
+    this.replay.classList.add("ccl-behind");
     this.#show();
     this.tools.show({
       strips: this.grid.strips,
@@ -141,9 +151,24 @@ export class TuneView extends MatrixView {
     this.changes.replaceChildren(...nodesOf(answer.changes));
     if (answer.replay) this.replay.replaceChildren(...nodesOf(answer.replay));
     this.replay.classList.toggle("ccl-behind", !answer.settled);
-    if (answer.seconds) setText(this.status, `answered in ${Math.round(answer.seconds * 1000)} ms`);
+    const later = answer.settled || !this.replay.childElementCount ? "" : "; the past records follow";
+    if (answer.seconds) setText(this.status, `answered in ${Math.round(answer.seconds * 1000)} ms${later}`);
+    if (answer.settled) this.#gesture++;
     if (this.#next) this.#send(false);
-    else if (!answer.settled) this.#rest = setTimeout(() => this.#send(true), REST);
+    else this.#settle();
+  }
+
+  /** Ask for everything after a rest, unless a slider is held. */
+  #settle() {
+    clearTimeout(this.#rest);
+    const known = this.#waiting || this.#answer().settled;
+    if (!known && !this.#held) this.#rest = setTimeout(() => this.#send(true), REST);
+  }
+
+  #hold(/** @type {boolean} */ held) {
+    if (held) this.#gesture++;
+    this.#held = held;
+    this.#settle();
   }
 
   /** Adopt the values that were set in Python. */

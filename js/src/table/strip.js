@@ -31,6 +31,32 @@ const DRAWN = [
   { kind: "allow", mark: "✓" },
 ];
 
+const [GAINED, LOST, ALLOWED] = [1, 2, 3];
+
+/**
+ * The label at the end of a band. Where a limit has moved, the last of its pieces says from where to where:
+ * "≤ 5,000 → 8,000".
+ * @param {Band[]} bands
+ * @param {number} k
+ */
+function labelAt(bands, k) {
+  const [before, band, next] = [bands[k - 1], bands[k], bands[k + 1]];
+  if (isMoved(band, next)) return "";
+  if (!isMoved(before, band)) return edgeLabel(band);
+  const [was, now] = (band.state === GAINED ? [before, band] : [band, before]).map(edgeLabel);
+  return `${was} → ${was[0] === now[0] ? now.slice(2) : now}`;
+}
+
+/**
+ * Whether a band goes on, after the change or before it, in a piece that has an end.
+ * @param {Band | undefined} band
+ * @param {Band | undefined} piece
+ */
+function isMoved(band, piece) {
+  const changed = piece?.state === GAINED || piece?.state === LOST;
+  return band?.state === ALLOWED && changed && piece.ends.upper !== Infinity;
+}
+
 /**
  * Draw the bands of one row as rectangles with labelled boundaries.
  * @param {SVGSVGElement} element
@@ -69,16 +95,16 @@ export function drawStrip(element, { bands, broken }, axis, width, height, chose
     const { kind, mark } = DRAWN[band.state];
     if (band.state && wide >= 0) {
       parts.push(svg("rect", { class: `ccl-strip-${kind}`, x: left, width: Math.max(wide, 2), ...tall }));
-      if (wide > 18)
+      if (wide > 14)
         parts.push(svg("text", { class: `ccl-strip-mark ccl-on-${kind}`, x: left + 5, y: middle }, mark));
       const end = axis.place(band.ends.upper);
       if (band.ends.upper !== Infinity && end >= 0 && end <= 1) {
-        const text = edgeLabel(band);
+        const text = labelAt(bands, k);
         const room = text.length * 7.2 + 8;
         const beside = besideShort(right + 5, room);
         const x = beside + room > width + 5 ? right - room : beside;
         parts.push(svg("line", { class: "ccl-strip-edge", x1: right, x2: right, y1: 3, y2: height - 3 }));
-        if (x >= free && (x > right || wide > room + 18)) {
+        if (text && x >= free && (x > right || wide > room + 18)) {
           const at = x > right ? "ccl-strip-label" : `ccl-strip-mark ccl-on-${kind}`;
           parts.push(svg("text", { class: at, x, y: middle }, text));
           free = x + room;
