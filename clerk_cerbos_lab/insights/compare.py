@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import posixpath
 import shutil
 import subprocess
 import tarfile
@@ -27,6 +28,7 @@ from clerk_cerbos_lab.decisions.changes import (
 )
 from clerk_cerbos_lab.decisions.decisions import EFFECTS, Decisions
 from clerk_cerbos_lab.errors import InputError, PDPError
+from clerk_cerbos_lab.formatting import label
 from clerk_cerbos_lab.identity.principals import read_principals
 from clerk_cerbos_lab.insights.compared_names import both_named
 from clerk_cerbos_lab.insights.profiles import other_profiles
@@ -34,9 +36,11 @@ from clerk_cerbos_lab.insights.why import explain, required_of
 from clerk_cerbos_lab.pdp.client import PDP
 from clerk_cerbos_lab.pdp.instrumented import Instrumented
 from clerk_cerbos_lab.pdp.messages import Request
+from clerk_cerbos_lab.policies.attribute_types import compared_types
 from clerk_cerbos_lab.sweeps.again import asked_again
 from clerk_cerbos_lab.sweeps.name_checks import NOT_SENT, confused_elsewhere
 from clerk_cerbos_lab.sweeps.sweep import sweep
+from clerk_cerbos_lab.values import is_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -166,6 +170,14 @@ def not_asked(changes: Changes) -> list[str]:
     """Which actions nobody is allowed, and what was not sent, which can be why."""
     told = dict.fromkeys(note for one in (changes.before, changes.after) for note in one.provenance.notes)
     missing = [note for note in told if note.startswith(NOT_SENT)]
+    types = compared_types((*changes.before.documents, *changes.after.documents), "R")
+    sent = {name: (value,) for name, value in changes.before.fixed.items()}
+    sent |= {axis.name: axis.values for axis in changes.before.axes}
+    missing += [
+        f"The policies compare {name} with numbers, but it was sent as text, such as {label(values[0])!r}."
+        for name, values in sent.items()
+        if types.get(name) == "a number" and values and all(map(is_text, values))
+    ]
     never = ", ".join(changes.never_allowed)
     first = f"Nobody may {never}, before or after, so no change could show there."
     return [first, *missing] if missing and never else []
@@ -220,19 +232,32 @@ def _at_revision(revision: str, folder: str, opened: contextlib.ExitStack) -> Pa
         msg = f"'{revision}:{folder}' needs git, which is not installed"
         raise InputError(msg)
     try:
-        done = subprocess.run(  # noqa: S603 - the revision is one argument, and no option
-            [git, "archive", "--format=tar", "--end-of-options", f"{revision}:{folder}"],
-            capture_output=True,
-            check=True,
+        top, inside = (
+            _git(git, "rev-parse", told).decode().removesuffix("\n")
+            for told in ("--show-toplevel", "--show-prefix")
         )
+        if folder in {".", ".."} or folder.startswith(("./", "../")):  # as in git: from the working directory
+            folder = posixpath.normpath(inside + folder)
+        tree = f"{revision}:{'' if folder == '.' else folder}"
+        archived = _git(git, "-C", top, "archive", "--format=tar", "--end-of-options", tree)
     except subprocess.CalledProcessError as error:
         said = error.stderr.decode(errors="replace").strip().removeprefix("fatal: ")
         msg = f"git can't read '{revision}:{folder}': {said}"
         raise InputError(msg) from None
     made = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="revision-")))
-    with tarfile.open(fileobj=BytesIO(done.stdout)) as archive:
-        archive.extractall(made, filter="data")
+    with tarfile.open(fileobj=BytesIO(archived)) as archive:
+        try:
+            archive.extractall(made, filter="data")
+        except tarfile.FilterError as error:
+            where = f"'{revision}:{folder}' has '{error.tarinfo.name}'"
+            msg = f"{where}, which is a link to a place outside of the folder: compare folders instead"
+            raise InputError(msg) from None
     return made
+
+
+def _git(git: str, *arguments: str) -> bytes:
+    """What git prints; raises ``CalledProcessError``."""
+    return subprocess.run([git, *arguments], capture_output=True, check=True).stdout  # noqa: S603
 
 
 # -- witnesses ------------------------------------------------------------------------------------

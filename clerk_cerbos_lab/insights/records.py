@@ -21,7 +21,7 @@ from clerk_cerbos_lab.identity.tables import read_csv
 from clerk_cerbos_lab.values import clean, key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     import numpy.typing as npt
 
@@ -110,6 +110,7 @@ def values_of(series: pd.Series[Any], *, number: bool, nulls: Any) -> Column:
         numbers, different = pd.factorize(quick[0])
         return Column(numbers.astype(np.intp), tuple(different.tolist()))
     codes, given = _different(series)
+    _check_offsets(series, given)
     sent = _each(series, codes, given, _number if number else clean)
     if (codes < 0).any():
         sent.append(nulls)
@@ -182,6 +183,18 @@ def _different(series: pd.Series[Any]) -> tuple[npt.NDArray[np.intp], list[Any]]
 
 def _plain(value: object) -> object:
     return value.isoformat() if isinstance(value, (datetime.date, pd.Timestamp)) else value
+
+
+def _check_offsets(series: pd.Series[Any], different: Sequence[object]) -> None:
+    """Raise ``InputError`` for times that are to be sent and do not say where they are."""
+    for value in different:
+        if isinstance(value, datetime.datetime) and value.tzinfo is None:
+            msg = (
+                f"the column '{series.name}' has times without an offset from UTC, such as "
+                f"{value.isoformat()}, which no policy reads as times: give them one, such as with "
+                ".dt.tz_localize('UTC')"
+            )
+            raise InputError(msg)
 
 
 def _number(value: object, where: str) -> Any:
@@ -319,4 +332,8 @@ def _month(zone: datetime.tzinfo | None, value: object, where: str) -> str:
             )
             raise InputError(msg)
         return at.strftime("%Y-%m")
-    return at.astimezone(zone or datetime.UTC).strftime("%Y-%m")
+    try:
+        return at.astimezone(zone or datetime.UTC).strftime("%Y-%m")
+    except OverflowError:
+        msg = f"{where} is {value!r}, which is no date in {zone}"
+        raise InputError(msg) from None

@@ -94,7 +94,7 @@ def reads_of(pdps: Sequence[PDP], kind: str, action: str, people: PrincipalTable
     for pdp in pdps:
         if not knows(pdp):
             return Reads(None, *[frozenset[str]()] * 4)
-        numbers |= {name for name, type_ in pdp.index.resource_types.items() if type_ == "a number"}
+        numbers |= {name for name, type_ in pdp.index.resource_types_of(kind).items() if type_ == "a number"}
         analysis = pdp.index.analysis(kind, Audience((action,), None))
         texts |= analysis.strings
         unclear = bool(analysis.whole or analysis.unreadable)

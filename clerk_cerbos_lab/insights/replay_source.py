@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
@@ -17,13 +18,13 @@ from clerk_cerbos_lab.insights.records import column_of, money_of, months_of, re
 from clerk_cerbos_lab.insights.replay_rows import absent, major, notes_on, sent_of, wanted_columns
 from clerk_cerbos_lab.insights.sql_groups import MOST_CUTS, grouped
 from clerk_cerbos_lab.insights.sql_query import Cut
-from clerk_cerbos_lab.insights.sql_table import GROUPED, SqlTable, rows_as_frame
+from clerk_cerbos_lab.insights.sql_table import GROUPED, SqlTable, reading, rows_as_frame
 from clerk_cerbos_lab.pdp.snapshots import snapshot_of
 from clerk_cerbos_lab.sweeps.plan import plan
-from clerk_cerbos_lab.values import RESOURCE_ID
+from clerk_cerbos_lab.values import RESOURCE_ID, is_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import numpy.typing as npt
 
@@ -37,6 +38,10 @@ FEW: Final = 50
 """Principals whose ids are told apart in SQL; with more, each owner is a group."""
 
 MOST_TEXTS: Final = 2_000
+
+_NUMBER: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?")
+
+_BOOLEAN: Final = re.compile(r"(?i)true|false")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,6 +79,7 @@ class Source:
 def of_frame(records: object, reads: Reads, form: Form) -> Source:
     """Records from a DataFrame or a file; raises as ``lab.replay``."""
     frame = read_frame(records)
+    _check_named(frame.columns.tolist(), form)
     amounts = column_of(frame, form.amount_column, "the amounts")
     currency = frame[form.currency] if form.currency in frame.columns else None
     money = money_of(amounts, currency, cents=form.cents)
@@ -88,7 +94,27 @@ def of_frame(records: object, reads: Reads, form: Form) -> Source:
         month, months = months_of(column_of(frame, form.date, "the dates"), form.timezone)
     numbered = form.record not in frame.columns
     labels = pd.Series(np.arange(1, len(frame) + 1)) if numbered else frame[form.record]
-    return Source(sent, money, None, month, months, labels.array, notes_on(frame, wanted, known, form))
+    notes = [*notes_on(frame, wanted, known, form), *_doubtful_texts(sent, reads)]
+    return Source(sent, money, None, month, months, labels.array, notes)
+
+
+def _doubtful_texts(sent: Mapping[str, Column], reads: Reads) -> Iterator[str]:
+    """Which columns are sent as text although each value looks like a number, or like true and false."""
+    for name, column in sent.items():
+        texts = [str(value) for value in column.values if is_text(value) and value]
+        for form, what in ((_NUMBER, "a number"), (_BOOLEAN, "true or false")):
+            if name not in reads.numbers and texts and all(map(form.fullmatch, texts)):
+                yield (
+                    f"{name} is sent as text, such as '{texts[0]}': if the policies mean {what}, give a "
+                    "DataFrame or a Parquet file in which it is that."
+                )
+
+
+def _check_named(columns: Sequence[str], form: Form) -> None:
+    """Raise ``InputError`` for a column that was named and is not there; the usual ones may be missing."""
+    for name, usual in ((form.currency, "currency"), (form.record, "id")):
+        if name is not None and name != usual and name not in columns:
+            absent(name, columns)
 
 
 def of_table(  # noqa: PLR0917 - all that decides how rows are grouped
@@ -109,13 +135,14 @@ def of_table(  # noqa: PLR0917 - all that decides how rows are grouped
         people: the principals.
         question: kind and action.
     """
-    if table.engine.dialect.name not in GROUPED:
+    if table.engine.dialect.name not in GROUPED or (form.cents and not table.is_whole(form.amount_column)):
         source = of_frame(rows_as_frame(table), reads, form)
         source.notes.append(f"The rows of '{table.name}' were read one by one.")
         return source
     for name in (form.amount_column, form.date):
         if name is not None and name not in table.columns:
             absent(name, table.columns)
+    _check_named(table.columns, form)
     wanted = wanted_columns(table.columns, reads, form)
     if reads.names is not None and RESOURCE_ID in reads.names and form.record in table.columns:
         wanted[RESOURCE_ID] = form.record or ""
@@ -135,9 +162,10 @@ def of_table(  # noqa: PLR0917 - all that decides how rows are grouped
             texts=frozenset(texts) if listed and name not in numeric else None,
             cents=form.cents and name == form.amount,
         )
-    found = grouped(
-        table, cuts, form.amount_column, form.currency, form.date, form.timezone, cents=form.cents
-    )
+    with reading(table):
+        found = grouped(
+            table, cuts, form.amount_column, form.currency, form.date, form.timezone, cents=form.cents
+        )
     sent = _values(found.frame, wanted, reads, form)
     notes = notes_on(found.frame, wanted, table.columns, form, found.counts)
     return Source(

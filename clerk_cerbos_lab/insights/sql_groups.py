@@ -128,9 +128,7 @@ def grouped(  # noqa: PLR0917 - what a replay reads of a table
         part.any_year = whole.any_year
         part.read_all(cuts, currency, date, timezone)
         own = [part.column(name) for name in raw]
-        some = connection.execute(
-            sa.select(*part.keys.values(), *own).order_by(sa.func.random()).limit(SAMPLE)
-        ).all()
+        some = _some(connection, [*part.keys.values(), *own])
     if not rows or not total:
         msg = f"there are no records in the table '{table.name}'"
         raise InputError(msg)
@@ -168,6 +166,14 @@ def grouped(  # noqa: PLR0917 - what a replay reads of a table
         ),
         sampled=np.array([place[_sign(row[: len(keys)])] for row in some], dtype=np.intp),
     )
+
+
+def _some(connection: sa.Connection, read: Sequence[Any]) -> Sequence[Any]:
+    """Some rows of these expressions; none if nothing is read."""
+    import sqlalchemy as sa  # noqa: PLC0415 - an extra
+
+    sample = sa.select(*read).order_by(sa.func.random()).limit(SAMPLE)
+    return connection.execute(sample).all() if read else []
 
 
 def _have_places(table: SqlTable, connection: sa.Connection) -> bool:

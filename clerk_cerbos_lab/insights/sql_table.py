@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
-from clerk_cerbos_lab.errors import InputError, did_you_mean
+from clerk_cerbos_lab.errors import InputError, PDPError, did_you_mean
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import sqlalchemy as sa
 
 GROUPED: Final = ("duckdb", "postgresql")
@@ -37,6 +40,12 @@ class SqlTable:
     def columns(self) -> list[str]:
         """The names of its columns."""
         return [column.name for column in self.table.columns]
+
+    def is_whole(self, column: str) -> bool:
+        """Whether a column has integers; also for one that is not there."""
+        import sqlalchemy as sa  # noqa: PLC0415 - an extra
+
+        return column not in self.table.c or isinstance(self.table.c[column].type, sa.Integer)
 
     def is_number(self, column: str) -> bool:
         """Whether a column has numbers."""
@@ -88,6 +97,21 @@ def sql_table(source: str | sa.Engine, name: str, /, *, schema: str | None = Non
         raise InputError(msg) from None
 
 
+@contextmanager
+def reading(table: SqlTable) -> Iterator[None]:
+    """Say what a database says when it can't read a table, in one line."""
+    import sqlalchemy as sa  # noqa: PLC0415 - an extra
+
+    try:
+        yield
+    except (InputError, PDPError):
+        raise
+    except (sa.exc.SQLAlchemyError, TypeError, ValueError, ArithmeticError) as error:  # also of its driver
+        cause = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+        msg = f"the table '{table.name}' can't be read: {cause}"
+        raise InputError(msg) from None
+
+
 def different_values(table: SqlTable, column: str) -> list[Any]:
     """The different values of a column, without NULL."""
     import sqlalchemy as sa  # noqa: PLC0415 - an extra
@@ -99,5 +123,5 @@ def different_values(table: SqlTable, column: str) -> list[Any]:
 
 def rows_as_frame(table: SqlTable) -> pd.DataFrame:
     """All rows, with decimals as they are."""
-    with table.engine.connect() as connection:
+    with reading(table), table.engine.connect() as connection:
         return pd.read_sql_query(table.table.select(), connection, coerce_float=False)

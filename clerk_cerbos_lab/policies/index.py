@@ -25,6 +25,7 @@ from clerk_cerbos_lab.policies.movable import limits_of
 from clerk_cerbos_lab.policies.people_named import names_in
 from clerk_cerbos_lab.policies.policy_set import PolicySet, relevant
 from clerk_cerbos_lab.policies.rules import rules_of
+from clerk_cerbos_lab.values import canonical
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -124,6 +125,19 @@ class PolicyIndex:
     def resource_types(self) -> Mapping[str, str]:
         """The types that resource attributes are compared with: attribute to JSON type in words."""
         return compared_types(self.documents, "R")
+
+    def resource_types_of(self, kind: str) -> Mapping[str, str]:
+        """The same without the policies of other kinds."""
+
+        def find() -> Mapping[str, str]:
+            own = [
+                one
+                for one in self.documents
+                if canonical((one.get("resourcePolicy") or {}).get("resource", kind)) == canonical(kind)
+            ]
+            return compared_types(own, "R")
+
+        return self._once(("resource types", kind), find)
 
     @cached_property
     def literals(self) -> Literals:

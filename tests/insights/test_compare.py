@@ -289,3 +289,31 @@ def test_changes_of_generated_policies_are_those_of_every_cell(tmp_path: Path, s
                 lab.sweep(pdp, who, kind, method="every-cell", **{**sent, **exact}) for pdp in (one, other)
             ]
             assert_changes(changes, *cells)
+
+
+def test_a_folder_in_a_revision_is_that_of_the_repository_wherever_one_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Git's archive alone would leave out what is not below the same path as the working directory."""
+    for folder, limit in (("p", 5), ("p/sub", 7), ("sub", 9)):
+        (tmp_path / folder).mkdir(parents=True, exist_ok=True)
+        kind = "thing" if folder == "p" else folder.replace("/", "-")
+        write_to(tmp_path / folder, thing=resource_policy(rule(f"R.attr.amount <= {limit}"), kind=kind))
+    (tmp_path / "linked").mkdir()
+    (tmp_path / "linked" / "thing.yaml").symlink_to("../p/thing.yaml")
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@b.example"]
+    for command in (["init", "-q", "-b", "main"], ["add", "."], ["commit", "-qm", "first"]):
+        subprocess.run([*git, *command], check=True, cwd=tmp_path)
+    who = people(limit=[5])
+    for place, given in ((".", "p"), ("sub", "p"), ("sub", "../p"), ("p", "."), ("p", "./."), ("p/sub", "p")):
+        monkeypatch.chdir(tmp_path / place)
+        changes = lab.compare(f"main:{given}", tmp_path / "p", who, "thing", amount=[0, 100])
+        assert changes.verdict == "equivalent", (place, given)
+    with pytest.raises(lab.InputError, match=r"'thing\.yaml', which is a link to a place outside"):
+        lab.compare("main:linked", tmp_path / "p", who, "thing", amount=[0, 100])
+
+
+def test_a_text_where_the_policies_have_numbers_is_told(tmp_path: Path) -> None:
+    with lab.PDP(write_to(tmp_path, thing=resource_policy(rule("R.attr.amount <= 5")))) as pdp:
+        changes = lab.compare(pdp, pdp, people(limit=[5]), "thing", amount="0:60000")
+    assert "The policies compare amount with numbers, but it was sent as text" in changes.notes[-1]

@@ -262,3 +262,37 @@ def test_a_wrong_analysis_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyP
         pytest.raises(lab.PDPError, match="further questions have another answer than expected"),
     ):
         lab.replay(pdp, users(3), records, "thing")
+
+
+def test_a_column_that_is_named_and_not_there_is_refused(small: lab.PDP) -> None:
+    records = of(amount=[1, 2], ccy=["USD", "EUR"])
+    for wrong in ({"currency": "cyc"}, {"record": "idd"}):
+        with pytest.raises(lab.InputError, match="the records have no column"):
+            lab.replay(small, users(1), records, "thing", **wrong)  # type: ignore[arg-type]
+
+
+def test_what_another_kind_compares_with_numbers_stays_text_here(tmp_path: Path) -> None:
+    own = resource_policy(rule("R.attr.code == P.attr.code"))
+    other = resource_policy(rule("R.attr.code > 3"), kind="other")
+    records = of(amount=[10, 10], code=["007", "7"])
+    with lab.PDP(write(tmp_path, thing=own, other=other)) as pdp:
+        found = lab.replay(pdp, users(1, code="007"), records, "thing")
+    assert found.frame()["approvers"].tolist() == [1, 0]
+    assert any(
+        "code is sent as text, such as '007': if the policies mean a number" in one for one in found.notes
+    )
+
+
+def test_times_without_an_offset_are_not_sent(tmp_path: Path) -> None:
+    rules = [rule('timestamp(R.attr.at) < timestamp("2026-02-01T00:00:00Z")')]
+    times = pd.to_datetime(pd.Series(["2026-01-01 10:00", "2026-03-01 10:00"]))
+    with lab.PDP(write(tmp_path, thing=resource_policy(*rules))) as pdp:
+        with pytest.raises(lab.InputError, match=r"'at' has times without an offset from UTC.*tz_localize"):
+            lab.replay(pdp, users(1), of(amount=[1, 1], at=times), "thing")
+        found = lab.replay(
+            pdp, users(1), of(amount=[1, 1], at=times.dt.tz_localize("UTC")), "thing", date="at"
+        )
+        assert found.frame()["approvers"].tolist() == [1, 0]
+        far = of(amount=[1, 1], at=["9999-12-31T23:59:59Z"] * 2)
+        with pytest.raises(lab.InputError, match="no date in Asia/Tokyo"):
+            lab.replay(pdp, users(1), far, "thing", date="at", timezone="Asia/Tokyo")

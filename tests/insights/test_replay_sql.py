@@ -520,3 +520,34 @@ def test_a_row_of_each_group_is_found_in_any_kind_of_table_of_postgresql(
             connection.execute(sa.text(f"UPDATE \"{place}\".{target} SET amount = 'NaN' WHERE money = 7"))
         with pytest.raises(lab.InputError, match="amount"):
             lab.replay(pdp, who, table, "thing", **asked)
+
+
+def test_cents_in_a_column_of_decimals_are_read_one_by_one(tmp_path: Path) -> None:
+    engine = sa.create_engine(f"duckdb:///{tmp_path}/cents.duckdb")
+    with engine.begin() as connection:
+        connection.execute(
+            sa.text("CREATE TABLE t AS SELECT range AS id, 400000::DECIMAL(12, 0) AS amount FROM range(9)")
+        )
+        connection.execute(sa.text("INSERT INTO t VALUES (9, 600000)"))
+        connection.execute(sa.text("CREATE TABLE odd AS SELECT 1 AS id, 1000.5::DECIMAL(12, 1) AS amount"))
+    with lab.PDP(write(tmp_path / "p", thing=resource_policy(rule("R.attr.amount <= 5000")))) as pdp:
+        found = lab.replay(pdp, users(1), lab.sql_table(engine, "t"), "thing", cents=True)
+        assert found.people(names=True)["records"].tolist() == [9]
+        with pytest.raises(lab.InputError, match="not a whole number of cents"):
+            lab.replay(pdp, users(1), lab.sql_table(engine, "odd"), "thing", cents=True)
+    engine.dispose()
+
+
+def test_a_table_is_counted_where_the_policies_read_nothing_of_a_record(tmp_path: Path) -> None:
+    engine = sa.create_engine(f"duckdb:///{tmp_path}/some.duckdb")
+    with engine.begin() as connection:
+        connection.execute(sa.text("CREATE TABLE t AS SELECT range AS id, 4 AS amount FROM range(9)"))
+        connection.execute(
+            sa.text("CREATE VIEW broken AS SELECT id, CAST('x' || id AS INTEGER) AS amount FROM t")
+        )
+    with lab.PDP(write(tmp_path / "p", thing=resource_policy(rule()))) as pdp:
+        found = lab.replay(pdp, users(1), lab.sql_table(engine, "t"), "thing")
+        assert found.people(names=True)["records"].tolist() == [9]
+        with pytest.raises(lab.InputError, match="the table 'broken' can't be read: Conversion Error"):
+            lab.replay(pdp, users(1), lab.sql_table(engine, "broken"), "thing")
+    engine.dispose()
