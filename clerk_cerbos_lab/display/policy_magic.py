@@ -10,7 +10,7 @@ import shlex
 from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
-    from clerk_cerbos_lab.errors import PolicyError
+    from clerk_cerbos_lab.errors import LabError
     from clerk_cerbos_lab.pdp.client import PDP
     from clerk_cerbos_lab.pdp.editing import Draft
     from clerk_cerbos_lab.pdp.policy_diff import PolicyDiff
@@ -27,7 +27,12 @@ def register(shell: Any) -> None:
     """Make ``%%policy`` and ``%policy`` known to an IPython shell."""
 
     def policy(line: str, cell: str | None = None) -> PolicyDiff | None:
-        return run(shell, line, cell)
+        from clerk_cerbos_lab.errors import LabError  # noqa: PLC0415 - loaded when the magic is used
+
+        try:
+            return run(shell, line, cell)
+        except LabError as error:
+            raise _without_traceback(error) from None
 
     policy.__doc__ = run.__doc__
     shell.register_magic_function(policy, "line_cell", "policy")
@@ -65,13 +70,8 @@ def run(shell: Any, line: str, cell: str | None) -> PolicyDiff | None:
         options = shlex.join(words)
         shell.set_next_input(f"%%policy {options}\n{draft.text(name)}", replace=False)
         return None
-    from clerk_cerbos_lab.errors import PolicyError  # noqa: PLC0415 - loaded when the magic is used
-
     shell.user_ns[given.draft] = draft
-    try:
-        draft.write(name, _as_in_file(draft, name, cell))
-    except PolicyError as error:
-        raise _without_traceback(error) from None
+    draft.write(name, _as_in_file(draft, name, cell))
     return draft.diff()
 
 
@@ -132,9 +132,9 @@ def _as_in_file(draft: Draft, name: str, cell: str) -> str:
     return text if before.endswith("\n") else text.rstrip("\r\n")
 
 
-def _without_traceback(error: PolicyError) -> PolicyError:
+def _without_traceback(error: LabError) -> LabError:
     """The same error, which IPython shows without the lines of this module."""
-    vars(error)["_render_traceback_"] = lambda: [f"PolicyError: {error}"]
+    vars(error)["_render_traceback_"] = lambda: [f"{type(error).__name__}: {error}"]
     return error
 
 

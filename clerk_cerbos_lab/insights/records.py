@@ -7,7 +7,7 @@ import zoneinfo
 from decimal import Decimal, InvalidOperation
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import numpy as np
 import pandas as pd
@@ -89,10 +89,18 @@ def column_of(frame: pd.DataFrame, name: str, what: str) -> pd.Series[Any]:
         InputError: if there is none of this name.
     """
     if name not in frame.columns:
-        near = did_you_mean(name, list(frame.columns))
-        msg = f"the records have no column '{name}' ({what}){near}; their columns are {list(frame.columns)}"
-        raise InputError(msg)
+        absent(name, frame.columns.tolist(), f" ({what})")
     return frame[name]
+
+
+def absent(name: str, known: Sequence[str], what: str = "") -> NoReturn:
+    """Raise ``InputError``: the records have no such column."""
+    near = did_you_mean(name, list(known))
+    msg = f"the records have no column '{name}'{what}{near}; their columns are {list(known)}"
+    if len(known) == 1 and (found := next((one for one in ";\t|" if one in known[0]), None)):
+        how = f"pandas.read_csv(…, sep={found!r}, dtype=str)"
+        msg += f". The columns of this file seem to be separated by {found!r}: give {how}"
+    raise InputError(msg)
 
 
 def values_of(series: pd.Series[Any], *, number: bool, nulls: Any) -> Column:

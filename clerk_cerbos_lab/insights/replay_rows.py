@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,7 @@ import pandas as pd
 from clerk_cerbos_lab.attribute_names import name_of, steps_of
 from clerk_cerbos_lab.decisions.axes import Axis
 from clerk_cerbos_lab.errors import InputError, PDPError, did_you_mean
-from clerk_cerbos_lab.insights.records import values_of
+from clerk_cerbos_lab.insights.records import absent, values_of
 from clerk_cerbos_lab.insights.replay_counts import Pairs
 from clerk_cerbos_lab.policies.policy_set import Audience
 from clerk_cerbos_lab.values import MISSING, OTHER, OTHER_ID, RESOURCE_ID, SELF, is_text, texts_in
@@ -39,6 +39,7 @@ class Reads:
         identities: those that are only compared for equality, so that one may hold ids of principals.
         texts: what such an id could be compared with besides the principal's own.
         related: those that are compared with another attribute of the record.
+        owners: those that are compared with the principal's id.
     """
 
     names: frozenset[str] | None
@@ -46,6 +47,7 @@ class Reads:
     identities: frozenset[str]
     texts: frozenset[str]
     related: frozenset[str]
+    owners: frozenset[str] = frozenset()
 
 
 def knows(pdp: PDP) -> bool:
@@ -76,13 +78,6 @@ class Form:
         return self.columns.get(self.amount, self.amount)
 
 
-def absent(name: str, known: Sequence[str], what: str = "") -> NoReturn:
-    """Raise ``InputError``: the records have no such column."""
-    near = did_you_mean(name, list(known))
-    msg = f"the records have no column '{name}'{what}{near}; their columns are {list(known)}"
-    raise InputError(msg)
-
-
 def reads_of(pdps: Sequence[PDP], kind: str, action: str, people: PrincipalTable) -> Reads:
     """What the policies of these PDPs read of a record, for this action."""
     names: set[str] | None = set()
@@ -90,6 +85,7 @@ def reads_of(pdps: Sequence[PDP], kind: str, action: str, people: PrincipalTable
     identities: set[str] | None = None
     texts: set[str] = set()
     related: set[str] = set()
+    owners: set[str] = set()
     texts_in(list(people.roles.values), texts)
     for pdp in pdps:
         if not knows(pdp):
@@ -105,6 +101,11 @@ def reads_of(pdps: Sequence[PDP], kind: str, action: str, people: PrincipalTable
             else {name for name in analysis.uses if (use := analysis.use_of(name)) and not use.not_equality}
         )
         identities = equal if identities is None else identities & equal
+        owners |= {
+            name
+            for name, use in analysis.uses.items()
+            if any(one.path == ("P", "id") for one in use.comparisons)
+        }
         read = analysis.principal_attributes
         for name, column in people.attributes.items():
             if read is None or any(name == steps_of(one)[0] for one in read):
@@ -115,6 +116,7 @@ def reads_of(pdps: Sequence[PDP], kind: str, action: str, people: PrincipalTable
         frozenset(identities or ()),
         frozenset(texts),
         frozenset(related),
+        frozenset(owners),
     )
 
 
@@ -234,7 +236,8 @@ def rows_of(
     for name, column in sent.items():
         owned = [str(value) for value in column.values if is_text(value)]
         known = sum(text in ids for text in owned)
-        if name not in reads.identities or not known or 2 * known < len(owned):
+        likely = name in reads.owners or (known and 2 * known >= len(owned))
+        if name not in reads.identities or not likely:
             axes.append(Axis(name, column.values))
             places.append(column.codes.astype(np.intp))
             continue

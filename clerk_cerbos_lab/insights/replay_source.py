@@ -14,8 +14,8 @@ from clerk_cerbos_lab.decisions.axes import Axis
 from clerk_cerbos_lab.decisions.cells import OwnNumbers, OwnTexts
 from clerk_cerbos_lab.decisions.question import Question
 from clerk_cerbos_lab.errors import PDPError
-from clerk_cerbos_lab.insights.records import column_of, money_of, months_of, read_frame, values_of
-from clerk_cerbos_lab.insights.replay_rows import absent, major, notes_on, sent_of, wanted_columns
+from clerk_cerbos_lab.insights.records import absent, column_of, money_of, months_of, read_frame, values_of
+from clerk_cerbos_lab.insights.replay_rows import major, notes_on, sent_of, wanted_columns
 from clerk_cerbos_lab.insights.sql_groups import MOST_CUTS, grouped
 from clerk_cerbos_lab.insights.sql_query import Cut
 from clerk_cerbos_lab.insights.sql_table import GROUPED, SqlTable, reading, rows_as_frame

@@ -296,3 +296,24 @@ def test_times_without_an_offset_are_not_sent(tmp_path: Path) -> None:
         far = of(amount=[1, 1], at=["9999-12-31T23:59:59Z"] * 2)
         with pytest.raises(lab.InputError, match="no date in Asia/Tokyo"):
             lab.replay(pdp, users(1), far, "thing", date="at", timezone="Asia/Tokyo")
+
+
+def test_owners_whom_nobody_knows_are_told_however_many_they_are(tmp_path: Path) -> None:
+    """``U1`` is not ``u1``: as nobody's own, the record could be approved by its owner."""
+    own = resource_policy(rule("R.attr.owner != P.id"))
+    with lab.PDP(write(tmp_path / "own", thing=own)) as pdp:
+        for owner in (["u1", "zoe", "yan"], ["zoe"] * 3, ["U1", "U2", "U1"]):
+            records = pd.DataFrame({"amount": 1, "owner": owner})
+            with pytest.raises(lab.InputError, match="name somebody in 'owner' who is none of the"):
+                lab.replay(pdp, users(2), records, "thing")
+            found = lab.replay(pdp, users(2), records, "thing", unknown_owners="keep")
+            assert found.frame()["approvers"].tolist() == [2 - (one in {"u0", "u1"}) for one in owner]
+
+
+def test_a_file_with_other_separators_is_told_from_one_without_the_column(
+    small: lab.PDP, tmp_path: Path
+) -> None:
+    path = tmp_path / "records.csv"
+    path.write_text("id;amount\n1;5\n")
+    with pytest.raises(lab.InputError, match="separated by ';': give pandas"):
+        lab.replay(small, users(1), str(path), "thing")
