@@ -213,6 +213,31 @@ def notes_on(
     return notes
 
 
+def unknown_owners(
+    sent: Mapping[str, Column], people: PrincipalTable, reads: Reads, counts: npt.NDArray[np.int64] | None
+) -> list[str]:
+    """Sentences about owners of whom most are none of the principals, so that it is no error.
+
+    Args:
+        sent: by attribute, what is sent.
+        people: the principals.
+        reads: what the policies read.
+        counts: how many records each row stands for; None for one.
+    """
+    notes = []
+    for name in sorted(reads.owners & sent.keys()):
+        column = sent[name]
+        strange = np.array(
+            [is_text(value) and value != "" and value not in people.id_set for value in column.values]
+        )
+        rows = strange[column.codes]
+        many = int(rows.sum() if counts is None else counts[rows].sum())
+        if 2 * strange.sum() > len(strange) and many:
+            why = "so that nobody here is taken for them"
+            notes.append(f"In {many:,} records the {name} is none of the principals, {why}.")
+    return notes
+
+
 def rows_of(
     asking: Question,
     sent: Mapping[str, Column],
@@ -236,8 +261,7 @@ def rows_of(
     for name, column in sent.items():
         owned = [str(value) for value in column.values if is_text(value)]
         known = sum(text in ids for text in owned)
-        likely = name in reads.owners or (known and 2 * known >= len(owned))
-        if name not in reads.identities or not likely:
+        if name not in reads.identities or not known or 2 * known < len(owned):
             axes.append(Axis(name, column.values))
             places.append(column.codes.astype(np.intp))
             continue
