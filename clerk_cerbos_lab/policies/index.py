@@ -121,13 +121,8 @@ class PolicyIndex:
         """The types that principal attributes are compared with: attribute to JSON type in words."""
         return compared_types(self.documents)
 
-    @cached_property
-    def resource_types(self) -> Mapping[str, str]:
-        """The types that resource attributes are compared with: attribute to JSON type in words."""
-        return compared_types(self.documents, "R")
-
     def resource_types_of(self, kind: str) -> Mapping[str, str]:
-        """The same without the policies of other kinds."""
+        """The types that resource attributes are compared with, without the policies of other kinds."""
 
         def find() -> Mapping[str, str]:
             own = [
