@@ -168,6 +168,8 @@ def changes_of(
 
 def not_asked(changes: Changes) -> list[str]:
     """Which actions nobody is allowed, and what was not sent, which can be why."""
+    if not changes.never_allowed:
+        return []
     told = dict.fromkeys(note for one in (changes.before, changes.after) for note in one.provenance.notes)
     missing = [note for note in told if note.startswith(NOT_SENT)]
     types = compared_types((*changes.before.documents, *changes.after.documents), "R")
@@ -180,7 +182,7 @@ def not_asked(changes: Changes) -> list[str]:
     ]
     never = ", ".join(changes.never_allowed)
     first = f"Nobody may {never}, before or after, so no change could show there."
-    return [first, *missing] if missing and never else []
+    return [first, *missing] if missing else []
 
 
 def compared_again(changes: Changes, pdp: PDP) -> Changes:

@@ -15,8 +15,7 @@ from clerk_cerbos_lab.insights.compare import policies_at
 from clerk_cerbos_lab.insights.kept_records import KeptRecords
 from clerk_cerbos_lab.insights.replay_audit import Asked, audit, draw
 from clerk_cerbos_lab.insights.replay_counts import tally
-from clerk_cerbos_lab.insights.replay_rows import Form, knows, reads_of, rows_of
-from clerk_cerbos_lab.insights.replay_rows import unknown_owners as unknown
+from clerk_cerbos_lab.insights.replay_rows import Form, knows, notes_on_owners, reads_of, rows_of
 from clerk_cerbos_lab.insights.replay_source import check_cuts, records_of
 from clerk_cerbos_lab.pdp import inspection
 from clerk_cerbos_lab.pdp.client import PDP
@@ -140,7 +139,9 @@ def replay(
         else:
             source = records_of(records, reads, form, pdps, people, asking)
         notes += source.notes
-        notes += [] if unknown_owners == "keep" else unknown(source.sent, people, reads, source.counts)
+        notes += (
+            [] if unknown_owners == "keep" else notes_on_owners(source.sent, people, reads, source.counts)
+        )
         question, places, pairs = rows_of(
             asking, source.sent, people, reads, len(source), keep=unknown_owners == "keep"
         )

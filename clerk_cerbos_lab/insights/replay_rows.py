@@ -213,7 +213,7 @@ def notes_on(
     return notes
 
 
-def unknown_owners(
+def notes_on_owners(
     sent: Mapping[str, Column], people: PrincipalTable, reads: Reads, counts: npt.NDArray[np.int64] | None
 ) -> list[str]:
     """Sentences about owners of whom most are none of the principals, so that it is no error.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
-from clerk_cerbos_lab.errors import InputError, PDPError, did_you_mean
+from clerk_cerbos_lab.errors import InputError, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,15 +98,22 @@ def sql_table(source: str | sa.Engine, name: str, /, *, schema: str | None = Non
 
 
 @contextmanager
-def reading(table: SqlTable) -> Iterator[None]:
-    """Say what a database says when it can't read a table, in one line."""
+def reading(table: SqlTable, *of_driver: type[Exception]) -> Iterator[None]:
+    """Say what a database says when it can't read a table, in one line.
+
+    Args:
+        table: the table.
+        of_driver: further errors with which a driver refuses a value.
+
+    Raises:
+        InputError: in place of theirs.
+    """
     import sqlalchemy as sa  # noqa: PLC0415 - an extra
 
+    refused: tuple[type[Exception], ...] = (sa.exc.SQLAlchemyError, *of_driver)
     try:
         yield
-    except (InputError, PDPError):
-        raise
-    except (sa.exc.SQLAlchemyError, TypeError, ValueError, ArithmeticError) as error:  # also of its driver
+    except refused as error:
         cause = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
         msg = f"the table '{table.name}' can't be read: {cause}"
         raise InputError(msg) from None
@@ -123,5 +130,6 @@ def different_values(table: SqlTable, column: str) -> list[Any]:
 
 def rows_as_frame(table: SqlTable) -> pd.DataFrame:
     """All rows, with decimals as they are."""
-    with reading(table), table.engine.connect() as connection:
+    refused = (TypeError, ValueError, ArithmeticError)
+    with reading(table, *refused), table.engine.connect() as connection:
         return pd.read_sql_query(table.table.select(), connection, coerce_float=False)
